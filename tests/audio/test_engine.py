@@ -1,0 +1,288 @@
+import time
+
+import numpy as np
+import pytest
+
+from voicelive_tui.audio import engine as module
+from voicelive_tui.audio.engine import AudioEngine, Watchdog
+from voicelive_tui.audio.pcm import BLOCK_BYTES, FLOOR_DBFS, SILENCE, silence
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that stands still unless told: only `time.monotonic` as the engine sees it."""
+
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def tone(dbfs: float, ms: float = 20) -> bytes:
+    """A sine of that RMS."""
+    peak = 32767 * 10 ** ((dbfs + 3.01) / 20)
+    return np.rint(peak * np.sin(np.arange(round(ms * 24)) * 0.3)).astype("<i2").tobytes()
+
+
+def play_block(engine: AudioEngine, at: float) -> bytes:
+    out = bytearray(BLOCK_BYTES)
+    engine.fill(memoryview(out), at, at)
+    return bytes(out)
+
+
+def hear(engine: AudioEngine, clock, pcm: bytes) -> None:
+    for start in range(0, len(pcm), BLOCK_BYTES):
+        clock.now += 0.02
+        engine.captured(pcm[start : start + BLOCK_BYTES], clock.now - 0.02, clock.now)
+
+
+def test_chunks_have_their_length_level_and_times(clock):
+    engine = AudioEngine(chunk_ms=40)
+    hear(engine, clock, tone(-20, 60))
+    chunk = engine.chunk()
+    assert len(chunk.pcm) == 1920
+    assert (chunk.at, chunk.ended_at) == pytest.approx((1000.0, 1000.04))
+    assert chunk.level.rms == pytest.approx(-20, abs=0.3)
+    assert engine.chunk() is None
+    assert len(engine.chunk(rest=True).pcm) == 960
+
+
+@pytest.mark.parametrize("chunk_ms", [19, 101])
+def test_a_chunk_length_out_of_range_is_refused(chunk_ms):
+    with pytest.raises(ValueError, match="20 to 100"):
+        AudioEngine(chunk_ms=chunk_ms)
+
+
+def test_mute_sends_silence_at_the_normal_pace(clock):
+    engine = AudioEngine()
+    engine.muted = True
+    hear(engine, clock, tone(-10, 80))
+    chunks = [engine.chunk(), engine.chunk(), engine.chunk()]
+    assert [c and c.pcm for c in chunks] == [silence(960), silence(960), None]
+    assert engine.levels().capture.rms == FLOOR_DBFS
+    engine.muted = False
+    hear(engine, clock, tone(-10, 40))
+    assert engine.chunk().level.rms == pytest.approx(-10, abs=0.3)
+
+
+def test_half_duplex_gates_while_something_is_heard_and_for_the_tail(clock):
+    engine = AudioEngine(half_duplex=True)
+    engine.play("a", tone(-10, 100))
+    engine.finish("a")
+    for n in range(5):
+        play_block(engine, clock.now + n * 0.02)
+    ends = clock.now + 0.1
+    hear(engine, clock, tone(-20, 400))
+    chunks = []
+    while chunk := engine.chunk():
+        chunks.append(chunk)
+    for chunk in chunks:
+        assert chunk.gated == (chunk.at < ends + module.HALF_DUPLEX_TAIL - 1e-6)
+        assert (chunk.level == SILENCE) == chunk.gated
+    assert [c.gated for c in chunks].count(True) in {7, 8}
+    assert not engine.gated
+
+
+def test_half_duplex_opens_after_an_interruption(clock):
+    engine = AudioEngine(half_duplex=True)
+    engine.play("a", tone(-10, 10_000))
+    for n in range(10):
+        play_block(engine, clock.now + n * 0.02)
+    engine.flush()
+    engine.settle(clock.now + 0.02)
+    engine.captured(silence(480), clock.now + 0.021, clock.now)
+    assert engine.gated
+    engine.captured(silence(480), clock.now + 0.021 + module.HALF_DUPLEX_TAIL, clock.now)
+    assert not engine.gated
+
+
+def test_full_duplex_never_gates(clock):
+    engine = AudioEngine()
+    engine.play("a", tone(-10, 1000))
+    play_block(engine, clock.now)
+    hear(engine, clock, tone(-20, 40))
+    assert not engine.chunk().gated
+
+
+def test_the_playback_meter_shows_what_is_heard_now_not_what_came(clock):
+    engine = AudioEngine()
+    engine.play("a", silence(4800) + tone(-12, 200))
+    for n in range(20):
+        play_block(engine, clock.now + 0.04 + n * 0.02)
+    shown = []
+    for _ in range(12):
+        shown.append(engine.levels().playback.rms)
+        clock.now += 0.05
+    # Asked every 50 ms: heard from 240 ms on, until 440 ms.
+    assert shown[:5] == [FLOOR_DBFS] * 5
+    assert shown[6:9] == pytest.approx([-12] * 3, abs=0.5)
+    assert shown[10:] == [FLOOR_DBFS] * 2
+
+
+def test_the_peak_is_held_and_then_falls(clock):
+    engine = AudioEngine()
+    hear(engine, clock, tone(-10, 40))
+    engine.chunk()
+    top = engine.levels().capture.peak
+    hear(engine, clock, tone(-50, 40))
+    engine.chunk()
+    clock.now += 0.4
+    assert engine.levels().capture.peak < -40
+    clock.now += 0.6
+    assert engine.levels().capture.hold == top
+    clock.now += 1
+    held = engine.levels().capture.hold
+    assert held < top - 5
+    clock.now += 10
+    assert engine.levels().capture.hold == engine.levels().capture.peak
+
+
+def test_the_meter_of_a_microphone_that_stopped_falls_to_silence(clock):
+    engine = AudioEngine()
+    hear(engine, clock, tone(-10, 40))
+    engine.chunk()
+    assert engine.levels().capture.rms > -12
+    clock.now += 0.6
+    assert engine.levels().capture.rms == FLOOR_DBFS
+
+
+def test_the_last_voiced_chunk_is_loud_and_above_the_noise(clock):
+    engine = AudioEngine()
+    hear(engine, clock, tone(-70, 400))
+    while engine.chunk():
+        pass
+    assert engine.last_voiced_at is None
+    hear(engine, clock, tone(-25, 400))
+    while chunk := engine.chunk():
+        assert engine.last_voiced_at == chunk.ended_at
+    spoken_until = engine.last_voiced_at
+    hear(engine, clock, tone(-60, 400))
+    while engine.chunk():
+        pass
+    assert engine.last_voiced_at == spoken_until == pytest.approx(1000.8)
+
+
+def test_a_steady_hum_is_not_speech_for_long(clock):
+    engine = AudioEngine()
+    for _ in range(60):
+        hear(engine, clock, tone(-35, 400))
+        while engine.chunk():
+            pass
+    assert engine.last_voiced_at < clock.now - 5
+
+
+def test_a_microphone_of_zeros_is_said_so_but_not_a_muted_one(clock):
+    engine = AudioEngine()
+
+    def listen(pcm: bytes, seconds: float) -> str:
+        for _ in range(int(seconds / 0.4)):
+            hear(engine, clock, (pcm * 20)[: 20 * BLOCK_BYTES])
+            while engine.chunk():
+                pass
+        return engine.complaint()
+
+    assert listen(tone(-60), 4) == ""
+    assert listen(silence(480), 2) == ""
+    assert "only zeros" in listen(silence(480), 2)
+    assert listen(tone(-60), 0.4) == ""
+    engine.muted = True
+    assert listen(tone(-60), 8) == ""
+
+
+def test_a_clipping_microphone_is_said_so(clock):
+    engine = AudioEngine()
+    loud = np.clip(np.sin(np.arange(960) * 0.3) * 60000, -32768, 32767).astype("<i2").tobytes()
+    hear(engine, clock, loud)
+    engine.chunk()
+    assert "clips" in engine.complaint()
+    clock.now += 5
+    assert engine.complaint() == ""
+    hear(engine, clock, tone(-3.02, 40))  # a full-scale sine is loud, not clipped
+    engine.chunk()
+    assert engine.complaint() == ""
+
+
+def test_counters_count(clock):
+    engine = AudioEngine()
+    engine.captured(silence(480), clock.now, clock.now, overflow=True)
+    out = memoryview(bytearray(BLOCK_BYTES))
+    engine.fill(out, clock.now, clock.now, underflow=True)
+    engine.play("a", tone(-10, 100))
+    engine.flush()
+    engine.play("a", tone(-10, 100))
+    counted = engine.counters()
+    assert (counted.blocks_in, counted.blocks_out, counted.overflows, counted.underflows) == (1, 1, 1, 1)
+    assert counted.late_ms == 100
+
+
+def test_what_was_played_can_be_had_with_its_time(clock):
+    engine = AudioEngine()
+    engine.play("a", tone(-10, 20))
+    engine.finish("a")
+    play_block(engine, 5.0)
+    play_block(engine, 5.02)
+    first, second = engine.played
+    assert (first.at, first.pcm, second.at, second.pcm) == (5.0, tone(-10, 20), 5.02, bytes(BLOCK_BYTES))
+
+
+def test_discarded_sound_is_not_sent(clock):
+    engine = AudioEngine()
+    hear(engine, clock, tone(-10, 100))
+    engine.discard_captured()
+    assert engine.chunk() is None
+    assert engine.counters().dropped_ms == 0
+
+
+class TestWatchdog:
+    def ask(self, watchdog, clock, seconds, last):
+        found = set()
+        for _ in range(int(seconds / 0.1)):
+            clock.now += 0.1
+            found = watchdog.stalled(clock.now, {"input": last(), "output": last()})
+        return found
+
+    def test_open_streams_without_callbacks_are_stalled_after_half_a_second(self, clock):
+        watchdog = Watchdog()
+        assert self.ask(watchdog, clock, 2, lambda: 0) == set()
+        watchdog.opened("input")
+        assert self.ask(watchdog, clock, 0.4, lambda: 0) == set()
+        assert self.ask(watchdog, clock, 0.2, lambda: 0) == {"input"}
+        assert "stalled" in watchdog.reason("input")
+        assert self.ask(watchdog, clock, 0.2, lambda: clock.now) == set()
+        assert self.ask(watchdog, clock, 0.7, lambda: 0) == {"input"}
+        watchdog.closed("input")
+        assert self.ask(watchdog, clock, 0.7, lambda: 0) == set()
+
+    def test_a_stream_that_ended_is_stalled_at_once(self, clock):
+        watchdog = Watchdog()
+        watchdog.opened("output")
+        watchdog.ended("output")
+        assert self.ask(watchdog, clock, 0.1, lambda: clock.now) == {"output"}
+        assert "lost" in watchdog.reason("output")
+        watchdog.opened("output")
+        assert self.ask(watchdog, clock, 0.1, lambda: clock.now) == set()
+
+    def test_a_program_that_was_stopped_itself_does_not_blame_the_streams(self, clock):
+        watchdog = Watchdog()
+        watchdog.opened("input")
+        self.ask(watchdog, clock, 1, lambda: clock.now)
+        before = clock.now
+        clock.now += 60
+        assert watchdog.stalled(clock.now, {"input": before, "output": 0}) == set()
+
+    def test_the_engine_tells_of_its_own_callbacks(self):
+        engine = AudioEngine()
+        engine.watchdog.opened("input")
+        engine.watchdog.opened("output")
+        end = time.monotonic() + 0.7
+        stalled = set()
+        while time.monotonic() < end:
+            engine.captured(silence(480), time.monotonic(), time.monotonic())
+            stalled = engine.stalled()
+            time.sleep(0.01)
+        assert stalled == {"output"}

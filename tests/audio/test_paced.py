@@ -1,0 +1,188 @@
+import time
+
+import numpy as np
+import pytest
+
+from voicelive_tui.audio import pcm
+from voicelive_tui.audio.backends import AudioError, input_for, output_for
+from voicelive_tui.audio.engine import AudioEngine
+
+
+def collect(engine: AudioEngine, until, limit: float = 10) -> bytes:
+    got = b""
+    deadline = time.monotonic() + limit
+    while not until():
+        assert time.monotonic() < deadline
+        while chunk := engine.chunk():
+            got += chunk.pcm
+        time.sleep(0.005)
+    while chunk := engine.chunk(rest=True):
+        got += chunk.pcm
+    return got
+
+
+def wav(path, sound: np.ndarray) -> str:
+    writer = pcm.WavWriter(path)
+    writer.write(sound.astype("<i2").tobytes())
+    writer.close()
+    return f"file:{path}"
+
+
+def test_a_file_is_the_microphone_in_real_time_and_then_silence(tmp_path):
+    sound = np.arange(1, 12001)
+    engine = AudioEngine()
+    stream = input_for(wav(tmp_path / "in.wav", sound)).open(engine)
+    assert not stream.input_ended
+    began = time.monotonic()
+    stream.start()
+    got = collect(engine, lambda: stream.input_ended)
+    took = time.monotonic() - began
+    got += collect(engine, lambda: engine.counters().blocks_in >= 30)
+    stream.close()
+    got += collect(engine, lambda: True)
+    heard = np.frombuffer(got, "<i2")
+    assert heard[:12000].tolist() == sound.tolist()
+    assert heard.size >= 14400
+    assert not heard[12000:].any()
+    assert took >= 0.45  # half a second of sound is not over before
+
+
+def test_times_lie_on_one_grid_and_do_not_drift():
+    engine = AudioEngine()
+    stream_in, stream_out = input_for("none").open(engine), output_for("none").open(engine)
+    stream_out.start()
+    stream_in.start()
+    collect(engine, lambda: engine.counters().blocks_out >= 25 and engine.counters().blocks_in >= 25)
+    stream_in.close()
+    stream_out.close()
+    times = np.array([block.at for block in engine.played])
+    assert np.allclose(np.diff(times), 0.02)
+    assert np.allclose(times / 0.02, np.rint(times / 0.02), atol=1e-6)
+
+
+def test_what_is_played_is_written_at_the_time_it_was_heard(tmp_path):
+    engine = AudioEngine()
+    stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
+    stream.start()
+    collect(engine, lambda: engine.counters().blocks_out >= 10)
+    engine.play("a", np.arange(1, 4801, dtype="<i2").tobytes())
+    engine.finish("a")
+    finished = []
+    collect(engine, lambda: finished.extend(engine.events()) or len(finished) == 2)
+    stream.close()
+    written = np.frombuffer(pcm.load_wav(tmp_path / "out.wav")[0], "<i2")
+    start = int(np.flatnonzero(written)[0])
+    assert start >= 4800
+    assert start % 480 == 0
+    assert written[start : start + 4800].tolist() == list(range(1, 4801))
+    assert not written[start + 4800 :].any()
+    assert finished[0].at - engine.played[0].at == pytest.approx(start / 24000, abs=1e-6)
+
+
+def test_the_file_is_valid_while_it_grows(tmp_path):
+    engine = AudioEngine()
+    stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
+    stream.start()
+    collect(engine, lambda: engine.counters().blocks_out >= 5)
+    assert len(pcm.load_wav(tmp_path / "out.wav")[0]) >= 4 * pcm.BLOCK_BYTES
+    stream.close()
+
+
+def test_an_interrupted_answer_in_the_file_is_what_was_heard_within_a_block(tmp_path):
+    engine = AudioEngine()
+    stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
+    stream.start()
+    engine.play("a", np.full(48000, 1234, "<i2").tobytes())
+    collect(engine, lambda: engine.heard_ms("a") > 200)
+    engine.flush()
+    (heard,) = engine.settle(stream.cut())
+    collect(engine, lambda: not engine.playing)
+    blocks = engine.counters().blocks_out
+    collect(engine, lambda: engine.counters().blocks_out > blocks + 2)
+    stream.close()
+    written = np.frombuffer(pcm.load_wav(tmp_path / "out.wav")[0], "<i2")
+    in_file = np.count_nonzero(written) / 24
+    assert heard.heard_ms <= in_file + 0.001
+    # One block in flight, and one that the callback was filling when the queue was swapped.
+    assert in_file - heard.heard_ms <= 40.001
+
+
+class Echo:
+    """A source that answers with what it hears."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+
+    def read(self, frames: int, heard: bytes) -> bytes:
+        self.heard += heard
+        return b"\x07\x00" * frames
+
+
+def test_a_source_is_the_microphone_and_hears_the_speaker():
+    source = Echo()
+    engine = AudioEngine()
+    stream_in, stream_out = input_for("none", source).open(engine), output_for("none").open(engine)
+    assert stream_in.description == "synthetic microphone"
+    stream_in.start()
+    stream_out.start()
+    engine.play("a", np.arange(1, 4801, dtype="<i2").tobytes())
+    engine.finish("a")
+    got = collect(engine, lambda: len(source.heard.strip(b"\0")) >= 9000 and engine.counters().blocks_in > 20)
+    stream_in.close()
+    stream_out.close()
+    assert set(got) == {7, 0}
+    assert source.heard.count(np.arange(1, 4801, dtype="<i2").tobytes()) == 1
+
+
+def test_closing_stops_the_thread_and_is_harmless_twice():
+    engine = AudioEngine()
+    stream = input_for("none").open(engine)
+    stream.start()
+    stream.close()
+    stream.close()
+    count = engine.counters().blocks_in
+    time.sleep(0.05)
+    assert engine.counters().blocks_in == count
+    never_started = output_for("none").open(engine)
+    never_started.close()
+
+
+@pytest.mark.parametrize(
+    ("open_it", "says"),
+    [
+        (lambda path: input_for(f"file:{path}/missing.wav"), "cannot read"),
+        (lambda path: output_for(f"file:{path}/nowhere/out.wav"), "cannot write"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path, open_it, says):
+    with pytest.raises(AudioError, match=says) as caught:
+        open_it(tmp_path).open(AudioEngine())
+    assert caught.value.kind == "file"
+
+
+def test_a_disk_that_fills_up_is_said(tmp_path, monkeypatch):
+    engine = AudioEngine()
+    stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
+
+    def full(self, pcm):
+        raise pcm_module.AudioFileError("cannot write out.wav: No space left on device")
+
+    pcm_module = pcm
+    monkeypatch.setattr(pcm.WavWriter, "write", full)
+    stream.start()
+    collect(engine, lambda: engine.stalled() == {"output"})
+    assert "No space left" in engine.watchdog.reason("output")
+    stream.close()
+
+
+def test_a_converted_file_says_so(tmp_path):
+    import wave
+
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(44100)
+        file.writeframes(b"\1\0" * 8820)
+    stream = input_for(f"file:{tmp_path}/a.wav").open(AudioEngine())
+    assert stream.description.endswith("44100 Hz stereo, converted to 24000 Hz mono")
+    stream.close()

@@ -1,0 +1,456 @@
+"""Real PortAudio streams on the virtual sound bed, judged by what its speaker and microphone recorded.
+
+The faults are real ones too: the server is frozen, killed and restarted, devices are suspended and unplugged.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.sound_bed import SoundBed, missing, require, undisturbed
+from voicelive_tui.audio import pcm
+from voicelive_tui.audio.backends import AudioError, check, input_for, list_devices, output_for, run_bounded
+from voicelive_tui.audio.duplex import Duplex
+from voicelive_tui.audio.engine import AudioEngine
+
+pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed"), pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def server():
+    require(missing())
+    bed = SoundBed()
+    bed.start()
+    yield bed
+    bed.stop()
+
+
+@pytest.fixture
+def bed(server, monkeypatch):
+    """The bed as every test likes to find it, with PortAudio started anew on it."""
+    if not server.running:
+        server.start()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    rescan()
+    return server
+
+
+def rescan() -> None:
+    from voicelive_tui.audio.portaudio import PortAudioBackend
+
+    run_bounded(PortAudioBackend().rescan, "starting PortAudio anew")
+
+
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    """Samples none of which is zero."""
+    values = np.random.default_rng(seed).integers(1, 8000, round(seconds * 24000)).astype("<i2")
+    return values * np.random.default_rng(seed + 1).choice(np.array([-1, 1], "<i2"), values.size)
+
+
+class Conversation:
+    """An engine on the bed, and its events and chunks as a loop would collect them."""
+
+    def __init__(self, engine: AudioEngine) -> None:
+        self.engine = engine
+        self.events: list = []
+        self.captured: list[bytes] = []
+
+    def turn(self) -> None:
+        self.events += self.engine.events()
+        while chunk := self.engine.chunk():
+            self.captured.append(chunk.pcm)
+
+    def until(self, happened: Callable[[], bool], limit: float = 10) -> None:
+        deadline = time.monotonic() + limit
+        while not happened():
+            assert time.monotonic() < deadline, f"nothing within {limit} s"
+            self.turn()
+            time.sleep(0.005)
+
+    def pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() >= end, seconds + 1)
+
+    @property
+    def heard(self) -> np.ndarray:
+        return np.frombuffer(b"".join(self.captured), "<i2")
+
+
+@pytest.fixture
+def duplex_on():
+    """Opens a duplex and closes it at the end, even when the sound server is gone by then."""
+    with contextlib.ExitStack() as stack:
+
+        def open_(engine: AudioEngine, **options) -> Duplex:
+            duplex = Duplex(engine, **options)
+            stack.callback(lambda: run_bounded(duplex.close, "closing"))
+            for opened in run_bounded(duplex.open, "opening"):
+                assert opened.ok, opened.sentence
+            return duplex
+
+        yield open_
+
+
+def find(part: np.ndarray, whole: np.ndarray) -> int:
+    """Where a stretch of samples lies in a recording, or -1."""
+    begins = np.flatnonzero(whole[: whole.size - part.size + 1] == part[0])
+    return next((int(at) for at in begins if np.array_equal(whole[at : at + part.size], part)), -1)
+
+
+def test_speaker_and_microphone_are_exact_to_the_sample(bed, duplex_on):
+    answer, speech = noise(3, seed=1), noise(3, seed=2)
+
+    def attempt():
+        engine = AudioEngine()
+        conversation = Conversation(engine)
+        # Not at low latency, which a machine crowded with other tests does not keep; the benchmarks do that.
+        duplex = duplex_on(engine, latency=0.2)
+        with bed.recording() as recording:
+            feeder = bed.speak(speech.tobytes())
+            for piece in np.array_split(answer, 20):
+                engine.play("a", piece.tobytes())
+            engine.finish("a")
+            conversation.until(lambda: len(conversation.events) == 2)
+            conversation.until(lambda: feeder.poll() is not None)
+            conversation.pause(0.3)
+            recorded = recording.samples
+        duplex.close()
+        assert find(answer, recorded) >= 0
+        assert find(speech, conversation.heard) >= 0
+        assert engine.counters().underflows == 0
+
+    undisturbed(attempt)
+
+
+@pytest.mark.parametrize("latency", ["low", 0.12, 0.2])
+def test_barge_in_is_silent_at_once_and_what_was_heard_is_known(bed, duplex_on, latency):
+    def attempt():
+        engine = AudioEngine()
+        conversation = Conversation(engine)
+        duplex = duplex_on(engine, latency=latency)
+        silences, errors = [], []
+        with bed.recording() as recording:
+            for n in range(8):
+                item, value = f"item {n}", 1000 + 100 * n
+                engine.play(item, np.full(72_000, value, "<i2").tobytes())
+                conversation.until(lambda item=item, n=n: engine.heard_ms(item) > 100 + 7 * n)
+                flushed_at = time.monotonic()
+                engine.flush()
+                (heard,) = engine.settle(duplex.cut())
+                conversation.pause(0.3)
+                silences.append(round(recording.silent_since() - flushed_at, 4))
+                # After the first interruption each answer fades in over 72 samples of smaller values.
+                recorded = np.count_nonzero(recording.samples == value) + (72 if n else 0)
+                errors.append(round(heard.heard_ms - float(recorded) / 24, 1))
+        duplex.close()
+        assert np.median(silences) <= 0.03, silences
+        assert max(errors) <= 0.1, errors
+        assert np.median(errors) >= -25, errors
+
+    undisturbed(attempt)
+
+
+def test_the_next_answer_is_heard_after_an_interruption(bed, duplex_on):
+    answer = noise(1)
+
+    def attempt():
+        engine = AudioEngine()
+        conversation = Conversation(engine)
+        duplex = duplex_on(engine, latency="low")
+        with bed.recording() as recording:
+            engine.play("a", np.full(48000, 9999, "<i2").tobytes())
+            conversation.until(lambda: engine.heard_ms("a") > 100)
+            engine.flush()
+            engine.settle(duplex.cut())
+            engine.play("a", np.full(48000, 9999, "<i2").tobytes())
+            engine.play("b", answer.tobytes())
+            engine.finish("b")
+            conversation.until(lambda: any(e.item_id == "b" and hasattr(e, "ms") for e in conversation.events))
+            conversation.pause(0.2)
+            recorded = recording.samples
+        duplex.close()
+        assert find(answer[72:], recorded) >= 0  # the first 3 ms fade in
+        assert np.count_nonzero(recorded == 9999) < 24000
+
+    undisturbed(attempt)
+
+
+def test_the_time_of_the_first_sample_is_true(bed, duplex_on):
+    def attempt():
+        engine = AudioEngine()
+        conversation = Conversation(engine)
+        duplex = duplex_on(engine, latency="low")
+        lags = []
+        with bed.recording() as recording:
+            for n in range(5):
+                engine.play(f"item {n}", np.full(4800, 3000, "<i2").tobytes())
+                engine.finish(f"item {n}")
+                before = len(conversation.events)
+                conversation.until(lambda before=before: len(conversation.events) > before)
+                conversation.until(lambda before=before: len(conversation.events) > before + 1)
+                conversation.pause(0.1)
+                lags.append(recording.sound_began() - conversation.events[before].at)
+        duplex.close()
+        # The recorder hands out portions of about 10 ms, after they were played.
+        assert -0.005 <= np.median(lags) <= 0.04, lags
+
+    undisturbed(attempt)
+
+
+def test_a_muted_program_captures_silence_at_the_normal_pace(bed, duplex_on):
+    engine = AudioEngine()
+    conversation = Conversation(engine)
+    engine.muted = True
+    duplex_on(engine)
+    feeder = bed.speak(noise(1).tobytes())
+    conversation.until(lambda: conversation.heard.size >= 24000)
+    conversation.until(lambda: feeder.poll() is not None)
+    assert not conversation.heard.any()
+
+
+def test_a_suspended_microphone_is_noticed_within_a_second_and_goes_on_when_resumed(bed, duplex_on):
+    engine = AudioEngine()
+    conversation = Conversation(engine)
+    duplex_on(engine)
+    conversation.until(lambda: engine.counters().blocks_in > 5)
+    bed.pactl("suspend-source", "vmic", "1")
+    conversation.until(lambda: engine.stalled() == {"input"}, 1.5)
+    assert "stalled" in engine.watchdog.reason("input")
+    assert engine.stalled() == {"input"}  # the speaker lives on
+    bed.pactl("suspend-source", "vmic", "0")
+    conversation.until(lambda: engine.stalled() == set(), 5)
+
+
+def test_an_unplugged_microphone_comes_back(bed, duplex_on):
+    speech = noise(2)
+    engine = AudioEngine()
+    conversation = Conversation(engine)
+    duplex = duplex_on(engine)
+    conversation.until(lambda: engine.counters().blocks_in > 5)
+    bed.pactl("unload-module", "module-remap-source")
+    conversation.pause(0.5)
+    bed.pactl("load-module", "module-remap-source", "source_name=vmic", "master=vmic_in.monitor", "format=s16le",
+              "rate=24000", "channels=1", "remix=no")  # fmt: skip
+    bed.pactl("set-default-source", "vmic")
+    for result in run_bounded(lambda: duplex.recover(["input"]), "recovering"):
+        assert result.ok
+    conversation.captured.clear()
+    feeder = bed.speak(speech.tobytes())
+    conversation.until(lambda: feeder.poll() is not None)
+    conversation.pause(0.5)
+    assert find(speech[24000:26400], conversation.heard) >= 0
+
+
+def test_a_frozen_server_blocks_nobody_and_stale_sound_is_dropped_when_it_thaws(bed, duplex_on):
+    engine = AudioEngine()
+    conversation = Conversation(engine)
+    duplex = duplex_on(engine)
+    conversation.until(lambda: engine.counters().blocks_in > 5)
+    bed.freeze()
+    try:
+        began = time.monotonic()
+        conversation.until(lambda: engine.stalled() == {"input", "output"}, 2)
+        with pytest.raises(AudioError, match="does not answer"):
+            run_bounded(duplex.cut, "stopping the speaker", 0.3)
+        with pytest.raises(AudioError, match="still does not answer"):
+            run_bounded(lambda: duplex.recover(["output"]), "recovering")
+        conversation.pause(1.5)
+        frozen = time.monotonic() - began
+    finally:
+        bed.thaw()
+    conversation.until(lambda: engine.stalled() == set(), 10)
+    conversation.pause(0.5)
+    assert engine.counters().dropped_ms > (frozen - 1.2) * 1000
+    assert duplex.cut() is not None
+
+
+def test_a_server_that_is_killed_and_restarted_is_found_again(bed, duplex_on):
+    answer = noise(1)
+    engine = AudioEngine()
+    conversation = Conversation(engine)
+    duplex = duplex_on(engine, latency="low")
+    conversation.until(lambda: engine.counters().blocks_in > 5)
+    bed.kill()
+    conversation.until(lambda: engine.stalled() == {"input", "output"}, 1)
+    assert "lost" in engine.watchdog.reason("output")
+    results = run_bounded(lambda: duplex.recover(engine.stalled()), "recovering")
+    assert [r.ok for r in results] == [False, False]
+    assert "no sound device found" in results[0].sentence
+    bed.start()
+    results = run_bounded(duplex.recover, "recovering")
+    assert [r.ok for r in results] == [True, True], results
+    with bed.recording() as recording:
+        engine.play("a", answer.tobytes())
+        engine.finish("a")
+        conversation.until(lambda: len(conversation.events) == 2)
+        conversation.pause(0.2)
+        recorded = recording.samples
+    assert find(answer[2400:4800], recorded) >= 0
+    assert engine.stalled() == set()
+
+
+def test_switching_the_device_goes_on_and_a_wrong_one_changes_nothing(bed, duplex_on):
+    engine = AudioEngine()
+    conversation = Conversation(engine)
+    duplex = duplex_on(engine)
+    assert duplex.switch("input", "pulse").startswith("pulse, 24000 Hz")
+    with pytest.raises(AudioError, match='no input device matches "banana"'):
+        duplex.switch("input", "banana")
+    blocks = engine.counters().blocks_in
+    conversation.until(lambda: engine.counters().blocks_in > blocks + 5)
+
+
+def test_the_devices_of_the_bed_are_listed_and_checked(bed):
+    devices = {d.name: d for d in list_devices()}
+    assert devices["default"].default_input
+    assert devices["default"].hostapi == "ALSA"
+    assert devices["pulse"].inputs > 0
+    assert [c.ok for c in check("", "")] == [True, True]
+    assert check("", "")[1].sentence.startswith("default, 24000 Hz, ")
+
+
+def test_a_server_without_devices_is_told_from_none(bed):
+    bed.pactl("unload-module", "module-remap-source")
+    bed.pactl("unload-module", "module-null-sink")
+    try:
+        found_input, found_output = check("", "")
+        assert not found_input.ok
+        assert "has no source" in found_input.sentence
+        assert not found_output.ok
+        assert "has no sink" in found_output.sentence
+    finally:
+        bed.kill()
+
+
+def test_a_remote_server_gets_a_long_latency_and_the_description_says_so(bed, monkeypatch):
+    port = 47_130 + os.getpid() % 1000
+    bed.pactl("load-module", "module-native-protocol-tcp", "listen=127.0.0.1", f"port={port}", "auth-anonymous=1")
+    monkeypatch.setenv("PULSE_SERVER", f"tcp:127.0.0.1:{port}")
+    rescan()
+    stream = output_for("").open(AudioEngine())
+    stream.close()
+    assert "the sound server is remote" in stream.description
+    assert 150 <= float(stream.description.split(",")[2].split()[0]) <= 300
+
+
+@pytest.fixture
+def jack(monkeypatch, bed):
+    """A JACK server that knows 48 kHz only, with the program's output patched to its input."""
+    require(
+        "" if shutil.which("jackd") and shutil.which("jack_connect") else "JACK is missing (apt-get install jackd2)"
+    )
+    name = f"bed{os.getpid()}"
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
+    monkeypatch.delenv("JACK_NO_START_SERVER")
+    jackd = subprocess.Popen(
+        ["jackd", "-r", "-n", name, "-d", "dummy", "-r", "48000", "-p", "240"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    deadline = time.monotonic() + 10
+    while subprocess.run(["jack_lsp"], capture_output=True, check=False).returncode:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    rescan()
+    yield
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody")
+    rescan()  # JACK's library aborts the process that leaves a server which has died
+    jackd.terminate()
+    jackd.wait()
+
+
+def test_a_device_that_refuses_24_khz_is_opened_at_its_own_rate_and_converted(jack):
+    name = next(d.name for d in list_devices() if "JACK" in d.hostapi)
+    engine = AudioEngine()
+    conversation = Conversation(engine)
+    microphone, speaker = input_for(name).open(engine), output_for(name, "low").open(engine)
+    try:
+        assert "48000 Hz" in speaker.description
+        assert "converted to 24000 Hz" in microphone.description
+        speaker.start()
+        microphone.start()
+        ports = subprocess.run(["jack_lsp"], capture_output=True, text=True, check=True).stdout.split("\n")
+        ours = [p for p in ports if not p.startswith("system:")]
+        source, sink = next(p for p in ours if "out" in p), next(p for p in ours if "in_" in p)
+        subprocess.run(["jack_connect", source, sink], check=True, capture_output=True)
+        tone = np.rint(10_000 * np.sin(2 * np.pi * 1000 * np.arange(48_000) / 24_000)).astype("<i2")
+        engine.play("a", tone.tobytes())
+        engine.finish("a")
+        conversation.until(lambda: len(conversation.events) == 2)
+        conversation.pause(0.2)
+    finally:
+        microphone.close()
+        speaker.close()
+    heard = conversation.heard.astype(float)
+    begin = int(np.flatnonzero(np.abs(heard) > 5000)[0])
+    middle = heard[begin + 2400 : begin + 36_000]
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(middle.size)))
+    peak = int(spectrum.argmax())
+    assert peak * 24_000 / middle.size == pytest.approx(1000, abs=2)
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(10_000 / np.sqrt(2), rel=0.02)
+    rest = np.delete(spectrum, slice(peak - 8, peak + 9))
+    assert 20 * np.log10(rest.max() / spectrum[peak]) < -50
+
+
+def outside(program: str, **environment: str) -> str:
+    """Run a program in a process of its own, for PortAudio is loaded once only."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | environment, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+CHECK = "from voicelive_tui.audio.backends import check\nfor c in check('', ''): print(c.ok, c.sentence)\n"
+
+
+def test_without_the_library_the_package_to_install_is_named():
+    found = outside(f"import ctypes.util\nctypes.util.find_library = lambda name: None\n{CHECK}")
+    lines = found.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("False the PortAudio library is missing: install it") for line in lines)
+    assert "libportaudio2" in found
+
+
+def test_without_a_device_the_ways_out_are_named(tmp_path):
+    require(missing())
+    (tmp_path / "asound.conf").write_text("</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\n")
+    found = outside(
+        CHECK, PULSE_SERVER=f"unix:{tmp_path}/nobody", ALSA_CONFIG_PATH=str(tmp_path / "asound.conf"),
+        JACK_NO_START_SERVER="1",
+    )  # fmt: skip
+    assert found.count("False no sound device found") == 2
+    assert '"none" or "file:PATH.wav"' in found
+
+
+def test_a_file_is_the_microphone_of_a_real_speaker(bed, tmp_path):
+    """Input and output are chosen independently."""
+    speech = noise(0.5)
+    writer = pcm.WavWriter(tmp_path / "speech.wav")
+    writer.write(speech.tobytes())
+    writer.close()
+    engine = AudioEngine()
+    conversation = Conversation(engine)
+    microphone, speaker = input_for(f"file:{tmp_path}/speech.wav").open(engine), output_for("").open(engine)
+    speaker.start()
+    microphone.start()
+    with bed.recording() as recording:
+        engine.play("a", noise(0.5, seed=9).tobytes())
+        engine.finish("a")
+        conversation.until(lambda: microphone.input_ended and len(conversation.events) == 2)
+        conversation.pause(0.3)
+        recorded = recording.samples
+    microphone.close()
+    speaker.close()
+    assert find(speech, conversation.heard) >= 0
+    assert recorded.any()

@@ -1,0 +1,150 @@
+"""What the loopback service costs, and how late it is when many talk to it at once.
+
+    python tests/benchmarks/bench_loopback.py [SESSIONS] [SECONDS]
+
+The service runs in a process of its own. A second process holds the clients: each streams a microphone in real time
+(40 ms an append) that says a sentence and is silent, over and over, and receives the answers. Shown are
+
+* the delay of ``speech_stopped`` after the append that fulfilled the silence rule was sent: the 50th, 95th and 99th
+  percentile (each client knows when that is from a detector run over its own clip beforehand),
+* the delay of the first sound of an answer after ``speech_stopped``,
+* the processor time of the service, whole and a session, as a share of one core,
+* the cost of the voice detector alone, as a share of real time.
+"""
+
+import asyncio
+import base64
+import json
+import multiprocessing
+import os
+import sys
+import time
+
+import aiohttp
+import numpy as np
+
+from voicelive_tui.loopback.service import PATH, LoopbackService
+from voicelive_tui.loopback.vad import Detector, Rules
+from voicelive_tui.loopback.voice import CALLER, RATE, open_voice
+
+CHUNK_MS = 40
+CHUNK = RATE * CHUNK_MS // 1000
+RULES = Rules(prefix_padding_ms=300, silence_duration_ms=500)
+SESSION = {
+    "turn_detection": {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 500},
+    "input_audio_transcription": {"model": "whisper-1"},
+}
+
+
+def serve(pipe):
+    """The service's process: sends its endpoint, then its processor time once it is told to stop."""
+
+    async def run():
+        async with LoopbackService() as service:
+            pipe.send(service.endpoint)
+            await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+            pipe.send(time.process_time())
+
+    asyncio.run(run())
+
+
+def clip():
+    """A sentence and enough silence for its answer, and the index of the append that fulfils the silence rule."""
+    speech = open_voice().speak("Hello there, can you hear me well, and how do I sound", CALLER).samples
+    samples = np.concatenate([np.zeros(RATE // 2, np.int16), speech, np.zeros(4 * RATE, np.int16)])
+    samples = samples[: len(samples) // CHUNK * CHUNK]
+    detector = Detector(RATE)
+    detector.rules = RULES
+    for index in range(len(samples) // CHUNK):
+        if any(edge.kind == "stopped" for edge in detector.listen(samples[index * CHUNK : (index + 1) * CHUNK])):
+            return samples, index
+    raise AssertionError("the clip holds no turn")
+
+
+async def talk(session, endpoint, appends, fulfilling, offset, seconds, delays, firsts):
+    """One client."""
+    await asyncio.sleep(offset)
+    query = {"api-version": "2026-07-15", "model": "gpt-realtime"}
+    fulfilled = asyncio.Queue()
+    async with session.ws_connect(endpoint + PATH, params=query) as socket:
+        await socket.send_json({"type": "session.update", "session": SESSION})
+
+        async def speak():
+            begin = time.perf_counter()
+            for index in range(int(seconds * 1000 / CHUNK_MS)):
+                await asyncio.sleep(max(0, begin + index * CHUNK_MS / 1000 - time.perf_counter()))
+                if index % len(appends) == fulfilling:
+                    fulfilled.put_nowait(time.perf_counter())
+                await socket.send_str(appends[index % len(appends)])
+
+        async def listen():
+            stopped = None
+            async for message in socket:
+                # Read as text, so that the client's own JSON does not weigh on what is measured.
+                kind = message.data[:60]
+                if '"input_audio_buffer.speech_stopped"' in kind:
+                    stopped = time.perf_counter()
+                    delays.append(stopped - await fulfilled.get())
+                elif stopped and '"response.audio.delta"' in kind:
+                    firsts.append(time.perf_counter() - stopped)
+                    stopped = None
+
+        listener = asyncio.create_task(listen())
+        await speak()
+        listener.cancel()
+
+
+async def clients(endpoint, count, seconds):
+    """All clients, spread over a clip's length; returns both sorts of delays in seconds."""
+    samples, fulfilling = clip()
+    chunks = samples.reshape(-1, CHUNK)
+    appends = [
+        json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(chunk.tobytes()).decode()})
+        for chunk in chunks
+    ]
+    delays, firsts = [], []
+    spread = len(appends) * CHUNK_MS / 1000 / count
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
+        for index in range(count):
+            group.create_task(talk(session, endpoint, appends, fulfilling, index * spread, seconds, delays, firsts))
+    return delays, firsts
+
+
+def detector_cost():
+    """Seconds of processor time the detector takes for a second of sound, in chunks of a microphone's size."""
+    samples, _ = clip()
+    detector = Detector(RATE)
+    begin = time.process_time()
+    rounds = 10
+    for _ in range(rounds):
+        for index in range(0, len(samples), CHUNK):
+            detector.listen(samples[index : index + CHUNK])
+    return (time.process_time() - begin) / (rounds * len(samples) / RATE)
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
+    process.start()
+    endpoint = ours.recv()
+    begin = time.perf_counter()
+    delays, firsts = asyncio.run(clients(endpoint, count, seconds))
+    wall = time.perf_counter() - begin
+    ours.send("stop")
+    spent = ours.recv()
+    process.join()
+    p50, p95, p99 = np.percentile(np.array(delays) * 1000, [50, 95, 99])
+    print(f"{count} sessions for {seconds:g} s on {os.cpu_count()} cores, {len(delays)} turns")
+    print(f"speech_stopped after the silence rule: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms")
+    first50, first95 = np.percentile(np.array(firsts) * 1000, [50, 95])
+    print(f"first audio after speech_stopped (300 ms are meant): p50 {first50:.0f} ms, p95 {first95:.0f} ms")
+    print(f"service: {100 * spent / wall:.0f} % of a core, {100 * spent / wall / count:.2f} % a session")
+    print(f"voice detector: {100 * detector_cost():.3f} % of real time a session")
+    return 0 if p95 < 50 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""The brain driven in virtual time, and sound to speak to it with."""
+
+import base64
+import functools
+import json
+
+import numpy as np
+
+from voicelive_tui.loopback.brain import Brain
+from voicelive_tui.loopback.formats import encode_speech
+from voicelive_tui.loopback.script import Script
+from voicelive_tui.loopback.voice import CALLER, PlaceholderVoice, open_voice
+
+RATE = 24_000
+
+
+@functools.cache
+def speech(text="Hello there, can you hear me well, I wonder"):
+    """Speech without silence around it, by the best voice that this machine has."""
+    samples = open_voice().speak(text, CALLER).samples
+    loud = np.flatnonzero(np.abs(samples) > 300)
+    return samples[loud[0] : loud[-1] + 1]
+
+
+def silence(ms, rate=RATE):
+    return np.zeros(int(ms * rate / 1000), np.int16)
+
+
+def clip(*parts):
+    """Samples and milliseconds of silence, joined."""
+    return np.concatenate([silence(part) if isinstance(part, int) else part for part in parts])
+
+
+def milliseconds(samples, rate=RATE):
+    return len(samples) * 1000 / rate
+
+
+class Lab:
+    """One session, its clock in our hands, its voice the placeholder (fast, and the same everywhere)."""
+
+    def __init__(self, model="gpt-realtime", script=None, lifetime=1800.0, **session):
+        self.now = 1000.0
+        self.notes = []
+        self.brain = Brain(
+            model,
+            script or Script(),
+            now=self.now,
+            unix_time=1.7e9,
+            note=lambda *note: self.notes.append(note),
+            lifetime=lifetime,
+        )
+        self.voice = PlaceholderVoice()
+        self.events = []
+        self.run(0)
+        if session:
+            self.send("session.update", session=session)
+
+    def send(self, kind, **fields):
+        """Send a client event; returns what comes back at once."""
+        return self.raw(json.dumps({"type": kind, **fields}))
+
+    def raw(self, message):
+        self.brain.receive(message, self.now)
+        return self.run(0)
+
+    def say(self, samples, form=None):
+        """Send all the samples in one append, faster than real time."""
+        data = samples.astype("<i2").tobytes() if form is None else form.encode(samples)
+        return self.send("input_audio_buffer.append", audio=base64.b64encode(data).decode())
+
+    def type(self, text):
+        """A typed turn and its answer asked for."""
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        return self.send("conversation.item.create", item=item) + self.send("response.create")
+
+    def run(self, seconds):
+        """Let time pass; returns what came meanwhile, each event with the time in ``at``."""
+        end = self.now + seconds
+        got = []
+        while True:
+            for event in self.brain.poll(self.now):
+                json.dumps(event)
+                got.append({**event, "at": self.now})
+            for job in self.brain.take_jobs():
+                speech = self.voice.speak(job.text)
+                self.brain.spoken(job, speech, encode_speech(speech.samples, job.form), self.now)
+            due = self.brain.next_due
+            if due > end:
+                break
+            self.now = max(self.now, due)
+        self.now = end
+        self.events += got
+        return got
+
+    def finish(self):
+        """Let the answer under way come to its end."""
+        return self.run(120)
+
+
+def kinds(events):
+    """Their types in order, runs of the same type as one."""
+    names = [event["type"] for event in events]
+    return [name for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
+
+
+def only(events, kind):
+    found = [event for event in events if event["type"] == kind]
+    assert len(found) == 1, f"{len(found)} events {kind} in {kinds(events)}"
+    return found[0]
+
+
+def sound(events):
+    """The bytes of all audio deltas."""
+    return b"".join(base64.b64decode(e["delta"]) for e in events if e["type"] == "response.audio.delta")
+
+
+def error_of(events):
+    """The one error among them."""
+    return only(events, "error")["error"]

@@ -1,0 +1,60 @@
+"""The items: where they go, and what may be done to them."""
+
+import base64
+
+from .lab import Lab, error_of, only, sound
+
+
+def answered():
+    lab = Lab()
+    lab.type("hello")
+    item = only(lab.finish(), "response.output_item.done")["item"]
+    return lab, item["id"]
+
+
+def test_truncate_delete_and_retrieve():
+    lab, item_id = answered()
+    audio = len(sound(lab.events))
+    item = only(lab.send("conversation.item.retrieve", item_id=item_id), "conversation.item.retrieved")["item"]
+    assert len(base64.b64decode(item["content"][0]["audio"])) == audio
+    fields = {"item_id": item_id, "content_index": 0, "audio_end_ms": 1000}
+    truncated = only(lab.send("conversation.item.truncate", **fields), "conversation.item.truncated")
+    assert {key: truncated[key] for key in fields} == fields
+    item = only(lab.send("conversation.item.retrieve", item_id=item_id), "conversation.item.retrieved")["item"]
+    assert len(base64.b64decode(item["content"][0]["audio"])) == 48_000
+    assert item["content"][0]["transcript"] is None
+    assert only(lab.send("conversation.item.delete", item_id=item_id), "conversation.item.deleted")
+    for action in ("retrieve", "delete"):
+        error = error_of(lab.send(f"conversation.item.{action}", item_id=item_id))
+        assert error["code"] == f"item_{action}_invalid_item_id"
+
+
+def test_truncate_errors():
+    lab, item_id = answered()
+    user = next(iter(lab.brain.conversation)).id
+
+    def code(**fields):
+        fields = {"item_id": item_id, "content_index": 0, "audio_end_ms": 0} | fields
+        return error_of(lab.send("conversation.item.truncate", **fields))["code"]
+
+    assert code(audio_end_ms=3_600_000) == "invalid_value"
+    assert code(audio_end_ms=-1) == "invalid_value"
+    assert code(content_index=1) == "item_truncate_invalid_item"
+    assert code(item_id=user) == "item_truncate_invalid_item"
+    assert code(item_id="item_none") == "item_truncate_invalid_item_id"
+
+
+def test_items_are_placed_where_the_client_wants_them():
+    lab = Lab()
+
+    def add(item_id, **fields):
+        item = {"id": item_id, "type": "message", "role": "system", "content": [{"type": "input_text", "text": "x"}]}
+        return lab.send("conversation.item.create", item=item, **fields)
+
+    assert only(add("a"), "conversation.item.created")["previous_item_id"] is None
+    assert only(add("c"), "conversation.item.created")["previous_item_id"] == "a"
+    assert only(add("b", previous_item_id="a"), "conversation.item.created")["previous_item_id"] == "a"
+    assert only(add("0", previous_item_id="root"), "conversation.item.created")["previous_item_id"] is None
+    assert [item.id for item in lab.brain.conversation] == ["0", "a", "b", "c"]
+    assert error_of(add("d", previous_item_id="nowhere"))["code"] == "item_create_invalid_previous_item_id"
+    assert error_of(add("a"))["code"] == "duplicate_item_id"

@@ -1,0 +1,160 @@
+"""The server: handshake, clients side by side, its end, and what it tells its owner."""
+
+import asyncio
+import base64
+import json
+
+import aiohttp
+import pytest
+from multidict import MultiDict
+
+from voicelive_tui.loopback.faults import parse
+from voicelive_tui.loopback.service import PATH, LoopbackService, ServiceError
+
+from .wire import FAST, QUERY, TYPED, connected, events, talking
+
+
+async def status_of(service, path=PATH, query=QUERY, **options):
+    """The HTTP status of a handshake, 101 if it succeeds."""
+    try:
+        async with connected(service, path, query, **options):
+            return 101
+    except aiohttp.WSServerHandshakeError as error:
+        return error.status
+
+
+async def test_the_key_is_asked_for_in_every_place_where_it_may_be():
+    async with LoopbackService(api_key="k3y") as service:
+        assert await status_of(service) == 401
+        assert await status_of(service, headers={"api-key": "wrong"}) == 401
+        assert await status_of(service, headers={"api-key": "k3\udcff"}) == 401
+        assert await status_of(service, headers={"api-key": "k3y"}) == 101
+        assert await status_of(service, headers={"Authorization": "Bearer k3y"}) == 101
+        assert await status_of(service, query=QUERY | {"api-key": "k3y"}) == 101
+
+
+async def test_without_a_key_of_its_own_the_service_takes_any():
+    async with LoopbackService() as service:
+        assert await status_of(service, headers={"api-key": "whatever"}) == 101
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        ("/elsewhere", QUERY, 404),
+        (PATH + PATH, QUERY, 404),
+        (PATH, {"model": "gpt-realtime"}, 400),
+        (PATH, {"api-version": "2026-07-15"}, 400),
+        (PATH, QUERY | {"agent-name": "a", "agent-project-name": "p"}, 400),
+        (PATH, QUERY | {"fault": "nonsense"}, 400),
+        (PATH, QUERY | {"x-ms-client-sdk": "azsdk", "foo": "bar"}, 101),
+    ],
+)
+async def test_the_handshake(path, query, status):
+    async with LoopbackService() as service:
+        assert await status_of(service, path, query) == status
+
+
+async def test_the_port_in_use_is_one_sentence():
+    async with LoopbackService() as service:
+        port = int(service.endpoint.rpartition(":")[2])
+        other = LoopbackService(port=port)
+        with pytest.raises(ServiceError, match=f"^Port {port} on 127.0.0.1 is in use already; .*[.]$"):
+            await other.start()
+        await other.stop()
+
+
+async def test_a_host_that_is_not_ours_is_one_sentence():
+    with pytest.raises(ServiceError, match=r"^Cannot listen on 192\.0\.2\.1, port 0: .*[.]$"):
+        await LoopbackService(host="192.0.2.1").start()
+
+
+async def test_clients_do_not_hear_each_other():
+    async with LoopbackService(script=FAST) as service, connected(service) as one, connected(service) as two:
+        first, second = [(await events(socket, "session.created"))[0]["session"]["id"] for socket in (one, two)]
+        assert first != second
+        await one.send_json({"type": "conversation.item.create", "item": TYPED})
+        await one.send_json({"type": "response.create"})
+        await two.send_json({"type": "session.update", "session": {}})
+        assert [e["type"] for e in await events(two, "session.updated")] == ["session.updated"]
+        assert (await events(one))[-1]["response"]["status"] == "completed"
+
+
+async def test_stop_closes_every_session_with_1001():
+    async with LoopbackService() as service, connected(service) as socket:
+        await events(socket, "session.created")
+        await asyncio.gather(service.stop(), socket.receive())
+        assert socket.close_code == 1001
+
+
+async def test_the_service_can_be_stopped_while_it_speaks_and_twice():
+    service = LoopbackService()
+    await service.start()
+    async with connected(service) as socket:
+        await socket.send_json({"type": "response.create"})
+        await events(socket, "response.created")
+        await asyncio.gather(service.stop(), events(socket, "never"))
+    await service.stop()
+
+
+async def test_a_stalled_session_does_not_keep_the_service_from_stopping():
+    service = LoopbackService(faults=[parse("stall@session.created")])
+    await service.start()
+    async with connected(service) as socket:
+        await events(socket, "session.created")
+        async with asyncio.timeout(20):
+            await service.stop()
+
+
+async def test_a_15_mib_append_is_taken_and_a_larger_one_refused():
+    async with LoopbackService() as service, connected(service) as socket:
+        await socket.send_json({"type": "session.update", "session": {"turn_detection": None}})
+        for size, kind in ((15 * 1024 * 1024, "input_audio_buffer.committed"), (15 * 1024 * 1024 + 2, "error")):
+            audio = base64.b64encode(bytes(size)).decode()
+            await socket.send_str(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+            if kind != "error":
+                await socket.send_json({"type": "input_audio_buffer.commit"})
+            assert (await events(socket, kind, 30))[-1]["type"] == kind
+
+
+async def test_pings_are_answered_while_the_service_speaks():
+    async with LoopbackService() as service, connected(service, heartbeat=1.0) as socket:
+        await socket.send_json({"type": "response.create"})
+        got = await events(socket, "response.done", 20)
+    assert got[-1]["response"]["status"] == "completed"
+
+
+async def test_the_owner_is_told_of_sessions_turns_answers_and_faults():
+    records = []
+    async with talking(on_record=records.append, faults=[parse("unknown-event")]) as socket:
+        await events(socket)
+    assert [r.kind for r in records] == ["session", "answer", "fault", "closed"]
+    assert len({r.session for r in records}) == 1
+    assert records[1].text == "answer: Three short words."
+    assert records[2].text == "fault: unknown-event@response.audio.delta"
+
+
+async def test_what_the_client_writes_cannot_reach_the_owners_terminal_as_an_escape():
+    records = []
+    query = QUERY | {"model": "evil\x1b[31m\nmodel"}
+    async with LoopbackService(on_record=records.append) as service, connected(service, query=query) as socket:
+        await events(socket, "session.created")
+    assert all(record.text.isprintable() for record in records)
+
+
+async def test_faults_can_be_asked_for_by_the_client():
+    query = MultiDict([*QUERY.items(), ("fault", "unknown-event@session.created,empty-frame@session.created")])
+    async with LoopbackService() as service, connected(service, query=query) as socket:
+        got = [await socket.receive() for _ in range(3)]
+    assert json.loads(got[0].data)["type"] == "loopback.unknown"
+    assert got[1].data == ""
+    assert json.loads(got[2].data)["type"] == "session.created"
+
+
+async def test_the_key_is_in_no_record_and_no_representation():
+    records = []
+    async with LoopbackService(api_key="s3cret", on_record=records.append) as service:
+        await status_of(service, headers={"api-key": "s3cret"})
+        await status_of(service, headers={"api-key": "s3cret-but-wrong"})
+        assert "s3cret" not in repr(records)
+        assert "s3cret" not in repr(service)

@@ -1,0 +1,173 @@
+"""Local inputs, and that nothing whatever from the wire brings the reducer down."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.data import events
+from tests.session.folding import CONNECTING, Fold, answer, ready, sent
+from tests.session.test_events import JSON
+from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.reducer import reduce
+from voicelive_tui.session.state import Activity, Link, SessionState
+
+ALL = [*events("native_turn"), *events("cascade_turn"), *answer(), {"type": "error", "error": {"message": "m"}}]
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> dict[str, Any]:
+    """A server event with any field missing, or of the wrong type."""
+    event = json.loads(json.dumps(draw(st.sampled_from(ALL))))
+    for name in draw(st.sets(st.sampled_from(sorted(event)), max_size=3)):
+        if draw(st.booleans()):
+            del event[name]
+        else:
+            event[name] = draw(JSON)
+    return event  # type: ignore[no-any-return]
+
+
+LOCAL: st.SearchStrategy[inputs.Input] = st.sampled_from(
+    [
+        CONNECTING,
+        inputs.Connected(),
+        inputs.Disconnected(1006, "lost"),
+        inputs.MutePressed(),
+        inputs.TalkPressed(),
+        inputs.InterruptPressed(),
+        inputs.ResetPressed(),
+        inputs.TextTyped("hello"),
+        inputs.ProblemsSeen(),
+        inputs.VoicedUntil(1.0),
+        inputs.PlaybackStarted("item_a", 1.0),
+        inputs.PlaybackFinished("item_a", 100.0),
+        inputs.PlaybackStopped("item_a", 50.0, 2.0),
+        inputs.CaptureChanged(capturing=True),
+        inputs.BadFrame("odd"),
+        inputs.Sent({"type": "response.create"}),
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(damaged() | st.sampled_from(ALL) | LOCAL, max_size=40))
+def test_any_order_of_anything_is_survived(sequence: list[Any]) -> None:
+    fold = Fold()
+    for event in sequence:
+        fold.feed(event)
+        ids = [entry.item_id for entry in fold.state.transcript]
+        assert len(ids) == len(set(ids))
+        assert all(turn.latency is None or isinstance(turn.latency, float) for turn in fold.state.turns)
+        for effect in fold.effects:
+            if isinstance(effect, effects.Send) and effect.event["type"] == "conversation.item.truncate":
+                assert effect.event["audio_end_ms"] >= 0
+    assert fold.state.log.next_seq >= sum(1 for event in sequence if isinstance(event, dict))
+
+
+def test_the_same_arguments_give_the_same_result_and_leave_the_old_state_alone() -> None:
+    fold = ready()
+    before, rows = fold.state, list(fold.state.log.since(0))
+    first = reduce(inputs.TextTyped("x"), before, 5.0)
+    second = reduce(inputs.TextTyped("x"), before, 5.0)
+    assert first[1] == second[1]
+    assert first[0].turns == second[0].turns
+    assert list(before.log.since(0)) == rows
+
+
+def test_what_is_no_input_is_a_programming_error() -> None:
+    with pytest.raises(TypeError, match="not an input: str"):
+        reduce("hello", SessionState(), 0.0)  # type: ignore[arg-type]
+
+
+def test_connecting_again_keeps_the_event_log_and_the_mute_but_not_the_conversation() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.MutePressed())
+    rows = len(fold.state.log)
+    fold.feed(CONNECTING)
+    assert fold.state.transcript == ()
+    assert fold.state.microphone.muted
+    assert fold.state.input.description == "a microphone"
+    assert len(fold.state.log) == rows + 1
+
+
+def test_reset_is_silence_and_a_new_connection() -> None:
+    assert ready().feed(inputs.ResetPressed()) == [effects.StopPlayback(), effects.Reconnect()]
+
+
+def test_mute_is_told_to_the_engine() -> None:
+    fold = ready()
+    assert fold.feed(inputs.MutePressed()) == [effects.SetMute(muted=True)]
+    assert fold.feed(inputs.MutePressed()) == [effects.SetMute(muted=False)]
+
+
+def test_a_typed_message_is_sent_and_answered() -> None:
+    fold = ready()
+    wanted = fold.feed(inputs.TextTyped("  hello [b] "))
+    assert sent(wanted) == ["conversation.item.create", "response.create"]
+    item = next(e.event["item"] for e in wanted if isinstance(e, effects.Send) and "item" in e.event)
+    assert item["content"] == [{"type": "input_text", "text": "hello [b]"}]
+    assert fold.feed(inputs.TextTyped("   ")) == []
+
+
+def test_a_message_typed_over_an_answer_waits_for_the_cancelled_response_to_end() -> None:
+    fold = ready()
+    fold.feed(*answer())
+    assert sent(fold.feed(inputs.TextTyped("stop"))) == ["response.cancel", "conversation.item.create"]
+    done = {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}}
+    assert sent(fold.feed(done)) == ["response.create"]
+    assert sent(fold.feed(done)) == []
+
+
+def test_push_to_talk_sends_only_during_a_turn_and_asks_at_its_end() -> None:
+    fold = ready(type=None)
+    assert not fold.state.microphone.sending
+    assert effects.BeginTalk() in fold.feed(inputs.TalkPressed())
+    assert fold.state.microphone.sending
+    assert fold.state.activity is Activity.LISTENING
+    wanted = fold.feed(inputs.TalkPressed())
+    assert wanted[0] == effects.EndTalk()  # the rest of the turn's sound goes first
+    assert sent(wanted) == ["input_audio_buffer.commit", "response.create"]
+    assert not fold.state.microphone.sending
+    fold.feed({"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None})
+    turn = fold.state.turn
+    assert turn is not None
+    assert (turn.began_by, turn.item_id) == ("talk", "item_u")
+
+
+def test_talking_over_an_answer_cancels_it_first() -> None:
+    fold = ready(type=None)
+    fold.feed(*answer())
+    wanted = fold.feed(inputs.TalkPressed())
+    assert wanted[0] == effects.StopPlayback()
+    assert sent(wanted) == ["response.cancel"]
+
+
+def test_keys_that_cannot_work_now_say_why() -> None:
+    for event in (inputs.TalkPressed(), inputs.TextTyped("x")):
+        (notice,) = Fold().feed(event)
+        assert notice == effects.Notify("warning", "not connected: press r to connect")
+    (notice,) = ready().feed(inputs.TalkPressed())
+    assert isinstance(notice, effects.Notify)
+    assert "--turn-detection none" in notice.text
+
+
+def test_a_lost_link_is_told_and_a_close_of_ours_is_not_a_problem() -> None:
+    fold = ready()
+    fold.feed(inputs.Disconnected(1006, "the connection was lost"))
+    connection = fold.state.connection
+    assert (connection.link, connection.close_code) == (Link.CLOSED, 1006)
+    assert not fold.state.microphone.capturing
+    fold = ready()
+    fold.feed(inputs.Disconnected(1000, ""))
+    assert fold.state.connection.problem == ""
+
+
+def test_client_events_are_logged_with_their_bytes_in_place_of_the_sound() -> None:
+    fold = ready()
+    fold.feed(inputs.Sent({"type": "input_audio_buffer.append", "audio": "AAAA" * 480}))
+    (row,) = fold.state.log.since(fold.state.log.next_seq - 1)
+    assert (row.direction, row.type, row.size) == ("out", "input_audio_buffer.append", 1440)
+    assert json.loads(row.text) == {"type": "input_audio_buffer.append", "audio": {"bytes": 1440}}
+    assert fold.state.counts.audio_out_ms == 30

@@ -1,0 +1,47 @@
+"""The order of the transcript."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicelive_tui.session.transcript import Transcript, change, find, place, remove, update
+
+IDS = st.sampled_from(["a", "b", "c", "d", "e", ""])
+
+
+def order(transcript: Transcript) -> str:
+    return "".join(entry.item_id for entry in transcript)
+
+
+def filled(ids: str) -> Transcript:
+    transcript: Transcript = ()
+    for item_id in ids:
+        transcript = update(transcript, item_id, "user", 0.0)
+    return transcript
+
+
+def test_an_item_goes_right_after_the_one_before_it() -> None:
+    assert order(place(filled("abc"), "c", "a")) == "acb"
+    assert order(place(filled("abc"), "a", "c")) == "bca"
+
+
+def test_an_item_stays_where_its_place_is_unknown() -> None:
+    assert order(place(filled("abc"), "b", "")) == "abc"
+    assert order(place(filled("abc"), "b", "nowhere")) == "abc"
+    assert order(place(filled("abc"), "b", "b")) == "abc"
+
+
+@given(st.lists(st.tuples(IDS, IDS)))
+def test_no_placing_loses_or_doubles_an_item(moves: list[tuple[str, str]]) -> None:
+    transcript = filled("abcde")
+    for item_id, previous in moves:
+        transcript = place(transcript, item_id, previous)
+        if item_id and previous and item_id != previous:
+            assert find(transcript, item_id) == find(transcript, previous) + 1
+    assert sorted(order(transcript)) == list("abcde")
+
+
+def test_update_makes_or_changes_and_change_never_makes() -> None:
+    transcript = update(filled("a"), "a", "assistant", 1.0, text="x")
+    assert (transcript[0].text, transcript[0].role) == ("x", "user")
+    assert change(transcript, "zz", lambda entry: entry) is transcript
+    assert order(remove(filled("abc"), "b")) == "ac"

@@ -1,0 +1,56 @@
+"""Moments of turns, and token sums."""
+
+from tests.data import events
+from tests.session.folding import CONNECTING, Fold, ready
+from voicelive_tui.session import inputs, turns
+from voicelive_tui.session.state import SessionState, Usage
+
+
+def test_every_moment_of_a_spoken_turn_is_kept_once() -> None:
+    fold = Fold(CONNECTING, inputs.Connected())
+    for event in events("native_turn"):
+        if event["type"] == "input_audio_buffer.speech_stopped":
+            fold.feed(inputs.VoicedUntil(fold.now - 0.5))
+        fold.feed(event)
+        if event["type"] == "response.audio.delta":
+            fold.feed(inputs.PlaybackStarted("item_a", fold.now + 0.040))
+    turn = fold.state.turn
+    assert turn is not None
+    moments = [
+        turn.voiced_at,
+        turn.speech_stopped_at,
+        turn.committed_at,
+        turn.created_at,
+        turn.first_text_at,
+        turn.first_audio_at,
+        turn.heard_at,
+        turn.done_at,
+    ]
+    assert None not in moments
+    assert moments == sorted(moments)  # type: ignore[type-var]
+    assert (turn.number, turn.response_id, turn.status) == (1, "resp_1", "completed")
+
+
+def test_noise_that_was_never_committed_gives_its_place_to_the_next_turn() -> None:
+    fold = ready()
+    for item in ("item_1", "item_2"):
+        fold.feed({"type": "input_audio_buffer.speech_started", "item_id": item})
+    assert [(turn.number, turn.item_id) for turn in fold.state.turns] == [(1, "item_2")]
+    fold.feed({"type": "input_audio_buffer.committed", "item_id": "item_2"})
+    fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_3"})
+    assert [turn.number for turn in fold.state.turns] == [1, 2]
+
+
+def test_the_list_of_turns_is_bounded() -> None:
+    state = SessionState()
+    for number in range(turns.LIMIT + 10):
+        state = turns.begin(state, "text", asked_at=float(number))
+    assert len(state.turns) == turns.LIMIT
+    assert state.turns[-1].number == turns.LIMIT + 10
+
+
+def test_cached_tokens_stay_inside_the_input() -> None:
+    report = events("native_turn")[-1]["response"]["usage"]
+    twice = turns.add_usage(turns.add_usage(Usage(), report), report)
+    assert (twice.responses, twice.total, twice.input, twice.output, twice.cached) == (2, 286, 88, 198, 16)
+    assert turns.add_usage(twice, {}) is twice

@@ -1,0 +1,327 @@
+"""The command line from outside: what is accepted, what is refused and how, and with which status."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.test_logs import as_before  # noqa: F401 - a fixture: the program sets up logging
+from voicelive_tui import __version__
+from voicelive_tui.cli import cli
+from voicelive_tui.loopback.service import LoopbackService
+
+KEY = "sk-7f3a-not-for-your-eyes"
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def nobodys_home(tmp_path, monkeypatch):
+    """No settings of the user's own, no sound server, and a folder to work in."""
+    for name in [name for name in os.environ if name.startswith("AZURE_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/no-server")
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    """Run in this process: for what ends before anything is opened."""
+    result = CliRunner(env=environment).invoke(cli, arguments, prog_name="voicelive-tui")
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def program(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the whole program."""
+    return subprocess.run(
+        [sys.executable, "-m", "voicelive_tui", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def refusal(result: Result, status: int = 2) -> str:
+    """The one sentence on stderr of something that is refused."""
+    assert (result.exit_code, result.stdout) == (status, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("voicelive-tui: ")
+    assert KEY not in line
+    return line.removeprefix("voicelive-tui: ")
+
+
+# --- help
+
+
+def test_version():
+    assert run("--version").output == f"voicelive-tui, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["console", "--help"], ["check", "--help"], ["devices", "-h"]]
+)
+def test_help(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: voicelive-tui ")
+    assert result.stderr == ""
+
+
+def test_help_names_every_command():
+    assert set(cli.commands) == {"console", "check", "devices", "serve"}
+    text = run("--help").stdout
+    for name in cli.commands:
+        assert f"\n  {name} " in text
+
+
+def test_every_option_of_a_conversation_is_explained_and_the_same_everywhere():
+    wanted = (
+        "--endpoint --api-version --model --voice --instructions --api-key --use-token-credential --insecure --demo "
+        "--no-caller --input-device --output-device --output-latency --half-duplex --turn-detection --config "
+        "--log-file --verbose --lean"
+    ).split()
+    for command in (cli, cli.commands["console"], cli.commands["check"]):
+        options = {option.opts[0]: option for option in command.params if isinstance(option, click.Option)}
+        assert set(wanted) <= set(options)
+        assert all(option.help for option in options.values())
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["console", "extra"], ["--turn-detection", "vad"]])
+def test_usage_errors(arguments):
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: voicelive-tui" in result.stderr
+
+
+# --- what bad input gets
+
+CONSOLE = ["console", "--demo", "--output-device", "none"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--config", "nowhere.toml"], "nowhere.toml: cannot be read: No such file or directory"),
+        (["--config", "."], "Is a directory"),
+        (["--config", "bad.toml"], "bad.toml: not valid TOML: "),
+        (["--config", "key.toml"], "key.toml: unknown key session.modle (known here: "),
+        (["--config", "type.toml"], "type.toml: audio.chunk_ms: expected int, got str"),
+        (["--log-file", "."], "cannot be written: Is a directory"),
+        (["--log-file", "text.wav/log"], "cannot be written: "),
+        (["--output-latency", "2"], "command line: audio.output_latency: expected float <= 1.0"),
+        (["--model", ""], "command line: session.model: expected str of length >= 1"),
+        (["--instructions", "@nowhere.txt"], "session.instructions: the file 'nowhere.txt' cannot be read: No such"),
+        (["--input-device", "file:nowhere.wav"], "cannot read nowhere.wav: No such file or directory"),
+        (["--input-device", "file:."], "Is a directory"),
+        (["--input-device", "file:text.wav"], "text.wav is not a PCM WAV file"),
+        (["--input-device", "file:empty.wav"], "empty.wav is not a PCM WAV file"),
+        (["--input-device", "file:silent.wav"], "silent.wav holds no sound"),
+        (["--output-device", "file:nowhere/out.wav"], "cannot write nowhere/out.wav: No such file or directory"),
+        (["--output-device", "file:."], "cannot write .: Is a directory"),
+        (["--output-device", "file:/dev/full"], "cannot write /dev/full: No space left on device"),
+    ],
+)
+def test_bad_input_gets_one_sentence(tmp_path, arguments, says):
+    (tmp_path / "bad.toml").write_text("a = \n")
+    (tmp_path / "key.toml").write_text('[session]\nmodle = "x"\n')
+    (tmp_path / "type.toml").write_text('[audio]\nchunk_ms = "x"\n')
+    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "empty.wav").touch()
+    with wave.open(str(tmp_path / "silent.wav"), "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+    assert says in refusal(run(*CONSOLE, *arguments))
+
+
+def test_a_latency_that_is_none():
+    result = run("console", "--demo", "--output-latency", "high")
+    assert result.exit_code == 2
+    assert "'high' is neither 'low' nor a number of seconds" in result.stderr
+
+
+def test_the_input_is_not_overwritten(tmp_path):
+    path = tmp_path / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+        file.writeframes(b"\1\2" * 100)
+    before = path.read_bytes()
+    (tmp_path / "link.wav").symlink_to(path)
+    sentence = refusal(run("console", "--demo", "--input-device", "file:talk.wav", "--output-device", "file:link.wav"))
+    assert sentence == "talk.wav cannot be the input and the output at once: it would be overwritten"
+    assert path.read_bytes() == before
+
+
+def test_endpoints_that_are_none():
+    sentence = refusal(run("console", "--endpoint", f"ftp://host?key={KEY}", "--api-key", KEY))
+    assert sentence.startswith("command line: service.endpoint: the endpoint 'ftp://host' is not a URL")
+    sentence = refusal(run("console", AZURE_VOICELIVE_ENDPOINT=f"https://me:{KEY}@host"))
+    assert sentence.startswith("environment: service.endpoint: the endpoint must not hold a user name or password")
+    assert "--endpoint is empty" in refusal(run("console", "--endpoint", "", AZURE_VOICELIVE_API_KEY=KEY))
+
+
+# --- credentials
+
+
+@pytest.mark.parametrize("credential", [["--api-key", KEY], ["--use-token-credential"]])
+def test_a_credential_without_an_endpoint(credential):
+    assert refusal(run("console", *credential)) == (
+        "a credential was given, but no endpoint: add --endpoint URL, or --demo for the demo"
+    )
+
+
+def test_an_endpoint_without_a_credential_names_the_three_ways():
+    sentence = refusal(run("console", "--endpoint", "https://name.example"))
+    for way in ("AZURE_VOICELIVE_API_KEY", "--api-key KEY", "--use-token-credential"):
+        assert way in sentence
+
+
+def test_two_credentials():
+    sentence = refusal(run("console", "--endpoint", "https://h", "--api-key", KEY, "--use-token-credential"))
+    assert sentence == "--api-key and --use-token-credential exclude each other"
+
+
+@pytest.mark.parametrize("endpoint", ["http://name.example", "ws://127.0.0.1.evil.com"])
+@pytest.mark.parametrize("credential", [{"AZURE_VOICELIVE_API_KEY": KEY}, {}])
+def test_nothing_secret_goes_in_the_clear_to_another_machine(endpoint, credential):
+    token = [] if credential else ["--use-token-credential"]
+    sentence = refusal(run("console", "--endpoint", endpoint, *token, **credential))
+    assert sentence.startswith(f"{endpoint} is not encrypted")
+
+
+def test_options_may_stand_before_the_command_and_after_it():
+    first = run("--endpoint", "http://name.example", "--api-key", KEY, "console")
+    after = run("console", "--endpoint", "http://name.example", "--api-key", KEY)
+    mixed = run("--api-key", KEY, "--endpoint", "https://other", "console", "--endpoint", "http://name.example")
+    assert refusal(first) == refusal(after) == refusal(mixed)
+    assert "name.example is not encrypted" in refusal(mixed)
+
+
+# --- the dashboard and the console, as programs
+
+
+def test_the_dashboard_needs_a_terminal():
+    done = program("--demo")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "voicelive-tui: the dashboard needs a terminal; without one use: voicelive-tui console\n"
+
+
+DEAD = ["--endpoint", "http://127.0.0.1:1", "--input-device", "none", "--output-device", "none"]
+
+
+def test_the_console_without_a_service():
+    done = program("console", *DEAD, AZURE_VOICELIVE_API_KEY=KEY)
+    assert (done.returncode, done.stderr) == (1, "")
+    *_, failed, summary = done.stdout.splitlines()
+    assert failed[10:] == "failed: no connection to http://127.0.0.1:1 (connection refused): check the endpoint"
+    assert summary.startswith("voicelive-tui: no session; no connection to")
+    assert KEY not in done.stdout
+
+
+def test_a_key_on_the_command_line_works_and_warns(tmp_path):
+    done = program("console", *DEAD, "--api-key", KEY, "--json", "--verbose")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "voicelive-tui: a key on the command line can be seen by other users of this machine; "
+        "AZURE_VOICELIVE_API_KEY is safer\n"
+    )
+    assert json.loads(done.stdout.splitlines()[-1])["event"]["type"] == "failed"
+    log = (tmp_path / "state" / "voicelive-tui" / "voicelive-tui.log").read_text()
+    assert "127.0.0.1" in log
+    assert KEY not in log + done.stdout
+
+
+def test_the_console_without_sound_says_what_to_do():
+    done = program("console", "--demo", "--no-caller")
+    assert done.returncode == 1
+    failed = next(line for line in done.stdout.splitlines() if "failed: " in line)
+    assert re.search(r"install|choose|\"none\"|none", failed)
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_output_that_knows_no_arrows():
+    done = program("console", *DEAD, AZURE_VOICELIVE_API_KEY=KEY, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+# --- check and devices
+
+
+def test_check_of_the_demo():
+    done = program("check", "--input-device", "none", "--output-device", "none")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split(maxsplit=2)[:2] for line in done.stdout.splitlines()]
+    assert lines == [
+        ["config", "ok"],
+        ["terminal", "warning"],
+        ["input", "ok"],
+        ["output", "ok"],
+        ["credential", "ok"],
+        ["endpoint", "ok"],
+    ]
+
+
+def test_check_without_sound_is_a_warning():
+    done = program("check", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    results = {result["check"]: result for result in json.loads(done.stdout)}
+    assert list(results) == ["config", "terminal", "input", "output", "credential", "endpoint"]
+    assert all(set(result) == {"check", "ok", "warning", "text"} for result in results.values())
+    assert all(result["ok"] for result in results.values())
+    assert results["input"]["warning"]
+    assert results["output"]["warning"]
+    assert not results["endpoint"]["warning"]
+
+
+async def test_check_of_an_endpoint():
+    async with LoopbackService(api_key=KEY) as service:
+        arguments = ["check", "--endpoint", service.endpoint, "--json"]
+        good = await asyncio.to_thread(program, *arguments, AZURE_VOICELIVE_API_KEY=KEY)
+        bad = await asyncio.to_thread(program, *arguments, AZURE_VOICELIVE_API_KEY="wrong")
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "session created after" in json.loads(good.stdout)[-1]["text"]
+    assert (bad.returncode, bad.stderr) == (1, "")
+    last = json.loads(bad.stdout)[-1]
+    assert (last["check"], last["ok"]) == ("endpoint", False)
+    assert "HTTP 401" in last["text"]
+
+
+def test_check_of_a_bad_configuration(tmp_path):
+    (tmp_path / "bad.toml").write_text("[sesion]\n")
+    result = run("check", "--config", "bad.toml")
+    assert result.exit_code == 1
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("config     FAILED   bad.toml: unknown key sesion")
+
+
+def test_devices_without_any():
+    done = program("devices", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    for device in json.loads(done.stdout):  # a machine may have some after all
+        assert {"index", "name", "inputs", "outputs", "default_input", "default_output"} <= set(device)
+    table = program("devices")
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "name" in table.stdout
+
+
+def test_devices_without_the_library(tmp_path):
+    """As on a machine without libportaudio2: the import of sounddevice fails as it does there."""
+    (tmp_path / "sounddevice.py").write_text('raise OSError("PortAudio library not found")\n')
+    done = program("devices", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("voicelive-tui: ")
+    assert "libportaudio2" in line

@@ -1,0 +1,166 @@
+"""The streams seen from the event loop, with backends of the test's own in the registry."""
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.conversing import until
+from voicelive_tui.audio import backends
+from voicelive_tui.audio.backends import AudioError
+from voicelive_tui.audio.engine import AudioEngine
+from voicelive_tui.config import Audio
+from voicelive_tui.sound import THREAD_PREFIX, Sound, hanging, off_loop
+
+
+class Reports(list[tuple[str, str, str]]):
+    def __call__(self, direction: str, description: str, problem: str) -> None:
+        self.append((direction, description, problem))
+
+
+class Switchboard:
+    """A backend whose devices come and go as the test says; its streams are paced by the clock (`PacedBackend`)."""
+
+    present: set[str]
+    freeze: threading.Event | None = None
+
+    def open_input(self, engine: AudioEngine, device: str, source: Any) -> Any:
+        return self._named(device, backends.input_for("none"), engine)
+
+    def open_output(self, engine: AudioEngine, device: str, latency: Any) -> Any:
+        return self._named(device, backends.output_for("none"), engine)
+
+    def rescan(self) -> None:
+        pass
+
+    def _named(self, device: str, choice: Any, engine: AudioEngine) -> Any:
+        if self.freeze is not None:
+            self.freeze.wait()
+        if device not in self.present:
+            raise AudioError(f"there is no device {device}", "not_found")
+        stream = choice.open(engine)
+        stream.description = device
+        return stream
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> type[Switchboard]:
+    """The switchboard, as the backend of all names that begin with "test:"."""
+
+    board = type("Board", (Switchboard,), {"present": {"test:mic", "test:speaker", "test:headset"}})
+    registry = {"test:": "tests.test_sound:BOARD", **backends.BACKENDS, "": "tests.test_sound:BOARD"}
+    monkeypatch.setattr(backends, "BACKENDS", registry)
+    monkeypatch.setattr("tests.test_sound.BOARD", board, raising=False)
+    return board
+
+
+def sound(reports: Reports, input_device: str = "test:mic", output_device: str = "test:speaker") -> Sound:
+    return Sound(Audio(input_device=input_device, output_device=output_device), reports)
+
+
+async def test_the_check_reports_both_directions_and_leaves_the_microphone_closed(board: type[Switchboard]) -> None:
+    reports = Reports()
+    streams = sound(reports)
+    await streams.check()
+    assert reports == [("output", "test:speaker", ""), ("input", "test:mic", "")]
+    assert not streams.input_open
+    await until(lambda: streams.engine.blocks_out > 0, "the speaker runs")
+    await streams.close()
+
+
+async def test_a_missing_speaker_is_said_and_a_stand_in_keeps_the_conversation_going(board: type[Switchboard]) -> None:
+    reports = Reports()
+    streams = sound(reports, output_device="test:gone")
+    await streams.check()
+    assert reports[0] == ("output", "", "there is no device test:gone")
+    streams.engine.play("item", b"\1\0" * 4800)
+    streams.engine.finish("item")
+    await until(lambda: any(True for _ in streams.engine.events()), "it is played to nobody")
+    streams.engine.play("next", b"\1\0" * 24_000)
+    await until(lambda: streams.engine.heard_ms("next") > 0)
+    streams.engine.flush()
+    (heard,) = await streams.cut()
+    assert heard.item_id == "next"
+    assert 0 < heard.heard_ms < 1000
+    await streams.close()
+
+
+async def test_switching_takes_the_new_device_or_goes_back_to_the_old_one(board: type[Switchboard]) -> None:
+    reports = Reports()
+    streams = sound(reports)
+    await streams.start_capture()
+    await streams.choose("input", "test:headset")
+    assert reports[-1] == ("input", "test:headset", "")
+    await streams.choose("input", "test:nowhere")
+    assert reports[-1] == ("input", "test:headset", "there is no device test:nowhere")
+    assert streams.input_open
+    await streams.close()
+
+
+async def test_a_stream_that_ends_is_noticed_said_and_opened_again_when_it_is_back(board: type[Switchboard]) -> None:
+    reports = Reports()
+    streams = sound(reports)
+    await streams.start_capture()
+    watch = asyncio.create_task(streams.watch())
+    await until(lambda: streams.engine.blocks_in > 0)
+    board.present.remove("test:mic")
+    streams.engine.watchdog.ended("input")
+    await until(lambda: reports[-1][2] != "", "the loss is said")
+    assert reports[-1] == ("input", "", "the audio input has stopped: is the device still there?")
+    before = streams.engine.blocks_in
+    board.present.add("test:mic")
+    await until(lambda: reports[-1] == ("input", "test:mic", ""), "it is back")
+    await until(lambda: streams.engine.blocks_in > before)
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await streams.close()
+
+
+async def test_a_microphone_that_gives_only_zeros_is_said_so(
+    board: type[Switchboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicelive_tui.audio.engine.ZEROS_SECONDS", 0.2)
+    reports = Reports()
+    streams = sound(reports)
+    await streams.start_capture()
+    watch = asyncio.create_task(streams.watch())
+    await until(lambda: streams.engine.chunk() is None and "only zeros" in reports[-1][2], "the complaint")
+    assert reports[-1][1] == "test:mic"
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await streams.close()
+
+
+async def test_a_frozen_sound_server_freezes_neither_the_loop_nor_the_end(
+    board: type[Switchboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicelive_tui.sound.TIME_LIMIT", 0.3)
+    monkeypatch.setattr(off_loop, "__defaults__", (0.3,))
+    board.freeze = threading.Event()
+    reports, ticks = Reports(), 0
+    streams = sound(reports)
+    checking = asyncio.create_task(streams.check())
+    while not checking.done():
+        await asyncio.sleep(0.01)
+        ticks += 1
+    assert ticks > 5  # the loop went on
+    assert reports[0][2] == "opening the audio output took longer than 0.3 s: the sound server does not answer"
+    assert hanging()
+    board.freeze.set()
+    await until(lambda: not hanging(), "the abandoned calls end")
+    await streams.close()
+
+
+async def test_off_loop_hands_on_results_and_errors() -> None:
+    assert await off_loop(threading.current_thread, "looking") is not threading.current_thread()
+    with pytest.raises(ZeroDivisionError):
+        await off_loop(lambda: 1 / 0, "dividing")
+    began = time.monotonic()
+    with pytest.raises(AudioError, match="sleeping took longer than"):
+        await off_loop(lambda: time.sleep(0.4), "sleeping", 0.05)
+    assert time.monotonic() - began < 0.35
+    names = [thread.name for thread in threading.enumerate() if thread.name.startswith(THREAD_PREFIX)]
+    assert names == [f"{THREAD_PREFIX}sleeping"]
+    await until(lambda: not hanging())

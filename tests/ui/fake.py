@@ -1,0 +1,71 @@
+"""A stand-in for the shell: it keeps the state it was given and notes what it was asked to do."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from voicelive_tui.session.inputs import MutePressed, ProblemsSeen
+from voicelive_tui.session.state import DeviceChoice, Reading, SessionState
+
+SILENCE = Reading()
+
+
+@dataclass(frozen=True)
+class FakeUi:
+    """What the dashboard needs of the settings."""
+
+    theme: str = "voicelive-dark"
+    lean: bool = False
+    mouse: bool = True
+
+
+class FakeLive:
+    """See the head of the file. It answers mute and problems-seen as the reducer does, and nothing else."""
+
+    def __init__(self, state: SessionState, reading: Reading = SILENCE) -> None:
+        self.state = state
+        self._reading = reading
+        self.applied: list[object] = []
+        self.calls: list[object] = []
+        self.closed = asyncio.Event()
+
+    def reading(self) -> Reading:
+        return self._reading
+
+    def set_reading(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def apply(self, input_: object) -> None:
+        self.applied.append(input_)
+        match input_:
+            case MutePressed():
+                mic = self.state.microphone
+                self.state = replace(self.state, microphone=replace(mic, muted=not mic.muted))
+            case ProblemsSeen():
+                self.state = replace(self.state, problems=())
+
+    async def run(self) -> None:
+        self.calls.append("run")
+        await self.closed.wait()
+
+    async def close(self) -> None:
+        self.calls.append("close")
+        self.closed.set()
+
+    async def devices(self) -> list[DeviceChoice]:
+        return [
+            DeviceChoice("input", "0", "USB microphone [front]", True),
+            DeviceChoice("input", "2", "Headset", False),
+            DeviceChoice("output", "1", "Built-in speaker", True),
+        ]
+
+    async def choose_device(self, direction: str, spec: str) -> None:
+        self.calls.append(("choose", direction, spec))
+
+    async def test_tone(self) -> None:
+        self.calls.append("test_tone")
+
+    async def suspend(self) -> None:
+        self.calls.append("suspend")
+
+    async def resume(self) -> None:
+        self.calls.append("resume")

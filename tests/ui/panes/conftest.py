@@ -1,0 +1,21 @@
+"""A ten-line app for one pane."""
+
+from textual.app import App
+
+
+class PaneApp(App):
+    """Shows one pane alone."""
+
+    def __init__(self, pane):
+        super().__init__()
+        self.pane = pane
+        self.said = []
+
+    def compose(self):
+        yield self.pane
+
+    def on_pane_copied(self, message):
+        self.said.append(message.text)
+
+    def on_pane_query_refused(self, message):
+        self.said.append(message.problem)

@@ -1,0 +1,174 @@
+import json
+from dataclasses import replace
+
+from tests import states
+from tests.ui.panes.conftest import PaneApp
+from tests.ui.screens import screen_text
+from voicelive_tui.session.state import EventLog
+from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.panes.events import EventsPane, gap, moment
+
+
+def with_log(log):
+    return replace(states.IDLE, log=log)
+
+
+async def test_both_directions_folded_with_counts_and_bytes():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 40)) as pilot:
+        pane.session = states.SPEAKING
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "→  session.update " in shown
+        assert "←  response.audio.delta ×29" in shown
+        assert "139 kB" in shown
+        assert "←  response.done" in shown
+        assert "completed · 412 tokens" in shown
+        assert "3 Events 223" in shown
+
+
+async def test_counting_up_repaints_only_that_line():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 40)) as pilot:
+        log = states.event(EventLog(), 0.0, "out", "input_audio_buffer.append", size=10)
+        pane.session = with_log(log)
+        await pilot.pause()
+        asked = []
+        refresh = pane.view.refresh
+        pane.view.refresh = lambda *regions, **options: (asked.extend(regions), refresh(*regions, **options))[1]
+        pane.session = with_log(states.event(log, 0.1, "out", "input_audio_buffer.append", size=10))
+        assert asked
+        assert all(region.y == 0 and region.height == 1 and region.width < 60 for region in asked)
+        await pilot.pause()
+        assert "input_audio_buffer.append ×2" in screen_text(pilot.app)
+
+
+async def test_filter_says_shown_of_total_and_refuses_nonsense():
+    pane = EventsPane()
+    app = PaneApp(pane)
+    async with app.run_test(size=(120, 40)) as pilot:
+        pane.session = states.SPEAKING
+        pane.query_changed("type:speech_ !stopped")
+        await pilot.pause()
+        assert "/type:speech_ !stopped  2 of 223" in screen_text(app)
+        pane.query_changed("/(/")
+        await pilot.pause()
+        assert "no regular expression" in app.said[0]
+        assert "2 of 223" in screen_text(app)
+        pane.query_changed("")
+        await pilot.pause()
+        assert "3 Events 223" in screen_text(app)
+
+
+async def test_the_cursor_stays_on_its_row_when_the_filter_changes():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 40)):
+        pane.session = states.SPEAKING
+        assert pane.select(next(row.seq for row in states.SPEAKING.log.since(0) if row.type == "response.done"))
+        pane.query_changed("response")
+        assert pane.selected().type == "response.done"
+        assert not pane.view.following
+
+
+async def test_paused_counts_what_is_new():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 12)) as pilot:
+        pane.session = states.SPEAKING
+        pane.target.focus()
+        await pilot.press("k")
+        pane.session = states.INTERRUPTED
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "↓ 2 new" in shown
+        assert "paused, f follows" in shown
+
+
+async def test_unfolded_shows_every_delta_and_log_records():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 40)) as pilot:
+        log = states.SPEAKING.log.append(states.START + 30, "log", "azure.core", "a record", severity="warning")
+        pane.session = with_log(log)
+        assert not any(row.type == "azure.core" for row in _rows(pane))
+        pane.toggle_unfolded()
+        await pilot.pause()
+        assert len(pane.view.rows) == len(log)
+        shown = screen_text(pilot.app)
+        assert "unfolded" in shown
+        assert "≡! azure.core" in shown
+
+
+def _rows(pane):
+    return [pane.view.row_at(index) for index in range(pane.view.count)]
+
+
+async def test_an_event_opens_as_a_tree_beside_the_list():
+    pane = EventsPane()
+    app = PaneApp(pane)
+    async with app.run_test(size=(120, 40)) as pilot:
+        pane.session = states.SPEAKING
+        pane.target.focus()
+        await pilot.press("g", "j", "j", "enter")
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "voice" in shown
+        assert "name: en-US-Ava:DragonHDLatestNeural" in shown
+        pane.copy()
+        await pilot.pause()
+        assert json.loads(app.said[0])["type"] == "session.update"
+        detail = pane.query_one(EventDetail)
+        detail.focus()
+        await pilot.press("j", "j", "j")
+        await pilot.pause()
+        pane.copy()
+        await pilot.pause()
+        assert app.said[1] == "gpt-realtime"
+        await pilot.pause()
+        assert pane.close()
+        assert not pane.close()
+
+
+async def test_hostile_events_are_drawn_verbatim_and_harmless():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 40)) as pilot:
+        deep = "[" * 900 + "]" * 900
+        log = EventLog()
+        log = log.append(1.0, "in", "\x1b[31mtype[bold]", '{"[b]key[/b]": "\\u001b]52;c;x\\u0007"}')
+        log = log.append(1.1, "in", "deep", deep)
+        log = log.append(1.2, "in", "many", json.dumps({"list": list(range(10_000))}))
+        log = log.append(1.3, "in", "long", json.dumps({"text": "y" * 1_000_000}))
+        pane.session = with_log(log)
+        await pilot.pause()
+        assert "␛[31mtype[bold]" in screen_text(pilot.app)
+        for seq in range(4):
+            pane.select(seq)
+            pane.open(pane.selected())
+            await pilot.pause()
+        pane.select(0)
+        await pilot.pause()
+        assert "[b]key[/b]: ␛]52;c;x␇" in screen_text(pilot.app)
+        pane.select(3)
+        pane.copy()
+        await pilot.pause()
+        assert len(pilot.app.said[-1]) > 1_000_000
+
+
+async def test_the_limit_of_the_log_is_said():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 10)) as pilot:
+        log = EventLog()
+        for n in range(EventLog.LIMIT + EventLog.CHUNK):
+            log = log.append(float(n), "in", "x.y", "{}")
+        pane.session = with_log(log)
+        await pilot.pause()
+        assert "the last 50,000 are kept" in screen_text(pilot.app)
+        assert len(pane.view.rows) == len(log) <= EventLog.LIMIT
+
+
+def test_times():
+    assert moment(0) == "0.000"
+    assert moment(12.3456) == "12.346"
+    assert moment(3662.5) == "61:02.500"
+    assert gap(0.0001) == ""
+    assert gap(0.25) == "+0.250"
+    assert gap(123.4) == "+123"
+    assert gap(123456) == "+++"

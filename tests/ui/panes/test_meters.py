@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import states
+from tests.ui.panes.conftest import PaneApp
+from tests.ui.screens import screen_text
+from voicelive_tui.session.state import Meter, Microphone, Reading
+from voicelive_tui.ui.panes import meters
+from voicelive_tui.ui.panes.meters import MetersPane
+from voicelive_tui.ui.text import width_of
+
+levels = st.floats(-120, 6)
+
+
+@given(levels, levels, st.integers(4, 200))
+def test_a_bar_has_its_width_whatever_the_level(rms, hold, width):
+    assert width_of(meters.bar(Meter(rms, rms, hold), width)) == width
+
+
+def filled(line):
+    return sum(len(text) for text, tone in line if tone.startswith("bar"))
+
+
+@pytest.mark.parametrize(("dbfs", "cells"), [(-96, 0), (-60, 0), (-30, 30), (-3, 57), (0, 60), (3, 60)])
+def test_a_cell_is_a_decibel(dbfs, cells):
+    assert filled(meters.bar(Meter(dbfs, dbfs, dbfs), 60)) == cells
+
+
+def test_loud_is_marked_by_tone():
+    assert [tone for _, tone in meters.bar(Meter(-1, -1, -1), 60)] == ["bar", "bar-warn", "bar-bad", "track"]
+
+
+async def test_levels_and_states():
+    pane = MetersPane()
+    pane.set_reactive(MetersPane.reading, states.SPEAKING_READING)
+    async with PaneApp(pane).run_test(size=(80, 3)) as pilot:
+        pane.styles.height = 3
+        pane.session = states.SPEAKING
+        await pilot.pause()
+        assert "mic LIVE    -58 dB" in screen_text(pilot.app)
+        assert "assistant   -18 dB" in screen_text(pilot.app)
+        pane.session = replace(states.SPEAKING, microphone=Microphone(capturing=True, muted=True))
+        await pilot.pause()
+        assert "mic MUTED" in screen_text(pilot.app)
+        pane.session = states.SPEAKING
+        pane.reading = Reading(gated=True)
+        await pilot.pause()
+        assert "mic gated" in screen_text(pilot.app)
+        pane.reading = Reading(stalled=("input",), underflows=3)
+        await pilot.pause()
+        assert "mic STALLED" in screen_text(pilot.app)
+
+
+async def test_more_room_shows_the_health_of_the_sound():
+    pane = MetersPane()
+    pane.set_reactive(MetersPane.reading, replace(states.SPEAKING_READING, underflows=2, dropped_ms=121))
+    pane.styles.height = 12
+    async with PaneApp(pane).run_test(size=(100, 12)) as pilot:
+        pane.session = states.SPEAKING
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "underflows 2 · overflows 0 · dropped 121 ms · device latency 24 ms" in shown
+        assert "USB microphone, 48000 Hz, 12 ms" in shown
+        assert "buffered   2.90 s" in shown

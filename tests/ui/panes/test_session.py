@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+from tests import states
+from tests.ui.panes.conftest import PaneApp
+from tests.ui.screens import screen_text
+from voicelive_tui.session.state import Link
+from voicelive_tui.ui.panes.session import SessionPane
+
+
+async def shown(session, size=(100, 45)):
+    pane = SessionPane()
+    async with PaneApp(pane).run_test(size=size) as pilot:
+        pane.session = session
+        await pilot.pause()
+        return screen_text(pilot.app)
+
+
+async def test_settings_counts_tokens_and_connection():
+    text = await shown(states.SPEAKING)
+    assert "server_vad · threshold 0.5 · prefix 300 ms · silence 500 ms" in text
+    assert "en-US-Ava:DragonHDLatestNeural" in text
+    assert "the service's default ≠ asked azure_deep_noise_suppression" in text
+    assert "whisper-1" in text
+    assert "310 (text 180, audio 130; cached 64)" in text
+    assert "102 (text 31, audio 71)" in text
+    assert "http://127.0.0.1:41234" in text
+    assert "sess_7f3a91c2d4" in text
+    assert "underflows 0" in text
+
+
+async def test_delays_name_percentiles_and_parts():
+    text = await shown(states.SPEAKING)
+    assert "last 1.58 s  p50 990 ms  p95 1.58 s  worst 1.58 s" in text
+    assert "░wait 510 ▒start 190 ▓text 650 █audio 150 ▄play 80" in text
+    assert "no answer heard yet" in await shown(states.IDLE)
+
+
+async def test_interruption_tells_silence_and_what_was_unheard():
+    assert "turn 2: silent after 12 ms · 2.90 s unheard" in await shown(states.INTERRUPTED)
+
+
+async def test_a_closed_connection_names_its_code():
+    link = replace(
+        states.IDLE.connection, link=Link.CLOSED, close_code=1011, ended_at=states.START + 90, problem="gone"
+    )
+    text = await shown(replace(states.IDLE, connection=link))
+    assert "1011 error in the service · gone" in text
+    assert "1 min" in text
+
+
+async def test_a_model_other_than_asked_is_told():
+    text = await shown(replace(states.IDLE, in_force={**states.IN_FORCE, "model": "gpt-4.1"}))
+    assert "gpt-4.1 ≠ asked gpt-realtime" in text
+
+
+async def test_nothing_is_cut_in_a_narrow_pane():
+    text = await shown(states.INTERRUPTED, (46, 60))
+    assert "azure_deep_noise_suppression" in text
+    assert "interrupted after" not in text
+    assert "2.90 s unheard" in " ".join(text.split())
+
+
+async def test_odd_settings_from_the_wire():
+    odd = {
+        "voice": ["x"],
+        "turn_detection": "none",
+        "tools": [{"name": "[b]f[/b]"}, 3],
+        "modalities": "text",
+        "agent": 7,
+    }
+    text = await shown(replace(states.IDLE, in_force=odd, asked={}))
+    assert "[b]f[/b], 3" in text

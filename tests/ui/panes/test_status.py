@@ -1,0 +1,92 @@
+import time
+from dataclasses import replace
+
+import pytest
+from textual.app import App
+
+from tests import states
+from tests.ui.screens import screen_text
+from voicelive_tui.session.state import Device, Microphone, Problem, Reading
+from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapsed, microphone
+
+
+class OneLine(App):
+    CSS = "StatusLine, ProblemLine, Clock { height: 1; }"
+
+    def __init__(self, line):
+        super().__init__()
+        self.line = line
+
+    def compose(self):
+        yield self.line
+
+
+@pytest.mark.parametrize(
+    ("mic", "reading", "word"),
+    [
+        (Microphone(), Reading(), "mic off"),
+        (Microphone(capturing=True), Reading(), "mic LIVE"),
+        (Microphone(capturing=True, muted=True), Reading(), "mic MUTED"),
+        (Microphone(capturing=True), Reading(gated=True), "mic gated"),
+        (Microphone(capturing=True, push_to_talk=True), Reading(), "mic waits"),
+        (Microphone(capturing=True, push_to_talk=True, talking=True), Reading(), "mic LIVE"),
+        (Microphone(capturing=True), Reading(stalled=("input",)), "mic STALLED"),
+    ],
+)
+def test_the_microphone_by_what_happens_to_its_sound(mic, reading, word):
+    assert microphone(replace(states.IDLE, microphone=mic), reading)[0] == word
+
+
+def test_no_microphone():
+    assert (
+        microphone(replace(states.IDLE, microphone=Microphone(), input=Device("", "broken")), Reading())[0]
+        == "mic none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("idle", "READY"), ("listening", "LISTENING"), ("speaking", "SPEAKING"), ("failed", "FAILED")],
+)
+async def test_the_word(name, word):
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(80, 3)) as pilot:
+        line.session = states.NAMED[name]
+        await pilot.pause()
+        assert word in screen_text(pilot.app).split("\n")[0]
+
+
+async def test_demo_is_labelled_and_a_near_end_is_told():
+    line = StatusLine()
+    link = replace(states.IDLE.connection, caller=True, expires_at=time.time() + 125)
+    async with OneLine(line).run_test(size=(100, 3)) as pilot:
+        line.session = replace(states.IDLE, connection=link)
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "DEMO synthetic caller" in shown
+        assert "ends in 2:0" in shown
+
+
+async def test_problems_are_pinned_until_seen():
+    line = ProblemLine()
+    async with OneLine(line).run_test(size=(100, 3)) as pilot:
+        two = (Problem(1.0, "warning", "first", 0), Problem(2.0, "error", "[second]\x1b[2J", 1))
+        line.session = replace(states.IDLE, problems=two)
+        await pilot.pause()
+        assert "✗ error: [second]␛[2J (and 1 more)" in screen_text(pilot.app)
+        line.session = states.IDLE
+        assert not line.display
+
+
+async def test_clock():
+    clock = Clock()
+    async with OneLine(clock).run_test(size=(9, 1)) as pilot:
+        clock.elapsed = "12:34"
+        await pilot.pause()
+        assert screen_text(pilot.app).strip() == "12:34"
+
+
+def test_elapsed_is_in_minutes_while_nothing_happens():
+    assert elapsed(75, quiet=False) == "1:15"
+    assert elapsed(75, quiet=True) == "1 min"
+    assert elapsed(5, quiet=True) == "<1 min"

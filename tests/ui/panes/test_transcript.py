@@ -1,0 +1,173 @@
+from dataclasses import replace
+
+import pytest
+
+from tests import states
+from tests.ui.panes.conftest import PaneApp
+from tests.ui.screens import screen_text
+from voicelive_tui.session.state import Entry, EntryStatus, Reading
+from voicelive_tui.ui.panes import transcript
+from voicelive_tui.ui.panes.transcript import TranscriptPane, heard_characters
+
+ANSWER = states.SPEAKING.transcript[-1]
+
+
+def words(line):
+    return "".join(text for text, _ in line)
+
+
+@pytest.mark.parametrize(
+    ("entry", "reading", "heard"),
+    [
+        (replace(ANSWER, role="user"), Reading(), None),
+        (replace(ANSWER, audio_ms=0), Reading(), None),
+        (ANSWER, Reading(), 0),
+        (ANSWER, Reading(heard_item="other", heard_ms=5000), 0),
+        (replace(ANSWER, done_at=1.0, heard_ms=7000), Reading(), len(ANSWER.text)),
+        (replace(ANSWER, done_at=1.0, heard_ms=0.0), Reading(), 0),
+    ],
+)
+def test_heard_characters(entry, reading, heard):
+    assert heard_characters(entry, reading) == heard
+
+
+def test_heard_characters_end_with_a_word_and_grow_with_the_sound():
+    before = 0
+    for ms in range(0, 7001, 50):
+        heard = heard_characters(replace(ANSWER, done_at=1.0), Reading(heard_item="item_a2", heard_ms=ms))
+        assert heard >= before
+        assert heard in (0, len(ANSWER.text)) or ANSWER.text[heard - 1] == " "
+        before = heard
+    assert before == len(ANSWER.text)
+
+
+def test_words_ahead_of_their_sound_are_not_taken_for_heard():
+    entry = replace(ANSWER, audio_ms=200.0)
+    heard = heard_characters(entry, Reading(heard_item="item_a2", heard_ms=200))
+    assert heard < len(entry.text) / 10
+
+
+async def test_what_was_cut_stays_visible_as_unheard():
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        pane.session = states.INTERRUPTED
+        await pilot.pause()
+        lines = pane.view._lines
+        unheard = [text for line in lines for text, tone in line if tone == "unheard"]
+        assert unheard[0].startswith("╎")
+        assert "end of your speech" in " ".join(unheard)
+        shown = screen_text(pilot.app)
+        assert "╎ interrupted after 4.10 s of 7.00 s · truncated at 4,100 ms" in shown
+
+
+async def test_partial_text_grows_in_place_and_turns_are_explained():
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        pane.session = states.SPEAKING
+        pane.reading = states.SPEAKING_READING
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "0:16 You        Why is the second answer slower? 為什麼？" in shown
+        assert "1.58 s" in shown
+        assert "mostly text 650 ms" in shown
+        more = replace(states.SPEAKING.transcript[-1], text=ANSWER.text + " And more.")
+        pane.session = replace(states.SPEAKING, transcript=(*states.SPEAKING.transcript[:-1], more))
+        await pilot.pause()
+        assert "And more." in screen_text(pilot.app)
+
+
+async def test_order_is_that_of_the_conversation():
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        late = Entry("u", "user", 9.0, "asked", EntryStatus.DONE)
+        early = Entry("a", "assistant", 5.0, "answered", EntryStatus.DONE)
+        pane.session = replace(states.IDLE, transcript=(late, early))
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert shown.index("asked") < shown.index("answered")
+
+
+async def test_failed_tools_and_typed_lines():
+    pane = TranscriptPane()
+    entries = (
+        Entry("u", "user", 1.0, "", EntryStatus.FAILED, note="the audio was [too] short"),
+        Entry("f", "tool", 2.0, "", EntryStatus.DONE, tool="get_weather", arguments='{"city":\n"Oslo"}', output="3°"),
+        Entry("t", "user", 3.0, "typed words", EntryStatus.DONE, typed=True),
+    )
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        pane.session = replace(states.IDLE, transcript=entries)
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "(no transcript)" in shown
+        assert "✗ the audio was [too] short" in shown
+        assert "get_weath" in shown
+        assert '( {"city": "Oslo"}' in shown
+        assert "→ 3°" in shown
+        assert "typed words (typed)" in shown
+
+
+async def test_new_below_search_and_copy():
+    pane = TranscriptPane()
+    app = PaneApp(pane)
+    async with app.run_test(size=(80, 24)) as pilot:
+        pane.session = states.LONG_TRANSCRIPT
+        pane.target.focus()
+        await pilot.press("k", "k")
+        extra = Entry("item_new", "user", states.START + 1600, "the newest line", EntryStatus.DONE)
+        pane.session = replace(states.LONG_TRANSCRIPT, transcript=(*states.LONG_TRANSCRIPT.transcript, extra))
+        await pilot.pause()
+        assert "↓ 1 new below" in screen_text(app)
+        assert "newest line" not in screen_text(app)
+        pane.query_changed("number 70?")
+        await pilot.pause()
+        assert "1 of 1" in screen_text(app)
+        assert "› " in screen_text(app)
+        assert "Question 10: what about the number 70?" in screen_text(app)
+        pane.copy()
+        await pilot.pause()
+        assert app.said == ["Question 10: what about the number 70?"]
+        pane.query_changed("question 1")
+        found = [pane.selected().text]
+        for step in (1, 1, -1, -1):
+            pane.next_match(step)
+            found.append(pane.selected().text)
+        assert found[0].startswith("Question 149")
+        assert found[1].startswith("Question 1:")
+        assert found[3] == found[1]
+        assert found[4] == found[0]
+
+
+async def test_a_failure_is_told_in_full_with_what_to_do():
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(60, 16)) as pilot:
+        pane.session = states.FAILED
+        await pilot.pause()
+        shown = " ".join(screen_text(pilot.app).split())
+        assert "Voice 'nobody' is [not] available. Press r to try again." in shown
+        assert "apt install libportaudio2" in shown
+
+
+async def test_a_megabyte_is_cut_and_copied_whole():
+    pane = TranscriptPane()
+    app = PaneApp(pane)
+    async with app.run_test(size=(80, 24)) as pilot:
+        text = "x" * 1_000_000
+        pane.session = replace(states.IDLE, transcript=(Entry("u", "user", 1.0, text, EntryStatus.DONE),))
+        await pilot.pause()
+        assert len(pane.view._lines) < transcript.LONGEST / 20
+        assert "980,000 characters more (copy has all)" in "".join(words(line) for line in pane.view._lines)
+        pane.copy()
+        await pilot.pause()
+        assert app.said == [text]
+
+
+async def test_mouse_selection_gives_the_words_as_drawn():
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        pane.session = states.SPEAKING
+        await pilot.pause()
+        await pilot.mouse_down(pane.view, offset=(18, 0))
+        await pilot.hover(pane.view, offset=(44, 0))
+        await pilot.mouse_up(pane.view, offset=(44, 0))
+        await pilot.pause()
+        assert pilot.app.screen.get_selected_text().strip().startswith("[speech, 2.4 s")

@@ -1,0 +1,111 @@
+"""A program in a pseudo-terminal: its bytes counted and drawn by a terminal emulator."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from types import TracebackType
+
+import pyte
+
+ROOT = Path(__file__).parents[2]
+
+
+class Terminal:
+    """Run a command with a terminal of its own; use as a context manager."""
+
+    def __init__(self, *command: str, width: int = 80, height: int = 24, emulate: bool = True, **env: str) -> None:
+        self.screen = pyte.Screen(width, height)
+        self._stream = pyte.ByteStream(self.screen) if emulate else None
+        self.received = bytearray()
+        self.master, slave = pty.openpty()
+        self.before = termios.tcgetattr(slave)
+        self._slave = slave
+        self.resize(width, height, tell=False)
+        environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **env}
+        for name in ("NO_COLOR", "SSH_CONNECTION", "COLUMNS", "LINES"):  # pytest-xdist sets the last two
+            if name not in env:
+                environ.pop(name, None)
+        self.process = subprocess.Popen(
+            [sys.executable, *command],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environ,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+        os.close(self._slave)
+
+    def resize(self, width: int, height: int, *, tell: bool = True) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.screen.resize(height, width)
+        if tell:
+            os.kill(self.process.pid, signal.SIGWINCH)
+
+    def read(self, seconds: float) -> bytes:
+        """Everything that comes within this time."""
+        end = time.monotonic() + seconds
+        got = bytearray()
+        while (left := end - time.monotonic()) > 0:
+            ready, _, _ = select.select([self.master], [], [], left)
+            if not ready:
+                break
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                break
+            got += data
+            if self._stream is not None:
+                self._stream.feed(data)
+        self.received += got
+        return bytes(got)
+
+    def read_some(self, seconds: float) -> bytes:
+        """What comes first within this time."""
+        ready, _, _ = select.select([self.master], [], [], seconds)
+        data = os.read(self.master, 65536) if ready else b""
+        if self._stream is not None:
+            self._stream.feed(data)
+        self.received += data
+        return data
+
+    def write(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def wait_for(self, text: str, seconds: float = 15) -> None:
+        """Read until the screen shows a text; `AssertionError` with the screen where it does not come."""
+        end = time.monotonic() + seconds
+        while text not in self.text:
+            assert time.monotonic() < end, f"{text!r} did not come:\n{self.text}"
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.text}"
+            self.read(0.1)
+
+    def wait_for_end(self, seconds: float = 10) -> int:
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            self.read(0.1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(timeout=0.1)
+        raise AssertionError(f"still running:\n{self.text}")

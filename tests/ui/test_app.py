@@ -1,0 +1,91 @@
+import asyncio
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tests import states
+from tests.ui.fake import FakeLive, FakeUi
+from tests.ui.test_dashboard import settled
+from voicelive_tui.session.state import Connection, Link
+from voicelive_tui.ui import app as app_module
+from voicelive_tui.ui.app import VoiceLiveApp
+
+
+@pytest.mark.parametrize(
+    ("key", "link", "status"),
+    [("q", Link.READY, 0), ("q", Link.FAILED, 1), ("q", Link.CLOSED, 0), ("ctrl+c", Link.READY, 130)],
+)
+async def test_the_end_closes_the_conversation_and_tells_how_it_was(key, link, status):
+    live = FakeLive(replace(states.IDLE, connection=Connection(link=link)))
+    app = VoiceLiveApp(live, FakeUi(), {})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.pause()
+        await pilot.press(key)
+        await pilot.pause()
+    assert live.calls == ["run", "close"]
+    assert app.return_code == status
+
+
+async def test_ctrl_c_ends_even_while_typing():
+    live = FakeLive(states.IDLE)
+    app = VoiceLiveApp(live, FakeUi(), {})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("t", "a", "ctrl+c")
+        await pilot.pause()
+    assert app.return_code == 130
+
+
+async def test_a_conversation_that_does_not_end_is_left(monkeypatch):
+    monkeypatch.setattr(app_module, "CLOSE_LIMIT", 0.05)
+    live = FakeLive(states.IDLE)
+    live.close = asyncio.Event().wait
+    app = VoiceLiveApp(live, FakeUi(), {})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await app.end(0)
+    assert app.return_code == 0
+
+
+async def test_the_hook_is_called_once_when_the_first_screen_is_there():
+    called = []
+    live = FakeLive(states.IDLE)
+    app = VoiceLiveApp(live, FakeUi(), {}, lambda: called.append(live.calls))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.pause()
+        await pilot.press("question_mark", "escape")
+    assert len(called) == 1
+
+
+def test_binding_ids_name_every_key():
+    ids = VoiceLiveApp.binding_ids()
+    assert {"mute", "talk", "interrupt", "reset", "type", "query", "help", "quit", "zoom", "list.down"} <= ids
+
+
+def test_theme_names():
+    assert {"voicelive-dark", "voicelive-light", "ansi-dark", "textual-dark"} <= VoiceLiveApp.theme_names()
+
+
+async def test_ssh_offers_lean_once(monkeypatch):
+    monkeypatch.setenv("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22")
+    told = []
+    for ui in (FakeUi(), FakeUi(lean=True)):
+        app = VoiceLiveApp(FakeLive(states.IDLE), ui, {})
+        app.notify = lambda message, **_: told.append(message)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(pilot)
+    assert len(told) == 1
+    assert "--lean" in told[0]
+
+
+def test_importing_the_app_loads_neither_sdk_nor_sound():
+    code = (
+        "import sys, voicelive_tui.ui.app;"
+        "print([m for m in ('azure', 'numpy', 'sounddevice', 'aiohttp', 'voicelive_tui.live') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

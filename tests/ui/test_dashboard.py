@@ -1,0 +1,424 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.geometry import Size
+
+from tests import states
+from tests.ui.fake import FakeLive, FakeUi
+from tests.ui.screens import screen_text
+from voicelive_tui.session.inputs import (
+    InterruptPressed,
+    MutePressed,
+    ProblemsSeen,
+    ResetPressed,
+    TalkPressed,
+    TextTyped,
+)
+from voicelive_tui.session.state import Microphone
+from voicelive_tui.ui.app import VoiceLiveApp
+from voicelive_tui.ui.dashboard import has_news, layout_for, notable
+from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.help import HelpScreen
+from voicelive_tui.ui.panes.events import EventsPane
+from voicelive_tui.ui.panes.transcript import TranscriptPane
+from voicelive_tui.ui.picker import DevicePicker
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def app_of(state, reading=states.SPEAKING_READING, keys=None, **ui):
+    return VoiceLiveApp(FakeLive(state, reading), FakeUi(**ui), keys or {})
+
+
+async def settled(pilot):
+    """The dashboard is open, the tick has brought the state, and it is drawn."""
+    while len(pilot.app.screen_stack) < 2 or not pilot.app.screen_stack[1].is_mounted:
+        await pilot.pause()
+    pilot.app.screen_stack[1].tick()
+    await pilot.pause()
+    await pilot.pause()
+
+
+@pytest.mark.parametrize(
+    ("size", "layout"),
+    [
+        ((59, 24), "tiny"),
+        ((80, 15), "tiny"),
+        ((60, 16), "compact"),
+        ((80, 24), "compact"),
+        ((200, 29), "compact"),
+        ((100, 30), "normal"),
+        ((120, 40), "normal"),
+        ((160, 40), "wide"),
+        ((200, 60), "wide"),
+    ],
+)
+def test_layout_for(size, layout):
+    assert layout_for(Size(*size)) == layout
+
+
+@pytest.mark.parametrize("name", sorted(states.NAMED))
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_snapshot(name, size, monkeypatch):
+    """The named states at three sizes, compared with tests/ui/snapshots; UPDATE_SNAPSHOTS=1 writes them."""
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    monkeypatch.setattr("voicelive_tui.ui.panes.session.monotonic", lambda: states.START + 100)
+    state = states.NAMED[name]
+    state = replace(state, connection=replace(state.connection, started_at=0.0))  # no clock
+    app = app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        shown = screen_text(app) + "\n"
+    path = SNAPSHOTS / f"{name}_{size[0]}x{size[1]}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(shown)
+    assert shown == path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "input_"),
+    [
+        ("m", MutePressed()),
+        ("i", InterruptPressed()),
+        ("r", ResetPressed()),
+    ],
+)
+async def test_keys_are_inputs(key, input_):
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press(key)
+        assert app.live.applied == [input_]
+
+
+async def test_muted_is_unmistakable_and_at_once():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("m")
+        await pilot.pause()
+        assert screen_text(app).count("mic MUTED") == 2
+
+
+async def test_space_talks_only_in_push_to_talk():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("space")
+        assert app.live.applied == []
+        assert "Talk" not in screen_text(app)
+        app.live.state = replace(states.IDLE, microphone=Microphone(capturing=True, push_to_talk=True))
+        await settled(pilot)
+        assert "space Talk" in screen_text(app)
+        await pilot.press("space")
+        assert app.live.applied == [TalkPressed()]
+
+
+async def test_a_message_is_typed_sent_and_left():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("t", *"quit [m]?", "enter")
+        assert app.live.applied == [TextTyped("quit [m]?")]
+        await pilot.press("t", "x", "escape", "m")
+        assert app.live.applied[1:] == [MutePressed()]
+        await pilot.press("t", "enter")
+        assert len(app.live.applied) == 2
+
+
+async def test_filter_while_typing_refusal_and_escape():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "slash", *"type:done")
+        await pilot.pause()
+        assert "/type:done  1 of 223" in screen_text(app)
+        await pilot.press("enter", "slash", *" /(/", "enter")
+        await pilot.pause()
+        assert "no regular expression" in screen_text(app)
+        assert "1 of 223" in screen_text(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "1 of 223" in screen_text(app)
+        assert "no regular" not in screen_text(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "3 Events 223" in screen_text(app)
+
+
+async def test_search_in_the_transcript():
+    app = app_of(states.LONG_TRANSCRIPT)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("2", "slash", *"number 7?", "enter")
+        await pilot.pause()
+        assert "Question 1: what about the number 7?" in screen_text(app)
+        assert "“number 7?” 1 of 1" in screen_text(app)
+
+
+async def test_one_pane_in_a_small_terminal_and_zoom_in_a_large_one():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "2 Transcript   1 Session  3 Events" in screen_text(app)
+        assert "I heard you" in screen_text(app)
+        await pilot.press("3")
+        await pilot.pause()
+        assert "response.created" in screen_text(app)
+        assert "I heard you" not in screen_text(app)
+        await pilot.press("1")
+        await pilot.pause()
+        assert "turn detection" in screen_text(app)
+        await pilot.resize_terminal(120, 40)
+        await settled(pilot)
+        for words in ("turn detection", "I heard you", "response.created", "mic LIVE"):
+            assert words in screen_text(app)
+        await pilot.press("3", "z")
+        await pilot.pause()
+        assert "turn detection" not in screen_text(app)
+        assert "mic LIVE" in screen_text(app)
+        await pilot.press("z", "4", "z")
+        await pilot.pause()
+        assert "device latency" in screen_text(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "turn detection" in screen_text(app)
+
+
+async def test_too_small_names_the_least_size():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(50, 12)) as pilot:
+        await settled(pilot)
+        assert "60x16" in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await settled(pilot)
+        assert "60x16" not in screen_text(app)
+        assert "I heard you" in screen_text(app)
+
+
+async def test_tab_goes_round_the_panes():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        seen = []
+        for _ in range(4):
+            await pilot.press("tab")
+            seen.append(app.focused.id)
+        assert sorted(seen) == ["events-view", "meters-bars", "session-view", "transcript-view"]
+
+
+async def test_from_words_to_events_and_back():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        events, transcript = app.screen.query_one(EventsPane), app.screen.query_one(TranscriptPane)
+        await pilot.press("k", "k", "e")
+        await pilot.pause()
+        assert app.focused.id == "events-view"
+        assert events.selected().item_id == "item_u2"
+        await pilot.press("g", "j", "j", "j", "j", "j", "e")
+        await pilot.pause()
+        assert app.focused.id == "transcript-view"
+        assert transcript.selected().item_id == "item_u1"
+
+
+async def test_only_the_events_of_an_item_and_only_errors():
+    app = app_of(replace(states.FAILED, transcript=states.SPEAKING.transcript))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("E")
+        await pilot.pause()
+        assert "/is:error  1 of 5" in screen_text(app)
+        await pilot.press("E")
+        await pilot.pause()
+        assert "3 Events 5" in screen_text(app)
+        await pilot.press("2", "k", "s")
+        await pilot.pause()
+        assert "/item:item_a2  0 of 5" in screen_text(app)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "3 Events 5" in screen_text(app)
+
+
+async def test_a_problem_is_pinned_opened_and_dismissed():
+    app = app_of(states.FAILED)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "✗ error: invalid_voice: Voice 'nobody' is [not]" in screen_text(app)
+        await pilot.press("e")
+        await pilot.pause()
+        assert app.live.applied == [ProblemsSeen()]
+        assert app.screen.query_one(EventsPane).selected().type == "error"
+        assert "✗ error:" not in screen_text(app)
+
+
+async def test_an_event_opens_and_closes():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "k", "enter")
+        await pilot.pause()
+        assert app.screen.query_one(EventDetail).display
+        assert "transcript: Why is the second answer slower?" in screen_text(app)
+        await pilot.press("tab")
+        assert app.focused.id == "event-detail"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not app.screen.query_one(EventDetail).display
+
+
+async def test_copy_goes_to_the_clipboard():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("k", "k", "y")
+        assert app.clipboard == "Why is the second answer slower? 為什麼？"
+        await pilot.press("3", "g", "j", "y")
+        assert '"session.created"' in app.clipboard
+
+
+async def test_follow_and_unfold():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "f")
+        await pilot.pause()
+        assert "paused, f follows" in screen_text(app)
+        await pilot.press("f", "d")
+        await pilot.pause()
+        assert "paused" not in screen_text(app)
+        assert "unfolded" in screen_text(app)
+
+
+async def test_devices_are_listed_and_chosen():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("o")
+        await pilot.pause()
+        assert isinstance(app.screen, DevicePicker)
+        shown = screen_text(app)
+        assert "● USB microphone [front]" in shown
+        assert "Speaker" in shown
+        await pilot.press("j", "enter")
+        await pilot.pause()
+        await pilot.press("p")
+        assert app.live.calls[1:] == [("choose", "input", "2"), "test_tone"]
+        await pilot.press("escape")
+        assert not isinstance(app.screen, DevicePicker)
+
+
+async def test_help_explains_the_focused_pane():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settled(pilot)
+        await pilot.press("1", "question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        shown = " ".join(screen_text(app).split())
+        assert "last voiced microphone sample → turn committed" in shown
+        assert "m Send silence in place of the microphone" in shown
+        await pilot.press("escape", "3", "f1")
+        await pilot.pause()
+        assert "dir:in" in screen_text(app)
+
+
+async def test_every_action_is_in_the_palette():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        assert {
+            "Mute",
+            "Interrupt",
+            "Reset",
+            "Type",
+            "Find",
+            "Errors",
+            "Deltas",
+            "Zoom",
+            "Copy",
+            "Sound devices",
+        } <= titles
+        assert {"Help", "Quit", "Theme", "Session", "Transcript", "Events", "Levels", "Suspend", "Follow"} <= titles
+        await pilot.press("ctrl+p", *"mute", "enter")
+        await pilot.pause()
+        await pilot.pause()
+        assert MutePressed() in app.live.applied
+
+
+async def test_keys_are_remapped_by_id():
+    app = app_of(states.IDLE, keys={"mute": "u", "list.down": "n"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("m")
+        assert app.live.applied == []
+        await pilot.press("u")
+        assert app.live.applied == [MutePressed()]
+        assert "u Mute" in screen_text(app)
+
+
+async def test_an_idle_tick_touches_nothing():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        told = []
+        screen.watch(screen.query_one(TranscriptPane), "session", lambda: told.append(1), init=False)
+        for _ in range(50):
+            screen.tick()
+        assert told == []
+
+
+def test_sound_going_to_and_fro_is_not_notable():
+    state = states.SPEAKING
+    log = states.event(state.log, 30.0, "out", "input_audio_buffer.append", size=10)
+    counted = replace(state, log=log, counts=replace(state.counts, events_out=500))
+    assert not notable(state, counted)
+    assert not has_news(state, counted)
+    assert notable(state, replace(state, transcript=state.transcript[:1]))
+    assert has_news(state, replace(state, log=states.event(log, 31.0, "in", "response.done")))
+
+
+async def test_counts_of_sound_come_with_delay_and_words_at_once():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        screen._due = float("inf")
+        log = states.event(states.SPEAKING.log, 30.0, "out", "input_audio_buffer.append", size=10)
+        app.live.state = replace(states.SPEAKING, log=log)
+        screen.tick()
+        assert screen.session is screen.logged is states.SPEAKING
+        screen._due = 0.0
+        screen.tick()
+        assert screen.session is screen.logged is app.live.state
+
+
+@pytest.mark.parametrize("theme", ["ansi-dark", "voicelive-light", "textual-dark"])
+async def test_themes(theme):
+    app = app_of(states.SPEAKING, theme=theme)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert app.theme == theme
+        assert "SPEAKING" in screen_text(app)
+
+
+async def test_lean_draws_less_often():
+    app = app_of(states.SPEAKING, lean=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert app.screen.lean
+        assert "SPEAKING" in screen_text(app).split("\n")[0]
+
+
+async def test_suspend_releases_the_microphone(monkeypatch):
+    app = app_of(states.IDLE)
+    monkeypatch.setattr(app, "action_suspend_process", lambda: app.live.calls.append("stopped"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("ctrl+z")
+        assert app.live.calls == ["run", "suspend", "stopped", "resume"]

@@ -1,0 +1,144 @@
+"""The dashboard in a pseudo-terminal, drawn by a terminal emulator; see `driver.py` for what plays behind it."""
+
+import os
+import random
+import re
+import signal
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.ui.terminal import Terminal
+
+
+def dashboard(scene, *options, **terminal):
+    return Terminal("-m", "tests.ui.driver", scene, *options, **terminal)
+
+
+def assert_layout(terminal):
+    terminal.wait_for("Quit", 5)
+    lines = terminal.screen.display
+    assert any(
+        word in lines[0] + lines[1] for word in ("READY", "LISTENING", "THINKING", "SPEAKING", "INTERRUPTED", "MUTED")
+    )
+    assert "Mute" in lines[-1]
+    assert "Quit" in lines[-1]
+    assert " 4 Levels ──" in terminal.text
+    assert "2 Transcript" in terminal.text
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_a_conversation_and_the_end(width, height):
+    with dashboard("talk", width=width, height=height) as terminal:
+        terminal.wait_for("LISTENING")
+        terminal.wait_for("SPEAKING")
+        terminal.wait_for("I heard you for three seconds.")
+        assert_layout(terminal)
+        terminal.write("m")
+        terminal.wait_for("mic MUTED", 3)
+        terminal.write("q")
+        assert terminal.wait_for_end() == 0
+        assert termios.tcgetattr(terminal.master) == terminal.before
+        assert b"\x1b[?1049l" in terminal.received[-200:]
+
+
+def test_ctrl_c_ends_with_130():
+    with dashboard("talk") as terminal:
+        terminal.wait_for("LISTENING")
+        terminal.write("\x03")
+        assert terminal.wait_for_end() == 130
+        assert termios.tcgetattr(terminal.master) == terminal.before
+
+
+def test_hostile_text_is_drawn_and_not_obeyed():
+    with dashboard("hostile") as terminal:
+        terminal.wait_for("lone ? surrogate")
+        assert_layout(terminal)
+        terminal.write("g")
+        terminal.wait_for("[bold red]markup[/] and [link=javascript:1]more[/link]")
+        terminal.wait_for("escape ␛[2J␛[H␛]0;title␇")
+        for _ in range(7):
+            terminal.write("j")
+            terminal.read(0.2)
+            assert_layout(terminal)
+        terminal.write("3E")
+        terminal.wait_for("is:error")
+        terminal.write("\r")
+        terminal.wait_for("code:")
+        terminal.write("\x1bE")
+        terminal.read(0.5)
+        assert_layout_of_events(terminal)
+        for obeyed in (b"\x1b]52", b"\x1b]0;title", b"\x1b[10A", b"\xc2\x9b", "\u202e".encode(), b"\xcc\x81" * 5):
+            assert obeyed not in terminal.received
+        terminal.write("q")
+        assert terminal.wait_for_end() == 0
+
+
+def assert_layout_of_events(terminal):
+    assert "3 Events" in terminal.screen.display[1] + terminal.screen.display[2]
+    assert "Mute" in terminal.screen.display[-1]
+
+
+def test_wide_characters_keep_the_columns():
+    """What follows a wide character stands where the program believes it to stand."""
+    with dashboard("hostile", width=120, height=40) as terminal:
+        terminal.wait_for("lone ? surrogate")
+        terminal.write("2zgjjjjj")
+        terminal.wait_for("You        wide")
+        line = next(line for line in terminal.screen.display if "漢字" in line and "You" in line)
+        # The emulator shows nothing in the second cell of a wide character: columns are characters plus wide ones.
+        assert "👩👩👧 DE 👍 ❤ end" in line
+        assert_layout(terminal)
+
+
+def test_a_storm_of_resizes():
+    chance = random.Random(7)
+    with dashboard("talk", width=120, height=40) as terminal:
+        terminal.wait_for("LISTENING")
+        for _ in range(25):
+            terminal.resize(chance.randint(20, 220), chance.randint(5, 70))
+            terminal.read(0.03)
+        terminal.resize(50, 12)
+        terminal.wait_for("at least 60x16")
+        terminal.resize(80, 24)
+        terminal.wait_for("4 Levels ──")
+        terminal.read(0.5)
+        assert_layout(terminal)
+        terminal.write("q")
+        assert terminal.wait_for_end() == 0
+
+
+def state_of(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_suspend_and_resume():
+    with dashboard("idle") as terminal:
+        terminal.wait_for("mic LIVE")
+        terminal.write("\x1a")
+        end = time.monotonic() + 10
+        while state_of(terminal.process.pid) != "T":
+            assert time.monotonic() < end
+            terminal.read(0.05)
+        assert termios.tcgetattr(terminal.master) == terminal.before
+        terminal.screen.reset()
+        os.kill(terminal.process.pid, signal.SIGCONT)
+        terminal.wait_for("mic LIVE")
+        terminal.wait_for("Mute")
+        assert_layout(terminal)
+        terminal.write("q")
+        assert terminal.wait_for_end() == 0
+
+
+def test_without_colour_words_say_everything():
+    with dashboard("idle", NO_COLOR="1") as terminal:
+        terminal.wait_for("READY")
+        terminal.wait_for("mic LIVE")
+        terminal.write("m")
+        terminal.wait_for("mic MUTED", 3)
+        assert_layout(terminal)
+        colours = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", bytes(terminal.received))
+        assert colours
+        assert all(red == green == blue for red, green, blue in colours)

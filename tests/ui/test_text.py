@@ -1,0 +1,95 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from voicelive_tui.ui import text
+
+
+@pytest.mark.parametrize(
+    ("foreign", "shown"),
+    [
+        ("plain words", "plain words"),
+        ("[bold]not markup[/]", "[bold]not markup[/]"),
+        ("\x1b[2J", "␛[2J"),
+        ("a\nb\tc\x07\x7f", "a␊b␉c␇␡"),
+        ("\x9b2J", "⟨9B⟩2J"),
+        ("\u202eevil", "⟨202E⟩evil"),
+        ("zero\u200bwidth\ufeff", "zero⟨200B⟩width⟨FEFF⟩"),
+        ("e\u0301", "e\u0301"),
+        ("e" + "\u0301" * 10_000, "e" + "\u0301" * 4 + "⟨+9,996 marks⟩"),
+        ("👩\u200d👧", "👩👧"),
+        ("🇩🇪", "DE"),
+        ("👍🏽 ❤️", "👍 ❤"),
+        ("\ud800", "�"),
+        ("漢字", "漢字"),
+    ],
+)
+def test_visible(foreign, shown):
+    assert text.visible(foreign) == shown
+
+
+@given(st.text())
+def test_visible_leaves_nothing_that_a_terminal_obeys(foreign):
+    shown = text.visible(foreign)
+    assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in shown)
+    assert not set(shown) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200b\u200d\u200e\u200f\ufeff")
+
+
+@given(st.text(alphabet=st.characters(blacklist_categories=("Cc", "Cs", "Mn", "Me", "Cf"))), st.integers(2, 40))
+def test_wrap_loses_nothing_and_keeps_the_width(words, width):
+    pieces = text.wrap(words, width)
+    assert "".join(pieces) == words
+    assert all(cell_len(piece.rstrip()) <= width for piece in pieces)
+
+
+def test_wrap_breaks_between_words():
+    assert text.wrap("one two three", 8) == ["one two ", "three"]
+    assert text.wrap("", 8) == [""]
+    assert text.wrap("abcdefghij", 4) == ["abcd", "efgh", "ij"]
+
+
+@given(st.text().map(text.visible), st.integers(0, 60))
+def test_clip_and_fit_keep_the_width(words, width):
+    assert cell_len(text.clip(words, width)) <= width
+    assert cell_len(text.fit(words, width)) == width
+
+
+def test_clip_says_that_it_cut():
+    assert text.clip("abcdef", 4) == "abc…"
+    assert text.clip("漢字漢字", 5) == "漢字…"
+    assert text.clip_left("response.audio.delta", 9) == "…io.delta"
+
+
+def test_spread_gives_way_at_the_left():
+    line = text.spread((("left side", "text"),), (("right", "dim"),), 12)
+    assert "".join(part for part, _ in line) == "left s…right"
+    assert text.width_of(line) == 12
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (61.9, "1:01"), (3600 + 125, "1:02:05"), (-3, "0:00")])
+def test_clock(seconds, shown):
+    assert text.clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("ms", "shown"),
+    [(0, "0 ms"), (999.4, "999 ms"), (999.6, "1.00 s"), (1240, "1.24 s"), (99_994, "99.99 s"), (185_000, "3:05")],
+)
+def test_duration(ms, shown):
+    assert text.duration(ms) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (76_800, "76.8 kB"), (999_900, "1 MB"), (1_234_567, "1.23 MB")],
+)
+def test_size(count, shown):
+    assert text.size(count) == shown
+
+
+def test_short_id():
+    assert text.short_id("item_1") == "item_1"
+    assert text.short_id("item_0123456789") == "…456789"

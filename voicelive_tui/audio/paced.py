@@ -1,0 +1,172 @@
+"""PacedBackend: sound without hardware, at the pace of the clock. Files, silence, or a synthetic microphone.
+
+Each stream has a daemon thread that wakes on the same grid of 20 ms of `time.monotonic`, so input and output keep one
+clock and neither drifts. A late thread makes up for what it missed.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from voicelive_tui.audio import pcm
+from voicelive_tui.audio.backends import AudioError, Device, Latency, Source
+from voicelive_tui.audio.engine import AudioEngine, Direction
+from voicelive_tui.audio.pcm import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_SECONDS
+
+FILE_PREFIX = "file:"
+
+
+class _Ticker:
+    """Calls back once for each 20 ms of the clock, until closed."""
+
+    def __init__(self, engine: AudioEngine, direction: Direction, tick: Callable[[float], None]) -> None:
+        self._engine = engine
+        self._direction: Direction = direction
+        self._tick = tick
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"paced {direction}", daemon=True)
+
+    def start(self) -> None:
+        self._engine.watchdog.opened(self._direction)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._engine.watchdog.closed(self._direction)
+
+    def _run(self) -> None:
+        number = int(time.monotonic() / BLOCK_SECONDS) + 1
+        while not self._closing.wait(max(0.0, number * BLOCK_SECONDS - time.monotonic())):
+            try:
+                self._tick(number * BLOCK_SECONDS)
+            except pcm.AudioFileError as error:  # the disk is full or gone
+                self._engine.watchdog.ended(self._direction, str(error))
+                return
+            number += 1
+
+
+class _Silence:
+    """No microphone."""
+
+    def read(self, frames: int, heard: bytes) -> bytes:
+        return pcm.silence(frames)
+
+
+class _Recording:
+    """A recording in the microphone's place, then silence."""
+
+    def __init__(self, sound: bytes) -> None:
+        self._sound = memoryview(sound)
+        self.over = False
+
+    def read(self, frames: int, heard: bytes) -> bytes:
+        part, self._sound = self._sound[: frames * 2], self._sound[frames * 2 :]
+        self.over = not self._sound
+        return bytes(part).ljust(frames * 2, b"\0")
+
+
+class PacedInput:
+    """Silence, a file or a source as the microphone."""
+
+    def __init__(self, engine: AudioEngine, source: Source, description: str) -> None:
+        self.description = description
+        self._engine = engine
+        self._source = source
+        self._heard_up_to = time.monotonic()
+        self._ticker = _Ticker(engine, "input", self._tick)
+
+    @property
+    def input_ended(self) -> bool:
+        """Whether all of the file was captured."""
+        return isinstance(self._source, _Recording) and self._source.over
+
+    def start(self) -> None:
+        """Begin to capture; a file begins here."""
+        self._ticker.start()
+
+    def close(self) -> None:
+        """End."""
+        self._ticker.close()
+
+    def _tick(self, at: float) -> None:
+        sound = self._source.read(BLOCK_FRAMES, self._heard(at))
+        self._engine.captured(sound, at - BLOCK_SECONDS, time.monotonic())
+
+    def _heard(self, now: float) -> bytes:
+        """What the speaker, real or not, played since the last tick."""
+        since, self._heard_up_to = self._heard_up_to, now
+        # A block counts when it has been heard to its end.
+        blocks = (b for b in self._engine.played[-50:] if since < b.at + BLOCK_SECONDS <= now)
+        return b"".join(block.pcm[: block.frames_heard * 2] for block in blocks)
+
+
+class PacedOutput:
+    """Nothing, or a file, as the speaker."""
+
+    latency = 0.0
+
+    def __init__(self, engine: AudioEngine, writer: pcm.WavWriter | None, description: str) -> None:
+        self.description = description
+        self._engine = engine
+        self._writer = writer
+        self._ticker = _Ticker(engine, "output", self._tick)
+
+    def start(self) -> None:
+        """Begin to play: the first sample of the file is now."""
+        self._ticker.start()
+
+    def cut(self) -> float:
+        """Nothing to cut: no more than the block of the moment is ever held."""
+        return time.monotonic()
+
+    def close(self) -> None:
+        """End, with a whole file."""
+        self._ticker.close()
+        if self._writer:
+            self._writer.close()
+
+    def _tick(self, at: float) -> None:
+        block = bytearray(BLOCK_BYTES)
+        self._engine.fill(memoryview(block), at, time.monotonic())
+        if self._writer:
+            self._writer.write(memoryview(block))
+
+
+class PacedBackend:
+    """Opens "none" and "file:PATH.wav"."""
+
+    def open_input(self, engine: AudioEngine, device: str, source: Source | None) -> PacedInput:
+        """Open silence, a source or a file as the microphone.
+
+        Raises:
+            AudioError: The file cannot be used.
+        """
+        if not device.startswith(FILE_PREFIX):
+            return PacedInput(engine, source or _Silence(), "synthetic microphone" if source else "no microphone")
+        try:
+            sound, note = pcm.load_wav(device.removeprefix(FILE_PREFIX))
+        except pcm.AudioFileError as error:
+            raise AudioError(str(error), "file") from None
+        return PacedInput(engine, _Recording(sound), f"{device}, {note}" if note else device)
+
+    def open_output(self, engine: AudioEngine, device: str, latency: Latency) -> PacedOutput:
+        """Open nothing or a file as the speaker; no latency.
+
+        Raises:
+            AudioError: The file cannot be written.
+        """
+        if not device.startswith(FILE_PREFIX):
+            return PacedOutput(engine, None, "no speaker")
+        try:
+            return PacedOutput(engine, pcm.WavWriter(device.removeprefix(FILE_PREFIX)), device)
+        except pcm.AudioFileError as error:
+            raise AudioError(str(error), "file") from None
+
+    def devices(self) -> list[Device]:
+        """None to choose from."""
+        return []
+
+    def rescan(self) -> None:
+        """Nothing to look for."""

@@ -1,0 +1,277 @@
+"""Connect, receive, send and close with the Voice Live SDK; its sharp edges end here.
+
+Rules of this file, each for a reason seen in SDK 1.3.1:
+
+- Receiving is a loop over `recv()`, never `async for`: the SDK's iterator ends without a word on every kind of close,
+  and one malformed message finishes it although the socket lives on.
+- Nothing relies on a send to notice a dead link: sends succeed until the close frame has been read.
+- The handshake is bounded here: the SDK ignores its own `handshake_timeout` and would wait 300 s.
+- What comes out are plain JSON objects and our own exceptions, each with one sentence for the user. The URL never
+  appears in one, since a query may hold a secret.
+- The true close code is read from `_connection`, the one private attribute of the SDK that is used anywhere, with the
+  exception's own code to fall back to: a dropped TCP connection is otherwise reported as a normal close.
+"""
+
+import asyncio
+import os
+import types
+from collections.abc import Coroutine, Generator, Mapping
+from typing import Any, Self, TypeVar
+
+import aiohttp
+from azure.ai.voicelive.aio import ConnectionClosed, VoiceLiveConnection, connect
+from azure.ai.voicelive.aio import ConnectionError as SdkConnectionError
+from azure.core.credentials import AzureKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError
+
+from voicelive_tui.config import Service, host_of, is_loopback
+
+HANDSHAKE_LIMIT = 15.0
+"""Seconds from the first packet to the open WebSocket."""
+TOKEN_LIMIT = 30.0
+"""Seconds for Entra ID to give a token."""
+CLOSE_LIMIT = 2.0
+"""Seconds that a peer gets to answer our close frame."""
+HEARTBEAT = 20.0
+"""Seconds between pings; a peer that answers none for half of that is dead."""
+BIGGEST_MESSAGE = 64 * 1024 * 1024
+"""Bytes; the SDK's 4 MiB are too few for a `conversation.item.retrieved` with more than a minute of sound."""
+BAD_FRAMES_LIMIT = 100
+"""Unreadable messages in a row after which the other end is taken not to be Voice Live."""
+
+TOKEN_SCOPE = "https://ai.azure.com/.default"  # noqa: S105 - a scope, not a secret
+
+CLOSE_CODES = {
+    1000: "normal closure",
+    1001: "the service is going away (also used when a session expires)",
+    1002: "protocol error",
+    1003: "unsupported data",
+    1006: "the connection was lost without a close frame",
+    1008: "policy violation",
+    1009: "a message was too big",
+    1011: "internal error of the service",
+    1012: "the service restarts",
+    1013: "try again later",
+}
+
+Credential = AzureKeyCredential | AsyncTokenCredential
+
+_T = TypeVar("_T")
+
+
+class ConnectError(Exception):
+    """The connection could not be made; the text says why and what to try."""
+
+
+class CredentialError(ConnectError):
+    """There is no credential to connect with."""
+
+
+class LinkClosed(Exception):  # noqa: N818 - it may end as it should
+    """The connection is over.
+
+    Attributes:
+        code: The WebSocket close code (RFC 6455, section 7.4); 1006 where no close frame came.
+    """
+
+    def __init__(self, code: int, detail: str = "") -> None:
+        """Describe the end in words and number."""
+        words = CLOSE_CODES.get(code, "a code of the service's own" if code >= 4000 else "an unusual code")
+        super().__init__(f"the connection ended: {words} (code {code})" + (f": {detail}" if detail else ""))
+        self.code = code
+
+
+class BadMessage(Exception):  # noqa: N818 - the connection goes on
+    """A message arrived that is no event; the connection goes on."""
+
+
+class ServiceConnection:
+    """One open WebSocket to Voice Live. One task receives, one task sends."""
+
+    def __init__(self, sdk: VoiceLiveConnection) -> None:
+        """Take over an open connection of the SDK; see `open`."""
+        self._sdk = sdk
+        self._closing = False
+        self._bad_in_a_row = 0
+
+    @classmethod
+    async def open(cls, service: Service, model: str, credential: Credential) -> Self:
+        """Connect and upgrade, within `TOKEN_LIMIT` and `HANDSHAKE_LIMIT`.
+
+        Raises:
+            CredentialError: Entra ID gave no token.
+            ConnectError: The connection could not be made.
+        """
+        if not isinstance(credential, AzureKeyCredential):
+            await _first_token(credential)
+        manager = connect(
+            endpoint=service.endpoint,
+            credential=credential,
+            model=model,
+            api_version=service.api_version,
+            credential_scopes=TOKEN_SCOPE,
+            connection_options={
+                "max_msg_size": BIGGEST_MESSAGE,
+                "heartbeat": HEARTBEAT,
+                "close_timeout": CLOSE_LIMIT,
+            },
+        )
+        host = host_of(service.endpoint)
+        try:
+            async with asyncio.timeout(HANDSHAKE_LIMIT):
+                return cls(await _closed_on_cancel(manager.__aenter__()))
+        except TimeoutError:
+            raise ConnectError(
+                f"{host} did not answer within {HANDSHAKE_LIMIT:g} s: "
+                f"check the endpoint and the network{_proxy_hint(service)}"
+            ) from None
+        except (AzureError, OSError) as problem:  # AzureError: the SDK's own, and those of the credential
+            raise ConnectError(_why(problem, service)) from None
+
+    async def receive(self) -> dict[str, Any]:
+        """The next server event: the JSON object as it came.
+
+        Raises:
+            BadMessage: A message that is no JSON object; call again.
+            LinkClosed: The connection is over.
+        """
+        try:
+            event = (await self._sdk.recv()).as_dict()
+        except ConnectionClosed as end:
+            if not self._is_closed():  # an empty frame looks like a close to the SDK
+                raise self._bad("an empty message arrived and was left out") from None
+            raise LinkClosed(self._close_code(end.code)) from None
+        except (SdkConnectionError, AttributeError, TypeError, ValueError, RecursionError):
+            raise self._bad("a message arrived that is no readable JSON object, and was left out") from None
+        except (TimeoutError, RuntimeError, OSError) as problem:
+            raise LinkClosed(self._close_code(1006), type(problem).__name__) from None
+        self._bad_in_a_row = 0
+        return event
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        """Send a client event.
+
+        Raises:
+            LinkClosed: The connection is over; but it may also be over without this.
+        """
+        try:
+            await self._sdk.send(event)
+        except (SdkConnectionError, OSError):
+            raise LinkClosed(self._close_code(1006)) from None
+
+    async def close(self) -> None:
+        """Close with code 1000, and wait `CLOSE_LIMIT` at most for the peer's answer."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT + 1.0):
+                await _closed_on_cancel(self._sdk.close())
+        except (TimeoutError, SdkConnectionError, OSError):
+            pass  # it is gone either way
+
+    def _bad(self, sentence: str) -> BadMessage | LinkClosed:
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row >= BAD_FRAMES_LIMIT:
+            return LinkClosed(1002, f"{BAD_FRAMES_LIMIT} unreadable messages in a row")
+        return BadMessage(sentence)
+
+    def _close_code(self, fallback: int) -> int:
+        if self._closing:  # our own close is reported as 1006 by the SDK
+            return 1000
+        code = getattr(getattr(self._sdk, "_connection", None), "close_code", None)
+        return code if isinstance(code, int) else fallback
+
+    def _is_closed(self) -> bool:
+        return self._closing or bool(getattr(getattr(self._sdk, "_connection", None), "closed", True))
+
+
+@types.coroutine
+def _closed_on_cancel(call: Coroutine[Any, Any, _T]) -> Generator[Any, Any, _T]:
+    """Await a coroutine of the SDK, turning a cancellation into the kind of error after which it cleans up.
+
+    The SDK closes its HTTP session on aiohttp's errors, but leaks it when it is cancelled. To whoever awaits this the
+    cancellation is one nevertheless; those of aiohttp's own time limits are over when the coroutine ends.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    problem: BaseException | None = None
+    while True:
+        try:
+            waited_for = call.throw(problem) if problem else call.send(None)
+        except (StopIteration, Exception) as end:
+            if task and task.cancelling() > before:
+                raise asyncio.CancelledError from None
+            if isinstance(end, StopIteration):
+                return end.value  # type: ignore[no-any-return]
+            raise
+        problem = None
+        try:
+            yield waited_for
+        except asyncio.CancelledError:
+            problem = aiohttp.ClientError("cancelled")
+        except BaseException as raised:
+            problem = raised
+
+
+async def _first_token(credential: AsyncTokenCredential) -> None:
+    """Fetch a token ahead of the handshake, so that a failure of Entra ID is told apart from one of the service."""
+    advice = (
+        "sign in with `az login` (or set up one of the other sources of azure-identity), and have the roles "
+        "Cognitive Services User and Foundry User on the resource"
+    )
+    try:
+        async with asyncio.timeout(TOKEN_LIMIT):
+            await credential.get_token(TOKEN_SCOPE)
+    except TimeoutError:
+        raise CredentialError(f"Entra ID gave no token within {TOKEN_LIMIT:g} s: {advice}") from None
+    except (AzureError, OSError, ValueError) as problem:
+        first = next(iter(str(problem).strip().splitlines()), "no credential worked").rstrip(".: ")
+        raise CredentialError(f"Entra ID gave no token ({first}): {advice}") from None
+
+
+_STATUS_ADVICE = {
+    400: "the service refused the request: check the api-version and the model's name",
+    401: "the key or token was refused: check that it belongs to this resource",
+    403: "access denied: the identity needs the roles Cognitive Services User and Foundry User, or the resource's "
+    "network rules forbid this machine",
+    404: "there is no Voice Live at this address: check the endpoint, the api-version and the model's name",
+    429: "too many requests: wait a moment, or ask for more quota",
+}
+
+
+def _why(problem: BaseException, service: Service) -> str:
+    """The cause of a failed handshake in one sentence. The HTTP body is lost in the SDK; its status is all there is."""
+    host, cause = host_of(service.endpoint), problem.__cause__ or problem
+    match cause:
+        case aiohttp.WSServerHandshakeError(status=status):
+            advice = _STATUS_ADVICE.get(status, "the service has a problem of its own: try again")
+            if status < 500 and status not in _STATUS_ADVICE:
+                advice = "no WebSocket was opened: is this the address of a Voice Live resource?"
+            return f"{host} answered with HTTP {status}: {advice}"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name of {host} is not known: check the endpoint's spelling{_proxy_hint(service)}"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the certificate of {host} is not trusted: check the endpoint and this machine's certificates"
+        case aiohttp.ClientConnectorSSLError():
+            return f"{host} does not speak TLS there: check the scheme (https or http) and the port"
+        case aiohttp.ClientConnectorError(os_error=os_error):
+            reason = os.strerror(os_error.errno) if os_error.errno else "none of its addresses answers"
+            return f"no connection to {host} ({reason.lower()}): check the endpoint{_proxy_hint(service)}"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return f"{host} hung up during the handshake: try again, and check the endpoint's scheme and port"
+        case aiohttp.ClientResponseError():
+            return f"{host} answered with something that is not HTTP: check the endpoint and its port"
+    if "redirect" in str(cause):
+        return f"{host} redirects to another address: use that one (keys are never sent after a redirect)"
+    return f"no connection to {host} ({type(cause).__name__}): check the endpoint"
+
+
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+def _proxy_hint(service: Service) -> str:
+    """A word on proxies, where one is set: the SDK does not use it."""
+    names = [name for name in _PROXIES if os.environ.get(name)]
+    if not names or is_loopback(service.endpoint):
+        return ""
+    return f" ({names[0]} is set, but the Voice Live SDK does not use proxies: a direct way is needed)"

@@ -1,0 +1,134 @@
+"""Where log records go: a rotated file, and those who ask for them; never the terminal.
+
+Levels are set a logger at a time. Libraries that talk much are capped. The SDK's debug records carry whole messages
+with their sound, so every record is cut to a readable length; and what is secret is masked in whatever is logged.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Literal
+
+from voicelive_tui.config import APP_NAME, ConfigError, Logging
+
+LONGEST_RECORD = 1_000
+"""Characters of a record that are kept."""
+FILE_SIZE, OLD_FILES = 2_000_000, 3
+NOISY = ("aiohttp", "asyncio", "azure", "msal", "textual", "urllib3")
+"""Capped at warning, unless their level is set by name."""
+
+Severity = Literal["debug", "info", "warning", "error"]
+_SECRET = re.compile(
+    r"((?:api[-_]?key|authorization|token|key)=|(?:api-key|authorization)[\"']?: ?[\"']?(?:bearer )?|bearer )"
+    r"[^&\s\"'<]+",
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a terminal might obey when the log is shown there; line ends and tabs are left."""
+
+
+class _Readable(logging.Formatter):
+    """Cuts records and masks secrets, whatever they were made from."""
+
+    def __init__(self, layout: str | None, secrets: tuple[str, ...]) -> None:
+        super().__init__(layout)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "<hidden>")
+        if len(text) > LONGEST_RECORD and not record.exc_info:
+            text = f"{text[:LONGEST_RECORD]}... ({len(text)} characters)"
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _SECRET.sub(r"\1<hidden>", text))
+
+
+class _ToListener(logging.Handler):
+    """Hands each record to a callable, in the thread that logged it."""
+
+    def __init__(self, listener: Callable[[Severity, str, str], None]) -> None:
+        super().__init__()
+        self._listener = listener
+
+    def emit(self, record: logging.LogRecord) -> None:
+        severity: Severity = "debug"
+        for name, level in (("info", logging.INFO), ("warning", logging.WARNING), ("error", logging.ERROR)):
+            if record.levelno >= level:
+                severity = name  # type: ignore[assignment]
+        try:
+            self._listener(severity, record.name, self.format(record))
+        except RuntimeError:
+            pass  # the event loop is gone: the program is ending
+
+
+def default_path() -> Path:
+    """The log file where the configuration names none."""
+    import platformdirs  # noqa: PLC0415 - not needed for --help
+
+    return Path(platformdirs.user_state_dir(APP_NAME, appauthor=False)) / f"{APP_NAME}.log"
+
+
+def start(settings: Logging, *, verbose: bool = False, secrets: tuple[str, ...] = ()) -> Path:
+    """Send all log records to the file.
+
+    Args:
+        settings: Level, file, and levels by logger.
+        verbose: Our own records and the SDK's from debug on.
+        secrets: Texts that must not appear anywhere.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    path = Path(settings.file) if settings.file else default_path()
+    try:
+        path = path.expanduser()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(path)
+        handler = RotatingFileHandler(
+            path, maxBytes=FILE_SIZE, backupCount=OLD_FILES, encoding="utf-8", errors="replace", delay=True
+        )
+    except (OSError, ValueError, RuntimeError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise ConfigError(f"the log file {str(path)!r} cannot be written: {reason}") from None
+    handler.rotator = _rotate
+    handler.setFormatter(_Readable("%(asctime)s %(levelname)-7s %(name)s: %(message)s", secrets))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(settings.level.upper())
+    # The SDK warns of each close of our own ("Unexpected WebSocket message type"); true troubles we tell ourselves.
+    levels: dict[str, str] = dict.fromkeys(NOISY, "warning") | {"azure.ai.voicelive": "error"}
+    if verbose:
+        levels |= {"voicelive_tui": "debug", "azure.ai.voicelive": "debug"}
+    for name, level in (levels | dict(settings.levels)).items():
+        logging.getLogger(name).setLevel(level.upper())
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a full disk must not write tracebacks over the screen
+    return path
+
+
+def _make_private(path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+
+
+def _rotate(full: str, older: str) -> None:
+    Path(full).rename(older)
+    _make_private(Path(full))
+
+
+def listen(listener: Callable[[Severity, str, str], None], secrets: tuple[str, ...] = ()) -> Callable[[], None]:
+    """Let `listener(severity, logger, text)` have each record too; it is called in the thread that logged it.
+
+    Returns:
+        What ends this.
+    """
+    handler = _ToListener(listener)
+    handler.setFormatter(_Readable(None, secrets))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    return lambda: root.removeHandler(handler)

@@ -1,0 +1,283 @@
+"""`reduce`: what happens to the session, and what is to be done, when something happens.
+
+Rules of this file:
+
+- `reduce(event, state, now)` is pure: the same arguments give the same result; `now` is `time.monotonic()` seconds.
+- Every server event gets a row in the event log, known or not; those acted on have a handler in `service_events.py`.
+- Local inputs are handled here, one function for each class; an unknown one is a programming error: `TypeError`.
+- Effects are performed by `live.py` in the order in which they are returned.
+"""
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import Literal
+
+from voicelive_tui.session import effects, inputs, turns
+from voicelive_tui.session.events import BENIGN_ERRORS, as_json, audio_size, mapping, text
+from voicelive_tui.session.interruption import Step, interrupt, stopped
+from voicelive_tui.session.service_events import CREATE, HANDLERS, PCM_BYTES_PER_MS, settled
+from voicelive_tui.session.state import (
+    Activity,
+    Connection,
+    Device,
+    Link,
+    Microphone,
+    SessionState,
+)
+from voicelive_tui.session.transcript import change
+
+
+@singledispatch
+def reduce(event: inputs.Input, state: SessionState, now: float) -> Step:
+    """The state after `event`, and the effects it asks for.
+
+    Raises:
+        TypeError: `event` is none of the classes of `inputs.py`.
+    """
+    raise TypeError(f"not an input: {type(event).__name__}")
+
+
+def _logged(
+    state: SessionState, now: float, kind: str, sentence: str, severity: Literal["info", "warning", "error"] = "info"
+) -> SessionState:
+    return replace(state, log=state.log.append(now, "local", kind, sentence, severity=severity))
+
+
+# --- the wire ------------------------------------------------------------------------------------------------------
+
+
+@reduce.register
+def _received(event: inputs.Received, state: SessionState, now: float) -> Step:
+    body = event.event
+    kind = text(body.get("type"))
+    item_id = text(body.get("item_id")) or text(mapping(body.get("item")).get("id"))
+    response_id = text(body.get("response_id")) or text(mapping(body.get("response")).get("id"))
+    severity: Literal["info", "warning", "error"] = "info"
+    if kind == "error":
+        severity = "info" if text(mapping(body.get("error")).get("code")) in BENIGN_ERRORS else "error"
+    elif kind == "warning" or kind.endswith(".failed"):
+        severity = "warning"
+    log = state.log.append(
+        now,
+        "in",
+        kind or "(no type)",
+        as_json(body),
+        severity=severity,
+        item_id=item_id,
+        response_id=response_id,
+        size=audio_size(body),
+    )
+    state = replace(state, log=log, counts=replace(state.counts, events_in=state.counts.events_in + 1))
+    handler = HANDLERS.get(kind)
+    return handler(body, state, now) if handler else (state, ())
+
+
+@reduce.register
+def _sent(event: inputs.Sent, state: SessionState, now: float) -> Step:
+    body = event.event
+    kind, size = text(body.get("type")), audio_size(body)
+    item_id, response_id = text(body.get("item_id")), text(body.get("response_id"))
+    log = state.log.append(now, "out", kind, as_json(body), item_id=item_id, response_id=response_id, size=size)
+    counts = replace(
+        state.counts,
+        events_out=state.counts.events_out + 1,
+        audio_out_ms=state.counts.audio_out_ms + size / PCM_BYTES_PER_MS,
+    )
+    state = replace(state, log=log, counts=counts)
+    if kind == "response.create":
+        state = turns.mark(state, turns.latest, asked_at=now)
+    return state, ()
+
+
+@reduce.register
+def _bad_frame(event: inputs.BadFrame, state: SessionState, now: float) -> Step:
+    state = _logged(state, now, "bad frame", event.problem, "error")
+    counts = replace(state.counts, bad_frames=state.counts.bad_frames + 1)
+    return replace(state, counts=counts), (effects.Notify("warning", event.problem),)
+
+
+# --- the link ------------------------------------------------------------------------------------------------------
+
+
+@reduce.register
+def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Step:
+    connection = Connection(
+        link=Link.CONNECTING,
+        endpoint=event.endpoint,
+        api_version=event.api_version,
+        model=event.model,
+        demo=event.demo,
+        caller=event.caller,
+        credential=event.credential,
+        started_at=now,
+    )
+    fresh = SessionState(
+        connection=connection,
+        asked=event.request,
+        microphone=Microphone(muted=state.microphone.muted),
+        input=state.input,
+        output=state.output,
+        log=state.log,
+    )
+    sentence = f"connecting to {event.endpoint} with model {event.model} ({event.credential})"
+    return _logged(fresh, now, "connecting", sentence), (effects.Notify("info", sentence),)
+
+
+@reduce.register
+def _connected(event: inputs.Connected, state: SessionState, now: float) -> Step:
+    state = replace(state, connection=replace(state.connection, link=Link.CONFIGURING))
+    return _logged(state, now, "connected", "the WebSocket is open"), ()
+
+
+@reduce.register
+def _connect_failed(event: inputs.ConnectFailed, state: SessionState, now: float) -> Step:
+    connection = replace(state.connection, link=Link.FAILED, problem=event.problem, ended_at=now)
+    state = _logged(replace(state, connection=connection), now, "connect failed", event.problem, "error")
+    return replace(state, microphone=_idle(state)), (effects.Notify("error", event.problem),)
+
+
+@reduce.register
+def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -> Step:
+    connection = replace(state.connection, close_code=event.code, ended_at=now)
+    if connection.link is not Link.FAILED:  # a refused configuration says more than the close that followed it
+        connection = replace(connection, link=Link.CLOSED, problem=event.problem)
+    severity: Literal["info", "error"] = "error" if event.problem else "info"
+    sentence = event.problem or f"closed with code {event.code}"
+    state = _logged(replace(state, connection=connection), now, "disconnected", sentence, severity)
+    return replace(state, microphone=_idle(state), response=None), (effects.Notify(severity, sentence),)
+
+
+def _idle(state: SessionState) -> Microphone:
+    return replace(state.microphone, capturing=False, talking=False)
+
+
+# --- sound ---------------------------------------------------------------------------------------------------------
+
+
+@reduce.register
+def _device_changed(event: inputs.DeviceChanged, state: SessionState, now: float) -> Step:
+    sentence = event.problem or event.description
+    severity: Literal["info", "warning"] = "warning" if event.problem else "info"
+    state = _logged(state, now, f"audio {event.direction}", sentence, severity)
+    device = Device(event.description, event.problem)
+    state = replace(state, input=device) if event.direction == "input" else replace(state, output=device)
+    return state, (effects.Notify(severity, f"audio {event.direction}: {sentence}"),)
+
+
+@reduce.register
+def _capture_changed(event: inputs.CaptureChanged, state: SessionState, now: float) -> Step:
+    microphone = replace(state.microphone, capturing=event.capturing)
+    what = f"capture {'started' if event.capturing else 'stopped'}: {state.input.description or 'no microphone'}"
+    return replace(state, microphone=microphone), (effects.Notify("info", what),)
+
+
+@reduce.register
+def _voiced_until(event: inputs.VoicedUntil, state: SessionState, now: float) -> Step:
+    if state.turn is None or state.turn.committed_at is not None:
+        return state, ()
+    return turns.mark(state, turns.latest, voiced_at=event.at), ()
+
+
+@reduce.register
+def _playback_started(event: inputs.PlaybackStarted, state: SessionState, now: float) -> Step:
+    entry = state.entry(event.item_id)
+    if entry is None or event.item_id in state.silenced:  # a test tone, or what was cut off a moment ago
+        return state, ()
+    state = turns.mark(replace(state, playing=event.item_id), turns.of_response(entry.response_id), heard_at=event.at)
+    if state.activity in (Activity.THINKING, Activity.READY):
+        state = replace(state, activity=Activity.SPEAKING)
+    return state, ()
+
+
+@reduce.register
+def _playback_finished(event: inputs.PlaybackFinished, state: SessionState, now: float) -> Step:
+    transcript = change(
+        state.transcript,
+        event.item_id,
+        lambda entry: replace(entry, heard_ms=min(event.heard_ms, entry.audio_ms)),
+    )
+    playing = "" if state.playing == event.item_id else state.playing
+    state = replace(state, transcript=transcript, playing=playing)
+    return replace(state, activity=settled(state)), ()
+
+
+@reduce.register
+def _playback_stopped(event: inputs.PlaybackStopped, state: SessionState, now: float) -> Step:
+    return stopped(state, event.item_id, event.heard_ms, event.at)
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+@reduce.register
+def _mute(event: inputs.MutePressed, state: SessionState, now: float) -> Step:
+    microphone = replace(state.microphone, muted=not state.microphone.muted)
+    what = "microphone muted: silence is sent" if microphone.muted else "microphone live"
+    return _logged(replace(state, microphone=microphone), now, "mute", what), (effects.SetMute(microphone.muted),)
+
+
+@reduce.register
+def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) -> Step:
+    return interrupt(_logged(state, now, "interrupt", "interrupted by key"), now, by_key=True)
+
+
+@reduce.register
+def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> Step:
+    if state.connection.link is not Link.READY:
+        return state, (effects.Notify("warning", "not connected: press r to connect"),)
+    if not state.microphone.push_to_talk:
+        hint = "the service finds the turns itself; for push-to-talk start with --turn-detection none"
+        return state, (effects.Notify("warning", hint),)
+    if not state.microphone.capturing:
+        return state, (effects.Notify("warning", state.input.problem or "there is no microphone"),)
+    if not state.microphone.talking:
+        state, cut = interrupt(_logged(state, now, "talk", "push-to-talk turn began"), now, by_key=True)
+        state = turns.begin(state, "talk", speech_started_at=now)
+        state = replace(state, activity=Activity.LISTENING, microphone=replace(state.microphone, talking=True))
+        return state, (*cut, effects.BeginTalk())
+    state = _logged(state, now, "talk", "push-to-talk turn sent")
+    state = replace(state, activity=Activity.THINKING, microphone=replace(state.microphone, talking=False))
+    state = turns.mark(state, turns.latest, speech_stopped_at=now)
+    state, create = _ask(state)
+    return state, (
+        effects.EndTalk(),
+        effects.Send({"type": "input_audio_buffer.commit", "event_id": "commit"}),
+        *create,
+    )
+
+
+@reduce.register
+def _text(event: inputs.TextTyped, state: SessionState, now: float) -> Step:
+    words = event.text.strip()
+    if not words:
+        return state, ()
+    if state.connection.link is not Link.READY:
+        return state, (effects.Notify("warning", "not connected: press r to connect"),)
+    state, cut = interrupt(state, now, by_key=True)
+    state = replace(turns.begin(state, "text", asked_at=now), activity=Activity.THINKING)
+    state = replace(state, counts=replace(state.counts, turns=state.counts.turns + 1))
+    state, create = _ask(state)
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
+    return state, (*cut, effects.Send({"type": "conversation.item.create", "event_id": "type", "item": item}), *create)
+
+
+def _ask(state: SessionState) -> Step:
+    """Ask for an answer: now, or when the active response (just cancelled) has ended."""
+    if state.response is not None:
+        return replace(state, create_when_done=True), ()
+    return state, (effects.Send({"type": "response.create", "event_id": CREATE}),)
+
+
+@reduce.register
+def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> Step:
+    return _logged(state, now, "reset", "a new session was asked for"), (effects.StopPlayback(), effects.Reconnect())
+
+
+@reduce.register
+def _seen(event: inputs.ProblemsSeen, state: SessionState, now: float) -> Step:
+    return replace(state, problems=()), ()
+
+
+@reduce.register
+def _log_record(event: inputs.LogRecord, state: SessionState, now: float) -> Step:
+    return replace(state, log=state.log.append(now, "log", event.logger, event.text, severity=event.severity)), ()

@@ -1,0 +1,381 @@
+"""One handler for each server event that is acted on, found by the event's `type`; all others are logged only.
+
+Handlers read the JSON object as it came and trust nothing in it: see `events.py`. The order of events that they rely
+on, or must not rely on, differs between models that take audio themselves and models behind a speech recogniser;
+`transcript.py` says how.
+"""
+
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from voicelive_tui.session import effects, turns
+from voicelive_tui.session.events import BENIGN_ERRORS, error_text, listing, mapping, number, text
+from voicelive_tui.session.interruption import Step, interrupt, service_setting
+from voicelive_tui.session.state import Activity, Entry, EntryStatus, Link, Problem, Response, SessionState
+from voicelive_tui.session.transcript import Role, change, place, remove, update
+
+Event = Mapping[str, Any]
+Handler = Callable[[Event, SessionState, float], Step]
+
+CONFIGURE = "configure"
+"""The `event_id` of the one `session.update`: an error that repeats it means that the configuration was refused."""
+CREATE = "create"
+"""The `event_id` of every `response.create` of ours."""
+
+PCM_BYTES_PER_MS = 48
+"""24 kHz, mono, 16 bit."""
+
+HANDLERS: dict[str, Handler] = {}
+
+
+def _on(*types: str) -> Callable[[Handler], Handler]:
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(types, handler))
+        return handler
+
+    return register
+
+
+# --- the session ---------------------------------------------------------------------------------------------------
+
+
+@_on("session.created")
+def _session_created(event: Event, state: SessionState, now: float) -> Step:
+    state = _in_force(event, state)
+    configure = {"type": "session.update", "event_id": CONFIGURE, "session": state.asked}
+    return state, (effects.Send(configure), effects.Notify("info", "session configuration sent"))
+
+
+@_on("session.updated")
+def _session_updated(event: Event, state: SessionState, now: float) -> Step:
+    state = _in_force(event, state)
+    detection = state.in_force.get("turn_detection", state.asked.get("turn_detection"))
+    push_to_talk = text(mapping(detection).get("type")) in ("", "none")
+    state = replace(state, microphone=replace(state.microphone, push_to_talk=push_to_talk))
+    if state.connection.link is not Link.CONFIGURING:
+        return state, ()
+    connection = replace(state.connection, link=Link.READY, ready_at=now)
+    ready = effects.Notify("info", f"session ready: {connection.session_id}")
+    return replace(state, connection=connection, activity=Activity.READY), (effects.StartCapture(), ready)
+
+
+def _in_force(event: Event, state: SessionState) -> SessionState:
+    session = mapping(event.get("session"))
+    connection = replace(
+        state.connection,
+        session_id=text(session.get("id")) or state.connection.session_id,
+        expires_at=number(session.get("expires_at")) or state.connection.expires_at,
+    )
+    return replace(state, connection=connection, in_force=session)
+
+
+@_on("error")
+def _error(event: Event, state: SessionState, now: float) -> Step:
+    error = mapping(event.get("error"))
+    code, caused_by, sentence = text(error.get("code")), text(error.get("event_id")), error_text(error)
+    if code in BENIGN_ERRORS:
+        waiting = state.create_when_done or (code.startswith("conversation_already") and caused_by == CREATE)
+        return replace(state, create_when_done=waiting), (effects.Notify("info", f"note from the service: {sentence}"),)
+    if state.connection.link is Link.CONFIGURING and caused_by in (CONFIGURE, ""):
+        problem = f"the service refused the session's configuration: {sentence}"
+        connection = replace(state.connection, link=Link.FAILED, problem=problem, ended_at=now)
+        state = _pin(replace(state, connection=connection), now, problem)
+        return state, (effects.Disconnect(), effects.Notify("error", problem))
+    return _pin(state, now, sentence), (effects.Notify("error", f"error from the service: {sentence}"),)
+
+
+@_on("warning")
+def _warning(event: Event, state: SessionState, now: float) -> Step:
+    sentence = error_text(mapping(event.get("warning")))
+    problem = Problem(now, "warning", sentence, state.log.next_seq - 1)
+    notice = effects.Notify("warning", f"warning from the service: {sentence}")
+    return replace(state, problems=(*state.problems, problem)), (notice,)
+
+
+def _pin(state: SessionState, now: float, sentence: str) -> SessionState:
+    problem = Problem(now, "error", sentence, state.log.next_seq - 1)
+    counts = replace(state.counts, errors=state.counts.errors + 1)
+    return replace(state, problems=(*state.problems, problem), counts=counts)
+
+
+# --- the user's turn -----------------------------------------------------------------------------------------------
+
+
+@_on("input_audio_buffer.speech_started")
+def _speech_started(event: Event, state: SessionState, now: float) -> Step:
+    item_id = text(event.get("item_id"))
+    before = state
+    state, cut = interrupt(before, now, by_key=False)
+    activity = Activity.LISTENING if state is before else Activity.INTERRUPTED
+    state = turns.begin(state, "speech", item_id=item_id, speech_started_at=now)
+    if item_id and state.entry(item_id) is None:
+        transcript = update(state.transcript, item_id, "user", now, status=EntryStatus.LISTENING)
+        state = replace(state, transcript=transcript)
+    return replace(state, activity=activity), (*cut, effects.Notify("info", "user started speaking"))
+
+
+@_on("input_audio_buffer.speech_stopped")
+def _speech_stopped(event: Event, state: SessionState, now: float) -> Step:
+    state = turns.mark(state, turns.of_item(text(event.get("item_id"))), speech_stopped_at=now)
+    answered = service_setting(state, "create_response", default=True)
+    state = replace(state, activity=Activity.THINKING if answered else Activity.READY)
+    return state, (effects.Notify("info", "user stopped speaking"),)
+
+
+@_on("input_audio_buffer.committed")
+def _committed(event: Event, state: SessionState, now: float) -> Step:
+    item_id = text(event.get("item_id"))
+    if state.turn and not state.turn.item_id:  # a push-to-talk turn learns its item's name only now
+        state = turns.mark(state, turns.latest, item_id=item_id)
+    state = turns.mark(state, turns.of_item(item_id), committed_at=now)
+    state = replace(state, counts=replace(state.counts, turns=state.counts.turns + 1))
+    if not item_id:
+        return state, ()
+    transcript = state.transcript
+    if (entry := state.entry(item_id)) is None or entry.status is EntryStatus.LISTENING:
+        transcript = update(transcript, item_id, "user", now, status=EntryStatus.PARTIAL)
+    return replace(state, transcript=place(transcript, item_id, text(event.get("previous_item_id")))), ()
+
+
+@_on("conversation.item.input_audio_transcription.delta")
+def _user_words(event: Event, state: SessionState, now: float) -> Step:
+    item_id, delta = text(event.get("item_id")), text(event.get("delta"))
+    if not item_id:
+        return state, ()
+    entry = state.entry(item_id)
+    words = (entry.text if entry else "") + delta
+    transcript = update(state.transcript, item_id, "user", now, text=words, status=EntryStatus.PARTIAL)
+    return replace(state, transcript=transcript), ()
+
+
+@_on("conversation.item.input_audio_transcription.completed")
+def _user_words_done(event: Event, state: SessionState, now: float) -> Step:
+    item_id = text(event.get("item_id"))
+    if not item_id:
+        return state, ()
+    state = turns.mark(state, turns.of_item(item_id), transcribed_at=now)
+    words = text(event.get("transcript")).strip()
+    note = "" if words else "no words recognised"
+    transcript = update(
+        state.transcript, item_id, "user", now, text=words, note=note, status=EntryStatus.DONE, done_at=now
+    )
+    return replace(state, transcript=transcript), ()
+
+
+@_on("conversation.item.input_audio_transcription.failed")
+def _user_words_failed(event: Event, state: SessionState, now: float) -> Step:
+    item_id = text(event.get("item_id"))
+    if not item_id:
+        return state, ()
+    why = f"transcription failed: {error_text(mapping(event.get('error')))}"
+    transcript = update(state.transcript, item_id, "user", now, note=why, status=EntryStatus.FAILED, done_at=now)
+    return replace(state, transcript=transcript), (effects.Notify("warning", why),)
+
+
+# --- items ---------------------------------------------------------------------------------------------------------
+
+
+@_on("conversation.item.created")
+def _item_created(event: Event, state: SessionState, now: float) -> Step:
+    item = mapping(event.get("item"))
+    state = _see_item(state, item, now)
+    transcript = place(state.transcript, text(item.get("id")), text(event.get("previous_item_id")))
+    return replace(state, transcript=transcript), ()
+
+
+@_on("response.output_item.added", "response.output_item.done")
+def _output_item(event: Event, state: SessionState, now: float) -> Step:
+    return _see_item(state, mapping(event.get("item")), now, text(event.get("response_id"))), ()
+
+
+def _see_item(state: SessionState, item: Event, now: float, response_id: str = "") -> SessionState:
+    item_id, role = text(item.get("id")), text(item.get("role"))
+    changes: dict[str, Any] = {"response_id": response_id} if response_id else {}
+    match item.get("type"):
+        case "message" if item_id and role in ("user", "assistant", "system"):
+            entry = state.entry(item_id)
+            if not (entry and entry.text) and (words := _words(item)):
+                done = role != "assistant"
+                changes |= {"text": words} | ({"status": EntryStatus.DONE, "done_at": now} if done else {})
+            if role == "user" and any(
+                mapping(part).get("type") == "input_text" for part in listing(item.get("content"))
+            ):
+                changes["typed"] = True
+            return replace(state, transcript=update(state.transcript, item_id, cast("Role", role), now, **changes))
+        case "function_call" if item_id:
+            changes |= {"tool": text(item.get("name")), "call_id": text(item.get("call_id"))}
+            if arguments := text(item.get("arguments")):
+                changes["arguments"] = arguments
+            return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
+        case "function_call_output":
+            call = next((e for e in state.transcript if e.call_id and e.call_id == item.get("call_id")), None)
+            if call is None:
+                return state
+            output = text(item.get("output"))
+            transcript = update(
+                state.transcript, call.item_id, "tool", now, output=output, status=EntryStatus.DONE, done_at=now
+            )
+            return replace(state, transcript=transcript)
+    return state
+
+
+def _words(item: Event) -> str:
+    parts = [mapping(part) for part in listing(item.get("content"))]
+    return "".join(text(part.get("text")) or text(part.get("transcript")) for part in parts).strip()
+
+
+@_on("conversation.item.deleted")
+def _item_deleted(event: Event, state: SessionState, now: float) -> Step:
+    return replace(state, transcript=remove(state.transcript, text(event.get("item_id")))), ()
+
+
+@_on("conversation.item.truncated")
+def _item_truncated(event: Event, state: SessionState, now: float) -> Step:
+    end = int(number(event.get("audio_end_ms")))
+    item_id = text(event.get("item_id"))
+    transcript = change(state.transcript, item_id, lambda entry: replace(entry, truncated_ms=end))
+    return replace(state, transcript=transcript), ()
+
+
+# --- the answer ----------------------------------------------------------------------------------------------------
+
+
+@_on("response.created")
+def _response_created(event: Event, state: SessionState, now: float) -> Step:
+    response_id = text(mapping(event.get("response")).get("id"))
+    if not response_id:
+        return state, ()
+    if state.turn is None or state.turn.response_id:
+        state = turns.begin(state, "service")
+    state = turns.mark(state, turns.latest, response_id=response_id, created_at=now)
+    activity = state.activity if state.activity is Activity.LISTENING else Activity.THINKING
+    created = effects.Notify("info", f"response created: {response_id}")
+    return replace(state, response=Response(response_id, now), activity=activity), (created,)
+
+
+@_on("response.audio_transcript.delta", "response.text.delta")
+def _answer_words(event: Event, state: SessionState, now: float) -> Step:
+    item_id, response_id = text(event.get("item_id")), text(event.get("response_id"))
+    if not item_id:
+        return state, ()
+    state = turns.mark(state, turns.of_response(response_id), first_text_at=now)
+    entry = state.entry(item_id)
+    words = (entry.text if entry else "") + text(event.get("delta"))
+    transcript = update(state.transcript, item_id, "assistant", now, text=words, response_id=response_id)
+    return replace(state, transcript=transcript), ()
+
+
+@_on("response.audio_transcript.done", "response.text.done")
+def _answer_words_done(event: Event, state: SessionState, now: float) -> Step:
+    item_id, words = text(event.get("item_id")), text(event.get("transcript")) or text(event.get("text"))
+    if not item_id or not words:
+        return state, ()
+    return replace(state, transcript=update(state.transcript, item_id, "assistant", now, text=words)), ()
+
+
+@_on("response.audio.delta")
+def _answer_audio(event: Event, state: SessionState, now: float) -> Step:
+    item_id, response_id = text(event.get("item_id")), text(event.get("response_id"))
+    if not item_id or item_id in state.silenced or response_id in state.silenced:
+        return state, ()
+    try:
+        pcm = binascii.a2b_base64(text(event.get("delta")), strict_mode=True)
+    except (binascii.Error, ValueError):
+        pcm = b""
+    if not pcm:
+        problem = f"a piece of sound of {item_id} could not be read and was left out"
+        counts = replace(state.counts, bad_frames=state.counts.bad_frames + 1)
+        return replace(state, counts=counts), (effects.Notify("warning", problem),)
+    ms = len(pcm) / PCM_BYTES_PER_MS
+    entry = state.entry(item_id)
+    state = turns.mark(state, turns.of_response(response_id), first_audio_at=now)
+    transcript = update(
+        state.transcript,
+        item_id,
+        "assistant",
+        now,
+        audio_ms=(entry.audio_ms if entry else 0.0) + ms,
+        response_id=response_id,
+    )
+    counts = replace(state.counts, audio_in_ms=state.counts.audio_in_ms + ms)
+    return replace(state, transcript=transcript, counts=counts), (effects.Play(item_id, pcm),)
+
+
+@_on("response.audio.done")
+def _answer_audio_done(event: Event, state: SessionState, now: float) -> Step:
+    return _finish(state, text(event.get("item_id")))
+
+
+def _finish(state: SessionState, *item_ids: str) -> Step:
+    new = tuple(item_id for item_id in item_ids if item_id and item_id not in state.finished_items)
+    state = replace(state, finished_items=(*state.finished_items, *new)[-32:])
+    return state, tuple(effects.FinishItem(item_id) for item_id in new)
+
+
+@_on("response.function_call_arguments.delta", "response.function_call_arguments.done")
+def _arguments(event: Event, state: SessionState, now: float) -> Step:
+    def grown(entry: Entry) -> Entry:
+        whole = text(event.get("arguments"))
+        return replace(entry, arguments=whole or entry.arguments + text(event.get("delta")))
+
+    return replace(state, transcript=change(state.transcript, text(event.get("item_id")), grown)), ()
+
+
+@_on("response.done")
+def _response_done(event: Event, state: SessionState, now: float) -> Step:
+    response = mapping(event.get("response"))
+    response_id, status = text(response.get("id")), text(response.get("status"))
+    details = mapping(response.get("status_details"))
+    error = mapping(details.get("error"))
+    why = error_text(error) if error else text(details.get("reason"))
+    outcome = f"{status}: {why}" if why else status
+    state = turns.mark(state, turns.of_response(response_id), done_at=now, status=outcome)
+    state = replace(
+        state,
+        usage=turns.add_usage(state.usage, mapping(response.get("usage"))),
+        transcript=tuple(
+            _settle(entry, status, outcome, now) if entry.response_id == response_id and response_id else entry
+            for entry in state.transcript
+        ),
+        response=None if state.response and response_id in (state.response.response_id, "") else state.response,
+    )
+    of_it = [entry.item_id for entry in state.transcript if entry.response_id == response_id and entry.audio_ms > 0]
+    state, finish = _finish(state, *of_it)
+    done: list[effects.Effect] = [*finish, effects.Notify("info", f"response {response_id} {outcome}")]
+    if status == "failed":
+        state = _pin(state, now, f"the response failed: {why or 'no reason given'}")
+        done.append(effects.Notify("error", f"the response failed: {why or 'no reason given'}"))
+    state = replace(state, activity=settled(state))
+    if state.create_when_done and state.response is None:
+        state = replace(state, create_when_done=False, activity=Activity.THINKING)
+        done.append(effects.Send({"type": "response.create", "event_id": CREATE}))
+    return state, tuple(done)
+
+
+def _settle(entry: Entry, status: str, outcome: str, now: float) -> Entry:
+    """An entry of a response that is over."""
+    if entry.done_at is not None or entry.status is not EntryStatus.PARTIAL:
+        return entry
+    match status:
+        case "cancelled":
+            return replace(entry, status=EntryStatus.INTERRUPTED, done_at=now)
+        case "failed" | "incomplete":
+            return replace(entry, status=EntryStatus.FAILED, note=outcome, done_at=now)
+        case _ if entry.role == "tool":
+            return entry  # it is done when its output is there
+    return replace(entry, status=EntryStatus.DONE, done_at=now)
+
+
+def settled(state: SessionState) -> Activity:
+    """What goes on once the present thing is over: nothing, unless sound is still to be heard."""
+    if state.activity in (Activity.LISTENING, Activity.INTERRUPTED):
+        return state.activity
+    if state.playing:
+        return Activity.SPEAKING
+    unheard = any(
+        entry.audio_ms > 0 and entry.heard_ms is None and entry.item_id not in state.silenced
+        for entry in state.transcript[-8:]
+    )
+    return Activity.THINKING if state.response or unheard else Activity.READY

@@ -1,0 +1,444 @@
+"""What is known of the session: one frozen value, replaced as a whole by the reducer and by nobody else.
+
+Rules of this file:
+
+- All times are `time.monotonic()` seconds, unless a field says otherwise.
+- `SessionState` compares by identity: a new value is a new object, so that a screen that looks twenty times a
+  second pays nothing while nothing happens. Parts that did not change are shared between values.
+- Mappings in here come from the wire and are never written to after they arrived.
+- What changes with every block of sound (levels, buffer depth) is not session state: see `Reading`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+
+SILENCE_DBFS = -96.0
+"""The floor of every meter: 16-bit silence."""
+
+
+class Link(StrEnum):
+    """How the connection to the service stands."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    CONFIGURING = "configuring"  # session.created came or is awaited; session.update is not confirmed yet
+    READY = "ready"
+    CLOSED = "closed"  # it ended by itself, with or without a close code
+    FAILED = "failed"  # it could not be made, or the service refused the configuration
+
+
+class Activity(StrEnum):
+    """What the conversation is doing while the link is ready."""
+
+    READY = "ready"
+    LISTENING = "listening"
+    THINKING = "thinking"
+    SPEAKING = "speaking"  # the assistant's sound is being heard, not merely generated
+    INTERRUPTED = "interrupted"
+
+
+class LogRow(NamedTuple):
+    """One line of the event log: a plain record, so that 50,000 of them cost the collector little."""
+
+    seq: int
+    """Counts up by one from 0 and never restarts."""
+    at: float
+    direction: Literal["in", "out", "local", "log"]
+    """Server event, client event, something local, or a record of Python's logging."""
+    type: str
+    """The event's type; for `log` rows the logger's name."""
+    severity: Literal["debug", "info", "warning", "error"]
+    item_id: str
+    response_id: str
+    size: int
+    """Bytes of audio where the event carries audio, else 0."""
+    text: str
+    """JSON of the event (audio replaced by its byte count), or one plain sentence for `local` and `log` rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventLog:
+    """The last `LIMIT` rows, in sealed chunks and a short open tail, so that an append copies 256 rows at most."""
+
+    LIMIT = 50_000
+    CHUNK = 256
+
+    sealed: tuple[tuple[LogRow, ...], ...] = ()
+    tail: tuple[LogRow, ...] = ()
+    next_seq: int = 0
+
+    def append(
+        self,
+        at: float,
+        direction: Literal["in", "out", "local", "log"],
+        type: str,  # noqa: A002 - the protocol's word
+        text: str,
+        *,
+        severity: Literal["debug", "info", "warning", "error"] = "info",
+        item_id: str = "",
+        response_id: str = "",
+        size: int = 0,
+    ) -> "EventLog":
+        """The log with one more row; the oldest chunk goes when the limit is passed."""
+        row = LogRow(self.next_seq, at, direction, type, severity, item_id, response_id, size, text)
+        sealed, tail = self.sealed, (*self.tail, row)
+        if len(tail) == self.CHUNK:
+            sealed, tail = (*sealed, tail), ()
+            if len(sealed) * self.CHUNK > self.LIMIT:
+                sealed = sealed[1:]
+        return EventLog(sealed, tail, self.next_seq + 1)
+
+    def __len__(self) -> int:
+        return len(self.sealed) * self.CHUNK + len(self.tail)
+
+    @property
+    def first_seq(self) -> int:
+        """The number of the oldest row still kept; rows before it are gone."""
+        return self.next_seq - len(self)
+
+    def since(self, seq: int) -> Iterator[LogRow]:
+        """The rows numbered `seq` and later, oldest first; rows that are gone are skipped."""
+        if seq >= self.next_seq:
+            return
+        chunk, start = divmod(max(seq - self.first_seq, 0), self.CHUNK)
+        for rows in (*self.sealed[chunk:], self.tail):
+            yield from rows[start:]
+            start = 0
+
+    def row(self, seq: int) -> LogRow | None:
+        """The row numbered `seq`, or None when it is gone or not there yet."""
+        offset = seq - self.first_seq
+        if not 0 <= offset < len(self):
+            return None
+        chunk, index = divmod(offset, self.CHUNK)
+        return self.sealed[chunk][index] if chunk < len(self.sealed) else self.tail[index]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The link: where to, since when, and how it ended."""
+
+    link: Link = Link.IDLE
+    endpoint: str = ""
+    """Scheme and host as shown to the user; never a query, never a secret."""
+    api_version: str = ""
+    model: str = ""
+    """The model asked for; the one in force is `SessionState.in_force["model"]`."""
+    demo: bool = False
+    """The other end is the built-in loopback service."""
+    caller: bool = False
+    """The microphone is the synthetic demo caller."""
+    credential: str = ""
+    """Kind of credential in words, such as "API key"."""
+    session_id: str = ""
+    started_at: float = 0.0
+    """When connecting began."""
+    ready_at: float | None = None
+    """When the first `session.updated` came."""
+    ended_at: float | None = None
+    expires_at: float | None = None
+    """Unix seconds, from the service."""
+    close_code: int | None = None
+    problem: str = ""
+    """One sentence on how it ended or why it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Microphone:
+    """What becomes of captured sound. `gated` (half-duplex) is in `Reading`: it follows playback, not the session."""
+
+    capturing: bool = False
+    muted: bool = False
+    """Silence is sent in place of the microphone."""
+    push_to_talk: bool = False
+    """The service detects no turns; nothing is sent between turns."""
+    talking: bool = False
+    """A push-to-talk turn is open."""
+
+    @property
+    def sending(self) -> bool:
+        """Whether captured chunks (or silence for them) go to the service now."""
+        return self.capturing and (self.talking or not self.push_to_talk)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One direction of sound as it stands."""
+
+    description: str = ""
+    """Name, rate and latency of the open device, or "none"."""
+    problem: str = ""
+    """One sentence with its remedy when the direction does not work."""
+
+
+class EntryStatus(StrEnum):
+    """How far one line of the transcript has come."""
+
+    LISTENING = "listening"  # the user is speaking, nothing recognised yet
+    PARTIAL = "partial"
+    DONE = "done"
+    INTERRUPTED = "interrupted"  # generated further than it was heard
+    FAILED = "failed"  # transcription or response failed; `note` says why
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the transcript: a conversation item as far as a person cares about it."""
+
+    item_id: str
+    role: Literal["user", "assistant", "system", "tool"]
+    at: float
+    """When it was first heard of."""
+    text: str = ""
+    status: EntryStatus = EntryStatus.PARTIAL
+    placed: bool = False
+    """Its place is the conversation's (`previous_item_id`), not that of arrival."""
+    response_id: str = ""
+    audio_ms: float = 0.0
+    """Milliseconds of its audio received so far."""
+    heard_ms: float | None = None
+    """Milliseconds that really reached the ear, once playback was cut or came to its end."""
+    truncated_ms: int | None = None
+    """`audio_end_ms` of the truncation that was sent or reported for it."""
+    note: str = ""
+    """Reason of a failure, or what else has to be said of it."""
+    typed: bool = False
+    tool: str = ""
+    """Name of the function called."""
+    call_id: str = ""
+    arguments: str = ""
+    output: str = ""
+    done_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The response being generated now."""
+
+    response_id: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The moments of one exchange, from the user's last word to the first sound of the answer; None: not known."""
+
+    number: int
+    began_by: Literal["speech", "talk", "text", "service"] = "speech"
+    item_id: str = ""
+    response_id: str = ""
+    speech_started_at: float | None = None
+    voiced_at: float | None = None
+    """Time at the ADC of the last voiced microphone block before the turn was closed."""
+    speech_stopped_at: float | None = None
+    committed_at: float | None = None
+    transcribed_at: float | None = None
+    asked_at: float | None = None
+    """When `response.create` was sent by us, if it was."""
+    created_at: float | None = None
+    """`response.created` received."""
+    first_text_at: float | None = None
+    first_audio_at: float | None = None
+    heard_at: float | None = None
+    """Time at the DAC of the first sample of the answer."""
+    done_at: float | None = None
+    status: str = ""
+    """Status of its response (and reason), once done."""
+    interrupted_at: float | None = None
+    """`speech_started` received (or the key pressed) while the answer was sounding or being generated."""
+    silent_at: float | None = None
+    """When the speaker was silent after that."""
+    unheard_ms: float | None = None
+    """Generated but never heard."""
+
+    @property
+    def ended_speaking_at(self) -> float | None:
+        """Where the user's wait begins: the last voiced sample, else the nearest known moment after it."""
+        for moment in (self.voiced_at, self.speech_stopped_at, self.committed_at, self.asked_at):
+            if moment is not None:
+                return moment
+        return None
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds from the user's last voiced sample to the first sample of the answer at the speaker."""
+        start = self.ended_speaking_at
+        return None if start is None or self.heard_at is None else self.heard_at - start
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sums over the session."""
+
+    turns: int = 0
+    interruptions: int = 0
+    errors: int = 0
+    bad_frames: int = 0
+    """Messages that were no JSON object, or had no readable audio."""
+    events_in: int = 0
+    events_out: int = 0
+    audio_in_ms: float = 0.0
+    """Audio received from the service."""
+    audio_out_ms: float = 0.0
+    """Audio sent to the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, summed over `response.done`. Cached tokens are a part of the input, never added to it."""
+
+    responses: int = 0
+    total: int = 0
+    input: int = 0
+    output: int = 0
+    input_text: int = 0
+    input_audio: int = 0
+    cached: int = 0
+    output_text: int = 0
+    output_audio: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error or warning that stays pinned until it was seen."""
+
+    at: float
+    severity: Literal["warning", "error"]
+    text: str
+    seq: int
+    """The log row that tells more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionState:
+    """Everything that is known; see the rules at the head of the file."""
+
+    connection: Connection = field(default_factory=Connection)
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """The session as asked for in `session.update`."""
+    in_force: Mapping[str, Any] = field(default_factory=dict)
+    """The session as the service last reported it; its nulls mean the service's defaults."""
+    activity: Activity = Activity.READY
+    microphone: Microphone = field(default_factory=Microphone)
+    input: Device = field(default_factory=Device)
+    output: Device = field(default_factory=Device)
+    transcript: tuple[Entry, ...] = ()
+    response: Response | None = None
+    create_when_done: bool = False
+    """A `response.create` waits for the active response to end."""
+    playing: str = ""
+    """The item whose sound is being heard, "" in silence."""
+    finished_items: tuple[str, ...] = ()
+    """Items whose audio is complete, the last few."""
+    silenced: tuple[str, ...] = ()
+    """Ids of responses and items cut off, the last few: their late audio is dropped."""
+    turns: tuple[Turn, ...] = ()
+    """The last 1,000 turns."""
+    counts: Counts = field(default_factory=Counts)
+    usage: Usage = field(default_factory=Usage)
+    problems: tuple[Problem, ...] = ()
+    log: EventLog = field(default_factory=EventLog)
+
+    def entry(self, item_id: str) -> Entry | None:
+        """The transcript's entry for an item, looked for from the end."""
+        return next((e for e in reversed(self.transcript) if e.item_id == item_id), None)
+
+    @property
+    def turn(self) -> Turn | None:
+        """The latest turn."""
+        return self.turns[-1] if self.turns else None
+
+
+class Headline(NamedTuple):
+    """What is going on now, in words: one that can be read across the room, and a detail beside it."""
+
+    word: str
+    detail: str
+
+
+def headline(state: SessionState) -> Headline:
+    """The status line's words; the same for the dashboard and the console."""
+    link, mic = state.connection.link, state.microphone
+    match link:
+        case Link.IDLE:
+            return Headline("starting", "")
+        case Link.CONNECTING:
+            return Headline("connecting", state.connection.endpoint)
+        case Link.CONFIGURING:
+            return Headline("connecting", "waiting for the session to be confirmed")
+        case Link.CLOSED | Link.FAILED:
+            return Headline(link.value, state.connection.problem)
+        case Link.READY:
+            pass
+    match state.activity:
+        case Activity.LISTENING:
+            detail = "you are speaking"
+        case Activity.THINKING:
+            detail = "waiting for the answer"
+        case Activity.SPEAKING:
+            detail = "speak or press i to interrupt"
+        case Activity.INTERRUPTED:
+            detail = "the answer was cut off"
+        case Activity.READY:
+            detail = ""
+    if state.activity is Activity.READY and mic.talking:
+        return Headline("talking", "press space to send")
+    if state.activity is Activity.READY and mic.muted:
+        return Headline("muted", "press m to be heard again")
+    if state.activity is Activity.READY:
+        if state.input.problem and not mic.capturing:
+            detail = "no microphone: press t to type"
+        else:
+            detail = "press space to talk" if mic.push_to_talk else "say something"
+    return Headline(state.activity.value, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Levels of one direction in dBFS (a full-scale sine has an RMS of -3.0); `SILENCE_DBFS` is the floor."""
+
+    rms: float = SILENCE_DBFS
+    peak: float = SILENCE_DBFS
+    hold: float = SILENCE_DBFS
+    """The highest peak of the last seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the sound path shows at this moment; made afresh each tick by the shell, owned by nobody."""
+
+    capture: Meter = field(default_factory=Meter)
+    """What is being sent: silence while muted or gated."""
+    playback: Meter = field(default_factory=Meter)
+    """What is being heard now, not what arrived."""
+    gated: bool = False
+    """Half-duplex: silence is sent while the assistant is heard."""
+    heard_item: str = ""
+    heard_ms: float = 0.0
+    """How much of that item has been heard so far."""
+    buffered_ms: float = 0.0
+    """Audio received and not yet handed to the device."""
+    outbox_ms: float = 0.0
+    """Captured sound waiting to be sent."""
+    dropped_ms: float = 0.0
+    """Captured sound thrown away because it was stale or the link was behind."""
+    underflows: int = 0
+    overflows: int = 0
+    native_messages: int = 0
+    """Lines that ALSA and PortAudio printed from C."""
+    output_latency_ms: float = 0.0
+    stalled: tuple[str, ...] = ()
+    """Directions ("input", "output") whose callbacks stopped coming."""
+
+
+class DeviceChoice(NamedTuple):
+    """One line of the device picker."""
+
+    direction: Literal["input", "output"]
+    spec: str
+    """What `--input-device` or `--output-device` would take to choose it."""
+    label: str
+    current: bool

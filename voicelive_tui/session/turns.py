@@ -1,0 +1,64 @@
+"""The moments of each turn, from which every latency figure is computed; and sums of tokens."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from voicelive_tui.session.events import mapping, number
+from voicelive_tui.session.state import SessionState, Turn, Usage
+
+LIMIT = 1_000
+
+
+def begin(state: SessionState, began_by: Literal["speech", "talk", "text", "service"], **marks: Any) -> SessionState:
+    """A new turn; one that came to nothing (noise that was never committed) gives its place to it."""
+    turns, last = state.turns, state.turn
+    if last and last.committed_at is None and not last.response_id and last.asked_at is None:
+        turns = turns[:-1]
+    turn = Turn(last.number + 1 if last and turns is state.turns else last.number if last else 1, began_by, **marks)
+    return replace(state, turns=(*turns[-LIMIT + 1 :], turn))
+
+
+def mark(state: SessionState, which: Callable[[Turn], bool], **marks: Any) -> SessionState:
+    """Set moments of the latest turn that `which` accepts; each keeps the first value it got."""
+    for index in range(len(state.turns) - 1, -1, -1):
+        turn = state.turns[index]
+        if which(turn):
+            news = {name: value for name, value in marks.items() if getattr(turn, name) in (None, "")}
+            turns = (*state.turns[:index], replace(turn, **news), *state.turns[index + 1 :])
+            return replace(state, turns=turns) if news else state
+    return state
+
+
+def of_item(item_id: str) -> Callable[[Turn], bool]:
+    """The turn that a user's item belongs to."""
+    return lambda turn: bool(item_id) and turn.item_id == item_id
+
+
+def of_response(response_id: str) -> Callable[[Turn], bool]:
+    """The turn that a response answers."""
+    return lambda turn: bool(response_id) and turn.response_id == response_id
+
+
+def latest(_: Turn) -> bool:
+    """The latest turn, whichever it is."""
+    return True
+
+
+def add_usage(usage: Usage, report: Mapping[str, Any]) -> Usage:
+    """The sums with one `response.done` → `usage` added; cached tokens are already inside the input."""
+    if not report:
+        return usage
+    sent, made = mapping(report.get("input_token_details")), mapping(report.get("output_token_details"))
+    return Usage(
+        responses=usage.responses + 1,
+        total=usage.total + int(number(report.get("total_tokens"))),
+        input=usage.input + int(number(report.get("input_tokens"))),
+        output=usage.output + int(number(report.get("output_tokens"))),
+        input_text=usage.input_text + int(number(sent.get("text_tokens"))),
+        input_audio=usage.input_audio + int(number(sent.get("audio_tokens"))),
+        cached=usage.cached + int(number(sent.get("cached_tokens"))),
+        output_text=usage.output_text + int(number(made.get("text_tokens"))),
+        output_audio=usage.output_audio + int(number(made.get("audio_tokens"))),
+        reasoning=usage.reasoning + int(number(made.get("reasoning_tokens"))),
+    )

@@ -1,0 +1,161 @@
+"""The application: theme, keymap, palette, and the one road to the end."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import BUILTIN_THEMES, Theme
+from textual.widgets import Static
+
+from voicelive_tui.session.state import Link
+
+if TYPE_CHECKING:
+    from voicelive_tui.config import Ui
+    from voicelive_tui.startup import LateSession
+
+CLOSE_LIMIT = 3.0
+"""Seconds that the conversation gets to end in order."""
+
+THEMES = (
+    Theme(
+        name="voicelive-dark",
+        primary="#7aa8e8",
+        secondary="#8f9bb3",
+        accent="#56c2b6",
+        success="#86c98f",
+        warning="#e3b567",
+        error="#ee7d80",
+        background="#101317",
+        surface="#161a20",
+        panel="#1a1f26",
+        foreground="#d4d9e0",
+        dark=True,
+    ),
+    Theme(
+        name="voicelive-light",
+        primary="#2f63b0",
+        secondary="#5c6779",
+        accent="#0b7f77",
+        success="#2f7d3b",
+        warning="#94640a",
+        error="#b3323a",
+        background="#fafaf7",
+        surface="#f1f1ec",
+        panel="#e8e8e1",
+        foreground="#23272e",
+        dark=False,
+    ),
+)
+
+
+class VoiceLiveApp(App[None]):
+    """The dashboard as a program.
+
+    Args:
+        live: The shell: its state is shown, and keys are given to it as inputs.
+        ui: Theme, lean, mouse.
+        keys: Binding id to keys, from the configuration; see `binding_ids`.
+        first_screen_hook: Called once when the dashboard is painted.
+    """
+
+    TITLE = "voicelive-tui"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit", id="quit"),
+        # Textual would answer Ctrl+C with a hint on how to quit; in a terminal it ends the program.
+        Binding("ctrl+c", "interrupted", "End now", show=False, priority=True, id="end"),
+    ]
+
+    def __init__(
+        self,
+        live: "LateSession",
+        ui: "Ui",
+        keys: Mapping[str, str],
+        first_screen_hook: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.live = live
+        self.ui = ui
+        self._first_screen_hook = first_screen_hook
+        self._ending = False
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = ui.theme
+        self.set_keymap(keys)
+
+    @staticmethod
+    def binding_ids() -> frozenset[str]:
+        """Every id that `keys` may name."""
+        from voicelive_tui.ui.canvas import ScrollList  # noqa: PLC0415 - behind the first screen, as all panes
+        from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415
+        from voicelive_tui.ui.detail import EventDetail  # noqa: PLC0415
+        from voicelive_tui.ui.help import HelpScreen  # noqa: PLC0415
+        from voicelive_tui.ui.picker import DevicePicker  # noqa: PLC0415
+        from voicelive_tui.ui.prompt import Prompt  # noqa: PLC0415
+
+        owners = (VoiceLiveApp, DashboardScreen, ScrollList, EventDetail, Prompt, HelpScreen, DevicePicker)
+        return frozenset(b.id for owner in owners for b in owner.BINDINGS if isinstance(b, Binding) and b.id)
+
+    @staticmethod
+    def theme_names() -> frozenset[str]:
+        """Every name that `ui.theme` may have."""
+        return frozenset((*BUILTIN_THEMES, *(theme.name for theme in THEMES)))
+
+    def compose(self) -> ComposeResult:
+        """The first screen: a word, at once. The panes are loaded behind it."""
+        yield Static("   STARTING", markup=False)
+
+    def on_mount(self) -> None:
+        """Paint the first screen, then open the dashboard."""
+        self.call_after_refresh(self.open_dashboard)
+
+    async def open_dashboard(self) -> None:
+        """Show the dashboard, and call the hook once that is painted."""
+        from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - see `compose`
+
+        await self.push_screen(DashboardScreen(self.live, self.ui))
+        if self._first_screen_hook is not None:
+            self.call_after_refresh(self._first_screen_hook)
+        if os.environ.get("SSH_CONNECTION") and not self.ui.lean:
+            self.notify("A slow line? --lean draws less often.", timeout=6)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action that has a key, then what Textual offers besides."""
+        told: set[str] = set()
+        for node, binding, enabled, _ in screen.active_bindings.values():
+            if binding.id is None or not enabled or binding.id in told or binding.id.startswith(("list.", "back")):
+                continue
+            told.add(binding.id)
+            keys = self.get_key_display(binding)
+            words = f"{binding.tooltip or binding.description} ({keys})"
+            yield SystemCommand(
+                binding.description, words, lambda action=binding.action, node=node: self.run_action(action, node)
+            )
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+        yield SystemCommand(
+            "Screenshot", "Save the screen as SVG", lambda: self.set_timer(0.1, self.deliver_screenshot)
+        )
+
+    async def action_quit(self) -> None:
+        """`q`: end; the status says whether the conversation had failed."""
+        await self.end(1 if self.live.state.connection.link is Link.FAILED else 0)
+
+    async def action_interrupted(self) -> None:
+        """Ctrl+C: end, with the status that shells expect."""
+        await self.end(130)
+
+    async def end(self, return_code: int) -> None:
+        """End the conversation in order, within `CLOSE_LIMIT` seconds, then the program; a second call ends at once."""
+        if self._ending:
+            self.exit(return_code=return_code)
+            return
+        self._ending = True
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self.live.close()
+        except TimeoutError:
+            self.log("the conversation did not end in time")
+        self.exit(return_code=return_code)

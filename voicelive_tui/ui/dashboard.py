@@ -1,0 +1,439 @@
+"""The dashboard screen: its layout, its keys, the tick, and the one worker that holds the conversation.
+
+The tick is the only crossing from the shell to the screen: it copies `live.state` into `session` and `live.reading()`
+into `reading`, from where panes get them by `data_bind`. Keys become inputs, given to `live.apply`.
+"""
+
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal
+from textual.geometry import Size
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from voicelive_tui.session.inputs import (
+    Input,
+    InterruptPressed,
+    MutePressed,
+    ProblemsSeen,
+    ResetPressed,
+    TalkPressed,
+    TextTyped,
+)
+from voicelive_tui.session.state import Activity, Reading, SessionState
+from voicelive_tui.ui.canvas import ScrollList
+from voicelive_tui.ui.help import HelpScreen
+from voicelive_tui.ui.panes import Pane
+from voicelive_tui.ui.panes.events import EventsPane
+from voicelive_tui.ui.panes.meters import MetersPane
+from voicelive_tui.ui.panes.session import SessionPane
+from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapsed
+from voicelive_tui.ui.panes.transcript import TranscriptPane
+from voicelive_tui.ui.picker import DevicePicker
+from voicelive_tui.ui.prompt import Prompt
+from voicelive_tui.ui.rows import foldable
+
+if TYPE_CHECKING:
+    from voicelive_tui.config import Ui
+    from voicelive_tui.startup import LateSession
+
+Layout = Literal["tiny", "compact", "normal", "wide"]
+LEAST = Size(60, 16)
+QUIET_AFTER = 10.0
+"""Seconds without anything but more of the same sound, after which the screen slows down."""
+
+
+def layout_for(size: Size) -> Layout:
+    """Which layout a terminal of this size gets."""
+    if size.width < LEAST.width or size.height < LEAST.height:
+        return "tiny"
+    if size.width < 100 or size.height < 30:
+        return "compact"
+    return "wide" if size.width >= 160 and size.height >= 40 else "normal"
+
+
+def notable(old: SessionState, new: SessionState) -> bool:
+    """Whether more has changed than the log and the counts of sound that goes to and fro."""
+    return any(
+        getattr(old, name) is not getattr(new, name)
+        for name in SessionState.__dataclass_fields__
+        if name not in ("log", "counts")
+    )
+
+
+def has_news(old: SessionState, new: SessionState) -> bool:
+    """Whether the log has rows that are more than one more of a run."""
+    return any(not foldable(row) for row in new.log.since(old.log.next_seq))
+
+
+class DashboardScreen(Screen[None]):
+    """See the head of the file."""
+
+    CSS_PATH = "dashboard.tcss"
+    AUTO_FOCUS = "#transcript-view"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "mute", "Mute", tooltip="Send silence in place of the microphone, or end that", id="mute"),
+        Binding("space", "talk", "Talk", tooltip="Begin a turn, and again to send it", id="talk"),
+        Binding("i", "interrupt", "Interrupt", tooltip="Stop the assistant now", id="interrupt"),
+        Binding("t", "type", "Type", tooltip="Type a message to the assistant", id="type"),
+        Binding("r", "reset", "Reset", tooltip="A new session with the same settings", id="reset"),
+        Binding("slash", "query", "Find", key_display="/", tooltip="Filter events, search the transcript", id="query"),
+        Binding("E", "errors", "Errors", tooltip="Only events that are errors", id="errors"),
+        Binding("d", "debug", "Deltas", show=False, tooltip="Show every delta, and log records", id="debug"),
+        Binding("1", "go('session')", "Session", show=False, id="pane.session"),
+        Binding("2", "go('transcript')", "Transcript", show=False, id="pane.transcript"),
+        Binding("3", "go('events')", "Events", show=False, id="pane.events"),
+        Binding("4", "go('meters')", "Levels", show=False, id="pane.meters"),
+        Binding("z", "zoom", "Zoom", show=False, tooltip="Give the focused pane all the room, or end that", id="zoom"),
+        Binding("f", "follow", "Follow", show=False, tooltip="Stay at the end of the list", id="follow"),
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the selection or the line", id="copy"),
+        Binding("e", "cross", "Event ↔ words", show=False, tooltip="From an event to its words and back", id="cross"),
+        Binding("s", "same_item", "Same item", show=False, tooltip="Only events of this line's item", id="same_item"),
+        Binding("n", "match(1)", "Next match", show=False, id="match.next"),
+        Binding("N", "match(-1)", "Previous match", show=False, id="match.previous"),
+        Binding("o", "devices", "Sound devices", show=False, tooltip="Choose input and output", id="devices"),
+        Binding("escape", "back", "Back", show=False, id="back"),
+        Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys and numbers explained", id="help"),
+        Binding("colon", "app.command_palette", "Commands", show=False, id="palette"),
+        Binding("ctrl+z", "suspend", "Suspend", show=False, id="suspend"),
+    ]
+
+    session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    logged: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    """What the events pane shows: as `session`, but a line that only counts up may wait."""
+    reading: reactive[Reading] = reactive(Reading, init=False, repaint=False)
+    elapsed: reactive[str] = reactive("", init=False, repaint=False)
+
+    def __init__(self, live: "LateSession", ui: "Ui") -> None:
+        super().__init__()
+        self.live = live
+        self.lean = ui.lean
+        self.current = "transcript"
+        self.zoomed = False
+        self._ticks = 0
+        self._slow = False
+        self._due = 0.0
+        """When changes that are not notable are shown next."""
+        self._notable_at = monotonic()
+
+    def compose(self) -> ComposeResult:
+        """Status, panes, levels, prompt, keys."""
+        cls = DashboardScreen
+        yield Static(f"The dashboard needs at least {LEAST.width}x{LEAST.height} characters.", id="tiny", markup=False)
+        with Horizontal(id="top"):
+            yield StatusLine(id="status").data_bind(cls.session, cls.reading)
+            yield Clock(id="clock").data_bind(cls.elapsed)
+        yield ProblemLine(id="problem").data_bind(cls.session)
+        with Container(id="main"):
+            with Container(id="talk"):
+                yield SessionPane(id="session").data_bind(cls.session, cls.reading)
+                yield TranscriptPane(id="transcript").data_bind(cls.session, cls.reading)
+            yield EventsPane(id="events").data_bind(session=cls.logged)
+        yield MetersPane(id="meters").data_bind(cls.session, cls.reading)
+        yield Prompt(id="prompt")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin to tick, and the conversation once the first screen is painted."""
+        if self.lean:
+            for view in self.query(ScrollList):
+                view.step = 0.9
+            self.query_one(MetersPane).widest //= 2
+        self.lay_out()
+        self.tick()
+        self._timer = self.set_interval(0.5 if self.lean else 0.05, self.tick)
+        self._slow_timer = self.set_interval(0.1, self.tick, pause=True)
+        self.call_after_refresh(self.converse)
+
+    def converse(self) -> None:
+        """Hold the conversation, as the one worker of the screen."""
+        self.run_worker(self.live.run(), name="conversation")
+
+    # The tick
+
+    def tick(self) -> None:
+        """Copy what changed from the shell to the panes."""
+        now, state = monotonic(), self.live.state
+        self._ticks += 1
+        if self._ticks % 2 or self._slow:
+            self.reading = self.live.reading()
+        if state is not self.session or state is not self.logged:
+            changed, logged = notable(self.session, state), has_news(self.logged, state)
+            if changed or logged:
+                self._notable_at = now
+            if changed or now >= self._due:
+                self.take(state)
+            if logged or now >= self._due:
+                self.logged = state
+            if now >= self._due:
+                self._due = now + (10.0 if self.lean or self.quiet(now) else 1.0)
+        if not self._ticks % (2 if self.lean else 10):
+            self.show_elapsed(now)
+            self.pace(self.quiet(now))
+        elif self._slow and not self.quiet(now):
+            self.pace(False)
+
+    def pace(self, quiet: bool) -> None:
+        """Tick half as often while nothing is going on: an idle screen is to cost next to nothing."""
+        if self.lean or quiet is self._slow:
+            return
+        self._slow = quiet
+        running, waiting = (self._slow_timer, self._timer) if quiet else (self._timer, self._slow_timer)
+        waiting.pause()
+        running.resume()
+
+    def take(self, state: SessionState) -> None:
+        """Give a state to the panes."""
+        push_to_talk = state.microphone.push_to_talk is not self.session.microphone.push_to_talk
+        self.session = state
+        if push_to_talk:
+            self.refresh_bindings()
+
+    def quiet(self, now: float) -> bool:
+        """Whether nothing is going on."""
+        return self.session.activity is Activity.READY and now - self._notable_at > QUIET_AFTER
+
+    def show_elapsed(self, now: float) -> None:
+        """How long the session has been going."""
+        connection = self.session.connection
+        if connection.started_at:
+            until = now if connection.ended_at is None else connection.ended_at
+            self.elapsed = elapsed(until - connection.started_at, self.lean or self.quiet(now))
+
+    # Layout
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another size may want another layout; the screen itself learns of its size after this."""
+        self.lay_out(event.size)
+
+    def lay_out(self, size: Size | None = None) -> None:
+        """Show the panes that the layout has room for; one alone where it has little, or where it is zoomed."""
+        size = self.size if size is None else size
+        layout = layout_for(size)
+        for name in ("tiny", "compact", "normal", "wide"):
+            self.set_class(layout == name, name)
+        self.set_class(size.height >= 36 and not self.lean, "tall")
+        if layout == "tiny":
+            return
+        alone = self.current if layout == "compact" or self.zoomed else None
+        panes = [self.query_one(f"#{name}", Pane) for name in ("session", "transcript", "events")]
+        for pane in panes:
+            pane.display = alone in (None, pane.id)
+            pane.others = tuple(f"{p.NUMBER} {p.NAME}" for p in panes if p is not pane) if alone else ()
+        self.query_one("#talk").display = alone in (None, "session", "transcript")
+        self.set_class(self.zoomed and self.meters_focused, "levels")
+
+    @property
+    def meters_focused(self) -> bool:
+        """Whether the levels have the focus."""
+        return self.query_one(MetersPane).has_focus_within
+
+    @property
+    def pane(self) -> Pane:
+        """The pane that has the focus, or had it last."""
+        return self.query_one(f"#{self.current}", Pane)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Remember which pane is used."""
+        pane = next((node for node in event.widget.ancestors if isinstance(node, Pane)), None)
+        if pane is not None and not isinstance(pane, MetersPane) and pane.id:
+            self.current = pane.id
+
+    def action_go(self, name: str) -> None:
+        """Go to a pane."""
+        if name != "meters":
+            self.current = name
+        self.lay_out()
+        self.set_focus(self.query_one(f"#{name}", Pane).target)
+        self.lay_out()
+
+    def action_zoom(self) -> None:
+        """One pane alone, or all of them."""
+        self.zoomed = not self.zoomed
+        self.lay_out()
+
+    # The conversation
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Push-to-talk has its key only where the service detects no turns."""
+        return self.session.microphone.push_to_talk if action == "talk" else True
+
+    def apply(self, input_: Input) -> None:
+        """Give an input to the shell, and show what it did without waiting for the tick."""
+        self.live.apply(input_)
+        self.take(self.live.state)
+        self.logged = self.live.state
+
+    def action_mute(self) -> None:
+        """`m`."""
+        self.apply(MutePressed())
+
+    def action_talk(self) -> None:
+        """`space`."""
+        self.apply(TalkPressed())
+
+    def action_interrupt(self) -> None:
+        """`i`."""
+        self.apply(InterruptPressed())
+
+    def action_reset(self) -> None:
+        """`r`."""
+        self.apply(ResetPressed())
+
+    def action_type(self) -> None:
+        """`t`: a prompt for a message."""
+        self.query_one(Prompt).ask("say")
+
+    def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
+        """A message was typed, or a filter is as it should be."""
+        if message.purpose == "say":
+            if message.text.strip():
+                self.apply(TextTyped(message.text.strip()))
+        else:
+            self.query_pane(message.text)
+        self.set_focus(self.pane.target)
+
+    def on_prompt_changed(self, message: Prompt.Changed) -> None:
+        """A filter works while it is typed."""
+        if message.purpose != "say":
+            self.query_pane(message.text)
+
+    def on_prompt_left(self) -> None:
+        """Escape: nothing is changed."""
+        self.set_focus(self.pane.target)
+
+    # Panes
+
+    def query_pane(self, text: str) -> None:
+        """Filter or search the pane in use."""
+        self.query_one(Prompt).problem = ""
+        if isinstance(self.pane, EventsPane | TranscriptPane):
+            self.pane.query_changed(text)
+
+    def on_pane_query_refused(self, message: Pane.QueryRefused) -> None:
+        """Say it beside what was typed."""
+        prompt = self.query_one(Prompt)
+        if prompt.display:
+            prompt.problem = message.problem
+        else:
+            self.notify(message.problem, severity="warning", markup=False)
+
+    def action_query(self) -> None:
+        """`/`: filter the events, or search the transcript."""
+        if isinstance(self.pane, EventsPane):
+            self.query_one(Prompt).ask("filter", self.pane.query_text)
+        else:
+            self.action_go("transcript")
+            self.query_one(Prompt).ask("search")
+
+    def action_debug(self) -> None:
+        """`d`."""
+        self.query_one(EventsPane).toggle_unfolded()
+
+    def action_follow(self) -> None:
+        """`f`."""
+        if isinstance(self.pane, EventsPane | TranscriptPane):
+            self.pane.view.follow(not self.pane.view.following)
+
+    def action_match(self, step: int) -> None:
+        """`n` and `N`."""
+        self.query_one(TranscriptPane).next_match(step)
+
+    def action_errors(self) -> None:
+        """`E`: only errors, or what was before."""
+        events_pane = self.query_one(EventsPane)
+        self.action_go("events")
+        events_pane.query_changed("" if events_pane.query_text == "is:error" else "is:error")
+
+    def action_same_item(self) -> None:
+        """`s`: only the events of this line's item, or everything again."""
+        events_pane = self.query_one(EventsPane)
+        if isinstance(self.pane, TranscriptPane):
+            entry = self.pane.selected()
+            query = f"item:{entry.item_id}" if entry else ""
+        elif events_pane.query_text.startswith(("item:", "response:")):
+            query = ""
+        else:
+            row = events_pane.selected()
+            query = "" if row is None else f"item:{row.item_id}" if row.item_id else f"response:{row.response_id}"
+            if query == "response:":
+                self.notify("This event belongs to no item and no response.")
+                return
+        self.action_go("events")
+        events_pane.query_changed(query)
+
+    def action_cross(self) -> None:
+        """`e`: from words to their events, from an event to its words, from a problem to its event."""
+        events_pane, transcript = self.query_one(EventsPane), self.query_one(TranscriptPane)
+        if self.session.problems:
+            found = events_pane.select(self.session.problems[-1].seq)
+            target = "events"
+            self.apply(ProblemsSeen())
+        elif isinstance(self.pane, EventsPane):
+            row = self.pane.selected()
+            item = row.item_id if row is not None else ""
+            if row is not None and not item and row.response_id:
+                item = next((x.item_id for x in self.session.transcript if x.response_id == row.response_id), "")
+            found, target = bool(item) and transcript.select(item), "transcript"
+        else:
+            entry = transcript.selected()
+            seq = None if entry is None else first_row(self.session, entry.item_id)
+            found, target = seq is not None and events_pane.select(seq), "events"
+        if found:
+            self.action_go(target)
+        else:
+            self.notify("There is no line for this on the other side.")
+
+    def action_copy(self) -> None:
+        """`y`: what the mouse selected, else the line under the cursor."""
+        if selected := self.get_selected_text():
+            self.on_pane_copied(Pane.Copied(selected, "the selection"))
+        elif isinstance(self.pane, EventsPane | TranscriptPane):
+            self.pane.copy()
+
+    def on_pane_copied(self, message: Pane.Copied) -> None:
+        """Into the clipboard, through SSH too where the terminal allows it (OSC 52)."""
+        self.app.copy_to_clipboard(message.text)
+        self.notify(f"Copied {message.what}: {len(message.text):,} characters.", timeout=2)
+
+    def action_back(self) -> None:
+        """Escape: close what is open, one thing at a time."""
+        if self.query_one(EventsPane).close():
+            return
+        if self.session.problems:
+            self.apply(ProblemsSeen())
+        elif self.zoomed:
+            self.action_zoom()
+        elif self.get_selected_text():
+            self.clear_selection()
+        else:
+            self.query_pane("")
+
+    # Other screens
+
+    def action_help(self) -> None:
+        """`?`: for the focused pane."""
+        pane = self.query_one(MetersPane) if self.meters_focused else self.pane
+        self.app.push_screen(HelpScreen(pane.NAME, pane.HELP_TEXT, self.active_bindings))
+
+    async def action_devices(self) -> None:
+        """`o`: choose sound devices."""
+        self.app.push_screen(DevicePicker(self.live))
+
+    async def action_suspend(self) -> None:
+        """Ctrl+Z: back to the shell with the microphone released; both return with `fg`."""
+        await self.live.suspend()
+        try:
+            self.app.action_suspend_process()
+        finally:
+            await self.live.resume()
+
+
+def first_row(session: SessionState, item_id: str) -> int | None:
+    """The first row of the log that belongs to an item."""
+    return next((row.seq for row in session.log.since(session.log.first_seq) if row.item_id == item_id), None)

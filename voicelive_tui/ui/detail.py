@@ -1,0 +1,91 @@
+"""One event, opened: its JSON as a tree, long strings cut, every value to be copied whole."""
+
+import json
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.widgets import Tree
+from textual.widgets.tree import TreeNode
+
+from voicelive_tui.session.state import LogRow
+from voicelive_tui.ui.text import clip, visible
+
+LONG = 200
+"""Cells of a string that are drawn."""
+MANY = 500
+"""Children of one node that are shown."""
+
+
+class EventDetail(Tree[Any]):
+    """The tree. A node's data is its value."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", "Down", show=False, id="detail.down"),
+        Binding("k", "cursor_up", "Up", show=False, id="detail.up"),
+    ]
+    DEFAULT_CSS = """
+    EventDetail {
+        background: transparent;
+        padding: 0 0 0 1;
+        border-left: solid $foreground 20%;
+        scrollbar-size: 0 1;
+        &:focus { border-left: solid $accent; background-tint: transparent; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__("event", id="event-detail")
+        self.guide_depth = 2
+        self._seq = -1
+
+    def show(self, row: LogRow) -> None:
+        """Show a row; the same row again changes nothing."""
+        if row.seq == self._seq:
+            return
+        self._seq = row.seq
+        value = _parsed(row)
+        self.reset(_label(row.type, "" if isinstance(value, dict | list) else value), value)
+        _add(self.root, value)
+        self.root.expand()
+        self.cursor_line = 0
+
+    def selected_text(self) -> str:
+        """The value under the cursor: a string as it is, anything else as JSON."""
+        value = self.cursor_node.data if self.cursor_node is not None else self.root.data
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _parsed(row: LogRow) -> Any:
+    if row.direction in ("local", "log"):
+        return row.text
+    try:
+        return json.loads(row.text)
+    except ValueError:
+        return row.text
+
+
+def _label(name: str, value: Any) -> Text:
+    """A node's label; text from the wire is neither markup nor an escape sequence."""
+    shown = visible(name)
+    if isinstance(value, dict):
+        return Text.assemble((shown, "bold"), (" {}" if not value else "", "dim"))
+    if isinstance(value, list):
+        return Text.assemble((shown, "bold"), (f" [{len(value)}]", "dim"))
+    text = value if isinstance(value, str) else json.dumps(value)
+    if value == "":
+        return Text(shown)
+    return Text.assemble((f"{shown}: ", "dim"), clip(visible(text[: LONG * 2]), LONG))
+
+
+def _add(node: TreeNode[Any], value: Any) -> None:
+    if not isinstance(value, dict | list):
+        return
+    pairs = list(value.items()) if isinstance(value, dict) else [(str(i), part) for i, part in enumerate(value)]
+    for name, part in pairs[:MANY]:
+        if isinstance(part, dict | list) and part:
+            _add(node.add(_label(name, part), part, expand=True), part)
+        else:
+            node.add_leaf(_label(name, part), part)
+    if len(pairs) > MANY:
+        node.add_leaf(Text(f"… {len(pairs) - MANY:,} more, copy has all"), value)

@@ -1,0 +1,65 @@
+"""`?`: the keys that work now, and the numbers of the focused pane explained."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+
+class HelpScreen(ModalScreen[None]):
+    """A sheet over the dashboard."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,f1,q", "dismiss", "Close", id="help.close"),
+        Binding("j,down", "scroll('down')", "Down", show=False, id="help.down"),
+        Binding("k,up", "scroll('up')", "Up", show=False, id="help.up"),
+    ]
+    DEFAULT_CSS = """
+    HelpScreen {
+        align: center middle;
+        & > VerticalScroll {
+            width: 90%; max-width: 110; height: auto; max-height: 90%;
+            background: $surface; border: round $accent; padding: 0 1;
+            border-title-color: $accent; border-subtitle-color: $text-muted;
+        }
+        & Static { width: 1fr; height: auto; }
+    }
+    """
+
+    def __init__(self, title: str, text: str, bindings: Mapping[str, ActiveBinding]) -> None:
+        super().__init__()
+        self._pane_title, self._text, self._keys = title, text, bindings
+
+    def compose(self) -> ComposeResult:
+        """Keys, then words."""
+        with VerticalScroll() as sheet:
+            sheet.border_title = f"Help: {self._pane_title}"
+            sheet.border_subtitle = "esc closes"
+            yield Static(self._sheet())
+
+    def action_scroll(self, direction: str) -> None:
+        """Move the sheet."""
+        sheet = self.query_one(VerticalScroll)
+        sheet.scroll_relative(y=1 if direction == "down" else -1, animate=False)
+
+    def _sheet(self) -> Text:
+        keys: dict[str, tuple[list[str], str]] = {}
+        for active in self._keys.values():
+            binding = active.binding
+            if not binding.description or binding.system or not active.enabled:
+                continue
+            words = binding.tooltip or binding.description
+            keys.setdefault(binding.action, ([], words))[0].append(self.app.get_key_display(binding))
+        sheet = Text()
+        for paragraph in self._text.splitlines():
+            sheet.append(paragraph + "\n")
+        sheet.append("\n")
+        for shown, words in keys.values():
+            sheet.append(f"{' '.join(dict.fromkeys(shown)):>14}  ", "bold")
+            sheet.append(words + "\n")
+        return sheet

@@ -1,0 +1,85 @@
+"""The delay of a turn, taken apart; plain sums over `Turn`.
+
+Each stage runs from one moment to the next known one. `STAGES` names both ends of every number.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from voicelive_tui.session.state import Turn
+
+STAGES = (
+    ("wait", "░", "end of speech: last voiced microphone sample → turn committed"),
+    ("start", "▒", "response: turn committed → response.created received"),
+    ("text", "▓", "first words: response.created → first transcript or text delta"),
+    ("audio", "█", "first sound: first words → first response.audio.delta"),
+    ("play", "▄", "prebuffer and device: first audio delta → first sample at the speaker"),
+)
+"""Name, mark in the waterfall, and both ends."""
+
+
+class Stage(NamedTuple):
+    """One part of a turn's delay."""
+
+    name: str
+    mark: str
+    milliseconds: float
+
+
+def stages(turn: Turn) -> tuple[Stage, ...]:
+    """The parts that are known so far; a moment that is not known is skipped and its time goes to the next part.
+
+    Moments can come in another order than they are named in (words after sound); a part is never negative.
+    """
+    start = turn.ended_speaking_at
+    if start is None:
+        return ()
+    ends = (turn.committed_at, turn.created_at, turn.first_text_at, turn.first_audio_at, turn.heard_at)
+    parts: list[Stage] = []
+    for (name, mark, _), end in zip(STAGES, ends, strict=True):
+        if end is None or end < start:
+            continue
+        parts.append(Stage(name, mark, (end - start) * 1000))
+        start = end
+    return tuple(parts)
+
+
+def waterfall(parts: Sequence[Stage], width: int, scale_ms: float) -> str:
+    """The parts side by side, `scale_ms` milliseconds filling `width` cells; a part that exists has at least a cell.
+
+    Where the parts take more than the width, the longest gives way.
+    """
+    if not parts or scale_ms <= 0 or width < len(parts):
+        return ""
+    cells = [max(round(part.milliseconds / scale_ms * width), 1) for part in parts]
+    while sum(cells) > width:
+        cells[cells.index(max(cells))] -= 1
+    return "".join(part.mark * count for part, count in zip(parts, cells, strict=True))
+
+
+class Summary(NamedTuple):
+    """Latencies of a session in milliseconds."""
+
+    turns: int
+    last: float
+    p50: float
+    p95: float
+    worst: float
+
+
+def summary(turns: Sequence[Turn]) -> Summary | None:
+    """Percentiles (nearest rank) over the turns that were answered with sound; None while there is none."""
+    known = [turn.latency * 1000 for turn in turns if turn.latency is not None]
+    if not known:
+        return None
+    ranked = sorted(known)
+
+    def rank(share: float) -> float:
+        return ranked[max(-(-int(share * len(ranked) * 100) // 100), 1) - 1]
+
+    return Summary(len(known), known[-1], rank(0.50), rank(0.95), ranked[-1])
+
+
+def slowest(turn: Turn) -> Stage | None:
+    """The longest part of a turn's delay."""
+    return max(stages(turn), key=lambda part: part.milliseconds, default=None)

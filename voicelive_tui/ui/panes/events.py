@@ -1,0 +1,259 @@
+"""The event pane: every event in both directions, folded, filtered, and opened as a JSON tree beside the list."""
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from voicelive_tui.session.state import EventLog, LogRow, SessionState
+from voicelive_tui.ui import filters
+from voicelive_tui.ui.canvas import ScrollList
+from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.panes import Pane, following_note
+from voicelive_tui.ui.rows import Fold, Rows, foldable
+from voicelive_tui.ui.summary import summarize
+from voicelive_tui.ui.text import Line, Span, clip_left, fit, short_id, size, visible
+
+_ARROWS = {"in": ("←", "good"), "out": ("→", "user"), "local": ("•", "accent"), "log": ("≡", "dim")}
+_MARKS = {"error": ("✗", "bad"), "warning": ("!", "warn")}
+
+
+def moment(seconds: float) -> str:
+    """Seconds since the first row, to the millisecond: `12.345`, `61:02.345`."""
+    if seconds < 1000:
+        return f"{seconds:.3f}"
+    return f"{int(seconds // 60)}:{seconds % 60:06.3f}"
+
+
+def gap(seconds: float) -> str:
+    """Time since the line before, short."""
+    if seconds < 0.0005:
+        return ""
+    return f"+{seconds:.3f}" if seconds < 10 else f"+{seconds:.0f}" if seconds < 10_000 else "+++"
+
+
+def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int) -> Line:
+    """One line of the list, in `width` cells."""
+    arrow, arrow_tone = _ARROWS[row.direction]
+    mark, tone = _MARKS.get(row.severity, ("", ""))
+    quiet = foldable(row) or row.severity == "debug"
+    tone = tone or ("dim" if quiet else "text")
+    type_width = 53 if width >= 150 else 36 if width >= 100 else 26
+    spans: list[Span] = [
+        (f" {moment(row.at - origin):>9} ", "dim"),
+        (f"{gap(since):>7} ", "dim"),
+        (f"{arrow}{mark or ' '} ", tone if mark else arrow_tone),
+    ]
+    if fold.rows > 1:
+        count = f" ×{fold.rows:,}"
+        name = clip_left(visible(row.type), type_width - len(count))
+        spans.append((fit(name + count, type_width) + " ", tone))
+        spans.append((size(fold.size) if fold.size else "", tone))
+        return tuple(spans)
+    if row.direction == "local":
+        spans.append((summarize(row), tone))
+        return tuple(spans)
+    spans.append((fit(clip_left(visible(row.type), type_width), type_width) + " ", tone))
+    if width >= 100:
+        spans.append((f"{visible(short_id(row.item_id or row.response_id)):8} ", "dim"))
+    spans.append((summarize(row), "dim" if tone == "text" else tone))
+    return tuple(spans)
+
+
+class EventsView(ScrollList):
+    """The list."""
+
+    def __init__(self) -> None:
+        super().__init__(id="events-view")
+        self.rows = Rows()
+        self.log_shown = EventLog()
+        self.origin: float | None = None
+
+    @property
+    def count(self) -> int:
+        """Lines."""
+        return len(self.rows)
+
+    def line(self, y: int) -> Line:
+        """See `Canvas.line`."""
+        if y >= len(self.rows):
+            return ()
+        fold = self.rows[y]
+        row = self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
+        if row is None:
+            return ()
+        before = self.log_shown.row(self.rows[y - 1].first) if y else None
+        since = row.at - before.at if before is not None else 0.0
+        line = event_line(row, fold, since, self.origin or 0.0, self.size.width)
+        return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+
+    def row_at(self, index: int | None) -> LogRow | None:
+        """The row under the cursor: of a run of deltas the first one kept."""
+        if index is None or not 0 <= index < len(self.rows):
+            return None
+        fold = self.rows[index]
+        return self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
+
+    def show(self, log: EventLog) -> None:
+        """Bring the list up to date with the log."""
+        self.log_shown = log
+        if self.origin is None and (first := log.row(log.first_seq)) is not None:
+            self.origin = first.at
+        dropped = self.rows.update(log)
+        if dropped:
+            self.cursor = None if self.cursor is None else max(self.cursor - dropped, 0)
+            self.scroll_to(y=max(self.scroll_offset.y - dropped, 0), animate=False)
+        self.items_changed()
+
+    def restart(self) -> None:
+        """The filter changed: build the list anew, and keep the cursor on its row if that is still there."""
+        row = self.row_at(self.cursor)
+        self.cursor = None
+        self.rows.restart()
+        self.rows.update(self.log_shown)
+        index = self.rows.find(row, self.log_shown) if row is not None else None
+        if index is None:
+            self.follow(True)
+        else:
+            self.go_to(index)
+
+
+class EventsPane(Pane):
+    """See the head of the file."""
+
+    NAME = "Events"
+    NUMBER = "3"
+    HELP_TEXT = """\
+Time since the start, gap since the line before, → sent, ← received, • local, ≡ log record.
+Runs of deltas are one line that counts up; d shows every one of them, and log records.
+enter opens the event beside the list; tab goes there, y copies it or the value under the cursor, esc closes it.
+/ filters: word "two words" /regex/ !not dir:in dir:out dir:local dir:log is:error is:warning type: item: response:
+All terms must hold; an empty filter shows everything.
+s shows only what belongs to the item of this line, E only errors.
+e goes to the transcript line that the event belongs to."""
+
+    DEFAULT_CSS = """
+    EventsPane {
+        & > Horizontal { height: 1fr; }
+        & EventsView { width: 1fr; }
+        & EventDetail { width: 45%; display: none; }
+        &.-detail EventDetail { display: block; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self.query_text = ""
+        self._seen = 0
+
+    def body(self) -> ComposeResult:
+        """The list, and the opened event beside it."""
+        with Horizontal():
+            yield EventsView()
+            yield EventDetail()
+
+    @property
+    def view(self) -> EventsView:
+        """The list."""
+        return self.query_one(EventsView)
+
+    @property
+    def target(self) -> EventsView:
+        """The list has the focus for the pane."""
+        return self.view
+
+    def show(self, session: SessionState) -> None:
+        """Show what is new."""
+        self.view.show(session.log)
+        if self.view.following:
+            self._seen = self.view.rows.matching
+
+    def note(self) -> Line:
+        """Shown of total, the filter, following or how much is new."""
+        view, log = self.view, self.view.log_shown
+        spans: list[Span] = []
+        if self.query_text:
+            spans.append((f"/{visible(self.query_text)}  ", "accent"))
+            spans.append((f"{view.rows.matching:,} of {len(log):,}", "text"))
+        else:
+            spans.append((f"{len(log):,}", "dim"))
+        if log.first_seq:
+            spans.append((f", the last {EventLog.LIMIT:,} are kept", "warn"))
+        if view.rows.unfolded:
+            spans.append(("  unfolded", "accent"))
+        new = view.rows.matching - self._seen
+        if not view.following and new > 0:
+            spans.append((f"  ↓ {new:,} new", "warn"))
+        note = following_note(view)
+        return (*spans, ("  ", "text"), *note) if note else tuple(spans)
+
+    def query_changed(self, text: str) -> None:
+        """Filter by a text; one that is no filter changes nothing and is answered with `QueryRefused`."""
+        try:
+            choose = filters.parse(text)
+        except ValueError as problem:
+            self.post_message(self.QueryRefused(str(problem)))
+            return
+        self.query_text = text.strip()
+        self.view.rows.choose = choose
+        self.view.restart()
+        self.show_head()
+
+    def toggle_unfolded(self) -> None:
+        """Every row a line of its own, with log records; or folded."""
+        self.view.rows.unfolded = not self.view.rows.unfolded
+        self.view.restart()
+        self.show_head()
+
+    def on_scroll_list_opened(self, message: ScrollList.Opened) -> None:
+        """Open the event beside the list."""
+        message.stop()
+        if row := self.view.row_at(message.index):
+            self.open(row)
+
+    def on_scroll_list_moved(self) -> None:
+        """An open detail follows the cursor."""
+        super().on_scroll_list_moved()
+        if self.has_class("-detail") and (row := self.view.row_at(self.view.cursor)):
+            self.query_one(EventDetail).show(row)
+
+    def open(self, row: LogRow) -> None:
+        """Open a row as a tree."""
+        self.add_class("-detail")
+        self.query_one(EventDetail).show(row)
+
+    def close(self) -> bool:
+        """Close the opened event; False where none was open."""
+        if not self.has_class("-detail"):
+            return False
+        self.remove_class("-detail")
+        self.screen.set_focus(self.view)
+        return True
+
+    def selected(self) -> LogRow | None:
+        """The row under the cursor, or the last one."""
+        view = self.view
+        return view.row_at(len(view.rows) - 1 if view.cursor is None else view.cursor)
+
+    def select(self, seq: int) -> bool:
+        """Put the cursor on a row, without the filter if that hides it; False where the row is gone."""
+        row = self.view.log_shown.row(seq)
+        if row is None:
+            return False
+        index = self.view.rows.find(row, self.view.log_shown)
+        if index is None:
+            self.query_changed("")
+            index = self.view.rows.find(row, self.view.log_shown)
+        if index is None and row.direction == "log":
+            self.toggle_unfolded()
+            index = self.view.rows.find(row, self.view.log_shown)
+        if index is None:
+            return False
+        self.view.go_to(index)
+        return True
+
+    def copy(self) -> None:
+        """Copy the event under the cursor, or the value under the cursor of the opened event."""
+        detail = self.query_one(EventDetail)
+        if detail.has_focus:
+            self.post_message(self.Copied(detail.selected_text(), "this value"))
+        elif row := self.selected():
+            self.post_message(self.Copied(row.text, "this event"))

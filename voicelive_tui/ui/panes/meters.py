@@ -1,0 +1,160 @@
+"""The meters pane: levels of what is sent and of what is heard, with peak hold, and the health of the sound path.
+
+A bar is drawn with reversed spaces: one byte a cell, and readable without colour. Textual writes a widget's changed
+line from the widget's left edge to the last change, which is why bars are widgets of their own.
+"""
+
+import time
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.events import Resize
+
+from voicelive_tui.session.state import SILENCE_DBFS, Meter, Reading, SessionState
+from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.panes import Pane
+from voicelive_tui.ui.panes.status import microphone
+from voicelive_tui.ui.text import Line, Span, duration, fit, visible
+
+FLOOR_DBFS = -60.0
+"""The left end of a bar."""
+WARN_DBFS = -12.0
+BAD_DBFS = -3.0
+LABEL = 11
+WIDEST = 60
+"""Cells of the widest bar: one for each decibel; half of that where every byte counts."""
+
+
+def bar(meter: Meter, width: int) -> Line:
+    """A level bar of `width` cells: RMS as the bar, the held peak as a mark."""
+
+    def cells(level: float) -> int:
+        return max(0, min(round((level - FLOOR_DBFS) / -FLOOR_DBFS * width), width))
+
+    filled, hold = cells(meter.rms), cells(meter.hold)
+    warn, bad = cells(WARN_DBFS), cells(BAD_DBFS)
+    spans: list[Span] = []
+    for start, end, tone in ((0, warn, "bar"), (warn, bad, "bar-warn"), (bad, width, "bar-bad")):
+        if filled > start:
+            spans.append((" " * (min(filled, end) - start), tone))
+    if hold > filled:
+        tone = "bad" if hold > bad else "warn" if hold > warn else "good"
+        spans += [(" " * (hold - filled - 1), "track"), ("│", tone)]
+    spans.append((" " * (width - max(filled, hold)), "track"))
+    return tuple(span for span in spans if span[0])
+
+
+def scale(width: int) -> str:
+    """The numbers under a bar of `width` cells."""
+    marks = [" "] * (width + 4)
+    for level in (-60, -48, -36, -24, -12, 0):
+        at = round((level - FLOOR_DBFS) / -FLOOR_DBFS * width)
+        text = str(level)
+        at = max(min(at - len(text) // 2, width - len(text)), 0)
+        marks[at : at + len(text)] = text
+    return "".join(marks).rstrip()
+
+
+def level(meter: Meter) -> str:
+    """The RMS level in whole dBFS."""
+    return "  silent" if meter.rms <= SILENCE_DBFS + 6 else f"{meter.rms:4.0f} dB"
+
+
+def health(session: SessionState, reading: Reading) -> Line:
+    """Underflows, overflows, dropped sound, buffers: zero is said too, for a zero is news when sound is bad."""
+    bad = reading.underflows or reading.overflows or reading.dropped_ms
+    return (
+        (f"underflows {reading.underflows} · overflows {reading.overflows}", "warn" if bad else "dim"),
+        (f" · dropped {duration(reading.dropped_ms)}", "warn" if reading.dropped_ms else "dim"),
+        (f" · device latency {duration(reading.output_latency_ms)}", "dim"),
+    )
+
+
+class MetersPane(Pane):
+    """Two bars; with more room a scale, the buffers and the devices."""
+
+    NAME = "Levels"
+    NUMBER = "4"
+    HELP_TEXT = """\
+The bars are RMS levels in dBFS (a full-scale sine reads -3), the mark is the highest peak of the last seconds.
+mic: what is being sent to the service now, so silence while muted or gated. A good voice is around -24 to -12.
+assistant: what the speaker plays now, not what arrived.
+underflow: the speaker wanted sound and there was none in time. overflow: the microphone's sound was not taken in time.
+dropped: captured sound thrown away because it was stale or the connection was behind.
+buffered: received and not yet handed to the device. outbox: captured and waiting to be sent."""
+
+    DEFAULT_CSS = """
+    MetersPane {
+        height: 3;
+        & #meters-labels { width: 21; height: 1fr; }
+        & #meters-bars { width: 1fr; height: 1fr; }
+        & #meters-more { height: 6; display: none; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self.widest = WIDEST
+        self._numbers_due = 0.0
+        self._labelled: tuple[str, str, str] = ("", "", "")
+
+    def body(self) -> ComposeResult:
+        """Labels and bars apart: a bar that moves does not write its label again."""
+        with Horizontal():
+            yield Lines(id="meters-labels")
+            bars = Lines(id="meters-bars")
+            bars.can_focus = True
+            yield bars
+        yield Lines(id="meters-more")
+
+    @property
+    def target(self) -> Lines:
+        """The bars have the focus for the pane."""
+        return self.query_one("#meters-bars", Lines)
+
+    def show(self, session: SessionState) -> None:
+        """Draw labels and bars; numbers twice a second, since nobody reads faster."""
+        reading, bars = self.reading, self.query_one("#meters-bars", Lines)
+        width = max(min(bars.size.width - 1, self.widest), 1)
+        bars.show(bar(reading.capture, width), bar(reading.playback, width), ((scale(width), "faint"),))
+        now = time.monotonic()
+        word, tone = microphone(session, reading)
+        tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
+        state = (word, tone, session.playing)
+        if now < self._numbers_due and state == self._labelled:
+            return
+        self._numbers_due, self._labelled = now + 0.5, state
+        self.query_one("#meters-labels", Lines).show(
+            ((f" {fit(word, LABEL)}", tone), (level(reading.capture), "text")),
+            ((f" {fit('assistant', LABEL)}", "good" if session.playing else "dim"), (level(reading.playback), "text")),
+        )
+        more = self.query_one("#meters-more", Lines)
+        if more.display:
+            more.show(
+                ((" buffered ", "dim"), (f"{duration(reading.buffered_ms):>8}", "text"),
+                 ("   outbox ", "dim"), (f"{duration(reading.outbox_ms):>8}", "text")),
+                ((" ", "text"), *health(session, reading)),
+                ((" microphone  ", "dim"), _device(session.input.description, session.input.problem)),
+                ((" speaker     ", "dim"), _device(session.output.description, session.output.problem)),
+            )  # fmt: skip
+
+    def watch_reading(self, old: Reading, new: Reading) -> None:
+        """New levels."""
+        if self.is_mounted:
+            self.show(self.session)
+
+    def on_resize(self, _event: Resize | None = None) -> None:
+        """Bars are as wide as the pane."""
+        super().on_resize()
+        self.query_one("#meters-more").display = self.size.height >= 8
+        self._numbers_due = 0.0
+        self.show(self.session)
+
+    def note(self) -> Line:
+        """Trouble with the sound path, if any."""
+        reading = self.reading
+        return health(self.session, reading) if reading.underflows or reading.overflows or reading.dropped_ms else ()
+
+
+def _device(description: str, problem: str) -> Span:
+    return (visible(problem), "warn") if problem else (visible(description) or "not open", "text")

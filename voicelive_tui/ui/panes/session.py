@@ -1,0 +1,286 @@
+"""The session pane: delays, settings asked for and in force, counts, tokens and the connection."""
+
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any
+
+from textual.app import ComposeResult
+
+from voicelive_tui.session.state import Link, SessionState
+from voicelive_tui.ui import latency
+from voicelive_tui.ui.canvas import ScrollList
+from voicelive_tui.ui.panes import Pane
+from voicelive_tui.ui.panes.meters import health
+from voicelive_tui.ui.text import Line, Span, clip, clock, duration, short_id, visible, width_of, wrap
+
+LABEL = 16
+RECENT = 4
+"""Turns whose waterfall is drawn here; the transcript has all of them."""
+
+CLOSE_CODES = {
+    1000: "normal end",
+    1001: "going away",
+    1002: "protocol error",
+    1003: "unsupported data",
+    1006: "connection lost without a word",
+    1007: "bad data",
+    1008: "policy violation",
+    1009: "too big",
+    1011: "error in the service",
+    1012: "service restart",
+    1013: "try again later",
+}
+
+
+def folded(line: Line, width: int) -> list[Line]:
+    """A line of the pane in pieces of at most `width` cells, all but the first under the label's right edge."""
+    if width_of(line) <= width:
+        return [line]
+    label, *spans = line
+    room = width - LABEL - 1
+    pieces: list[list[Span]] = [[label]]
+    used = 0
+    for text, tone in spans:
+        for index, piece in enumerate(wrap(text, room)):
+            if index or used + width_of([(piece.rstrip(), tone)]) > room:
+                pieces.append([(" " * LABEL, "text")])
+                used = 0
+                piece = piece.lstrip() or piece  # noqa: PLW2901 - a line does not begin with a gap
+            pieces[-1].append((piece, tone))
+            used += width_of([(piece, tone)])
+    return [tuple(piece) for piece in pieces]
+
+
+def settings(session: SessionState) -> list[Line]:
+    """Each setting in force, and what was asked for where that differs."""
+    asked = {**session.asked, "model": session.connection.model or None}
+    rows: list[Line] = []
+    for label, key, words in _SETTINGS:
+        want, have = words(asked.get(key)), words(session.in_force.get(key))
+        if not want and not have:
+            continue
+        if session.in_force and want and have != want:
+            shown = have or "the service's default"
+            rows.append((*_label(label), (visible(shown), "warn"), (" ≠ asked ", "dim"), (visible(want), "text")))
+        else:
+            rows.append((*_label(label), (visible(have or want), "text" if have else "dim")))
+    return rows
+
+
+def delays(session: SessionState, width: int) -> list[Line]:
+    """Percentiles, then the last turns as waterfalls on one scale."""
+    known = latency.summary(session.turns)
+    if known is None:
+        return [(*_label("delay"), ("no answer heard yet", "dim"))]
+    rows: list[Line] = [
+        (
+            *_label("delay"),
+            (f"last {duration(known.last)}", "strong"),
+            (f"  p50 {duration(known.p50)}", "text"),
+            (f"  p95 {duration(known.p95)}", "text"),
+            (f"  worst {duration(known.worst)}", "text"),
+        )
+    ]
+    recent = [turn for turn in session.turns if turn.latency is not None][-RECENT:]
+    longest = max(turn.latency or 0 for turn in recent) * 1000
+    for turn in recent:
+        parts = latency.stages(turn)
+        slowest = max(parts, key=lambda part: part.milliseconds)
+        words = f" {slowest.name} {duration(slowest.milliseconds)}" if width >= LABEL + 40 else ""
+        rows.append(
+            (
+                (f" turn {turn.number}".ljust(LABEL), "dim"),
+                (f"{duration((turn.latency or 0) * 1000):>8} ", "text"),
+                (latency.waterfall(parts, max(width - LABEL - 10 - len(words), 5), longest), "accent"),
+                (words, "dim"),
+            )
+        )
+    parts = latency.stages(recent[-1])
+    rows.append(
+        (
+            (" last, in ms".ljust(LABEL), "dim"),
+            (" ".join(f"{p.mark}{p.name} {p.milliseconds:.0f}" for p in parts), "dim"),
+        )
+    )
+    cut = next((turn for turn in reversed(session.turns) if turn.interrupted_at is not None), None)
+    if cut is not None and cut.interrupted_at is not None:
+        silent = (
+            "" if cut.silent_at is None else f"silent after {duration((cut.silent_at - cut.interrupted_at) * 1000)}"
+        )
+        unheard = "" if cut.unheard_ms is None else f"{duration(cut.unheard_ms)} unheard"
+        rows.append(
+            (*_label("interrupted"), (f"turn {cut.number}: " + " · ".join(filter(None, (silent, unheard))), "text"))
+        )
+    return rows
+
+
+def connection(session: SessionState, now: float) -> list[Line]:
+    """Where to, as whom, since when, and how it ended."""
+    link = session.connection
+    rows: list[Line] = [(*_label("endpoint"), (visible(link.endpoint) or "none yet", "text"))]
+    if link.api_version or link.credential:
+        words = " · ".join(filter(None, (f"api {link.api_version}" if link.api_version else "", link.credential)))
+        rows.append((*_label(""), (visible(words), "dim")))
+    if link.session_id:
+        rows.append((*_label("session id"), (visible(link.session_id), "text")))
+    if link.ready_at is not None:
+        until = now if link.ended_at is None else link.ended_at
+        minutes = int((until - link.ready_at) // 60)
+        rows.append((*_label("connected for"), (f"{minutes} min" if minutes else "less than a minute", "text")))
+    if link.link in (Link.CLOSED, Link.FAILED):
+        code = "" if link.close_code is None else f"{link.close_code} {CLOSE_CODES.get(link.close_code, '')} ".rstrip()
+        rows.append((*_label(link.link.value), (" · ".join(filter(None, (code, visible(link.problem)))), "bad")))
+    return rows
+
+
+def counts(session: SessionState) -> list[Line]:
+    """What happened how often, and tokens by kind."""
+    count, usage = session.counts, session.usage
+    rows: list[Line] = [
+        (
+            *_label("turns"),
+            (f"{count.turns}", "text"),
+            (f"  interruptions {count.interruptions}", "text"),
+            (f"  errors {count.errors}", "bad" if count.errors else "text"),
+        ),
+        (
+            *_label("audio"),
+            (f"sent {clock(count.audio_out_ms / 1000)}  received {clock(count.audio_in_ms / 1000)}", "text"),
+        ),
+        (*_label("tokens"), (f"{usage.total:,}", "strong"), (f" in {usage.responses} responses", "dim")),
+        (
+            *_label("  in"),
+            (f"{usage.input:,}", "text"),
+            (f" (text {usage.input_text:,}, audio {usage.input_audio:,}; cached {usage.cached:,})", "dim"),
+        ),
+        (
+            *_label("  out"),
+            (f"{usage.output:,}", "text"),
+            (f" (text {usage.output_text:,}, audio {usage.output_audio:,}", "dim"),
+            (f"; reasoning {usage.reasoning:,})" if usage.reasoning else ")", "dim"),
+        ),
+    ]
+    if count.bad_frames:
+        rows.append((*_label("bad frames"), (f"{count.bad_frames}", "bad")))
+    return rows
+
+
+class SessionView(ScrollList):
+    """The lines of the pane."""
+
+    ALLOW_SELECT = True
+
+    def __init__(self) -> None:
+        super().__init__(id="session-view")
+        self.following = False
+        self.lines: list[Line] = []
+
+    @property
+    def count(self) -> int:
+        """One line, one item."""
+        return len(self.lines)
+
+    def line(self, y: int) -> Line:
+        """See `Canvas.line`."""
+        return self.lines[y] if y < len(self.lines) else ()
+
+
+class SessionPane(Pane):
+    """See the head of the file."""
+
+    NAME = "Session"
+    NUMBER = "1"
+    HELP_TEXT = "\n".join((
+        "delay: from the last voiced microphone sample to the first sample of the answer at the speaker. Its parts:",
+        *(f"{mark} {name}: {ends}" for name, mark, ends in latency.STAGES),
+        "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank).",
+        "silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.",
+        "≠ asked: the service has another setting in force than the one that was asked for.",
+        "tokens come from response.done. Cached tokens are a part of the input tokens.",
+    ))  # fmt: skip
+
+    def body(self) -> ComposeResult:
+        """One list."""
+        yield SessionView()
+
+    def show(self, session: SessionState) -> None:
+        """Write the lines anew; only what changed is repainted."""
+        view = self.query_one(SessionView)
+        device: list[Line] = [(*_label("sound"), *health(session, self.reading))]
+        blocks = (
+            delays(session, view.size.width),
+            settings(session),
+            counts(session),
+            connection(session, monotonic()),
+            device,
+        )
+        width = max(view.size.width, LABEL + 10)
+        view.lines = [part for block in blocks for line in (*block, ()) for part in folded(line, width)][:-1]
+        view.items_changed()
+
+    def on_resize(self) -> None:
+        """Waterfalls are as wide as the pane."""
+        super().on_resize()
+        self.show(self.session)
+
+    def note(self) -> Line:
+        """The id, short."""
+        return ((visible(short_id(self.session.connection.session_id)), "dim"),)
+
+
+def _label(text: str) -> Line:
+    return ((f" {text}".ljust(LABEL), "dim"),)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _named(value: Any) -> str:
+    """A voice, a transcription model, an agent: its name, and what else is said of it."""
+    if not isinstance(value, Mapping):
+        return _plain(value)
+    name = next((str(value[key]) for key in ("name", "model", "type", "agent_id") if value.get(key)), "")
+    extra = [f"{key} {value[key]}" for key in ("language", "temperature", "rate", "speed") if value.get(key)]
+    return " · ".join((name, *extra))
+
+
+def _turn_detection(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return _plain(value)
+    parts = [_plain(value.get("type"))]
+    if isinstance(value.get("threshold"), int | float):
+        parts.append(f"threshold {value['threshold']:g}")
+    for key, word in (("prefix_padding_ms", "prefix"), ("silence_duration_ms", "silence")):
+        if isinstance(value.get(key), int | float):
+            parts.append(f"{word} {value[key]:g} ms")
+    for key, word in (
+        ("create_response", "answers"),
+        ("interrupt_response", "interrupts"),
+        ("auto_truncate", "truncates"),
+    ):
+        if value.get(key) is (key == "auto_truncate"):
+            parts.append(word if value[key] else f"never {word}")
+    return " · ".join(parts)
+
+
+def _list(value: Any) -> str:
+    return ", ".join(_named(part) for part in value) if isinstance(value, list | tuple) else _plain(value)
+
+
+def _one_line(value: Any) -> str:
+    return clip(" ".join(str(value).split()), 200) if value else ""
+
+
+_SETTINGS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("model", "model", _plain),
+    ("voice", "voice", _named),
+    ("turn detection", "turn_detection", _turn_detection),
+    ("transcription", "input_audio_transcription", _named),
+    ("noise", "input_audio_noise_reduction", _named),
+    ("echo", "input_audio_echo_cancellation", _named),
+    ("modalities", "modalities", _list),
+    ("tools", "tools", _list),
+    ("agent", "agent", _named),
+    ("instructions", "instructions", _one_line),
+)

@@ -1,0 +1,130 @@
+"""The status line: what is going on now, the microphone, which service, how long. In view in every layout."""
+
+import time
+
+from textual.reactive import reactive
+
+from voicelive_tui.session.state import Link, Reading, SessionState, headline
+from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.text import Line, Span, clock, spread, visible
+
+CHIP = 13
+"""Cells of the chip, so that nothing beside it moves when the word changes."""
+
+_TONES = {
+    "listening": "chip-accent",
+    "talking": "chip-accent",
+    "thinking": "chip-warn",
+    "speaking": "chip-good",
+    "interrupted": "chip-warn",
+    "muted": "chip-bad",
+    "failed": "chip-bad",
+    "closed": "chip-bad",
+}
+EXPIRY_NOTICE = 300
+"""Seconds before the session's end from which on the time left is shown."""
+
+
+def microphone(session: SessionState, reading: Reading) -> Span:
+    """The microphone's state in a word, by what really happens to its sound."""
+    mic = session.microphone
+    if "input" in reading.stalled:
+        return ("mic STALLED", "chip-bad")
+    if session.input.description == "none":
+        return ("mic none", "chip-warn")
+    if not mic.capturing:
+        return ("mic none", "chip-warn") if session.input.problem else ("mic off", "chip")
+    if mic.muted:
+        return ("mic MUTED", "chip-bad")
+    if reading.gated:
+        return ("mic gated", "chip-warn")
+    if mic.push_to_talk and not mic.talking:
+        return ("mic waits", "chip")
+    return ("mic LIVE", "chip-good")
+
+
+def elapsed(seconds: float, quiet: bool) -> str:
+    """How long the session has been going: in minutes while nothing happens, so that an idle screen stays still."""
+    if not quiet or seconds < 60:
+        return clock(seconds) if not quiet else "<1 min"
+    return f"{int(seconds // 60)} min"
+
+
+class Clock(Lines):
+    """How long the session has been going; apart from the rest, so that a second costs few bytes."""
+
+    elapsed: reactive[str] = reactive("", init=False, repaint=False)
+
+    def watch_elapsed(self, elapsed: str) -> None:
+        """Draw again."""
+        line: Line = ((elapsed.rjust(self.size.width - 1), "dim"),)
+        self.show(*(((), line) if self.size.height >= 3 else (line,)))
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        super().on_resize()
+        self.watch_elapsed(self.elapsed)
+
+
+class StatusLine(Lines):
+    """One line, or three in a tall terminal, in which the middle one speaks."""
+
+    session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    reading: reactive[Reading] = reactive(Reading, init=False, repaint=False)
+
+    def watch_session(self) -> None:
+        """Draw again."""
+        self.redraw()
+
+    def watch_reading(self, old: Reading, new: Reading) -> None:
+        """Only what the microphone's state depends on matters here."""
+        if (old.gated, old.stalled) != (new.gated, new.stalled):
+            self.redraw()
+
+    def on_resize(self) -> None:
+        """Draw for the new width."""
+        super().on_resize()
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Say what is going on."""
+        word, detail = headline(self.session)
+        tone = _TONES.get(word, "chip")
+        left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (visible(detail), "text"))
+        connection = self.session.connection
+        right: list[Span] = [("  ", "text")]
+        if connection.expires_at is not None and connection.link is Link.READY:
+            remaining = connection.expires_at - time.time()
+            if remaining < EXPIRY_NOTICE:
+                right += [(f"ends in {clock(remaining)}", "warn"), ("  ", "text")]
+        if connection.demo:
+            right += [("DEMO", "warn"), (" synthetic caller" if connection.caller else "", "dim"), ("  ", "text")]
+        mic, mic_tone = microphone(self.session, self.reading)
+        right.append((f" {mic} ", mic_tone))
+        line = spread(left, tuple(right), self.size.width)
+        blank: Line = ((" " * CHIP, tone),)
+        self.show(*((blank, line, blank) if self.size.height >= 3 else (line,)))
+
+
+class ProblemLine(Lines):
+    """The newest problem that nobody has looked at yet, pinned under the status line."""
+
+    session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+
+    def watch_session(self, session: SessionState) -> None:
+        """Appear and vanish with the problems."""
+        problems = session.problems
+        if self.display is not bool(problems):
+            self.display = bool(problems)
+        if problems:
+            newest = problems[-1]
+            tone = "bad" if newest.severity == "error" else "warn"
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            mark = "✗ error: " if newest.severity == "error" else "! warning: "
+            left: Line = ((" " + mark, tone), (visible(newest.text) + more, tone))
+            self.show(spread(left, (("  e opens it, esc dismisses ", "dim"),), self.size.width))
+
+    def on_resize(self) -> None:
+        """Draw for the new width."""
+        super().on_resize()
+        self.watch_session(self.session)

@@ -1,0 +1,351 @@
+"""The transcript pane: both sides of the conversation in its own order, partial text growing in place.
+
+Heard and generated are told apart: words that were not heard (yet) are in another tone and in italics. The service
+does not say when each word sounds, so the place is an estimate: the share of the item's sound that was heard is
+taken as the share of its characters. While an item is still being generated its words are ahead of its sound, and
+its length is reckoned from its characters at `MS_PER_CHARACTER`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from textual.app import ComposeResult
+
+from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading, SessionState, Turn
+from voicelive_tui.ui import latency
+from voicelive_tui.ui.canvas import ScrollList
+from voicelive_tui.ui.panes import Pane, following_note
+from voicelive_tui.ui.text import Line, Span, clock, duration, visible, wrap
+
+MS_PER_CHARACTER = 60.0
+"""Speech at about 16 characters a second."""
+INDENT = 18
+LONGEST = 20_000
+"""Characters of one entry that are drawn."""
+_NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
+
+
+def heard_characters(entry: Entry, reading: Reading) -> int | None:
+    """How many characters of an entry were heard, up to the end of a word; None for one that has no sound to hear."""
+    if entry.role != "assistant" or not entry.audio_ms:
+        return None
+    if entry.heard_ms is not None:
+        heard = entry.heard_ms
+    else:
+        heard = reading.heard_ms if reading.heard_item == entry.item_id else 0.0
+    length = entry.audio_ms
+    if entry.done_at is None:
+        length = max(length, len(entry.text) * MS_PER_CHARACTER)
+    if heard >= length - 1 and entry.done_at is not None:
+        return len(entry.text)
+    at = min(int(len(entry.text) * heard / length), len(entry.text))
+    while 0 < at < len(entry.text) and not entry.text[at - 1].isspace():
+        at += 1
+    return at
+
+
+def entry_lines(
+    entry: Entry, heard: int | None, width: int, *, origin: float, turn: Turn | None, scale_ms: float
+) -> list[Line]:
+    """The lines of one entry, `width` cells wide."""
+    room = max(width - INDENT - 1, 10)
+    name = entry.tool or _NAMES[entry.role]
+    head: Line = (
+        (f" {clock(entry.at - origin):>5} ", "dim"),
+        (f"{visible(name)[:9]:10} ", entry.role if entry.role in ("user", "assistant") else "dim"),
+    )
+    margin: Line = ((" " * INDENT, "text"),)
+    text, cut = _drawn_text(entry, heard)
+    lines: list[Line] = []
+    for paragraph_start, paragraph in _paragraphs(text):
+        at = paragraph_start
+        for piece in wrap(paragraph, room):
+            lines.append((*(margin if lines else head), *_heard_spans(piece, None if cut is None else cut - at)))
+            at += len(piece)
+    if not text:
+        lines.append((*head, (_waiting(entry), "dim")))
+    if entry.role == "tool" and (entry.arguments or entry.output):
+        lines += _tool_lines(entry, room, margin)
+    elif entry.typed:
+        lines[0] = (*lines[0], (" (typed)", "faint"))
+    for mark, remark, tone in _remarks(entry):
+        for index, piece in enumerate(wrap(remark, room - len(mark))):
+            lines.append((*margin, (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
+    if turn is not None and entry.role == "assistant" and turn.latency is not None:
+        lines.append((*margin, *_delay(turn, room, scale_ms)))
+    return lines
+
+
+def _drawn_text(entry: Entry, heard: int | None) -> tuple[str, int | None]:
+    """The text as drawn, and where in it the unheard part begins."""
+    text = entry.text[:LONGEST]
+    rest = len(entry.text) - len(text)
+    lines = "\n".join(visible(line) for line in text.split("\n"))
+    cut = None
+    if heard is not None and heard < len(entry.text):
+        cut = len("\n".join(visible(line) for line in text[:heard].split("\n")))
+        if entry.status is EntryStatus.INTERRUPTED:
+            lines = lines[:cut] + "╎" + lines[cut:]
+    return lines + (f" … and {rest:,} characters more (copy has all)" if rest else ""), cut
+
+
+def _paragraphs(text: str) -> list[tuple[int, str]]:
+    result, at = [], 0
+    for paragraph in text.split("\n") if text else ():
+        result.append((at, paragraph))
+        at += len(paragraph) + 1
+    return result
+
+
+def _heard_spans(piece: str, cut: int | None) -> Line:
+    if cut is None or cut >= len(piece):
+        return ((piece, "text"),)
+    if cut <= 0:
+        return ((piece, "unheard"),)
+    return ((piece[:cut], "text"), (piece[cut:], "unheard"))
+
+
+def _waiting(entry: Entry) -> str:
+    if entry.status is EntryStatus.LISTENING:
+        return "…"
+    if entry.status is EntryStatus.FAILED:
+        return "(no transcript)"
+    if entry.role == "tool":
+        return "calling" if entry.done_at is None else "called"
+    return "…" if entry.status is EntryStatus.PARTIAL else "(no words)"
+
+
+def _tool_lines(entry: Entry, room: int, margin: Line) -> list[Line]:
+    lines: list[Line] = []
+    for mark, text in (("( ", entry.arguments), ("→ ", entry.output)):
+        for index, piece in enumerate(wrap(visible(" ".join(text[:2000].split())), room - 2) if text else ()):
+            lines.append((*margin, (mark if not index else "  ", "faint"), (piece, "text")))
+    return lines
+
+
+def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
+    """What has to be said of an entry besides its words: mark, sentence and tone of each remark."""
+    remarks: list[tuple[str, str, str]] = []
+    failed = entry.status is EntryStatus.FAILED
+    if entry.status is EntryStatus.INTERRUPTED:
+        heard = "" if entry.heard_ms is None else f" after {duration(entry.heard_ms)} of {duration(entry.audio_ms)}"
+        sent = "" if entry.truncated_ms is None else f" · truncated at {entry.truncated_ms:,} ms"
+        remarks.append(("╎ ", f"interrupted{heard}{sent}", "warn"))
+    if entry.note or failed:
+        note = visible(entry.note) or "failed, no reason given"
+        remarks.append(("✗ ", note, "bad") if failed else ("· ", note, "dim"))
+    return remarks
+
+
+def _delay(turn: Turn, room: int, scale_ms: float) -> Line:
+    parts = latency.stages(turn)
+    slowest = latency.slowest(turn)
+    words = "" if slowest is None else f"  mostly {slowest.name} {duration(slowest.milliseconds)}"
+    total = duration((turn.latency or 0) * 1000)
+    width = max(room - len(total) - len(words) - 2, 5)
+    return ((f"{total} ", "dim"), (latency.waterfall(parts, min(width, 30), scale_ms), "faint"), (words, "dim"))
+
+
+def after_lines(session: SessionState, width: int) -> list[Line]:
+    """What stands below the last entry: what to do first, and why nothing goes on."""
+    connection = session.connection
+    said: list[tuple[str, str, str]] = []
+    if connection.link in (Link.FAILED, Link.CLOSED) and connection.problem:
+        said.append(("✗ ", connection.problem, "bad"))
+    if not session.transcript:
+        said += [
+            ("! ", f"{name}: {device.problem}", "warn")
+            for name, device in (("microphone", session.input), ("speaker", session.output))
+            if device.problem
+        ]
+        if connection.link is Link.READY and not session.microphone.capturing:
+            said.append(("", "Press t to type a message.", "dim"))
+        elif connection.link is Link.READY:
+            how = "Press space to talk" if session.microphone.push_to_talk else "Say something"
+            said.append(("", f"{how}, or press t to type a message.", "dim"))
+    lines: list[Line] = []
+    for mark, text, tone in said:
+        lines.append(())
+        for index, piece in enumerate(wrap(visible(text), max(width - 6, 10))):
+            lines.append((("   ", "text"), (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
+    return lines
+
+
+class _Block(NamedTuple):
+    """The lines of one entry, and what they were made of."""
+
+    made_of: tuple[object, ...]
+    lines: list[Line]
+
+
+class TranscriptView(ScrollList):
+    """The entries, each with a blank line before a new exchange."""
+
+    def __init__(self) -> None:
+        super().__init__(id="transcript-view")
+        self.entries: tuple[Entry, ...] = ()
+        self.matches: list[int] = []
+        self._blocks: dict[str, _Block] = {}
+        self._tops: list[int] = [0]
+        self._lines: list[Line] = []
+        self._after: list[Line] = []
+        """What is said below the last entry."""
+
+    @property
+    def count(self) -> int:
+        """Entries."""
+        return len(self.entries)
+
+    @property
+    def height(self) -> int:
+        """See `ScrollList.height`."""
+        return len(self._lines) + len(self._after)
+
+    def top_of(self, index: int) -> int:
+        """See `ScrollList.top_of`."""
+        return self._tops[min(index, len(self._tops) - 1)]
+
+    def item_at(self, y: int) -> int | None:
+        """See `ScrollList.item_at`."""
+        return bisect_right(self._tops, y) - 1 if 0 <= y < self._tops[-1] else None
+
+    def line(self, y: int) -> Line:
+        """See `Canvas.line`."""
+        if y >= len(self._lines):
+            return self._after[y - len(self._lines)] if y < self.height else ()
+        line = self._lines[y]
+        index = self.item_at(y)
+        if index is not None and index == self.cursor and self._tops[index] == y and line:
+            return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:])
+        return line
+
+    def show(self, session: SessionState, reading: Reading, origin: float) -> None:
+        """Bring the lines up to date; entries that did not change keep theirs."""
+        turns: Mapping[str, Turn] = {turn.response_id: turn for turn in session.turns if turn.response_id}
+        scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
+        self.entries = session.transcript
+        width = self.size.width
+        blocks: dict[str, _Block] = {}
+        lines: list[Line] = []
+        tops: list[int] = []
+        told: set[str] = set()
+        for index, entry in enumerate(self.entries):
+            heard = heard_characters(entry, reading)
+            turn = turns.get(entry.response_id) if entry.response_id not in told else None
+            told.add(entry.response_id)
+            spaced = index > 0 and entry.role == "user"
+            made_of = (entry, heard, turn, scale_ms if turn else 0, width, origin, spaced)
+            block = self._blocks.get(entry.item_id)
+            if block is None or block.made_of != made_of:
+                block = _Block(made_of, entry_lines(entry, heard, width, origin=origin, turn=turn, scale_ms=scale_ms))
+            blocks[entry.item_id] = block
+            if spaced:
+                lines.append(())
+            tops.append(len(lines))
+            lines += block.lines
+        self._blocks, self._lines, self._tops = blocks, lines, [*tops, len(lines)]
+        self._after = after_lines(session, width)
+        self.items_changed()
+
+
+class TranscriptPane(Pane):
+    """See the head of the file."""
+
+    NAME = "Transcript"
+    NUMBER = "2"
+    HELP_TEXT = """\
+Both sides in the order of the conversation, which is not always the order of arrival.
+Words in italics were not heard (yet); where they begin is estimated from the share of the sound that was heard.
+╎ marks where you interrupted: what follows it was never heard. “truncated at” is what the service was told.
+Under each answer: the time from your last word to its first sound, and its parts; 1 and ? explain them.
+e shows the events of the line under the cursor. / searches, n and N go to the next and the previous match."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self._origin: float | None = None
+        self._query = ""
+        self._seen = 0
+        """Entries there were when following ended."""
+
+    def body(self) -> ComposeResult:
+        """One list."""
+        yield TranscriptView()
+
+    @property
+    def view(self) -> TranscriptView:
+        """The list."""
+        return self.query_one(TranscriptView)
+
+    def show(self, session: SessionState) -> None:
+        """Show the entries."""
+        if self._origin is None and (first := session.log.row(session.log.first_seq)) is not None:
+            self._origin = first.at
+        started = session.transcript[0].at if session.transcript else 0.0
+        self.view.show(session, self.reading, started if self._origin is None else self._origin)
+        if self.view.following:
+            self._seen = len(session.transcript)
+
+    def watch_reading(self, old: Reading, new: Reading) -> None:
+        """More was heard: words change their tone."""
+        if self.is_mounted and (old.heard_item, old.heard_ms) != (new.heard_item, new.heard_ms):
+            self.show(self.session)
+
+    def on_resize(self) -> None:
+        """Lines are wrapped anew."""
+        super().on_resize()
+        self.show(self.session)
+
+    def note(self) -> Line:
+        """Matches, and what is new below."""
+        view = self.view
+        spans: list[Span] = []
+        if self._query:
+            at = view.matches.index(view.cursor) + 1 if view.cursor in view.matches else 0
+            spans.append((f"“{visible(self._query)}” {at} of {len(view.matches)}  ", "accent"))
+        new = len(view.entries) - self._seen
+        if not view.following and new > 0:
+            spans.append((f"↓ {new} new below  ", "warn"))
+        return (*spans, *following_note(view))
+
+    def query_changed(self, text: str) -> None:
+        """Search for a text, from the end backwards; "" ends the search."""
+        self._query = text
+        wanted = text.lower()
+        self.view.matches = [i for i, e in enumerate(self.view.entries) if wanted in e.text.lower()] if text else []
+        if self.view.matches:
+            self.view.go_to(self.view.matches[-1])
+        self.show_head()
+
+    def next_match(self, step: int) -> None:
+        """Go to the next match (1) or the previous one (-1), round the end."""
+        self.view.matches = [
+            i for i, e in enumerate(self.view.entries) if self._query and self._query.lower() in e.text.lower()
+        ]
+        matches, cursor = self.view.matches, self.view.cursor
+        if not matches:
+            return
+        at = bisect_right(matches, -1 if cursor is None else cursor)
+        if step < 0:
+            at -= 2 if cursor in matches else 1
+        self.view.go_to(matches[at % len(matches)])
+
+    def selected(self) -> Entry | None:
+        """The entry under the cursor, or the last one."""
+        view = self.view
+        if not view.entries:
+            return None
+        return view.entries[-1 if view.cursor is None else view.cursor]
+
+    def select(self, item_id: str) -> bool:
+        """Put the cursor on an item; False where it has no line here."""
+        for index, entry in enumerate(self.view.entries):
+            if entry.item_id == item_id:
+                self.view.go_to(index)
+                return True
+        return False
+
+    def copy(self) -> None:
+        """Copy the entry under the cursor, as it came."""
+        if entry := self.selected():
+            self.post_message(self.Copied(entry.text, "the words of this line"))

@@ -1,0 +1,88 @@
+"""`o`: choose the input and the output device while the conversation goes on."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from voicelive_tui.session.state import DeviceChoice
+from voicelive_tui.ui.text import visible
+
+if TYPE_CHECKING:
+    from voicelive_tui.startup import LateSession
+
+_TITLES = {"input": "Microphone", "output": "Speaker"}
+
+
+class DevicePicker(ModalScreen[None]):
+    """A list of both directions; `enter` chooses, a test tone can be heard."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,o,q", "dismiss", "Close", id="devices.close"),
+        Binding("p", "test_tone", "Play a test tone", id="devices.test_tone"),
+        Binding("j", "move('down')", "Down", show=False, id="devices.down"),
+        Binding("k", "move('up')", "Up", show=False, id="devices.up"),
+    ]
+    DEFAULT_CSS = """
+    DevicePicker {
+        align: center middle;
+        & > OptionList {
+            width: 90%; max-width: 90; height: auto; max-height: 80%;
+            background: $surface; border: round $accent; padding: 0 1;
+            border-title-color: $accent; border-subtitle-color: $text-muted;
+        }
+    }
+    """
+
+    def __init__(self, live: "LateSession") -> None:
+        super().__init__()
+        self.live = live
+        self._choices: list[DeviceChoice] = []
+
+    def compose(self) -> ComposeResult:
+        """The list, empty at first: asking for devices may take a moment."""
+        options = OptionList(Option("looking for sound devices…", disabled=True))
+        options.border_title = "Sound devices"
+        options.border_subtitle = "enter chooses · p plays a test tone · esc closes"
+        yield options
+
+    def on_mount(self) -> None:
+        """Ask without blocking the screen."""
+        self.run_worker(self.load(), exclusive=True)
+
+    async def load(self) -> None:
+        """Show what there is now."""
+        self._choices = await self.live.devices()
+        options = self.query_one(OptionList)
+        kept = options.highlighted
+        options.clear_options()
+        if not self._choices:
+            options.add_option(Option("no sound devices found", disabled=True))
+        for direction in ("input", "output"):
+            choices = [(n, choice) for n, choice in enumerate(self._choices) if choice.direction == direction]
+            if choices:
+                options.add_option(Option(Text(_TITLES[direction], style="bold"), disabled=True))
+            for number, choice in choices:
+                mark = "● " if choice.current else "  "
+                options.add_option(Option(Text(mark + visible(choice.label)), id=str(number)))
+        options.highlighted = kept or next((i for i, o in enumerate(options.options) if not o.disabled), None)
+
+    async def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Choose it, and show what became of that."""
+        if event.option_id is not None:
+            choice = self._choices[int(event.option_id)]
+            await self.live.choose_device(choice.direction, choice.spec)
+            self.run_worker(self.load(), exclusive=True)
+
+    async def action_test_tone(self) -> None:
+        """`p`."""
+        await self.live.test_tone()
+
+    def action_move(self, direction: str) -> None:
+        """Vim keys."""
+        options = self.query_one(OptionList)
+        (options.action_cursor_down if direction == "down" else options.action_cursor_up)()

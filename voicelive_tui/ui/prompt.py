@@ -1,0 +1,94 @@
+"""One line to type in, above the keys: a message, a filter, or a search."""
+
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import Input, Static
+
+Purpose = Literal["say", "filter", "search"]
+_LABELS: dict[Purpose, tuple[str, str]] = {
+    "say": (" say ", "a message to the assistant; enter sends, esc leaves"),
+    "filter": (" filter ", "words, /regex/, !not, dir:in, is:error, type:, item:; enter keeps, esc leaves"),
+    "search": (" search ", "words of the transcript; n and N go on, esc leaves"),
+}
+
+
+class Prompt(Horizontal):
+    """Hidden until it is asked for something."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave", id="prompt.leave")]
+    DEFAULT_CSS = """
+    Prompt {
+        height: 1; display: none;
+        & > #prompt-label { width: auto; color: $accent; text-style: bold; }
+        & > Input { width: 1fr; background: transparent; }
+        & > #prompt-problem { width: auto; max-width: 60%; color: $error; }
+    }
+    """
+
+    problem: reactive[str] = reactive("", init=False, repaint=False)
+    """What is wrong with what was typed."""
+
+    class Submitted(Message):
+        """Enter was pressed."""
+
+        def __init__(self, purpose: Purpose, text: str) -> None:
+            super().__init__()
+            self.purpose, self.text = purpose, text
+
+    class Changed(Submitted):
+        """The text changed."""
+
+    class Left(Message):
+        """Escape was pressed."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self.purpose: Purpose = "say"
+        self._before = ""
+
+    def compose(self) -> ComposeResult:
+        """A label, the text, and what is wrong with it."""
+        yield Static("", id="prompt-label", markup=False)
+        yield Input(compact=True, select_on_focus=False)
+        yield Static("", id="prompt-problem", markup=False)
+
+    def ask(self, purpose: Purpose, text: str = "") -> None:
+        """Appear and take the focus."""
+        self.purpose, self._before, self.problem = purpose, text, ""
+        label, placeholder = _LABELS[purpose]
+        self.query_one("#prompt-label", Static).update(label)
+        field = self.query_one(Input)
+        field.placeholder = placeholder
+        with self.prevent(Input.Changed):
+            field.value = text
+        self.display = True
+        self.screen.set_focus(field)  # now, not when there is time, as `field.focus()` does
+
+    def watch_problem(self, problem: str) -> None:
+        """Say it beside the text."""
+        self.query_one("#prompt-problem", Static).update(problem)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Pass it on with its purpose."""
+        event.stop()
+        self.post_message(self.Changed(self.purpose, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Pass it on and vanish, unless something is wrong with it."""
+        event.stop()
+        if self.problem:
+            return
+        self.display = False
+        self.post_message(self.Submitted(self.purpose, event.value))
+
+    def action_leave(self) -> None:
+        """Escape: what was in force before is again."""
+        self.display = False
+        if self.purpose != "say":
+            self.post_message(self.Changed(self.purpose, self._before))
+        self.post_message(self.Left())

@@ -1,0 +1,151 @@
+"""Text for the screen: foreign text made harmless, widths in terminal cells, times and sizes in words.
+
+A `Line` is what the panes draw: runs of text, each with the name of a tone. Lines are plain data, so that what a
+pane says is tested without a screen, and no text in them can be taken for markup.
+"""
+
+import re
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+
+Span = tuple[str, str]
+"""A run of text and its tone: one of `canvas.TONES`."""
+Line = tuple[Span, ...]
+
+MARKS = 4
+"""Combining marks drawn on one character; a run beyond that is a joke or an attack, and is told by its length."""
+
+_INVISIBLE = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    0x7F: "␡",
+    **{code: f"⟨{code:02X}⟩" for code in range(0x80, 0xA0)},
+    # Directional marks and overrides, separators, zero-width and interlinear characters: they move or hide others.
+    **{
+        code: f"⟨{code:04X}⟩"
+        for code in (
+            0x00AD, 0x061C, 0x180E, 0x200B, 0x200C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070),
+            0xFEFF, *range(0xFFF9, 0xFFFC),
+        )
+    },
+    # Terminals disagree about the width of joined emoji, of flags and of presentation selectors. Drawn apart, every
+    # one of them keeps the columns.
+    0x200D: "",
+    0xFE0E: "",
+    0xFE0F: "",
+    **dict.fromkeys(range(0x1F3FB, 0x1F400), ""),
+    **{0x1F1E6 + letter: chr(ord("A") + letter) for letter in range(26)},
+    **dict.fromkeys(range(0xD800, 0xE000), "�"),
+    **dict.fromkeys(range(0xE0000, 0xE0080), ""),
+}  # fmt: skip
+_MARKS = re.compile(rf"([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{{{MARKS}}})"
+                    r"([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+)")  # fmt: skip
+
+
+def visible(text: str) -> str:
+    """Foreign text as it may be drawn: control and escape characters as symbols, nothing that moves the cursor.
+
+    The result holds no character that a terminal obeys, and its width in cells is the same in every terminal.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _MARKS.sub(lambda run: f"{run[1]}⟨+{len(run[2]):,} marks⟩", text.translate(_INVISIBLE))
+
+
+def clip(text: str, width: int) -> str:
+    """The text in at most `width` cells, its end replaced by an ellipsis where it was longer."""
+    if width <= 0:
+        return ""
+    # Every character takes a cell at most half of the time: a cut before measuring keeps a megabyte line cheap.
+    if len(text) <= width * 4 and cell_len(text) <= width:
+        return text
+    return set_cell_size(text[: width * 4], width - 1).rstrip() + "…"
+
+
+def clip_left(text: str, width: int) -> str:
+    """The text in at most `width` cells, its beginning replaced by an ellipsis where it was longer (ASCII only)."""
+    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+
+
+def fit(text: str, width: int) -> str:
+    """The text in exactly `width` cells: clipped, or padded on the right."""
+    clipped = clip(text, width)
+    return clipped + " " * (width - cell_len(clipped))
+
+
+def width_of(line: Iterable[Span]) -> int:
+    """Cells that a line takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def spread(left: Line, right: Line, width: int, fill: Span = (" ", "text")) -> Line:
+    """`left` at the left edge and `right` at the right edge of `width` cells; `left` gives way first."""
+    room = width - width_of(right)
+    kept: list[Span] = []
+    for text, tone in left:
+        if (shown := clip(text, room)) != "":
+            kept.append((shown, tone))
+        room -= cell_len(shown)
+    return (*kept, (fill[0] * max(room, 0), fill[1]), *right)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """The text broken at spaces into pieces of at most `width` cells; joined again they are the text itself.
+
+    A word wider than a line is broken where the line ends. Spaces at a break hang on the end of the piece before it.
+    """
+    pieces: list[str] = []
+    current, used = "", 0
+    for word in re.findall(r"\S+\s*|\s+", text):
+        bare = cell_len(word.rstrip())
+        if used + bare > width and current:
+            pieces.append(current)
+            current, used = "", 0
+        while bare > width:
+            head = _prefix(word, width)
+            pieces.append(head)
+            word = word[len(head) :]  # noqa: PLW2901 - what is left of the word
+            bare = cell_len(word.rstrip())
+        current += word
+        used += cell_len(word)
+    return [*pieces, current] if current or not pieces else pieces
+
+
+def _prefix(text: str, width: int) -> str:
+    """The longest beginning that fits `width` cells, at least one character."""
+    used = 0
+    for index, character in enumerate(text):
+        used += cell_len(character)
+        if used > width:
+            return text[: max(index, 1)]
+    return text
+
+
+def clock(seconds: float) -> str:
+    """A position in time as `m:ss`, with hours where needed."""
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def duration(milliseconds: float) -> str:
+    """A length of time: `85 ms`, `1.24 s`, `3:05`."""
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < 99_995:
+        return f"{milliseconds / 1000:.2f} s"
+    return clock(milliseconds / 1000)
+
+
+def size(count: int) -> str:
+    """A number of bytes in three digits: `640 B`, `48 kB`, `1.2 MB`."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.3g} kB" if count < 999_500 else "1 MB"
+    return f"{count / 1_000_000:.3g} MB"
+
+
+def short_id(identifier: str) -> str:
+    """The last six characters: enough to tell ids apart, few enough to read."""
+    return identifier if len(identifier) <= 8 else "…" + identifier[-6:]
