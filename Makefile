@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench test-oldest clean
+.PHONY: run test check bench pictures test-oldest clean
 
 run: $(VENV)/run-ready
 	@$(BIN)/voicelive-tui $(ARGS)
@@ -21,6 +21,10 @@ check: $(VENV)/dev-ready
 
 bench: $(VENV)/dev-ready
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# The pictures of the README, exported by the program.
+pictures: $(VENV)/dev-ready
+	$(BIN)/python -m tests.pictures
 
 clean:
 	rm -rf $(VENV) $(VENV)-oldest
