@@ -73,8 +73,20 @@ def test_a_demo_conversation_from_the_first_screen_to_the_shell_prompt(tmp_path:
         assert "closed with code 1000" in terminal.text.replace("\n", "")
     log = tmp_path / "state" / "voicelive-tui" / "voicelive-tui.log"
     told = log.read_text()
-    for step in ("connecting to", "session configuration sent", "session ready", "capture started", "cleaned up"):
-        assert step in told
+    for step in (
+        "connecting to http://127.0.0.1",
+        "with model gpt-realtime (the demo's own key)",
+        "session configuration sent",
+        "session ready: sess_",
+        "capture started: synthetic microphone",
+        "user started speaking",
+        "user stopped speaking",
+        "response created: resp_",
+        "capture stopped: synthetic microphone",
+        "closed with code 1000",
+        "cleaned up",
+    ):
+        assert step in told, told
 
 
 @pytest.mark.timeout(120)

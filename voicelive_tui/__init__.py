@@ -16,8 +16,23 @@ How it is built, in one page.
 - **Loopback.** `loopback/` is a second, independent party: a Voice Live service on a real socket. It shares nothing
   with the client but `audio/pcm.py`, so that the SDK, the demo and the tests all take the same road.
 
-Imports run one way: cli → ui → live → (connection | audio | session) → config; the three do not see each other.
-`loopback` stands apart and is imported by `cli` and by tests only. `make check` holds all of this to it.
+Where things are:
+
+- `cli.py` options and exit statuses; `startup.py` joins the parts, behind the first screen; `config.py`, `logs.py`,
+  `credentials.py`, `realtime.py` (switch interval and garbage collection) serve all of them.
+- `ui/`, `console.py`, `check.py` and `serve.py` are the five commands' fronts (`devices` is a table in `cli.py`).
+- `session/`: `inputs.py` what can happen, `effects.py` what may be asked for, `state.py` what is known, `reducer.py`
+  the fold; `service_events.py` has a handler for each server event acted on, `interruption.py` all of barge-in,
+  `transcript.py` the order of the conversation, `turns.py` the moments of each turn, `events.py` how the wire is
+  read, `request.py` the one `session.update`.
+- `sound.py` is the awaitable face of `audio/`: streams are opened, cut, switched and recovered off the event loop.
+  `audio/engine.py` is the two queues (`playback.py`, `capture.py`) with levels and counters, `duplex.py` the pair of
+  streams, `portaudio.py` and `paced.py` (files, silence, synthetic users) are the backends, `native.py` keeps C
+  libraries off the screen.
+
+Imports run one way: cli → ui, console, check, serve → startup → live → credentials → connection, sound, session →
+audio → config. `loopback` stands apart and is imported by `startup`, `serve` and tests only. `make check` holds the
+code to it.
 """
 
 __version__ = "0.1.0"

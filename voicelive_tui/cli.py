@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     Joining = AbstractAsyncContextManager[LiveSession]
     Front = Callable[[Settings, Joining], Coroutine[Any, Any, tuple[int, SessionState]]]
+
+log = logging.getLogger(__name__)
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -339,8 +342,13 @@ def _leave_at_once(status: int, *_: object) -> None:
 def _on_signals(end: Callable[[int], object]) -> None:
     """Let signals end the conversation in the same order as the key does."""
     loop = asyncio.get_running_loop()
+
+    def told(number: signal.Signals, status: int) -> None:
+        log.info("shutdown signal: %s", number.name)
+        end(status)
+
     for number, status in _ENDINGS:
-        loop.add_signal_handler(number, end, status)
+        loop.add_signal_handler(number, told, number, status)
 
 
 async def _dashboard(settings: Settings, joining: "Joining") -> tuple[int, SessionState]:

@@ -5,6 +5,7 @@ of its own with a time limit; one that outlives it is left behind, and does not 
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from voicelive_tui.audio.backends import (
 from voicelive_tui.audio.duplex import DIRECTIONS, Duplex
 from voicelive_tui.audio.engine import AudioEngine, Direction, Heard
 from voicelive_tui.config import Audio
+
+log = logging.getLogger(__name__)
 
 THREAD_PREFIX = "audio: "
 """How the threads of blocking calls are named; one that is alive at the end hangs."""
@@ -227,7 +230,8 @@ class Sound:
             await self._begin_stand_in()
 
     async def _end(self, direction: Direction) -> None:
-        self._open.pop(direction, None)
+        if was := self._open.pop(direction, None):
+            log.info("%s stopped: %s", "capture" if direction == "input" else "playback", was)
         try:
             await off_loop(lambda: self._duplex.close(direction), f"closing the audio {direction}")
         except AudioError as problem:

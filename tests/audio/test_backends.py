@@ -66,8 +66,8 @@ def test_a_hanging_call_does_not_keep_the_program_from_ending():
 
 def test_checking_says_for_each_direction_what_would_be_used(tmp_path):
     first, second = check("none", "none")
-    assert (first.direction, first.ok, first.sentence) == ("input", True, "no microphone")
-    assert (second.direction, second.ok, second.sentence) == ("output", True, "no speaker")
+    assert (first.direction, first.ok, first.sentence) == ("input", True, "none")
+    assert (second.direction, second.ok, second.sentence) == ("output", True, "none")
     missing = check(f"file:{tmp_path}/missing.wav", "none")[0]
     assert not missing.ok
     assert "cannot read" in missing.sentence

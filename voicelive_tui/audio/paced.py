@@ -144,7 +144,7 @@ class PacedBackend:
             AudioError: The file cannot be used.
         """
         if not device.startswith(FILE_PREFIX):
-            return PacedInput(engine, source or _Silence(), "synthetic microphone" if source else "no microphone")
+            return PacedInput(engine, source or _Silence(), "synthetic microphone" if source else "none")
         try:
             sound, note = pcm.load_wav(device.removeprefix(FILE_PREFIX))
         except pcm.AudioFileError as error:
@@ -158,7 +158,7 @@ class PacedBackend:
             AudioError: The file cannot be written.
         """
         if not device.startswith(FILE_PREFIX):
-            return PacedOutput(engine, None, "no speaker")
+            return PacedOutput(engine, None, "none")
         try:
             return PacedOutput(engine, pcm.WavWriter(device.removeprefix(FILE_PREFIX)), device)
         except pcm.AudioFileError as error:
