@@ -121,7 +121,7 @@ class Ui(_Section, frozen=True):
     """The dashboard."""
 
     theme: str = "voicelive-dark"
-    """voicelive-dark, voicelive-light, or any of Textual's; "ansi-dark" and "ansi-light" use the terminal's own colours."""
+    """voicelive-dark, voicelive-light, or any of Textual's; ansi-dark and ansi-light use the terminal's colours."""
     lean: bool = False
     """Draw less often: for slow lines."""
     mouse: bool = True
