@@ -1,6 +1,7 @@
 """`voicelive-tui serve`: the loopback service by itself, for other people's clients and for their tests."""
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import signal
@@ -45,8 +46,8 @@ def read_faults(texts: Sequence[str]) -> list[faulty.Fault]:
 
 
 def fault_help() -> list[tuple[str, str]]:
-    """Each fault and what it does."""
-    return list(faulty.FAULTS.items())
+    """How faults are written, then each fault and what it does."""
+    return [faulty.FORM, *faulty.FAULTS.items()]
 
 
 async def serve(
@@ -78,23 +79,27 @@ async def serve(
     for number, value in ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)):
         loop.add_signal_handler(number, end, value)
 
+    def say(line: str) -> None:
+        with contextlib.suppress(OSError):  # "serve | head -1" wants the endpoint, and its sessions to go on
+            write(line)
+
     def told(record: ServiceRecord) -> None:
         if as_json:
             fields = {"time": record.time, "kind": record.kind, "session": record.session, "text": record.text}
-            write(json.dumps({**fields, "data": record.data}, ensure_ascii=False, default=repr))
+            say(json.dumps({**fields, "data": record.data}, default=repr))
         else:
             moment = datetime.fromtimestamp(record.time).astimezone()
-            write(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {record.text}")
+            say(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {record.text}")
 
     service = LoopbackService(host=host, port=port, api_key=api_key, script=script, faults=faults, on_record=told)
     try:
         async with service:
             if as_json:
-                write(json.dumps({"kind": "ready", "endpoint": service.endpoint}))
+                say(json.dumps({"kind": "ready", "endpoint": service.endpoint}))
             else:
-                write(f"endpoint: {service.endpoint}    (Ctrl+C ends it)")
+                say(f"endpoint: {service.endpoint}    (Ctrl+C ends it)")
                 key = " --api-key KEY" if api_key else " --api-key anything"
-                write(f"try:      voicelive-tui --endpoint {service.endpoint}{key}")
+                say(f"try:      voicelive-tui --endpoint {service.endpoint}{key}")
             await ended.wait()
     except ServiceError as problem:
         raise ConfigError(str(problem)) from None

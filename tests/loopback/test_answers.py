@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.loopback.answers import Stimulus, line_check, plan
+from voicelive_tui.loopback.answers import LONGEST, Stimulus, line_check, plan
 from voicelive_tui.loopback.listening import Heard
 from voicelive_tui.loopback.script import Call, Reply, Script
 from voicelive_tui.loopback.voice import open_voice
@@ -70,3 +70,10 @@ def test_a_forced_function_is_called_even_if_the_script_has_another():
     forced = plan(script, Stimulus("text", 1, "x"), tools, {"type": "function", "name": "two"})
     assert [call.name for call in forced.calls] == ["two"]
     assert plan(script, Stimulus("text", 1, "x"), tools, "none").calls == ()
+
+
+def test_nobody_makes_the_assistant_talk_for_hours():
+    script = Script(reply=(Reply(say="You typed {text}"),))
+    said = plan(script, Stimulus("text", 1, "x" * 1_000_000), [], "auto").say
+    assert len(said) == LONGEST
+    assert said.endswith("xxx ...")

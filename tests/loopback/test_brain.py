@@ -411,3 +411,56 @@ def test_no_sequence_of_client_events_crashes_or_wedges_a_session(model, steps):
 def test_no_text_crashes_a_session(message):
     lab = Lab()
     assert kinds(lab.raw(message)) == ["error"]
+
+
+# ---- large messages
+
+LONG = clip(500, *[part for _ in range(6) for part in (speech(), 4000)])
+
+
+def edges(events):
+    names = "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped"
+    return [{k: v for k, v in e.items() if k.startswith("audio_")} for e in events if e["type"] in names]
+
+
+def append(samples):
+    audio = base64.b64encode(samples.tobytes()).decode()
+    return json.dumps({"type": "input_audio_buffer.append", "audio": audio})
+
+
+def test_a_large_append_is_carried_out_in_slices_and_comes_to_the_same():
+    session = {"turn_detection": VAD | {"create_response": False}}
+    whole, small = Lab(**session), Lab(**session)
+    whole.brain.receive(append(LONG), whole.now)
+    slices = 1
+    got = whole.brain.poll(whole.now)
+    while whole.brain.busy:
+        assert whole.brain.next_due <= whole.now
+        got += whole.brain.poll(whole.now)
+        slices += 1
+    assert slices > 5
+    pieces = [event for at in range(0, len(LONG), 2400) for event in small.say(LONG[at : at + 2400])]
+    assert len(edges(got)) == 12
+    assert edges(got) == edges(pieces)
+
+
+def test_what_comes_after_a_large_append_is_done_after_it():
+    lab = Lab(turn_detection=None)
+    lab.brain.receive(append(LONG), lab.now)
+    assert lab.brain.busy
+    lab.brain.receive('{"type":"input_audio_buffer.commit"}', lab.now)
+    assert not lab.brain.busy
+    assert "input_audio_buffer.committed" in kinds(lab.run(0))
+    (item,) = lab.brain.conversation
+    assert len(item.audio) == 2 * len(LONG)
+
+
+@pytest.mark.parametrize("place", [524_287, 524_288, 524_290, 1_000_000, 1_048_575])
+def test_a_large_append_is_all_or_nothing(place):
+    lab = Lab()
+    text = base64.b64encode(bytes(1_200_000)).decode()
+    for wrong in "=!":
+        error = error_of(lab.send("input_audio_buffer.append", audio=text[:place] + wrong + text[place + 1 :]))
+        assert (error["code"], error["param"]) == ("invalid_value", "audio")
+    lab.send("session.update", session={"turn_detection": None})
+    assert "only has 0ms" in error_of(lab.send("input_audio_buffer.commit"))["message"]

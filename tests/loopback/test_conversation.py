@@ -58,3 +58,13 @@ def test_items_are_placed_where_the_client_wants_them():
     assert [item.id for item in lab.brain.conversation] == ["0", "a", "b", "c"]
     assert error_of(add("d", previous_item_id="nowhere"))["code"] == "item_create_invalid_previous_item_id"
     assert error_of(add("a"))["code"] == "duplicate_item_id"
+
+
+def test_an_item_is_forgotten_when_it_is_deleted_and_its_id_free_again():
+    lab = Lab()
+    item = {"id": "a", "type": "message", "role": "system", "content": [{"type": "input_text", "text": "x"}]}
+    for _ in range(2):
+        assert only(lab.send("conversation.item.create", item=item), "conversation.item.created")
+        assert only(lab.send("conversation.item.delete", item_id="a"), "conversation.item.deleted")
+    assert list(lab.brain.conversation) == []
+    assert error_of(lab.send("conversation.item.delete", item_id="a"))["code"] == "item_delete_invalid_item_id"

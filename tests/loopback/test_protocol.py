@@ -2,7 +2,7 @@
 
 import pytest
 
-from .lab import Lab, error_of, kinds
+from .lab import Lab, error_of, kinds, only
 
 REQUEST = '{"type":"response.create","response":{%s}}'
 ITEM_OF = '{"type":"conversation.item.create","item":{"type":"%s"}}'
@@ -54,3 +54,12 @@ def test_what_cannot_be_carried_out_is_answered_and_harms_nothing(message, code,
 def test_the_clients_event_id_comes_back_with_its_error():
     for kind in ("nonsense", "response.cancel", "session.update"):
         assert error_of(Lab().send(kind, event_id="mine"))["event_id"] == "mine"
+
+
+@pytest.mark.parametrize("value", ["[" * 100 + "]" * 100, "[" * 600 + "]" * 600, str(list(range(30_000)))])
+def test_what_is_too_deep_or_too_large_to_be_copied_is_refused(value):
+    """Between 300 and 1000 levels JSON can be read, and not be copied by recursion."""
+    lab = Lab()
+    error = error_of(lab.raw(f'{{"type":"session.update","event_id":"mine","session":{{"x":{value}}}}}'))
+    assert (error["code"], error["event_id"]) == ("invalid_event", "mine")
+    assert "x" not in only(lab.send("session.update", session={}), "session.updated")["session"]

@@ -251,3 +251,18 @@ def test_a_script_gives_the_users_words_and_answers_to_them():
         events = lab.say(clip(speech(), 1000)) + lab.finish()
         heard = only(events, "conversation.item.input_audio_transcription.completed")["transcript"]
         assert heard == "What's the weather?"
+
+
+def test_a_message_too_long_to_be_spoken_is_refused():
+    lab = Lab()
+    message = {"content": [{"type": "text", "text": "hello " * 2000}]}
+    error = error_of(lab.send("response.create", response={"pre_generated_assistant_message": message}))
+    assert error["param"] == "response.pre_generated_assistant_message.content"
+
+
+def test_a_token_limit_is_used_up_to_the_last_20_ms():
+    lab = Lab()
+    message = {"content": [{"type": "text", "text": "hello there and everywhere " * 100}]}
+    params = {"pre_generated_assistant_message": message, "max_output_tokens": 500}
+    done = only(respond(lab, **params), "response.done")["response"]
+    assert 498 <= done["usage"]["output_tokens"] <= 500

@@ -81,6 +81,8 @@ def test_a_whole_script(tmp_path):
         ('delay_ms = -1', "delay_ms: expected 0 to 600000, not -1"),
         ('faults = ["clos"]', "faults[0]: There is no fault 'clos'; did you mean close?"),
         ('[[reply]]\nfaults = ["jitter=x"]', "reply[0].faults[0]: "),
+        ('[[reply]]\nfaults = ["refuse"]', "reply[0].faults[0]: 'refuse' is for whole sessions"),
+        ('[[reply]]\nfaults = ["expire=3"]', "reply[0].faults[0]: 'expire' is for whole sessions"),
         ('[[reply]]\ncalls = [{}]', "reply[0].calls[0]: object missing required field `name`"),
     ],
 )  # fmt: skip

@@ -2,13 +2,20 @@
 
 import asyncio
 import base64
+import contextlib
+import gc
 import json
+import socket as sockets
 
 import aiohttp
 import pytest
 from multidict import MultiDict
 
+from voicelive_tui.loopback import service as serving
+from voicelive_tui.loopback.brain import Brain
 from voicelive_tui.loopback.faults import parse
+from voicelive_tui.loopback.response import Response
+from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.service import PATH, LoopbackService, ServiceError
 
 from .wire import FAST, QUERY, TYPED, connected, events, talking
@@ -158,3 +165,74 @@ async def test_the_key_is_in_no_record_and_no_representation():
         await status_of(service, headers={"api-key": "s3cret-but-wrong"})
         assert "s3cret" not in repr(records)
         assert "s3cret" not in repr(service)
+
+
+# ---- clients that are no good neighbours
+
+
+def living(kind):
+    gc.collect()
+    return [thing for thing in gc.get_objects() if isinstance(thing, kind)]
+
+
+async def flood(socket):
+    """Ask for much and read nothing, until the service takes no more; returns once it does not."""
+    await socket.send_json({"type": "session.update", "session": {"echoed": "x" * 100_000}})
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(1):
+                await socket.send_json({"type": "session.update", "session": {}, "ignored": "x" * 10_000})
+
+
+async def test_a_client_that_vanishes_in_the_middle_of_an_answer_leaves_nothing_behind():
+    async with LoopbackService(script=Script(speed=1.0)) as service:
+        before = asyncio.all_tasks()
+        for _ in range(5):
+            async with connected(service) as socket:
+                await socket.send_json({"type": "response.create"})
+                await events(socket, "response.audio.delta")
+                assert living(Response)
+                socket.get_extra_info("socket").shutdown(sockets.SHUT_RDWR)
+        async with asyncio.timeout(10):
+            while asyncio.all_tasks() != before or living((Brain, Response)):
+                await asyncio.sleep(0.02)
+
+
+async def test_a_client_that_does_not_read_is_not_read_from_and_others_are_served():
+    async with LoopbackService(script=FAST) as service, connected(service) as silent, connected(service) as other:
+        await flood(silent)
+        assert 0 < max(brain.waiting for brain in living(Brain)) <= serving._MOST_WAITING + 1
+        await other.send_json({"type": "response.create"})
+        assert (await events(other))[-1]["type"] == "response.done"
+        silent.get_extra_info("socket").shutdown(sockets.SHUT_RDWR)
+
+
+async def test_a_session_expires_though_its_client_does_not_read(monkeypatch):
+    monkeypatch.setattr(serving, "_LAST_WORDS", 0.1)
+    closed = asyncio.Event()
+
+    def told(record):
+        if record.kind == "closed":
+            closed.set()
+
+    async with (
+        LoopbackService(faults=[parse("expire=3")], on_record=told) as service,
+        connected(service) as silent,
+    ):
+        flooding = asyncio.create_task(flood(silent))
+        async with asyncio.timeout(20):
+            await closed.wait()
+        flooding.cancel()
+        await asyncio.gather(flooding, return_exceptions=True)
+
+
+async def test_a_long_speech_lets_others_speak_in_between():
+    """Ten minutes of speech take seconds to be made; somebody else's sentence does not wait for them."""
+    message = {"content": [{"type": "text", "text": "This goes on, and on, and on for ever. " * 250}]}
+    async with LoopbackService(script=FAST) as service, connected(service) as long, connected(service) as short:
+        await long.send_json({"type": "response.create", "response": {"pre_generated_assistant_message": message}})
+        await events(long, "response.content_part.added")
+        await short.send_json({"type": "response.create"})
+        await events(short, "response.done", 30)
+        with pytest.raises(TimeoutError):
+            await events(long, "response.audio.delta", 0.01)

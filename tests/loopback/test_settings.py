@@ -182,3 +182,14 @@ def test_what_is_refused(update, code, param):
 def test_the_echo_reference_cannot_change_in_mid_stream():
     echo = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
     refusal({"input_audio_echo_cancellation": echo}, audio_begun=True)
+
+
+def test_a_session_cannot_grow_beyond_all_bounds():
+    """Unknown fields are kept, and every update is answered with all of them."""
+    current = settings()
+    for name in "abc":
+        merge(current, {name: "x" * 300_000})
+    with pytest.raises(Refusal, match="too large"):
+        merge(current, {"d": "x" * 300_000})
+    assert "d" not in current.json
+    assert merge(current, {"a": None, "d": "x" * 300_000})["a"] is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voicelive_tui.loopback import voice
-from voicelive_tui.loopback.voice import ASSISTANT, CALLER, RATE, EspeakVoice, PlaceholderVoice, open_voice
+from voicelive_tui.loopback.voice import ASSISTANT, CALLER, RATE, EspeakVoice, PlaceholderVoice, join, open_voice
 
 TEXT = "I heard you for 2.4 seconds. Level -18 dBFS, peak -6, and that is  a good line!"
 
@@ -114,3 +114,24 @@ threads = [threading.Thread(target=run) for _ in range(8)]
 assert len(voices) == 1
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=50)
+
+
+def test_pieces_are_joined_to_one_utterance(speaker):
+    pieces = [speaker.speak(text) for text in ("One. ", "Two, three. ", "Four.")]
+    whole = join(pieces)
+    assert whole.text == "One. Two, three. Four."
+    assert np.array_equal(whole.samples, np.concatenate([piece.samples for piece in pieces]))
+    assert join(pieces[:1]) is pieces[0]
+    last = pieces[2].words[0]
+    assert whole.words[-1].offset_ms == len(whole.samples[: -len(pieces[2].samples)]) * 1000 // RATE + last.offset_ms
+    for marks in (whole.words, whole.visemes):
+        offsets = [mark.offset_ms for mark in marks]
+        assert offsets == sorted(offsets)
+    assert len(whole.visemes) == sum(len(piece.visemes) for piece in pieces)
+
+
+@pytest.mark.parametrize("text", ["", "One.", "One. Two! Three? " * 100, "no end " * 1000, "x" * 10_000])
+def test_pieces_are_the_text_again(text):
+    found = voice.pieces(text)
+    assert "".join(found) == text
+    assert max(map(len, found)) <= 1200

@@ -13,6 +13,9 @@ from .listening import Heard
 from .protocol import JsonObject
 from .script import Call, Kind, Reply, Script, Trouble, render
 
+LONGEST = 10_000
+"""The most characters that one response says: about ten minutes of speech."""
+
 _QUOTED = 400  # characters of the user's text that are repeated
 
 
@@ -38,7 +41,7 @@ class Plan:
     """What one response does.
 
     Attributes:
-        say: What is said; empty for function calls only.
+        say: What is said, cut to ``LONGEST``; empty for function calls only.
         wav: A file to play as the sound of ``say``.
         calls: The functions called, in order.
         delay: Seconds from the turn to the first sound.
@@ -77,7 +80,7 @@ def plan(script: Script, stimulus: Stimulus, tools: list[JsonObject], tool_choic
     if not say and not calls:
         say = line_check(stimulus)
     return Plan(
-        say=say,
+        say=say if len(say) <= LONGEST else say[: LONGEST - 4] + " ...",
         wav=Path(script.folder) / reply.play if reply.play else None,
         calls=calls,
         delay=(script.delay_ms if reply.delay_ms is None else reply.delay_ms) / 1000,

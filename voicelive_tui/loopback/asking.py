@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from .answers import Plan
+from .answers import LONGEST, Plan
 from .conversation import Item, Tokens, read_item, text_tokens
 from .formats import AudioFormat
 from .protocol import JsonObject, Refusal, ResponseParams, Unsupported
@@ -48,7 +48,7 @@ def fixed_answer(params: ResponseParams, script: Script, form: AudioFormat) -> P
     """The pre-generated message as what is said, if there is one.
 
     Raises:
-        Refusal: It is no message.
+        Refusal: It is no message, or one too long to be spoken.
     """
     given = params.pre_generated_assistant_message
     if not given:
@@ -57,6 +57,8 @@ def fixed_answer(params: ResponseParams, script: Script, form: AudioFormat) -> P
     item = read_item({"type": "message", "role": "assistant", **given}, form, where)
     if item.type != "message" or not item.text:
         raise Refusal(f"Missing required parameter: '{where}.content'.", "missing_required_parameter", where)
+    if len(item.text) > LONGEST:
+        raise Refusal(f"The message may hold {LONGEST} characters at most.", "invalid_value", f"{where}.content")
     return Plan(say=item.text, delay=script.delay_ms / 1000, speed=script.speed)
 
 

@@ -2,12 +2,13 @@
 
 Messages of the client go into ``receive``, what is due comes out of ``poll``, and the time is an argument of both.
 Speech is synthesized by whoever drives the brain: ``take_jobs`` says what is wanted, ``spoken`` brings it.
+A large append is carried out in slices, one a ``poll``, so that whoever drives several sessions can give each its turn;
+a message that comes while one is ``busy`` waits for nothing: what is left is done first, and at once.
 The brain is the sole writer of its conversation, its settings and its one active response.
 """
 
 from __future__ import annotations
 
-import copy
 import heapq
 import itertools
 from collections import deque
@@ -20,7 +21,7 @@ from typing import Any, Final
 from . import protocol as p
 from .answers import Stimulus, plan
 from .asking import asked_of, check, fixed_answer, read_items, tools_of
-from .conversation import Conversation, Item, Tokens, decode_base64, read_item
+from .conversation import Conversation, Item, Tokens, decode_base64, not_base64, read_item
 from .formats import AudioFormat
 from .listening import Heard, Listening
 from .protocol import JsonObject, Refusal, ResponseParams, Unsupported, new_id
@@ -36,7 +37,9 @@ LIFETIME: Final = 1800.0
 _RECOGNITION = 0.1  # seconds from the end of a turn to its transcript, in a cascade
 _LATE_TRANSCRIPT = 0.35  # and with native models, whose transcripts come after the answer has begun
 _SHORTEST_COMMIT_MS = 100
+_SLICE = 512 * 1024  # characters of base64 that are decoded, and bytes of sound that are listened to, in one go
 _LARGEST_RETRIEVED = 3_000_000  # bytes; as base64 it fits into 4 MiB, the most that the Python SDK takes by default
+_DONE: Final = object()
 _NO_ACTIVE = "Cancellation failed: no active response found"
 _ACTIVE = "Conversation already has an active response in progress: {}. Wait until it is finished."
 
@@ -107,6 +110,7 @@ class Brain:
         self._out: list[JsonObject] = []
         self._jobs: list[SpeechJob] = []
         self._armed: list[str] = []
+        self._work: Iterator[None] | None = None
         self._steps: Iterator[float] = iter(())
         self._next_step = WAITING
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
@@ -127,11 +131,27 @@ class Brain:
     def receive(self, message: str | bytes, now: float) -> None:
         """Carry out a client event, or answer why not."""
         self._now = now
+        while self.busy:
+            self._go_on()
+        self._work = self._carry_out(message)
+        self._go_on()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the last message is not wholly carried out yet."""
+        return self._work is not None
+
+    def _go_on(self) -> None:
+        """Carry out the next slice of the message under way."""
+        if self._work is not None and next(self._work, _DONE) is _DONE:
+            self._work = None
+
+    def _carry_out(self, message: str | bytes) -> Iterator[None]:
         event_id = None
         try:
             event = p.parse(message)
             event_id = event.event_id
-            self._handle(event)
+            yield from self._handle(event) or ()
         except Refusal as refusal:
             refusal.event_id = refusal.event_id or event_id
             self._emit("error", error=refusal.as_error())
@@ -139,7 +159,8 @@ class Brain:
     def poll(self, now: float) -> list[JsonObject]:
         """All server events that are due, in order."""
         self._now = now
-        while self.next_due <= now:
+        self._go_on()
+        while self._next_event <= now:
             if self._agenda and self._agenda[0][0] <= self._next_step:
                 heapq.heappop(self._agenda)[2]()
             else:
@@ -150,6 +171,15 @@ class Brain:
     @property
     def next_due(self) -> float:
         """When ``poll`` will have something to do of itself."""
+        return self._now if self.busy else self._next_event
+
+    @property
+    def waiting(self) -> int:
+        """How many server events wait for ``poll``."""
+        return len(self._out)
+
+    @property
+    def _next_event(self) -> float:
         if self.expired:
             return WAITING
         first = self._agenda[0][0] if self._agenda else WAITING
@@ -176,7 +206,7 @@ class Brain:
         event: JsonObject = {"type": name, "event_id": new_id("event")}
         for key, value in fields.items():
             # Copied, since items and settings go on changing after an event has shown them.
-            event[key] = value if isinstance(value, str | int) else copy.deepcopy(value)
+            event[key] = value if isinstance(value, str | int) else p.snapshot(value)
         self._out.append(event)
 
     def _at(self, when: float, action: Callable[[], None]) -> None:
@@ -196,7 +226,7 @@ class Brain:
     # ---- client events ----------------------------------------------------------------------------------------
 
     @singledispatchmethod
-    def _handle(self, event: p.ClientEvent) -> None:
+    def _handle(self, event: p.ClientEvent) -> Iterator[None] | None:
         raise Unsupported(f"the event {event.__struct_config__.tag!r}", "type")
 
     @_handle.register
@@ -206,18 +236,29 @@ class Brain:
         self._emit("session.updated", session=self.settings.json)
 
     @_handle.register
-    def _append(self, event: p.AudioAppend) -> None:
-        data = decode_base64(event.audio, "audio")
+    def _append(self, event: p.AudioAppend) -> Iterator[None]:
+        text = event.audio
+        data = bytearray()
+        for at in range(0, len(text), _SLICE):
+            data += decode_base64(text[at : at + _SLICE], "audio")
+            if at + _SLICE < len(text):
+                if text[at + _SLICE - 1] == "=":
+                    raise not_base64("audio")  # padding, which only the end may have
+                yield
         if len(data) > p.MAX_APPEND_BYTES:
             raise Refusal("One append may hold 15 MiB of audio at most.", "invalid_value", "audio")
         form = self.settings.input_format
         if len(data) % form.frame_bytes:
             text = f"The audio has {len(data)} bytes, which are no whole frames of {form.frame_bytes} bytes."
             raise Refusal(text, "invalid_value", "audio")
-        for edge in self._listening.append(data):
-            if self.settings.turn_detection:
-                self._on_edge(edge)
-        self._listening.tidy()
+        step = _SLICE // form.frame_bytes * form.frame_bytes
+        for at in range(0, len(data), step):
+            for edge in self._listening.append(data[at : at + step]):
+                if self.settings.turn_detection:
+                    self._on_edge(edge)
+            self._listening.tidy()
+            if at + step < len(data):
+                yield
 
     @_handle.register
     def _commit(self, event: p.AudioCommit) -> None:
@@ -253,7 +294,7 @@ class Brain:
     @_handle.register
     def _retrieve(self, event: p.ItemRetrieve) -> None:
         item = self.conversation.get(event.item_id, "retrieve")
-        shown = copy.deepcopy(item.json)
+        shown = p.snapshot(item.json)
         for part in shown.get("content", ()):
             if part["type"] in {"audio", "input_audio"} and len(item.audio) <= _LARGEST_RETRIEVED:
                 part["audio"] = p.encode_audio(item.audio)

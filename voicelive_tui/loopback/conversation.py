@@ -51,7 +51,7 @@ def audio_tokens(milliseconds: int) -> int:
     return -(-milliseconds * _ASSISTANT_TOKENS_A_SECOND // 1000)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Item:
     """One item.
 
@@ -111,6 +111,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self._items: list[Item] = []
+        self._by_id: dict[str, Item] = {}
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
@@ -126,11 +127,10 @@ class Conversation:
         Raises:
             Refusal: There is none; ``action`` names in its code what was wanted of it.
         """
-        for item in self._items:
-            if item.id == item_id:
-                return item
-        text = f"Item with item_id '{item_id}' not found."
-        raise Refusal(text, f"item_{action}_invalid_item_id", "item_id")
+        if item_id not in self._by_id:
+            text = f"Item with item_id '{item_id}' not found."
+            raise Refusal(text, f"item_{action}_invalid_item_id", "item_id")
+        return self._by_id[item_id]
 
     def has_call(self, call_id: str) -> bool:
         """Whether some function call has that id."""
@@ -145,18 +145,18 @@ class Conversation:
         Raises:
             Refusal: There is no item ``after``, or one of this id exists already.
         """
-        if any(item.id == other.id for other in self._items):
+        if item.id in self._by_id:
             raise Refusal(f"An item with id '{item.id}' exists already.", "duplicate_item_id", "item.id")
         place = len(self._items)
         if after == ROOT:
             place = 0
         elif after:
-            ids = [other.id for other in self._items]
-            if after not in ids:
+            if after not in self._by_id:
                 text = f"Previous item with id '{after}' not found."
                 raise Refusal(text, "item_create_invalid_previous_item_id", "previous_item_id")
-            place = ids.index(after) + 1
+            place = self._items.index(self._by_id[after]) + 1
         self._items.insert(place, item)
+        self._by_id[item.id] = item
         return self._items[place - 1].id if place else None
 
     def remove(self, item_id: str) -> None:
@@ -166,6 +166,7 @@ class Conversation:
             Refusal: There is none of that id.
         """
         self._items.remove(self.get(item_id, "delete"))
+        del self._by_id[item_id]
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         """Cut an assistant's spoken item to what was heard; its transcript goes.
@@ -286,5 +287,9 @@ def decode_base64(text: str, where: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        text = f"Invalid '{where}': expected base64-encoded audio."
-        raise Refusal(text, "invalid_value", where) from None
+        raise not_base64(where) from None
+
+
+def not_base64(where: str) -> Refusal:
+    """What to raise for a field that is no base64."""
+    return Refusal(f"Invalid '{where}': expected base64-encoded audio.", "invalid_value", where)

@@ -91,11 +91,17 @@ _REPLACING = {
 }
 _SORTS = _HANDSHAKE | _LINK | _PACE | _BESIDE | _REPLACING
 
+FORM: Final = (
+    "NAME[=VALUE][@WHEN]",
+    "a default VALUE stands in (), a default WHEN in []; WHEN may be a server event (@response.created), its n-th "
+    "occurrence (@response.audio.delta#5), or, unless the fault changes an event, seconds since the connection (@2.5s)",
+)
+"""How a fault is written, and what that means."""
+
 FAULTS: Final[dict[str, str]] = {
-    name: sort.help + (f"; at {sort.when} unless @WHEN says otherwise" if sort.when else "")
-    for name, sort in _SORTS.items()
+    name: sort.help + (f" [@{sort.when}]" if sort.when else "") for name, sort in _SORTS.items()
 }
-"""What each fault does, in a line."""
+"""What each fault does, in a line, with the moment it has when none is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,11 @@ class Fault:
     def in_handshake(self) -> bool:
         """Whether it happens before there is a session."""
         return self.name in _HANDSHAKE
+
+    @property
+    def can_be_armed(self) -> bool:
+        """Whether it can begin when the session has begun already."""
+        return not self.in_handshake and self.name != "expire"
 
     def __str__(self) -> str:
         value = f"={self.value:g}" if _SORTS[self.name].value is not None and self.value != NEVER else ""

@@ -99,7 +99,7 @@ class Listening:
         frame = (position_ms - self._base_ms) * self.form.rate // 1000 - self._first
         return min(max(0, frame), self._frames)
 
-    def append(self, data: bytes) -> list[Edge]:
+    def append(self, data: bytes | bytearray) -> list[Edge]:
         """Take in more sound, which must hold whole frames.
 
         Returns:

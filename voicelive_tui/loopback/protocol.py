@@ -10,6 +10,7 @@ built upon.
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 import secrets
 from typing import Any, TypeVar
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 MAX_APPEND_BYTES = 15 * 1024 * 1024
 """Voice Live: the most sound that one append may carry."""
+
+_MOST_LEVELS = 64
+_MOST_VALUES = 20_000
 
 
 class Refusal(Exception):  # noqa: N818  the protocol's word for it is "error", and this is not a fault of ours
@@ -58,6 +62,11 @@ class Unsupported(Refusal):
 
     def __init__(self, what: str, param: str | None = None) -> None:
         super().__init__(f"The loopback service does not support {what}.", "not_supported", param)
+
+
+def snapshot(value: Any) -> Any:
+    """A copy of JSON that shares nothing with ``value``; many times faster than ``copy.deepcopy``."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def new_id(prefix: str) -> str:
@@ -202,7 +211,24 @@ def _convert(data: JsonObject) -> ClientEvent:
     if event is None:
         known = ", ".join(f"'{each}'" for each in _EVENTS)
         raise Refusal(f"Invalid value: {name!r}. Supported values are: {known}.", "invalid_value", "type")
+    _check_shape(data)
     return convert(data, event)
+
+
+def _check_shape(data: JsonObject) -> None:
+    """Refuse what would take the service long to copy, or exceed its stack, on behalf of one client."""
+    level: list[JsonObject | list[Any]] = [data]
+    values = 0
+    for _ in range(_MOST_LEVELS):
+        values += sum(map(len, level))
+        if values > _MOST_VALUES:
+            break
+        inner = itertools.chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for value in inner if isinstance(value, dict | list)]
+        if not level:
+            return
+    text = f"An event may hold {_MOST_VALUES} values in {_MOST_LEVELS} levels at most."
+    raise Refusal(text, "invalid_event")
 
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<place>.*)`)?$", re.DOTALL)

@@ -8,6 +8,7 @@ it has nothing to do. Whoever ends it early calls ``finish``, which closes whate
 from __future__ import annotations
 
 import base64
+import bisect
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -28,6 +29,7 @@ DELTA_MS: Final = 100
 _WORDS_AHEAD = 2.5  # transcript deltas run so many times faster than the sound
 _TEXT_STEP = 0.02  # seconds between deltas of text and of arguments
 _ARGUMENTS_STEP = 8  # characters a delta of arguments
+_AFFORDABLE_STEP_MS = 20  # speech is cut by the token limit so exactly
 
 
 class Emit(Protocol):
@@ -293,13 +295,16 @@ class Response:
 
     def _affordable_ms(self, speech: Speech) -> int:
         """How much of the speech the token limit allows."""
-        end = speech.duration_ms
-        while end > 0:
-            said = "".join(word.what for word in speech.words if word.offset_ms <= end)
-            if not self._over(Tokens(text_tokens(said), audio_tokens(end))):
-                break
-            end -= 20
-        return max(0, end)
+        whole = speech.duration_ms
+
+        def over(end_ms: int) -> bool:
+            said = "".join(word.what for word in speech.words if word.offset_ms <= end_ms)
+            return self._over(Tokens(text_tokens(said), audio_tokens(end_ms)))
+
+        if not over(whole):
+            return whole
+        steps = range(0, whole, _AFFORDABLE_STEP_MS)
+        return steps[max(0, bisect.bisect_left(steps, True, key=over) - 1)]
 
     def _close_message(self, status: str) -> None:
         part, self._open = self._open, None

@@ -81,7 +81,7 @@ class Reply(Struct, forbid_unknown_fields=True, frozen=True):
         on: Condition: an answer to speech, to typed text, to tool results, or to nothing.
         match: Condition: this regular expression is found in the user's text, in whatever case.
         hears: The transcript of the user's speech: the author's word, since nothing recognises it.
-        say: What to say; see ``VARIABLES``.
+        say: What to say, 10,000 characters at most; see ``VARIABLES``.
         play: A WAV file to play instead of a synthetic voice; its path is relative to the script's.
         delay_ms: From the turn to the first sound.
         speed: How many times faster than real time the sound is sent.
@@ -191,7 +191,7 @@ def _check(script: Script) -> None:
     for index, reply in enumerate(script.reply):
         where = f"reply[{index}]"
         _check_pace(where, reply.delay_ms, reply.speed)
-        _check_faults(f"{where}.faults", reply.faults)
+        _check_faults(f"{where}.faults", reply.faults, in_reply=True)
         if reply.turn is not None and reply.turn < 1:
             raise ValueError(f"{where}.turn: expected a number from 1, not {reply.turn}.")
         if reply.match is not None:
@@ -216,12 +216,14 @@ def _check_pace(where: str, delay_ms: int | None, speed: float | None) -> None:
         raise ValueError(f"{dot}speed: expected 0.05 to 1000, not {speed}.")
 
 
-def _check_faults(where: str, given: tuple[str, ...]) -> None:
+def _check_faults(where: str, given: tuple[str, ...], *, in_reply: bool = False) -> None:
     for index, spec in enumerate(given):
         try:
-            faults.parse(spec)
+            fault = faults.parse(spec)
         except faults.FaultError as error:
             raise ValueError(f"{where}[{index}]: {error}") from None
+        if in_reply and not fault.can_be_armed:
+            raise ValueError(f"{where}[{index}]: {fault.name!r} is for whole sessions; put it above the replies.")
 
 
 def _check_variables(where: str, text: str) -> None:

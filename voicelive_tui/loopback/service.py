@@ -2,7 +2,10 @@
 
 Each connection has two tasks. The reader gives client events to the brain as they come, even while an answer is being
 sent, since pings are only answered by reading. The pump sends what is due and sleeps until something is. Speech is
-synthesized in one thread of the service's own.
+synthesized in one thread of the service's own, a few sentences at a time.
+
+No client can starve the others: the reader hands over to the loop after each message, large appends are carried out in
+slices, and a client that does not read its events is not read from either.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import hmac
 import socket
 import struct
@@ -29,12 +33,14 @@ from .brain import LIFETIME, Brain, SpeechJob
 from .faults import NEVER, Binary, Close, Fault, FaultError, Frame, Link, Reset, Stall, Text, parse
 from .formats import encode_speech
 from .script import Script
-from .voice import RATE, Mark, Speech, Voice, open_voice
+from .voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
 
 PATH = "/voice-live/realtime"
 
 _MAX_MESSAGE = 24 * 1024 * 1024  # base64 of a 15 MiB append, and its envelope
 _GOING_AWAY = 1001
+_MOST_WAITING = 1000  # events for a client that does not read; then it is not read from
+_LAST_WORDS = 5.0  # seconds that a session has to close of itself, once it has expired
 
 
 class ServiceError(Exception):
@@ -148,11 +154,20 @@ class LoopbackService:
             self._on_record(ServiceRecord(time.time(), kind, session, clean, data))
 
     async def synthesize(self, job: SpeechJob) -> tuple[Speech, bytes]:
-        """The speech for a job and its sound as coded, made in the service's thread."""
+        """The speech for a job and its sound as coded, made in the service's thread.
+
+        Raises:
+            AudioFileError: The file to be played cannot be read.
+        """
         assert self._threads is not None
         assert self._voice is not None
-        voice = await asyncio.wrap_future(self._voice)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _perform, voice, job)
+        voice = await asyncio.shield(asyncio.wrap_future(self._voice))
+        run = functools.partial(asyncio.get_running_loop().run_in_executor, self._threads)
+        if job.wav:
+            speech = await run(_read, job.wav, job.text)
+        else:  # piece by piece, so that other sessions have their turn in between
+            speech = join([await run(voice.speak, piece, job.speaker) for piece in pieces(job.text)])
+        return speech, await run(encode_speech, speech.samples, job.form)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """One client, from the handshake to the end."""
@@ -229,12 +244,6 @@ def _open_voice() -> Voice:
     return voice
 
 
-def _perform(voice: Voice, job: SpeechJob) -> tuple[Speech, bytes]:
-    """Synthesize, or read the file, and code the sound; runs in a thread."""
-    speech = _read(job.wav, job.text) if job.wav else voice.speak(job.text, job.speaker)
-    return speech, encode_speech(speech.samples, job.form)
-
-
 def _read(path: Path, text: str) -> Speech:
     """A sound file as speech, its words spread over it evenly."""
     sound, _ = pcm.load_wav(path)
@@ -273,18 +282,21 @@ class _Session:
         self._socket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
         self._link = Link(faults, now)
         expire = [fault for fault in faults if fault.name == "expire"]
+        lifetime = expire[0].value if expire else LIFETIME
         self._brain = Brain(
             request.query["model"],
             script,
             now=now,
             unix_time=time.time(),
             note=self._note,
-            lifetime=expire[0].value if expire else LIFETIME,
+            lifetime=lifetime,
         )
+        self._lifetime = lifetime + _LAST_WORDS
         self._expire = expire
         self._wake = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self._closing = False
-        self._voices: set[asyncio.Task[None]] = set()
+        self._voice: asyncio.Task[None] | None = None
 
     def _note(self, kind: str, text: str, data: dict[str, Any]) -> None:
         self._service.record(kind, self._brain.session_id, text, data)
@@ -297,10 +309,13 @@ class _Session:
         self._note("session", f"session begun: model {query['model']}", about)
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._pump())]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, timeout=self._lifetime, return_when=asyncio.FIRST_COMPLETED)
+            if not done and self._request.transport:  # it does not even read that it has expired
+                self._request.transport.abort()
         finally:
-            for task in (*tasks, *self._voices):
+            for task in tasks:
                 task.cancel()
+            self._hush()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
             code = self._socket.close_code
             self._note("closed", f"session ended: close code {code}", {"code": code})
@@ -319,6 +334,10 @@ class _Session:
             if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
                 self._brain.receive(message.data, time.monotonic())
                 self._wake.set()
+                await asyncio.sleep(0)
+                while self._brain.busy or self._brain.waiting > _MOST_WAITING:
+                    self._caught_up.clear()
+                    await self._caught_up.wait()
 
     async def _pump(self) -> None:
         """Send what is due, and sleep until something is."""
@@ -329,6 +348,7 @@ class _Session:
             self._think(now)
             for frame in self._link.take(now):
                 await self._perform(frame)
+            self._caught_up.set()
             self._report_faults()
             due = min(self._brain.next_due, self._link.next_due)
             if due <= time.monotonic():
@@ -352,9 +372,13 @@ class _Session:
             self._link.close(_GOING_AWAY, now)
             self._link.happened += self._expire
         for job in self._brain.take_jobs():
-            task = asyncio.create_task(self._speak(job))
-            self._voices.add(task)
-            task.add_done_callback(self._voices.discard)
+            self._hush()  # one response at a time: nobody waits for the speech before this
+            self._voice = asyncio.create_task(self._speak(job))
+
+    def _hush(self) -> None:
+        if self._voice:
+            self._voice.cancel()
+            self._voice = None
 
     async def _speak(self, job: SpeechJob) -> None:
         try:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from .formats import INPUT_RATES, OUTPUT_FORMATS, AudioFormat, Coding
 from .protocol import JsonObject, Refusal, Unsupported, convert
 from .vad import Rules
+
+_LARGEST = 1024 * 1024  # bytes of JSON: every update is answered with the whole of it
 
 INSTRUCTIONS = "You are a line check. You measure the sound that arrives and say what you measured."
 
@@ -128,6 +131,9 @@ class Settings:
         if changed.get("input_audio_echo_cancellation"):
             echo = {"reference_source": "server", "channels": 1, **changed["input_audio_echo_cancellation"]}
             changed["input_audio_echo_cancellation"] = echo
+        if len(msgspec.json.encode(self.json | changed)) > _LARGEST:
+            text = "The session is too large: all its fields together may hold 1 MiB of JSON."
+            raise Refusal(text, "invalid_value", "session")
         self._settle_input_format(changed)
         if audio_begun and _channels(changed, self.json) != self.input_format.channels:
             text = "The echo reference cannot be changed after audio was sent."

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
+import re
 import threading
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -26,6 +28,9 @@ RATE: Final = pcm.SAMPLE_RATE
 
 ASSISTANT: Final = "assistant"
 CALLER: Final = "caller"
+
+_PIECE = 300  # characters of a piece; one sentence may be longer
+_LONGEST_PIECE = 1200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,36 @@ class Speech:
     def duration_ms(self) -> int:
         """How long it takes to say it."""
         return len(self.samples) * 1000 // RATE
+
+
+def pieces(text: str) -> list[str]:
+    """A text cut where sentences end, for ``speak`` to be called of each; together the pieces are the text again."""
+    found = [""]
+    for sentence in re.split(r"(?<=[.!?]\s)", text):
+        for at in range(0, len(sentence) or 1, _LONGEST_PIECE):  # what has no sentences is cut anywhere
+            part = sentence[at : at + _LONGEST_PIECE]
+            if found[-1] and len(found[-1]) + len(part) > _PIECE:
+                found.append("")
+            found[-1] += part
+    return found
+
+
+def join(spoken: Sequence[Speech]) -> Speech:
+    """Utterances, at least one, spoken one after the other."""
+    if len(spoken) == 1:
+        return spoken[0]
+    starts = itertools.accumulate((len(piece.samples) for piece in spoken), initial=0)
+    offsets = [start * 1000 // RATE for start in starts]
+
+    def moved(marks: Sequence[Mark], by_ms: int) -> list[Mark]:
+        return [replace(mark, offset_ms=mark.offset_ms + by_ms) for mark in marks]
+
+    shifted = list(zip(spoken, offsets, strict=False))
+    return Speech(
+        np.concatenate([piece.samples for piece in spoken]),
+        tuple(mark for piece, offset in shifted for mark in moved(piece.words, offset)),
+        tuple(mark for piece, offset in shifted for mark in moved(piece.visemes, offset)),
+    )
 
 
 class Voice(Protocol):
