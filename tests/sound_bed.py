@@ -153,9 +153,8 @@ class SoundBed:
 
         def feed() -> None:
             assert feeder.stdin
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(BrokenPipeError), feeder.stdin:
                 feeder.stdin.write(pcm)
-                feeder.stdin.close()
 
         threading.Thread(target=feed, daemon=True).start()
         return feeder
@@ -214,6 +213,10 @@ class Recording:
             at = came
         return at
 
+    def first_sound(self) -> float:
+        """When the portion came that began the first sound; infinity if there was none."""
+        return next((came for came, portion in tuple(self._portions) if any(portion)), float("inf"))
+
     def sound_began(self) -> float:
         """When the portion came that began the last sound; infinity if there was none."""
         began, sounding = float("inf"), False
@@ -252,7 +255,9 @@ while True:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         output, _ = self._process.communicate()
-        self.worst = max((float(line) for line in output.split()), default=0.0)
+        self.stalls = [float(line) for line in output.split()]
+        """All stalls above 10 ms, in seconds."""
+        self.worst = max(self.stalls, default=0.0)
         """The longest stall seen, in seconds."""
 
 

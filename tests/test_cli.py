@@ -299,6 +299,13 @@ async def test_check_of_an_endpoint():
     assert "HTTP 401" in last["text"]
 
 
+def test_check_warns_of_a_key_on_the_command_line():
+    done = program("check", *DEAD, "--api-key", KEY, "--input-device", "none", "--output-device", "none")
+    assert done.returncode == 1
+    assert "can be seen by other users" in done.stderr
+    assert KEY not in done.stdout + done.stderr
+
+
 def test_check_of_a_bad_configuration(tmp_path):
     (tmp_path / "bad.toml").write_text("[sesion]\n")
     result = run("check", "--config", "bad.toml")

@@ -293,6 +293,33 @@ async def test_keys_of_the_dashboard_are_not_offered():
     assert not any("press" in line for line in lines)
 
 
+async def test_push_to_talk_is_for_the_dashboard():
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ws.send_json({"type": "session.updated", "session": {"id": "sess_1", "turn_detection": None}})
+        await until_closed(ws)
+
+    async with service(talk) as where:
+        status, lines = await conversation(where)
+    assert status == 1
+    assert words(lines)[-1] == "failed: push-to-talk needs the dashboard's key: choose another --turn-detection"
+
+
+async def test_an_answer_of_which_nothing_was_heard_is_marked_as_interrupted():
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        ids = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+        await ws.send_json({"type": "response.created", "response": {"id": "resp_1"}})
+        await ws.send_json({"type": "response.audio_transcript.delta", **ids, "delta": "Well,"})
+        await ws.send_json({"type": "response.audio.delta", **ids, "delta": "AAAA" * 8})  # too little to begin with
+        await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "item_2"})
+        await asyncio.sleep(3 * console.LOOK_SECONDS)  # until the console has looked
+        await ws.close()
+
+    async with service(talk) as where:
+        _, lines = await conversation(where)
+    assert "assistant: Well, [interrupted after 0.0 s]" in words(lines)
+
+
 # --- as a program, with real speech
 
 PROGRAM = [sys.executable, "-m", "voicelive_tui", "console", "--demo"]
@@ -407,7 +434,7 @@ def test_the_lines_carry_no_sound_but_its_size(ended, name):
     deltas = [event["delta"] for event in events if event["type"] == "response.audio.delta"]
     appends = [event["audio"] for event in events if event["type"] == "input_audio_buffer.append"]
     assert all(set(sound) == {"bytes"} for sound in deltas + appends)
-    assert {sound["bytes"] for sound in appends} == {pcm.ms_to_bytes(40)}
+    assert {sound["bytes"] for sound in appends} == {40 * 48}
     assert max(map(len, ended[name].out.splitlines())) < 10_000
 
 

@@ -300,3 +300,29 @@ async def test_the_reason_why_there_is_no_credential_is_the_reason_of_the_failur
     assert live.state.connection.problem == "no token: run az login"
     await live.close()
     await running
+
+
+async def test_a_reset_while_connecting_begins_anew_and_is_not_remembered_later() -> None:
+    connection = ScriptedConnection("session.update")
+    attempts: list[asyncio.Event] = []
+
+    async def connect(service: Service, model: str, credential: Credential) -> Any:
+        attempts.append(asyncio.Event())
+        if len(attempts) == 1:
+            await attempts[0].wait()  # a handshake that hangs
+        return connection
+
+    live, recorder = scripted(connect)
+    running = asyncio.create_task(live.run())
+    await until(lambda: len(attempts) == 1)
+    live.apply(inputs.ResetPressed())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: ready(live), "the second attempt succeeds")
+    connection.emit(LinkClosed(1011))
+    await until(lambda: live.state.connection.link is Link.CLOSED)
+    assert "code 1011" in live.state.connection.problem
+    await asyncio.sleep(0.05)
+    assert len(attempts) == 2  # a link that ends by itself is not made again by itself
+    await live.close()
+    await running
+    assert recorder.count(inputs.Connecting) == 2

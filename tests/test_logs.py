@@ -296,3 +296,9 @@ def test_a_listener_whose_loop_is_gone_disturbs_nobody(tmp_path, capfd):
 
 def test_levels_are_those_that_the_configuration_knows():
     assert set(config.Level.__args__) == {"debug", "info", "warning", "error"}
+
+
+def test_text_of_the_service_cannot_pass_for_a_record_of_its_own(tmp_path):
+    path = started(tmp_path)
+    ours.warning("error from the service: %s", "bad\n2026-01-01 00:00:00,000 INFO    voicelive_tui.live: all is well")
+    assert len(path.read_text().splitlines()) == 1

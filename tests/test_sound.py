@@ -9,10 +9,10 @@ import pytest
 
 from tests.conversing import until
 from voicelive_tui.audio import backends
-from voicelive_tui.audio.backends import AudioError
+from voicelive_tui.audio.backends import THREAD_PREFIX, AudioError, hanging
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.config import Audio
-from voicelive_tui.sound import THREAD_PREFIX, Sound, hanging, off_loop
+from voicelive_tui.sound import EASED_LATENCY, UNDERFLOWS, WATCH_SECONDS, Sound, off_loop
 
 
 class Reports(list[tuple[str, str, str]]):
@@ -25,11 +25,13 @@ class Switchboard:
 
     present: set[str]
     freeze: threading.Event | None = None
+    latencies: list[Any]
 
     def open_input(self, engine: AudioEngine, device: str, source: Any) -> Any:
         return self._named(device, backends.input_for("none"), engine)
 
     def open_output(self, engine: AudioEngine, device: str, latency: Any) -> Any:
+        self.latencies.append(latency)
         return self._named(device, backends.output_for("none"), engine)
 
     def rescan(self) -> None:
@@ -49,7 +51,7 @@ class Switchboard:
 def board(monkeypatch: pytest.MonkeyPatch) -> type[Switchboard]:
     """The switchboard, as the backend of all names that begin with "test:"."""
 
-    board = type("Board", (Switchboard,), {"present": {"test:mic", "test:speaker", "test:headset"}})
+    board = type("Board", (Switchboard,), {"present": {"test:mic", "test:speaker", "test:headset"}, "latencies": []})
     registry = {"test:": "tests.test_sound:BOARD", **backends.BACKENDS, "": "tests.test_sound:BOARD"}
     monkeypatch.setattr(backends, "BACKENDS", registry)
     monkeypatch.setattr("tests.test_sound.BOARD", board, raising=False)
@@ -108,11 +110,64 @@ async def test_a_stream_that_ends_is_noticed_said_and_opened_again_when_it_is_ba
     board.present.remove("test:mic")
     streams.engine.watchdog.ended("input")
     await until(lambda: reports[-1][2] != "", "the loss is said")
-    assert reports[-1] == ("input", "", "the audio input has stopped: is the device still there?")
+    assert reports[-1] == ("input", "", "the microphone was lost: its device or its sound server is gone")
     before = streams.engine.blocks_in
+    await until(lambda: streams.engine.stalled() == set(), "it is closed, and cannot be opened again")
+    assert streams.stalled == {"input"}  # and still not taken for well
     board.present.add("test:mic")
     await until(lambda: reports[-1] == ("input", "test:mic", ""), "it is back")
     await until(lambda: streams.engine.blocks_in > before)
+    assert streams.stalled == set()
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await streams.close()
+
+
+async def test_the_default_stands_in_for_a_lost_device_until_that_is_back(
+    board: type[Switchboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicelive_tui.sound.RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("voicelive_tui.audio.duplex.RESCAN_SECONDS", 0.1)
+    reports = Reports()
+    streams = sound(reports)
+    await streams.check()
+    await streams.start_capture()
+    watch = asyncio.create_task(streams.watch())
+    await until(lambda: streams.engine.blocks_in > 0)
+    board.present.add("")
+    board.present.remove("test:mic")
+    streams.engine.watchdog.ended("input")
+    await until(lambda: 'instead of "test:mic"' in reports[-1][1], "the default is there")
+    assert streams.stalled == set()
+    board.present.add("test:mic")
+    await until(lambda: reports[-1] == ("input", "test:mic", ""), "the chosen one is back, and it is said")
+    board.present.clear()
+    streams.engine.watchdog.ended("input")
+    await until(lambda: reports[-1] == ("output", "", "there is no device test:speaker"), "lost in the search")
+    assert streams.stalled >= {"output"}
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await streams.close()
+
+
+async def test_a_speaker_that_runs_out_of_sound_again_and_again_holds_more_once_it_is_silent(
+    board: type[Switchboard],
+) -> None:
+    reports = Reports()
+    streams = sound(reports)
+    await streams.check()
+    watch = asyncio.create_task(streams.watch())
+    streams.engine.play("item", b"\1\0" * 24_000)
+    await until(lambda: streams.engine.playing)
+    streams.engine.underflows += UNDERFLOWS  # as the device's callback counts them
+    await asyncio.sleep(2 * WATCH_SECONDS)
+    assert board.latencies == ["low"]
+    streams.engine.finish("item")
+    await until(lambda: streams.engine.events() is not None and len(board.latencies) > 1, "it is opened anew")
+    assert not streams.engine.playing
+    assert board.latencies == ["low", EASED_LATENCY]
+    await until(lambda: "ran out of sound" in reports[-1][1])
+    assert reports[-1][0::2] == ("output", "")
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
     await streams.close()

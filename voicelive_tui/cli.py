@@ -17,7 +17,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -29,7 +28,7 @@ import click
 from voicelive_tui import __version__, config, credentials, logs, startup
 from voicelive_tui.audio.native import native_stderr_to
 from voicelive_tui.config import ConfigError, Settings
-from voicelive_tui.session.state import Link, SessionState
+from voicelive_tui.session.state import SessionState
 
 if TYPE_CHECKING:
     from voicelive_tui.live import LiveSession
@@ -178,7 +177,7 @@ class _ServeCommand(click.Command):
 @click.option("--api-key", metavar="KEY", envvar="VOICELIVE_TUI_SERVE_KEY", help="Demand this key of clients.")
 @click.option("--script", metavar="FILE", help="TOML file that says what the assistant does; or a shipped one's name.")
 @click.option("--check", "only_check", is_flag=True, help="Check the script, and end.")
-@click.option("--fault", "faults", metavar="NAME[=VALUE]", multiple=True, help="What goes wrong; see below.")
+@click.option("--fault", "faults", metavar="NAME[=VALUE][@WHEN]", multiple=True, help="What goes wrong; see below.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each session, turn and fault.")
 def serve(
     *,
@@ -233,8 +232,8 @@ def _leave(status: int) -> None:
             stream.flush()
         except OSError:  # the reader is gone, or the disk full; the interpreter must not try again
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    hung = [thread for thread in threading.enumerate() if thread.name.startswith("audio: ")]
-    if hung:
+    backends = sys.modules.get("voicelive_tui.audio.backends")  # where nothing loaded it, nothing can hang
+    if backends and backends.hanging():
         os._exit(status)
     sys.exit(status)
 
@@ -270,13 +269,15 @@ def _settings(options: dict[str, Any]) -> tuple[Settings, bool]:
 
 
 def _begin(options: dict[str, Any]) -> tuple[Settings, bool, Path]:
-    """Settings, whether this is the demo, and the log file that is in use from here on.
+    """Settings, whether this is the demo, and the log file that is in use from here on; warns of a key in the open.
 
     Raises:
         ConfigError: They cannot be used.
     """
     settings, demo = _settings(options)
     log_path = logs.start(settings.logging, verbose=bool(options.get("verbose")), secrets=startup.secrets(settings))
+    if "api_key" in options:
+        click.echo(f"{config.APP_NAME}: {KEY_IS_SEEN}", err=True)
     return settings, demo, log_path
 
 
@@ -284,8 +285,6 @@ def _run(options: dict[str, Any], front: "Front") -> int:
     """Hold a conversation behind one of the two fronts."""
     try:
         settings, demo, log_path = _begin(options)
-        if "api_key" in options:
-            click.echo(f"{config.APP_NAME}: {KEY_IS_SEEN}", err=True)
         _demand_files(settings)
         for number, status in _ENDINGS:  # until `_on_signals` has its say there is nothing to put in order
             signal.signal(number, functools.partial(_leave_at_once, status))
@@ -352,6 +351,10 @@ def _on_signals(end: Callable[[int], object]) -> None:
 
 
 async def _dashboard(settings: Settings, joining: "Joining") -> tuple[int, SessionState]:
+    if settings.ui.lean and os.environ.get("COLORTERM") in ("truecolor", "24bit"):
+        # A colour of 24 bits takes twice the bytes of one of 256. Textual reads this when it is loaded: after that
+        # there is no way to choose.
+        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")
     from voicelive_tui import realtime  # noqa: PLC0415
     from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
 
@@ -365,7 +368,7 @@ async def _dashboard(settings: Settings, joining: "Joining") -> tuple[int, Sessi
         collecting.cancel()
     await late.close()
     status = app.return_code or 0
-    return (FAILED if status == 0 and late.state.connection.link is Link.FAILED else status), late.state
+    return (FAILED if status == 0 and late.state.connection.failed else status), late.state
 
 
 def _demand_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:

@@ -70,11 +70,11 @@ async def _until_over(live: LiveSession, running: "asyncio.Task[None]", writer: 
         writer.look(state)
         if writer.problem:
             return ""
-        if state.connection.link is Link.FAILED:
-            return state.connection.problem
-        if state.connection.link is Link.CLOSED:
-            return "" if state.connection.close_code == 1000 else state.connection.problem
+        if state.connection.link in (Link.FAILED, Link.CLOSED):
+            return state.connection.problem if state.connection.failed else ""
         captured = captured or state.microphone.capturing
+        if state.microphone.push_to_talk:
+            return "push-to-talk needs the dashboard's key: choose another --turn-detection"
         if not captured and (state.input.problem or state.output.problem):
             return state.input.problem or state.output.problem
         if state.counts.events_in != events:
@@ -179,17 +179,18 @@ class _Lines(_Writer):
         said = f"{word}: {detail}" if detail and "press " not in detail else word  # the keys are the dashboard's
         if state.connection.link is Link.READY and (before is None or before.connection.link is not Link.READY):
             self._line(f"session ready: {state.connection.session_id} (model {state.in_force.get('model', '?')})")
-        for problem in state.problems[len(before.problems) if before else 0 :]:
-            self._line(f"{problem.severity}: {problem.text}")
+        for problem in state.problems:
+            if before is None or problem.seq >= before.log.next_seq:
+                self._line(f"{problem.severity}: {problem.text}")
         for entry in state.transcript:
             over = entry.status in (EntryStatus.DONE, EntryStatus.FAILED, EntryStatus.INTERRUPTED)
             if not over or entry.item_id in self._told or not (entry.text or entry.note or entry.tool):
                 continue
             self._told.add(entry.item_id)
-            words = (
-                entry.text or f"{entry.tool} {entry.arguments} → {entry.output}".strip() if entry.tool else entry.text
-            )
-            cut = f" [interrupted after {entry.heard_ms / 1000:.1f} s]" if entry.heard_ms and not _whole(entry) else ""
+            words = entry.text or (f"{entry.tool} {entry.arguments} → {entry.output}" if entry.tool else "")
+            cut = ""
+            if entry.status is EntryStatus.INTERRUPTED and entry.heard_ms is not None:
+                cut = f" [interrupted after {entry.heard_ms / 1000:.1f} s]"
             self._line(f"{entry.role}: {words}{f' [{entry.note}]' if entry.note else ''}{cut}")
         self._say(said)
 
@@ -203,7 +204,3 @@ class _Lines(_Writer):
 
     def _line(self, text: str) -> None:
         self._write(f"{datetime.now().astimezone():%H:%M:%S}  {printable(text)}")
-
-
-def _whole(entry: Any) -> bool:
-    return entry.status is EntryStatus.DONE

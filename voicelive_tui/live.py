@@ -125,7 +125,7 @@ class LiveSession:
             overflows=counters.overflows,
             native_messages=self._native_messages(),
             output_latency_ms=self.sound.output_latency_ms,
-            stalled=tuple(sorted(self.engine.stalled())),
+            stalled=tuple(sorted(self.sound.stalled)),
         )
 
     async def devices(self) -> list[DeviceChoice]:
@@ -224,7 +224,8 @@ class LiveSession:
             self.apply(inputs.ConnectFailed(str(problem)))
             return
         except asyncio.CancelledError:
-            if not self._closing:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # it is not the attempt that was called off, but all of this
                 raise
             return
         finally:
@@ -326,6 +327,8 @@ class LiveSession:
             case effects.Disconnect() | effects.Reconnect():
                 if isinstance(effect, effects.Reconnect):
                     self._reconnect.set()
+                    if self._attempt is not None:  # it may hang for as long as a handshake may take
+                        self._attempt.cancel()
                 if self._connection is not None:
                     self._start(self._connection.close())
 

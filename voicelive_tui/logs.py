@@ -39,6 +39,8 @@ class _Readable(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
+        if not record.exc_info:  # a line end from the wire must not look like the next record
+            text = text.replace("\n", "\N{SYMBOL FOR NEWLINE}")
         for secret in self._secrets:
             text = text.replace(secret, "<hidden>")
         if len(text) > LONGEST_RECORD and not record.exc_info:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from voicelive_tui.audio.backends import (
     CUT_TIME_LIMIT,
+    THREAD_PREFIX,
     TIME_LIMIT,
     AudioError,
     Checked,
@@ -26,11 +27,13 @@ from voicelive_tui.config import Audio
 
 log = logging.getLogger(__name__)
 
-THREAD_PREFIX = "audio: "
-"""How the threads of blocking calls are named; one that is alive at the end hangs."""
 WATCH_SECONDS = 0.25
 RETRY_SECONDS = 2.0
 """Between tries to open a device that went away."""
+EASED_LATENCY = 0.12
+"""Seconds that the speaker's device is given to hold once it ran out of sound `UNDERFLOWS` times in
+`UNDERFLOW_SECONDS`: three times the lowest on PulseAudio. Interrupting is no slower for it, see `Duplex.cut`."""
+UNDERFLOWS, UNDERFLOW_SECONDS = 3, 30.0
 
 _T = TypeVar("_T")
 Report = Callable[[Direction, str, str], None]
@@ -71,11 +74,6 @@ async def off_loop(call: Callable[[], _T], what: str, limit: float = TIME_LIMIT)
         raise AudioError(f"{what} took longer than {limit:g} s: the sound server does not answer", "timeout") from None
 
 
-def hanging() -> bool:
-    """Whether a blocking call still hangs. Then leave by `os._exit`: PortAudio's own exit would hang too."""
-    return any(thread.name.startswith(THREAD_PREFIX) for thread in threading.enumerate())
-
-
 class Sound:
     """The engine and its two streams (`Duplex`), awaitable.
 
@@ -98,6 +96,8 @@ class Sound:
         )
         self._report = report
         self._open: dict[Direction, str] = {}  # what is open, in words
+        self._lost: dict[Direction, int] = {}  # and the count of blocks at that time: it grows once sound flows again
+        self._underflows, self._underflows_since = 0, time.monotonic()  # as counted at that time
         self._stand_in: OutputStream | None = None  # plays to nobody, so that a conversation without a speaker goes on
 
     @property
@@ -109,6 +109,11 @@ class Sound:
     def input_ended(self) -> bool:
         """Whether the file that stands in for the microphone is over."""
         return self._duplex.input_ended
+
+    @property
+    def stalled(self) -> set[Direction]:
+        """The directions that stopped by themselves, until sound flows again."""
+        return self.engine.stalled() | self._lost.keys()
 
     @property
     def output_latency_ms(self) -> float:
@@ -169,9 +174,11 @@ class Sound:
             await self._end(direction)
 
     async def watch(self) -> None:
-        """Notice streams that stall or end, say so, and bring them back: the same device, else the default one."""
-        lost: dict[Direction, int] = {}  # with the count of blocks at that time: it grows again once sound flows
-        next_try, complaint = 0.0, ""
+        """Notice streams that stall or end, say so, and bring them back: the same device, else the default one.
+
+        A speaker that runs out of sound again and again gets a higher latency at the next moment of silence.
+        """
+        lost, next_try, complaint = self._lost, 0.0, ""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             stalled = self.engine.stalled()
@@ -179,9 +186,10 @@ class Sound:
                 if direction in self._open and direction not in stalled and self._blocks(direction) > lost[direction]:
                     del lost[direction]
                     self._report(direction, self._open[direction], "")
+                    complaint = ""
             for direction in stalled - lost.keys():
                 lost[direction] = self._blocks(direction)
-                self._report(direction, "", f"the audio {direction} has stopped: is the device still there?")
+                self._report(direction, "", self.engine.watchdog.reason(direction))
             if (lost or self._duplex.incomplete) and time.monotonic() > next_try:
                 await self._recover(stalled)
                 lost |= {direction: self._blocks(direction) for direction in lost}
@@ -189,6 +197,7 @@ class Sound:
             if self._is_microphone and not lost and complaint != self.engine.complaint():
                 complaint = self.engine.complaint()
                 self._report("input", self._open["input"], complaint)
+            await self._ease_output()
 
     async def _recover(self, stalled: set[Direction]) -> None:
         for direction in stalled:
@@ -198,9 +207,36 @@ class Sound:
             results = await off_loop(lambda: self._duplex.recover(stalled), "bringing sound back", 2 * TIME_LIMIT)
         except AudioError:
             results = []  # that the device is lost has been said
-        self._open |= {result.direction: result.sentence for result in results if result.ok}
+        for result in results:
+            direction, before = result.direction, self._open.pop(result.direction, "")
+            if result.ok:
+                self._open[direction] = result.sentence
+            elif direction not in self._lost:  # it was well, and was closed to find the other one
+                self._lost[direction] = self._blocks(direction)
+                self._report(direction, "", result.sentence)
+            if result.ok and direction not in self._lost and result.sentence != before:
+                self._report(direction, result.sentence, "")
         if "output" not in self._open:
             await self._begin_stand_in()
+
+    async def _ease_output(self) -> None:
+        """Let the speaker hold more when it ran out of sound repeatedly; that waits for a moment of silence."""
+        strained = self.engine.underflows - self._underflows >= UNDERFLOWS
+        if strained and self.engine.playing:
+            return
+        if strained or time.monotonic() - self._underflows_since > UNDERFLOW_SECONDS:
+            self._underflows, self._underflows_since = self.engine.underflows, time.monotonic()
+        before = self.output_latency_ms
+        if not strained or "output" not in self._open or "output" in self._lost or before >= EASED_LATENCY * 1000:
+            return
+        try:
+            opened = await off_loop(lambda: self._duplex.ease(EASED_LATENCY), "raising the speaker's latency")
+        except AudioError as problem:
+            self._open.pop("output")
+            self._report("output", "", str(problem))
+            return
+        self._open["output"] = f"{opened} (raised from {before:.0f} ms: the speaker ran out of sound repeatedly)"
+        self._report("output", self._open["output"], "")
 
     @property
     def _is_microphone(self) -> bool:
@@ -232,10 +268,12 @@ class Sound:
     async def _end(self, direction: Direction) -> None:
         if was := self._open.pop(direction, None):
             log.info("%s stopped: %s", "capture" if direction == "input" else "playback", was)
+        self._lost.pop(direction, None)
         try:
             await off_loop(lambda: self._duplex.close(direction), f"closing the audio {direction}")
         except AudioError as problem:
-            self._report(direction, "", str(problem))
+            if was:  # else why it could not be opened has been said
+                self._report(direction, "", str(problem))
 
     async def _begin_stand_in(self) -> None:
         if self._stand_in is None:

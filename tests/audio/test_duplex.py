@@ -73,6 +73,18 @@ def test_both_are_opened_and_one_may_be_missing(board):
     assert pair.cut() == 5.0
 
 
+def test_easing_opens_the_speaker_alone_anew(board):
+    pair = Duplex(AudioEngine())
+    pair.open()
+    board.journal.clear()
+    assert pair.ease(0.12) == "default"
+    assert board.journal == ["close default", "start default"]
+    board.plugged.clear()
+    with pytest.raises(AudioError, match="no default"):
+        pair.ease(0.2)
+    assert pair.incomplete == {"output"}
+
+
 def test_without_a_speaker_there_is_nothing_to_cut(board):
     pair = Duplex(AudioEngine(), output_device="nothing")
     pair.open()

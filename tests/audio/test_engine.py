@@ -212,11 +212,15 @@ def test_counters_count(clock):
     engine.captured(silence(480), clock.now, clock.now, overflow=True)
     out = memoryview(bytearray(BLOCK_BYTES))
     engine.fill(out, clock.now, clock.now, underflow=True)
+    assert engine.counters().underflows == 0  # it ran out of silence, which nobody hears
     engine.play("a", tone(-10, 100))
+    engine.fill(out, clock.now + 0.04, clock.now, underflow=True)
+    assert engine.counters().underflows == 0  # still
+    engine.fill(out, clock.now + 0.06, clock.now + 0.02, underflow=True)
     engine.flush()
     engine.play("a", tone(-10, 100))
     counted = engine.counters()
-    assert (counted.blocks_in, counted.blocks_out, counted.overflows, counted.underflows) == (1, 1, 1, 1)
+    assert (counted.blocks_in, counted.blocks_out, counted.overflows, counted.underflows) == (1, 3, 1, 1)
     assert counted.late_ms == 100
 
 

@@ -74,3 +74,7 @@ def test_any_event_can_be_written_as_one_line_of_json(event: dict[str, Any]) -> 
 def test_an_error_in_words() -> None:
     assert error_text({"message": "No.", "code": "bad", "param": "voice"}) == "No. (code bad, param voice)"
     assert error_text({"message": None}) == "the service gave no message"
+
+
+def test_an_error_is_told_in_one_line() -> None:
+    assert error_text({"message": " two\nlines ", "code": "c"}) == "two lines (code c)"

@@ -136,6 +136,16 @@ def test_push_to_talk_sends_only_during_a_turn_and_asks_at_its_end() -> None:
     assert (turn.began_by, turn.item_id) == ("talk", "item_u")
 
 
+def test_a_push_to_talk_turn_in_which_nothing_was_said_is_not_measured_from_an_older_word() -> None:
+    fold = ready(type=None)
+    heard_before = fold.now
+    fold.feed(inputs.TalkPressed(), inputs.VoicedUntil(heard_before))
+    assert fold.state.turn is not None
+    assert fold.state.turn.voiced_at is None
+    fold.feed(inputs.VoicedUntil(fold.now))
+    assert fold.state.turn.voiced_at == pytest.approx(fold.now - 0.010)
+
+
 def test_talking_over_an_answer_cancels_it_first() -> None:
     fold = ready(type=None)
     fold.feed(*answer())
@@ -162,6 +172,12 @@ def test_a_lost_link_is_told_and_a_close_of_ours_is_not_a_problem() -> None:
     fold = ready()
     fold.feed(inputs.Disconnected(1000, ""))
     assert fold.state.connection.problem == ""
+
+
+def test_what_had_come_of_an_answer_when_the_link_was_lost_is_heard_to_its_end() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.PlaybackStarted("item_a", fold.now))
+    assert effects.FinishItem("item_a") in fold.feed(inputs.Disconnected(1006, "the connection was lost"))
 
 
 def test_client_events_are_logged_with_their_bytes_in_place_of_the_sound() -> None:

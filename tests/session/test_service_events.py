@@ -5,6 +5,7 @@ import pytest
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, answer, ready, sent
 from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.service_events import PINNED
 from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
 
 
@@ -19,7 +20,8 @@ def test_a_spoken_turn_folds_to_the_same_conversation_in_both_manners(manner: st
         ("user", "What is the largest lake?", EntryStatus.DONE),
         ("assistant", "It is Lake Superior.", EntryStatus.DONE),
     ]
-    assert all(entry.placed for entry in fold.state.transcript)
+    user, assistant = fold.state.transcript
+    assert (user.follows, assistant.follows) == ("", user.item_id)
     assert [type(effect) for effect in fold.effects if isinstance(effect, effects.Play | effects.FinishItem)] == [
         effects.Play,
         effects.Play,
@@ -202,3 +204,74 @@ def test_deleted_items_leave_the_transcript() -> None:
     fold = ready()
     fold.feed(*answer(), {"type": "conversation.item.deleted", "item_id": "item_a"})
     assert fold.state.transcript == ()
+
+
+def test_an_answer_that_came_to_nothing_does_not_keep_the_next_question_waiting() -> None:
+    fold = ready()
+    fold.feed(*answer())  # and no response.done ever comes for it
+    assert sent(fold.feed(inputs.TextTyped("anyone there?"))) == ["response.cancel", "conversation.item.create"]
+    nothing = {"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}}
+    assert sent(fold.feed(nothing)) == ["response.create"]
+    assert fold.state.response is None
+    assert sent(fold.feed(nothing)) == []
+
+
+def test_a_cancelled_answer_that_never_ends_is_cancelled_again_by_the_next_question() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.InterruptPressed())  # and no response.done comes for the cancellation
+    assert sent(fold.feed(inputs.TextTyped("anyone there?"))) == ["conversation.item.create", "response.cancel"]
+    nothing = {"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}}
+    assert sent(fold.feed(nothing)) == ["response.create"]
+
+
+def test_a_note_that_nothing_was_cancelled_leaves_the_next_response_alone() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.InterruptPressed())
+    fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "completed"}}, *answer("b", "resp_2"))
+    fold.feed({"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}})
+    assert fold.state.response is not None
+    assert fold.state.response.response_id == "resp_2"
+
+
+def test_an_answer_that_was_refused_is_not_waited_for() -> None:
+    fold = ready()
+    fold.feed(inputs.TextTyped("hello"))
+    assert fold.state.activity is Activity.THINKING
+    fold.feed({"type": "error", "error": {"message": "quota", "code": "rate_limit", "event_id": "create"}})
+    assert fold.state.activity is Activity.READY
+
+
+def test_a_response_that_is_done_twice_counts_once() -> None:
+    fold = ready()
+    failed = {"id": "resp_1", "status": "failed", "usage": {"total_tokens": 10, "input_tokens": 4, "output_tokens": 6}}
+    fold.feed(*answer(), *[{"type": "response.done", "response": failed}] * 2)
+    assert (fold.state.usage.responses, fold.state.usage.total) == (1, 10)
+    assert fold.state.counts.errors == 1
+
+
+def test_sound_that_comes_after_its_item_s_end_is_ended_as_well() -> None:
+    fold = ready()
+    fold.feed(*answer(done=True))
+    play, *rest = fold.feed(answer()[-1])
+    assert isinstance(play, effects.Play)
+    assert rest == [effects.FinishItem("item_a")]  # or the speaker would wait for more of it for ever
+
+
+def test_problems_without_end_are_kept_to_a_limit() -> None:
+    fold = ready()
+    fold.feed(*[{"type": "warning", "warning": {"message": str(number)}} for number in range(PINNED + 5)])
+    assert len(fold.state.problems) == PINNED
+    assert fold.state.problems[-1].text == str(PINNED + 4)
+
+
+def test_the_session_is_configured_once() -> None:
+    fold = ready()
+    assert sent(fold.feed({"type": "session.created", "session": {"id": "sess_1"}})) == []
+
+
+def test_half_a_frame_is_nothing_to_wait_for() -> None:
+    fold = ready()
+    fold.feed(*answer()[:-1])
+    half = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": "AA=="}
+    fold.feed(half, {"type": "response.done", "response": {"id": "resp_1", "status": "completed"}})
+    assert fold.state.activity is Activity.READY

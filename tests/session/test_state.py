@@ -65,6 +65,11 @@ READY = Connection(link=Link.READY)
         (SessionState(READY), "ready", "say something"),
         (SessionState(READY, microphone=Microphone(push_to_talk=True)), "ready", "press space to talk"),
         (SessionState(READY, microphone=Microphone(muted=True)), "muted", "press m to be heard again"),
+        (
+            SessionState(READY, activity=Activity.LISTENING, microphone=Microphone(push_to_talk=True, talking=True)),
+            "talking",
+            "press space to send",
+        ),
         (SessionState(READY, input=Device("", "no device")), "ready", "no microphone: press t to type"),
         (SessionState(READY, activity=Activity.SPEAKING), "speaking", "speak or press i to interrupt"),
         (SessionState(READY, activity=Activity.INTERRUPTED), "interrupted", "the answer was cut off"),
@@ -72,6 +77,14 @@ READY = Connection(link=Link.READY)
 )
 def test_the_headline_says_what_is_going_on(state: SessionState, word: str, detail: str) -> None:
     assert headline(state) == (word, detail)
+
+
+@pytest.mark.parametrize(
+    ("link", "code", "failed"),
+    [(Link.READY, None, False), (Link.FAILED, None, True), (Link.CLOSED, 1000, False), (Link.CLOSED, 1011, True)],
+)
+def test_a_connection_failed_unless_it_was_closed_normally(link: Link, code: int | None, failed: bool) -> None:
+    assert Connection(link, close_code=code).failed is failed
 
 
 def test_latency_runs_from_the_last_voiced_sample_to_the_first_sample_heard() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.session.transcript import Transcript, change, find, place, remove, update
+from voicelive_tui.session.transcript import LIMIT, Transcript, change, find, place, remove, update
 
 IDS = st.sampled_from(["a", "b", "c", "d", "e", ""])
 
@@ -38,6 +38,22 @@ def test_no_placing_loses_or_doubles_an_item(moves: list[tuple[str, str]]) -> No
         if item_id and previous and item_id != previous:
             assert find(transcript, item_id) == find(transcript, previous) + 1
     assert sorted(order(transcript)) == list("abcde")
+
+
+@given(st.permutations("abcdef"))
+def test_the_conversation_is_in_order_whichever_item_is_told_of_first(arriving: list[str]) -> None:
+    transcript: Transcript = ()
+    for item_id in arriving:
+        transcript = update(transcript, item_id, "user", 0.0)
+        transcript = place(transcript, item_id, {"b": "a", "c": "b", "d": "c", "e": "d", "f": "e"}.get(item_id, ""))
+    assert order(transcript) == "abcdef"
+
+
+def test_only_the_latest_entries_are_kept() -> None:
+    transcript: Transcript = ()
+    for number in range(LIMIT + 3):
+        transcript = update(transcript, f"item_{number}", "user", 0.0)
+    assert (len(transcript), transcript[0].item_id, transcript[-1].item_id) == (LIMIT, "item_3", f"item_{LIMIT + 2}")
 
 
 def test_update_makes_or_changes_and_change_never_makes() -> None:

@@ -32,6 +32,8 @@ TIME_LIMIT = 5.0
 """Seconds allowed to a call that opens, closes or lists devices."""
 CUT_TIME_LIMIT = 1.0
 """Seconds allowed to a cut: 2 ms are usual, over a network two round trips."""
+THREAD_PREFIX = "audio: "
+"""How the threads of blocking calls are named; see `hanging`."""
 
 _T = TypeVar("_T")
 
@@ -251,8 +253,7 @@ def check(input_device: str, output_device: str, latency: Latency = "low") -> li
 def run_bounded(call: Callable[[], _T], what: str, limit: float = TIME_LIMIT) -> _T:
     """Run a blocking call in a daemon thread and wait for it, but not for ever.
 
-    A call that outlives its limit is left alone: its thread, named "audio: ...", does not stop the program from ending,
-    but PortAudio's own exit handler would hang too; leave by `os._exit` then.
+    A call that outlives its limit is left alone; see `hanging`.
 
     Args:
         call: What to run.
@@ -271,7 +272,7 @@ def run_bounded(call: Callable[[], _T], what: str, limit: float = TIME_LIMIT) ->
         except BaseException as error:  # handed to the caller's thread
             failure.append(error)
 
-    thread = threading.Thread(target=run, name=f"audio: {what}", daemon=True)
+    thread = threading.Thread(target=run, name=f"{THREAD_PREFIX}{what}", daemon=True)
     thread.start()
     thread.join(limit)
     if thread.is_alive():
@@ -279,3 +280,8 @@ def run_bounded(call: Callable[[], _T], what: str, limit: float = TIME_LIMIT) ->
     if failure:
         raise failure[0]
     return result[0]
+
+
+def hanging() -> bool:
+    """Whether a blocking call still hangs. Then leave by `os._exit`: PortAudio's own exit handler would hang too."""
+    return any(thread.name.startswith(THREAD_PREFIX) for thread in threading.enumerate())

@@ -58,6 +58,7 @@ class Duplex:
         self._input: InputStream | None = None
         self._output: OutputStream | None = None
         self._lock = threading.Lock()  # held by all but cut, which waits for nothing but the speaker's closing
+        self._lock_of_others = threading.Lock()  # by what is not PortAudio's, and cannot hang with a sound server
         self._speaker = threading.Lock()
         self._wanted: set[Direction] = set()
         self._away: set[Direction] = set()
@@ -83,16 +84,22 @@ class Duplex:
 
         What could not be opened is wanted nevertheless: `recover` tries again.
         """
-        with _held(self._lock):
-            self._wanted.update(directions or DIRECTIONS)
-            return [self._open(direction) for direction in directions or DIRECTIONS]
+        self._wanted.update(directions or DIRECTIONS)
+        results = []
+        for direction in directions or DIRECTIONS:
+            try:
+                with _held(self._lock_for(direction)):
+                    results.append(self._open(direction))
+            except AudioError as error:
+                results.append(Checked(direction, ok=False, sentence=str(error)))
+        return results
 
     def close(self, *directions: Direction) -> None:
         """Close these directions (both when none is named)."""
-        with _held(self._lock):
-            for direction in directions or DIRECTIONS:
-                self._wanted.discard(direction)
-                self._away.discard(direction)
+        for direction in directions or DIRECTIONS:
+            self._wanted.discard(direction)
+            self._away.discard(direction)
+            with _held(self._lock_for(direction)):
                 self._close(direction)
 
     def cut(self) -> float | None:
@@ -126,6 +133,23 @@ class Duplex:
             self._away.discard(direction)
             return opened.sentence
 
+    def ease(self, latency: float) -> str:
+        """Open the speaker anew with a higher latency, for a machine that does not keep the one it has.
+
+        Returns:
+            The speaker's description.
+
+        Raises:
+            AudioError: It did not open again.
+        """
+        with _held(self._lock):
+            self._latency = latency
+            self._close("output")
+            opened = self._open("output")
+            if not opened.ok:
+                raise AudioError(opened.sentence)
+            return opened.sentence
+
     def recover(self, stalled: Collection[Direction] = ()) -> list[Checked]:
         """Bring back what is lost: the same device, else the default. To be tried again every few seconds.
 
@@ -156,6 +180,9 @@ class Duplex:
         well = any(self._stream(d) and self._rescans(d) for d in DIRECTIONS)
         due = time.monotonic() - self._rescanned_at >= RESCAN_SECONDS
         return not well or (due and not self._engine.playing)
+
+    def _lock_for(self, direction: Direction) -> threading.Lock:
+        return self._lock if self._rescans(direction) else self._lock_of_others
 
     def _rescans(self, direction: Direction) -> bool:
         return type(backend_for(self._devices[direction])) is type(backend_for(""))

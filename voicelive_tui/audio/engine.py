@@ -86,7 +86,7 @@ class Counters:
     overflows: int
     """Callbacks in which the device said that microphone sound was lost."""
     underflows: int
-    """Callbacks in which the device said that it had run out of sound."""
+    """Callbacks in which the device said that it had run out of sound while there was some to be heard."""
     gaps: int
     """Times that an answer ran dry before its end because the service or the link was late."""
     dropped_ms: float
@@ -195,7 +195,7 @@ class AudioEngine:
         self._playback_hold = _Hold()
         self._levels_at = 0.0
         self._noise = VOICED_DBFS - VOICED_OVER_NOISE
-        self._zeros_since: float | None = None
+        self._zeros = 0.0  # seconds of sound
         self._clipped_at = -math.inf
 
         # Written by the callbacks.
@@ -288,13 +288,12 @@ class AudioEngine:
     def _judge(self, chunk: Chunk, seconds: float) -> None:
         rms = chunk.level.rms
         if self.muted or chunk.gated:
-            self._zeros_since = None
+            self._zeros = 0.0
             return
         if chunk.level.peak <= FLOOR_DBFS:
-            if self._zeros_since is None:
-                self._zeros_since = chunk.at
+            self._zeros += seconds
             return
-        self._zeros_since = None
+        self._zeros = 0.0
         self._noise = min(rms, self._noise + NOISE_RISE * seconds)
         if rms >= max(VOICED_DBFS, self._noise + VOICED_OVER_NOISE):
             self.last_voiced_at = chunk.ended_at
@@ -304,8 +303,8 @@ class AudioEngine:
     def complaint(self) -> str:
         """What is wrong with the microphone's sound, in words for the user; empty when nothing is."""
         now = time.monotonic()
-        if self._zeros_since is not None and now - self._zeros_since > ZEROS_SECONDS:
-            return "the microphone gives only zeros: it is muted or switched off outside this program"
+        if self._zeros > ZEROS_SECONDS:
+            return "the microphone gives only zeros: it is muted, switched off or unplugged"
         if now - self._clipped_at < CLIPPING_SECONDS:
             return "the microphone clips: lower its input level"
         return ""
@@ -359,9 +358,10 @@ class AudioEngine:
             now: The time of the call.
             underflow: The device says that it ran out of sound before this call.
         """
+        due = self._playback.silent_from() > self._last_out  # a device that runs out of silence harms nobody
         self._playback.fill(out, at, now)
         self.blocks_out += 1
-        self.underflows += underflow
+        self.underflows += underflow and due
         self._last_out = now
 
     def captured(self, pcm: bytes, at: float, now: float, *, overflow: bool = False) -> None:

@@ -58,11 +58,6 @@ def ms_to_frames(ms: float) -> int:
     return round(ms * SAMPLE_RATE / 1000)
 
 
-def ms_to_bytes(ms: float) -> int:
-    """The bytes of the frames nearest to a duration in milliseconds."""
-    return ms_to_frames(ms) * SAMPLE_WIDTH
-
-
 def duration_ms(pcm: bytes | memoryview) -> float:
     """How long these bytes last, in milliseconds."""
     return frames_to_ms(frames_in(pcm))
@@ -205,7 +200,7 @@ def load_wav(path: str | Path) -> tuple[bytes, str]:
     except OSError as error:
         raise AudioFileError(f"cannot read {path}: {error.strerror or error}") from None
     except (wave.Error, EOFError) as error:
-        raise AudioFileError(f"{path} is not a PCM WAV file ({error or 'it ends too early'})") from None
+        raise AudioFileError(f"{path} is not a PCM WAV file ({str(error) or 'it ends too early'})") from None
     raw = raw[: len(raw) // (width * channels) * (width * channels)]
     if not raw:
         raise AudioFileError(f"{path} holds no sound")

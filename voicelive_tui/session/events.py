@@ -8,8 +8,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-BENIGN_ERRORS = frozenset({"response_cancel_not_active", "conversation_already_has_active_response"})
+ALREADY_ACTIVE = "conversation_already_has_active_response"
+BENIGN_ERRORS = frozenset({"response_cancel_not_active", ALREADY_ACTIVE})
 """Errors that only say that the other side was quicker: notes, not failures."""
+
+PCM_BYTES_PER_MS = 48
+"""24 kHz, mono, 16 bit."""
 
 _AUDIO_FIELDS = {
     "response.audio.delta": "delta",
@@ -83,6 +87,6 @@ def as_json(event: Mapping[str, Any]) -> str:
 
 def error_text(error: Mapping[str, Any]) -> str:
     """An `error` (or `warning`) object in one line: message, then code and parameter where they are given."""
-    message = text(error.get("message")).strip() or "the service gave no message"
+    message = " ".join(text(error.get("message")).split()) or "the service gave no message"
     hints = [f"{name} {value}" for name in ("code", "param") if (value := text(error.get(name)))]
     return f"{message} ({', '.join(hints)})" if hints else message

@@ -9,8 +9,8 @@ long before the speaker is, so playback stops whether or not a response is activ
 from dataclasses import replace
 
 from voicelive_tui.session import effects, turns
-from voicelive_tui.session.events import mapping
-from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
+from voicelive_tui.session.events import PCM_BYTES_PER_MS, mapping
+from voicelive_tui.session.state import Activity, Entry, EntryStatus, Link, SessionState
 from voicelive_tui.session.transcript import change
 
 Step = tuple[SessionState, tuple[effects.Effect, ...]]
@@ -28,6 +28,20 @@ def service_setting(state: SessionState, name: str, default: bool) -> bool:
     return value if isinstance(value, bool) else default
 
 
+def cancel(response_id: str) -> effects.Send:
+    """Ask the service to stop generating; one that is over already answers with a benign error."""
+    return effects.Send({"type": "response.cancel", "response_id": response_id, "event_id": "cancel"})
+
+
+def unheard(state: SessionState) -> list[Entry]:
+    """The items whose sound is still to be heard to its end. A single byte is no sound: nothing will be heard of it."""
+    return [
+        entry
+        for entry in state.transcript
+        if entry.audio_ms > 1 / PCM_BYTES_PER_MS and entry.heard_ms is None and entry.item_id not in state.silenced
+    ]
+
+
 def interrupt(state: SessionState, now: float, *, by_key: bool) -> Step:
     """Silence, whatever is sounding; late audio of it is dropped by id from here on.
 
@@ -36,19 +50,14 @@ def interrupt(state: SessionState, now: float, *, by_key: bool) -> Step:
     """
     cut: list[effects.Effect] = [effects.StopPlayback()]
     response = state.response if state.response and state.response.response_id not in state.silenced else None
-    unheard = [
-        entry
-        for entry in state.transcript
-        if entry.audio_ms > 0 and entry.heard_ms is None and entry.item_id not in state.silenced
-    ]
-    if response is None and not unheard:
+    cut_off = unheard(state)
+    if response is None and not cut_off:
         return state, tuple(cut)
     if response and (by_key or not service_setting(state, "interrupt_response", default=True)):
-        cancel = {"type": "response.cancel", "response_id": response.response_id, "event_id": "cancel"}
-        cut.append(effects.Send(cancel))
-    answering = response.response_id if response else unheard[0].response_id
+        cut.append(cancel(response.response_id))
+    answering = response.response_id if response else cut_off[0].response_id
     state = turns.mark(state, turns.of_response(answering), interrupted_at=now)
-    ids = ((response.response_id,) if response else ()) + tuple(entry.item_id for entry in unheard)
+    ids = ((response.response_id,) if response else ()) + tuple(entry.item_id for entry in cut_off)
     return (
         replace(
             state,

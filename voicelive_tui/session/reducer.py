@@ -13,9 +13,9 @@ from functools import singledispatch
 from typing import Literal
 
 from voicelive_tui.session import effects, inputs, turns
-from voicelive_tui.session.events import BENIGN_ERRORS, as_json, audio_size, mapping, text
-from voicelive_tui.session.interruption import Step, interrupt, stopped
-from voicelive_tui.session.service_events import CREATE, HANDLERS, PCM_BYTES_PER_MS, settled
+from voicelive_tui.session.events import BENIGN_ERRORS, PCM_BYTES_PER_MS, as_json, audio_size, mapping, text
+from voicelive_tui.session.interruption import Step, cancel, interrupt, stopped, unheard
+from voicelive_tui.session.service_events import CREATE, HANDLERS, finish, settled
 from voicelive_tui.session.state import (
     Activity,
     Connection,
@@ -144,7 +144,8 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     severity: Literal["info", "error"] = "error" if event.problem else "info"
     sentence = event.problem or f"closed with code {event.code}"
     state = _logged(replace(state, connection=connection), now, "disconnected", sentence, severity)
-    return replace(state, microphone=_idle(state), response=None), (effects.Notify(severity, sentence),)
+    state, ends = finish(state, *(entry.item_id for entry in unheard(state)))  # what came of the answer is still played
+    return replace(state, microphone=_idle(state), response=None), (*ends, effects.Notify(severity, sentence))
 
 
 def _idle(state: SessionState) -> Microphone:
@@ -161,19 +162,23 @@ def _device_changed(event: inputs.DeviceChanged, state: SessionState, now: float
     state = _logged(state, now, f"audio {event.direction}", sentence, severity)
     device = Device(event.description, event.problem)
     state = replace(state, input=device) if event.direction == "input" else replace(state, output=device)
-    return state, (effects.Notify(severity, f"audio {event.direction}: {sentence}"),)
+    what = "playback started" if event.direction == "output" and not event.problem else f"audio {event.direction}"
+    return state, (effects.Notify(severity, f"{what}: {sentence}"),)
 
 
 @reduce.register
 def _capture_changed(event: inputs.CaptureChanged, state: SessionState, now: float) -> Step:
     microphone = replace(state.microphone, capturing=event.capturing)
-    what = f"capture {'started' if event.capturing else 'stopped'}: {state.input.description or 'no microphone'}"
-    return replace(state, microphone=microphone), (effects.Notify("info", what),)
+    started = effects.Notify("info", f"capture started: {state.input.description or 'no microphone'}")
+    return replace(state, microphone=microphone), (started,) if event.capturing else ()
 
 
 @reduce.register
 def _voiced_until(event: inputs.VoicedUntil, state: SessionState, now: float) -> Step:
-    if state.turn is None or state.turn.committed_at is not None:
+    turn = state.turn
+    if turn is None or turn.committed_at is not None:
+        return state, ()
+    if turn.began_by == "talk" and event.at < (turn.speech_started_at or 0.0):  # nothing was said in this turn
         return state, ()
     return turns.mark(state, turns.latest, voiced_at=event.at), ()
 
@@ -238,7 +243,7 @@ def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> Step:
     state = _logged(state, now, "talk", "push-to-talk turn sent")
     state = replace(state, activity=Activity.THINKING, microphone=replace(state.microphone, talking=False))
     state = turns.mark(state, turns.latest, speech_stopped_at=now)
-    state, create = _ask(state)
+    state, create = _ask(state, state.silenced)
     return state, (
         effects.EndTalk(),
         effects.Send({"type": "input_audio_buffer.commit", "event_id": "commit"}),
@@ -253,19 +258,25 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> Step:
         return state, ()
     if state.connection.link is not Link.READY:
         return state, (effects.Notify("warning", "not connected: press r to connect"),)
+    silenced_before = state.silenced
     state, cut = interrupt(state, now, by_key=True)
     state = replace(turns.begin(state, "text", asked_at=now), activity=Activity.THINKING)
     state = replace(state, counts=replace(state.counts, turns=state.counts.turns + 1))
-    state, create = _ask(state)
+    state, create = _ask(state, silenced_before)
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
     return state, (*cut, effects.Send({"type": "conversation.item.create", "event_id": "type", "item": item}), *create)
 
 
-def _ask(state: SessionState) -> Step:
-    """Ask for an answer: now, or when the active response (just cancelled) has ended."""
-    if state.response is not None:
-        return replace(state, create_when_done=True), ()
-    return state, (effects.Send({"type": "response.create", "event_id": CREATE}),)
+def _ask(state: SessionState, silenced_before: tuple[str, ...]) -> Step:
+    """Ask for an answer: now, or when the active response (just cancelled) has ended.
+
+    Where it was cancelled by an earlier key, and its `response.done` has still not come, it is cancelled once more: the
+    service then tells of its end, or that there is nothing to cancel.
+    """
+    if state.response is None:
+        return state, (effects.Send({"type": "response.create", "event_id": CREATE}),)
+    response_id = state.response.response_id
+    return replace(state, create_when_done=True), (cancel(response_id),) if response_id in silenced_before else ()
 
 
 @reduce.register

@@ -8,11 +8,20 @@ on, or must not rely on, differs between models that take audio themselves and m
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from voicelive_tui.session import effects, turns
-from voicelive_tui.session.events import BENIGN_ERRORS, error_text, listing, mapping, number, text
-from voicelive_tui.session.interruption import Step, interrupt, service_setting
+from voicelive_tui.session.events import (
+    ALREADY_ACTIVE,
+    BENIGN_ERRORS,
+    PCM_BYTES_PER_MS,
+    error_text,
+    listing,
+    mapping,
+    number,
+    text,
+)
+from voicelive_tui.session.interruption import Step, interrupt, service_setting, unheard
 from voicelive_tui.session.state import Activity, Entry, EntryStatus, Link, Problem, Response, SessionState
 from voicelive_tui.session.transcript import Role, change, place, remove, update
 
@@ -24,8 +33,8 @@ CONFIGURE = "configure"
 CREATE = "create"
 """The `event_id` of every `response.create` of ours."""
 
-PCM_BYTES_PER_MS = 48
-"""24 kHz, mono, 16 bit."""
+PINNED = 100
+"""Problems that stay pinned at most: a service that complains without end must not fill the memory."""
 
 HANDLERS: dict[str, Handler] = {}
 
@@ -44,6 +53,8 @@ def _on(*types: str) -> Callable[[Handler], Handler]:
 @_on("session.created")
 def _session_created(event: Event, state: SessionState, now: float) -> Step:
     state = _in_force(event, state)
+    if state.connection.link is not Link.CONFIGURING:  # said once more: it is configured once
+        return state, ()
     configure = {"type": "session.update", "event_id": CONFIGURE, "session": state.asked}
     return state, (effects.Send(configure), effects.Notify("info", "session configuration sent"))
 
@@ -76,28 +87,36 @@ def _error(event: Event, state: SessionState, now: float) -> Step:
     error = mapping(event.get("error"))
     code, caused_by, sentence = text(error.get("code")), text(error.get("event_id")), error_text(error)
     if code in BENIGN_ERRORS:
-        waiting = state.create_when_done or (code.startswith("conversation_already") and caused_by == CREATE)
-        return replace(state, create_when_done=waiting), (effects.Notify("info", f"note from the service: {sentence}"),)
+        note = effects.Notify("info", f"note from the service: {sentence}")
+        if code == ALREADY_ACTIVE:
+            return replace(state, create_when_done=state.create_when_done or caused_by == CREATE), (note,)
+        if state.response and state.response.response_id in state.silenced:  # its response.done never came
+            state = replace(state, response=None)
+        state, create = _create_if_due(state)
+        return state, (note, *create)
     if state.connection.link is Link.CONFIGURING and caused_by in (CONFIGURE, ""):
         problem = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, link=Link.FAILED, problem=problem, ended_at=now)
         state = _pin(replace(state, connection=connection), now, problem)
         return state, (effects.Disconnect(), effects.Notify("error", problem))
+    if caused_by == CREATE:  # no answer will come
+        state = replace(state, activity=settled(state))
     return _pin(state, now, sentence), (effects.Notify("error", f"error from the service: {sentence}"),)
 
 
 @_on("warning")
 def _warning(event: Event, state: SessionState, now: float) -> Step:
     sentence = error_text(mapping(event.get("warning")))
-    problem = Problem(now, "warning", sentence, state.log.next_seq - 1)
     notice = effects.Notify("warning", f"warning from the service: {sentence}")
-    return replace(state, problems=(*state.problems, problem)), (notice,)
+    return _pin(state, now, sentence, "warning"), (notice,)
 
 
-def _pin(state: SessionState, now: float, sentence: str) -> SessionState:
-    problem = Problem(now, "error", sentence, state.log.next_seq - 1)
-    counts = replace(state.counts, errors=state.counts.errors + 1)
-    return replace(state, problems=(*state.problems, problem), counts=counts)
+def _pin(
+    state: SessionState, now: float, sentence: str, severity: Literal["warning", "error"] = "error"
+) -> SessionState:
+    problem = Problem(now, severity, sentence, state.log.next_seq - 1)
+    counts = replace(state.counts, errors=state.counts.errors + (severity == "error"))
+    return replace(state, problems=(*state.problems, problem)[-PINNED:], counts=counts)
 
 
 # --- the user's turn -----------------------------------------------------------------------------------------------
@@ -300,15 +319,18 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> Step:
         response_id=response_id,
     )
     counts = replace(state.counts, audio_in_ms=state.counts.audio_in_ms + ms)
-    return replace(state, transcript=transcript, counts=counts), (effects.Play(item_id, pcm),)
+    state = replace(state, transcript=transcript, counts=counts)
+    play = effects.Play(item_id, pcm)
+    return state, (play, effects.FinishItem(item_id)) if item_id in state.finished_items else (play,)
 
 
 @_on("response.audio.done")
 def _answer_audio_done(event: Event, state: SessionState, now: float) -> Step:
-    return _finish(state, text(event.get("item_id")))
+    return finish(state, text(event.get("item_id")))
 
 
-def _finish(state: SessionState, *item_ids: str) -> Step:
+def finish(state: SessionState, *item_ids: str) -> Step:
+    """No more sound of these items will come; said once for each."""
     new = tuple(item_id for item_id in item_ids if item_id and item_id not in state.finished_items)
     state = replace(state, finished_items=(*state.finished_items, *new)[-32:])
     return state, tuple(effects.FinishItem(item_id) for item_id in new)
@@ -327,6 +349,8 @@ def _arguments(event: Event, state: SessionState, now: float) -> Step:
 def _response_done(event: Event, state: SessionState, now: float) -> Step:
     response = mapping(event.get("response"))
     response_id, status = text(response.get("id")), text(response.get("status"))
+    if any(turn.done_at is not None and turn.response_id == response_id for turn in state.turns):
+        return state, ()  # it came twice: its tokens count once
     details = mapping(response.get("status_details"))
     error = mapping(details.get("error"))
     why = error_text(error) if error else text(details.get("reason"))
@@ -342,16 +366,21 @@ def _response_done(event: Event, state: SessionState, now: float) -> Step:
         response=None if state.response and response_id in (state.response.response_id, "") else state.response,
     )
     of_it = [entry.item_id for entry in state.transcript if entry.response_id == response_id and entry.audio_ms > 0]
-    state, finish = _finish(state, *of_it)
-    done: list[effects.Effect] = [*finish, effects.Notify("info", f"response {response_id} {outcome}")]
+    state, ends = finish(state, *of_it)
+    done: list[effects.Effect] = [*ends, effects.Notify("info", f"response {response_id} {outcome}")]
     if status == "failed":
         state = _pin(state, now, f"the response failed: {why or 'no reason given'}")
         done.append(effects.Notify("error", f"the response failed: {why or 'no reason given'}"))
-    state = replace(state, activity=settled(state))
-    if state.create_when_done and state.response is None:
-        state = replace(state, create_when_done=False, activity=Activity.THINKING)
-        done.append(effects.Send({"type": "response.create", "event_id": CREATE}))
-    return state, tuple(done)
+    state, create = _create_if_due(replace(state, activity=settled(state)))
+    return state, (*done, *create)
+
+
+def _create_if_due(state: SessionState) -> Step:
+    """Ask for the answer that waited for the active response to end, once it has."""
+    if not state.create_when_done or state.response is not None:
+        return state, ()
+    create = effects.Send({"type": "response.create", "event_id": CREATE})
+    return replace(state, create_when_done=False, activity=Activity.THINKING), (create,)
 
 
 def _settle(entry: Entry, status: str, outcome: str, now: float) -> Entry:
@@ -374,8 +403,4 @@ def settled(state: SessionState) -> Activity:
         return state.activity
     if state.playing:
         return Activity.SPEAKING
-    unheard = any(
-        entry.audio_ms > 0 and entry.heard_ms is None and entry.item_id not in state.silenced
-        for entry in state.transcript[-8:]
-    )
-    return Activity.THINKING if state.response or unheard else Activity.READY
+    return Activity.THINKING if state.response or unheard(state) else Activity.READY

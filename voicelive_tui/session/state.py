@@ -144,6 +144,11 @@ class Connection:
     problem: str = ""
     """One sentence on how it ended or why it failed."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be made, or ended by anything but a normal close (RFC 6455: 1000)."""
+        return self.link is Link.FAILED or (self.link is Link.CLOSED and self.close_code != 1000)
+
 
 @dataclass(frozen=True, slots=True)
 class Microphone:
@@ -193,8 +198,8 @@ class Entry:
     """When it was first heard of."""
     text: str = ""
     status: EntryStatus = EntryStatus.PARTIAL
-    placed: bool = False
-    """Its place is the conversation's (`previous_item_id`), not that of arrival."""
+    follows: str = ""
+    """The item before it in the conversation (`previous_item_id`), once that was told."""
     response_id: str = ""
     audio_ms: float = 0.0
     """Milliseconds of its audio received so far."""
@@ -373,6 +378,8 @@ def headline(state: SessionState) -> Headline:
             return Headline(link.value, state.connection.problem)
         case Link.READY:
             pass
+    if mic.talking:
+        return Headline("talking", "press space to send")
     match state.activity:
         case Activity.LISTENING:
             detail = "you are speaking"
@@ -384,8 +391,6 @@ def headline(state: SessionState) -> Headline:
             detail = "the answer was cut off"
         case Activity.READY:
             detail = ""
-    if state.activity is Activity.READY and mic.talking:
-        return Headline("talking", "press space to send")
     if state.activity is Activity.READY and mic.muted:
         return Headline("muted", "press m to be heard again")
     if state.activity is Activity.READY:

@@ -14,6 +14,9 @@ from voicelive_tui.session.state import Entry
 Transcript = tuple[Entry, ...]
 Role = Literal["user", "assistant", "system", "tool"]
 
+LIMIT = 2_000
+"""Entries kept, the latest ones: hours of conversation in bounded memory."""
+
 
 def find(transcript: Transcript, item_id: str) -> int:
     """Where an item's entry stands, or -1. Looked for from the end: events mostly concern the latest items."""
@@ -27,7 +30,7 @@ def update(transcript: Transcript, item_id: str, role: Role, now: float, **chang
     """The transcript with an item's entry changed, made at the end where there was none."""
     index = find(transcript, item_id)
     if index < 0:
-        return (*transcript, replace(Entry(item_id, role, now), **changes))
+        return (*transcript[-LIMIT + 1 :], replace(Entry(item_id, role, now), **changes))
     return (*transcript[:index], replace(transcript[index], **changes), *transcript[index + 1 :])
 
 
@@ -42,15 +45,38 @@ def change(transcript: Transcript, item_id: str, how: Callable[[Entry], Entry]) 
 def place(transcript: Transcript, item_id: str, previous_item_id: str) -> Transcript:
     """The transcript with an item's entry where the conversation has it: right after the previous item.
 
-    Where that is unknown (null for the first item, or never seen) it stays where it arrived.
+    Where that is unknown (null for the first item, or not seen yet) it goes before the item that is known to follow it,
+    and stays where it arrived if there is none. Items that follow it, but came too early to be put there, are fetched.
     """
-    index, previous = find(transcript, item_id), find(transcript, previous_item_id)
-    if index < 0:
+    if find(transcript, item_id) < 0 or item_id == previous_item_id:
         return transcript
-    entry = replace(transcript[index], placed=True)
+    transcript = change(transcript, item_id, lambda entry: replace(entry, follows=previous_item_id))
+    if find(transcript, previous_item_id) < 0:
+        after = _follower(transcript, item_id)
+        return _moved(transcript, item_id, find(transcript, after)) if after else transcript
+    placed = {previous_item_id}  # whoever says that items follow each other in a circle is not followed around it
+    before: str | None = previous_item_id
+    current: str | None = item_id
+    while current and before:
+        transcript = _moved(transcript, current, find(transcript, before) + 1)
+        placed.add(current)
+        follower = _follower(transcript, current)
+        early = follower and follower not in placed and find(transcript, follower) < find(transcript, current)
+        before, current = current, follower if early else None
+    return transcript
+
+
+def _follower(transcript: Transcript, item_id: str) -> str:
+    """The first item that is known to come right after this one, or ""."""
+    return next((entry.item_id for entry in transcript if item_id and entry.follows == item_id), "")
+
+
+def _moved(transcript: Transcript, item_id: str, to: int) -> Transcript:
+    """The transcript with an entry moved before the one that stands at `to` now."""
+    index = find(transcript, item_id)
     rest = (*transcript[:index], *transcript[index + 1 :])
-    at = find(rest, previous_item_id) + 1 if previous >= 0 and previous_item_id != item_id else index
-    return (*rest[:at], entry, *rest[at:])
+    at = to - (index < to)
+    return (*rest[:at], transcript[index], *rest[at:])
 
 
 def remove(transcript: Transcript, item_id: str) -> Transcript:

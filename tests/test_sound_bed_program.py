@@ -1,0 +1,289 @@
+"""The whole program on the virtual sound bed: what the user sees when sound fails, and hears when it does not.
+
+The program runs in a pseudo-terminal of its own and talks to the loopback service; the faults are real ones of a real
+sound server. What is said goes through the bed's microphone, what is heard is judged by its speaker's monitor.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conversing import speech
+from tests.sound_bed import RATE, SoundBed, missing, require, undisturbed
+from tests.test_program import PATIENCE, nobody_s_home
+from tests.ui.terminal import Terminal
+from voicelive_tui.audio.pcm import WavWriter
+
+pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed"), pytest.mark.timeout(120)]
+
+MICROPHONE = ("module-remap-source", "source_name=vmic", "master=vmic_in.monitor", "format=s16le", f"rate={RATE}",
+              "channels=1", "remix=no")  # fmt: skip
+
+
+@pytest.fixture
+def bed() -> Iterator[SoundBed]:
+    require(missing())
+    bed = SoundBed()
+    bed.start()
+    yield bed
+    bed.stop()
+
+
+@contextlib.contextmanager
+def program(tmp_path: Path, *arguments: str, **environment: str) -> Iterator[Terminal]:
+    """The dashboard in a terminal that has room for all of it."""
+    command = arguments if arguments[:1] == ("-c",) else ("-m", "voicelive_tui", *arguments)
+    with Terminal(*command, width=120, height=40, **nobody_s_home(tmp_path) | environment) as terminal:
+        yield terminal
+        assert b"Traceback" not in terminal.received
+
+
+@contextlib.contextmanager
+def conversation(tmp_path: Path, bed: SoundBed) -> Iterator[Terminal]:
+    """A demo conversation with the bed's microphone and speaker; it is still the same one at the end."""
+    with program(tmp_path, **bed.environment) as terminal:
+        terminal.wait_for("mic LIVE", PATIENCE)
+        session = re.search(r"1 Session (…\w+)", terminal.text)
+        assert session
+        yield terminal
+        assert session[1] in terminal.text
+
+
+def wait_until_gone(terminal: Terminal, text: str, seconds: float = 15) -> None:
+    """Read until the screen shows a text no more."""
+    end = time.monotonic() + seconds
+    while text in terminal.text:
+        assert time.monotonic() < end, f"{text!r} does not go:\n{terminal.text}"
+        terminal.read(0.1)
+
+
+def end(terminal: Terminal) -> None:
+    """Quit, and see that everything is as it was."""
+    terminal.write("q")
+    assert terminal.wait_for_end() == 0
+    assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
+    terminal.read(0.2)
+    assert "closed with code 1000" in terminal.text.replace("\n", "")
+
+
+@contextlib.contextmanager
+def saying(bed: SoundBed, words: str = "Hello there, can you hear me well?") -> Iterator[None]:
+    """Begin to say something; at the end it is said."""
+    feeder = bed.speak(speech(words))
+    try:
+        yield
+    finally:
+        feeder.wait(10)
+
+
+def converse(terminal: Terminal, bed: SoundBed) -> None:
+    """Say something, and hear the answer."""
+    with bed.recording() as recording, saying(bed):
+        terminal.wait_for("I heard you for")
+        terminal.wait_for("SPEAKING")
+        recording.wait_until(lambda: bool(recording.samples.any()), 5)
+
+
+def test_a_microphone_that_is_unplugged_is_missed_and_found_again(bed: SoundBed, tmp_path: Path) -> None:
+    room = np.random.default_rng(1).integers(-31, 32, 60 * RATE).astype("<i2")  # as every real one, it carries noise
+    with conversation(tmp_path, bed) as terminal:
+        feeder = bed.speak(room.tobytes())
+        terminal.wait_for("-65 dB")
+        # PulseAudio moves the stream to what is left, the speaker's monitor, and tells nobody.
+        bed.pactl("unload-module", "module-remap-source")
+        terminal.wait_for("gives only zeros")
+        bed.pactl("load-module", *MICROPHONE)
+        bed.pactl("set-default-source", "vmic")
+        wait_until_gone(terminal, "! microphone:")
+        terminal.wait_for("-65 dB")
+        feeder.kill()
+        feeder.wait()
+        converse(terminal, bed)
+        end(terminal)
+
+
+def test_a_suspended_microphone_stalls_and_goes_on(bed: SoundBed, tmp_path: Path) -> None:
+    with conversation(tmp_path, bed) as terminal:
+        bed.pactl("suspend-source", "vmic", "1")
+        terminal.wait_for("mic STALLED", 6)
+        terminal.wait_for("the microphone stalled: its device is suspended", 1)
+        assert "! speaker" not in terminal.text
+        terminal.read(3)  # attempts to bring it back, all in vain
+        assert "mic STALLED" in terminal.text
+        bed.pactl("suspend-source", "vmic", "0")
+        terminal.wait_for("mic LIVE")
+        end(terminal)
+
+
+def test_a_frozen_sound_server_freezes_neither_screen_nor_keys_and_is_back_when_it_thaws(
+    bed: SoundBed, tmp_path: Path
+) -> None:
+    with conversation(tmp_path, bed) as terminal:
+        bed.freeze()
+        try:
+            terminal.wait_for("mic STALLED", 6)
+            terminal.wait_for("! speaker: the speaker stalled", 6)
+            terminal.write("thello there\r")
+            terminal.wait_for("You typed: hello there", 10)  # the conversation goes on in writing
+        finally:
+            bed.thaw()
+        wait_until_gone(terminal, "mic STALLED", 25)
+        wait_until_gone(terminal, "! speaker")
+        wait_until_gone(terminal, "SPEAKING")
+        converse(terminal, bed)
+        end(terminal)
+
+
+def test_one_can_quit_while_the_sound_server_is_frozen(bed: SoundBed, tmp_path: Path) -> None:
+    with conversation(tmp_path, bed) as terminal:
+        bed.freeze()
+        terminal.wait_for("mic STALLED", 6)
+        end(terminal)
+
+
+def test_a_sound_server_that_is_frozen_from_the_start_does_not_keep_the_demo_from_running(
+    bed: SoundBed, tmp_path: Path
+) -> None:
+    bed.freeze()
+    with program(tmp_path, **bed.environment) as terminal:
+        terminal.wait_for("the sound server does not answer", PATIENCE)
+        terminal.wait_for("LISTENING")  # the synthetic caller speaks
+        end(terminal)
+
+
+def test_a_sound_server_that_is_killed_is_missed_and_found_again(bed: SoundBed, tmp_path: Path) -> None:
+    with conversation(tmp_path, bed) as terminal:
+        bed.kill()
+        terminal.wait_for("the microphone was lost: its device or its sound server is gone", 6)
+        terminal.wait_for("the speaker was lost: its device or its sound server is gone", 1)
+        assert "mic STALLED" in terminal.text
+        bed.start()
+        terminal.wait_for("mic LIVE", 25)
+        wait_until_gone(terminal, "! speaker:")
+        converse(terminal, bed)
+        end(terminal)
+
+
+def test_a_device_that_knows_48_khz_only_is_converted_and_the_conversation_works(tmp_path: Path) -> None:
+    require("" if shutil.which("jackd") and shutil.which("jack_lsp") else "JACK is missing (apt-get install jackd2)")
+    name = f"program{os.getpid()}"
+    jackd = subprocess.Popen(
+        ["jackd", "-r", "-n", name, "-d", "dummy", "-r", "48000", "-p", "240"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+    try:
+        deadline = time.monotonic() + 10
+        while subprocess.run(["jack_lsp"], env=os.environ | environment, capture_output=True, check=False).returncode:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with program(tmp_path, **environment) as terminal:
+            terminal.wait_for("mic LIVE", PATIENCE)
+            assert terminal.text.count("system, 48000 Hz") == 2
+            assert terminal.text.count("converted to 24000 Hz") == 2
+            terminal.write("thello there\r")
+            terminal.wait_for("SPEAKING")
+            wait_until_gone(terminal, "SPEAKING", 20)  # it was played to its end at the device's pace
+            end(terminal)
+    finally:
+        jackd.terminate()
+        jackd.wait()
+
+
+WITHOUT_LIBRARY = """
+import ctypes.util
+ctypes.util.find_library = lambda name: None
+from voicelive_tui.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("-c", WITHOUT_LIBRARY), "the PortAudio library is missing"), ((), "no sound device found")],
+    ids=["no library", "no device"],
+)
+def test_without_sound_the_screen_says_why_and_what_to_do_and_the_demo_runs(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "voicelive_tui", "devices", "--json"],
+        env=os.environ | nobody_s_home(tmp_path), capture_output=True, timeout=30, check=False,
+    )  # fmt: skip
+    if not arguments and listed.returncode == 0 and json.loads(listed.stdout):
+        pytest.skip("this machine has a sound card")
+    with program(tmp_path, *arguments) as terminal:
+        terminal.wait_for(words, PATIENCE)
+        terminal.wait_for("! speaker:")
+        terminal.wait_for("libasound2-plugins")  # what to install
+        terminal.wait_for("SPEAKING", PATIENCE)
+        end(terminal)
+
+
+@contextlib.contextmanager
+def service(script: Path) -> Iterator[str]:
+    """The loopback service with a script, in a process of its own; its endpoint."""
+    command = [sys.executable, "-m", "voicelive_tui", "serve", "--json", "--script", str(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield json.loads(process.stdout.readline())["endpoint"]
+        finally:
+            process.terminate()
+            process.stdout.read()
+
+
+FIRST, SECOND = 4000, 5000
+"""The samples of the two answers."""
+
+
+def test_speaking_into_an_answer_cuts_it_and_what_was_heard_is_what_the_service_is_told(
+    bed: SoundBed, tmp_path: Path
+) -> None:
+    for value, seconds in ((FIRST, 10), (SECOND, 1)):
+        writer = WavWriter(tmp_path / f"{value}.wav")
+        writer.write(np.full(seconds * RATE, value, "<i2").tobytes())
+        writer.close()
+    script = tmp_path / "answers.toml"
+    script.write_text(
+        f'[[reply]]\nturn = 1\nsay = "A long one."\nplay = "{FIRST}.wav"\n'
+        f'[[reply]]\nsay = "A short one."\nplay = "{SECOND}.wav"\n'
+    )
+
+    def attempt() -> None:
+        with (
+            service(script) as endpoint,
+            program(tmp_path, "--endpoint", endpoint, AZURE_VOICELIVE_API_KEY="k3y", **bed.environment) as terminal,
+            bed.recording() as recording,
+        ):
+            terminal.wait_for("mic LIVE", PATIENCE)
+            with saying(bed):
+                terminal.wait_for("SPEAKING")
+            terminal.read(1)
+            with saying(bed, "No wait, stop, something else."):
+                terminal.wait_for("conversation.item.truncated")
+            told = re.search(r"conversation\.item\.truncate .* at ([\d.]+) (m?s)", terminal.text)
+            assert told, terminal.text
+            told_ms = float(told[1]) * (1 if told[2] == "ms" else 1000)
+            heard_ms = np.count_nonzero(recording.samples == FIRST) / 24
+            terminal.wait_for("A short one.")
+            wait_until_gone(terminal, "SPEAKING")
+            end(terminal)
+            samples = recording.samples
+        assert np.count_nonzero(samples == FIRST) / 24 == heard_ms  # nothing came late
+        assert np.count_nonzero(samples == SECOND) > 0.9 * RATE
+        assert 1000 < heard_ms < 9000
+        assert -30 <= told_ms - heard_ms <= 10, (told_ms, heard_ms)  # the screen rounds to 10 ms
+
+    undisturbed(attempt, 3)
