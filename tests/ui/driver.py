@@ -2,8 +2,9 @@
 
 The shell is a stand-in that plays a scripted conversation through the real reducer by the wall clock; its levels are
 simulated. No network, no sound. Scenes: `talk`, `idle`, `flood` (2,000 events a second), `hostile`, `empty` (a plain
-Textual app with one static line, to compare with). With `--report PATH`, a JSON object with
-what was measured is written there at the end.
+Textual app with one static line, to compare with), `marks` (60 events a second, each with a mark of its own), `meter`
+(nothing but a level that jumps), `long` (550,000 events as fast as they are taken). With `--report PATH`, a JSON object
+with what was measured is written there at the end.
 """
 
 import argparse
@@ -56,6 +57,7 @@ class ScriptedLive:
         self.speaking_until = 0.0
         self._closed = asyncio.Event()
         self._random = random.Random(1)
+        self.measured: dict[str, Any] = {}
         self.flooded, self.flooded_s = 2, 0.0  # the two events of the opening are received as well
 
     def apply(self, input_: Any) -> None:
@@ -113,6 +115,12 @@ class ScriptedLive:
             await self.flood()
         elif self.scene == "hostile":
             self.hostile()
+        elif self.scene == "marks":
+            await self.marks()
+        elif self.scene == "meter":
+            await self.jump()
+        elif self.scene == "long":
+            await self.grow()
         else:
             for number in range(1000):
                 await self.exchange(number)
@@ -152,6 +160,36 @@ class ScriptedLive:
                 kind = "response.audio_transcript.delta" if sent % 10 else "response.content_part.added"
                 self.receive(kind, item_id="item_f", response_id="resp_f", delta=f"word{sent} ")
             await asyncio.sleep(0.01)
+
+    async def marks(self) -> None:
+        """60 events a second; when each came is reported by its mark."""
+        came = self.measured["marks"] = {}
+        began = time.monotonic()
+        for number in range(1_000_000):
+            await asyncio.sleep(max(began + number / 60 - time.monotonic(), 0))
+            mark = f"mark.n{number:06}."
+            came[mark] = time.monotonic()
+            self.receive(mark)
+
+    async def jump(self) -> None:
+        """A level that jumps; when it did is reported."""
+        came = self.measured["jumps"] = []
+        while True:
+            for length in (0.61, 0.73):
+                self.speaking_until = time.monotonic() + length if length == 0.61 else 0.0
+                came.append(time.monotonic())
+                await asyncio.sleep(length)
+
+    async def grow(self) -> None:
+        """Exchanges without their pauses; the memory that is in use after some of them."""
+        for number in range(10_000_000):
+            at = f"{number // 200}"
+            kind = "response.audio_transcript.delta" if number % 10 else "response.content_part.added"
+            self.receive(kind, item_id="item_" + at, response_id="resp_" + at, delta=f"word{number} ")
+            if number in (50_000, 150_000, 550_000):
+                self.measured[f"rss_mb_{number}"] = resident_mb()
+            if number % 50 == 0:
+                await asyncio.sleep(0)
 
     def hostile(self) -> None:
         for number, text in enumerate(HOSTILE):
@@ -229,6 +267,12 @@ class ScriptedLive:
         yield 14.3, finish
 
 
+def resident_mb() -> float:
+    """Memory in use now, not its peak."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
 class EmptyApp(App[None]):
     """A plain Textual app, to compare with."""
 
@@ -245,7 +289,7 @@ class EmptyApp(App[None]):
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("scene", choices=("talk", "idle", "flood", "hostile", "empty"))
+    parser.add_argument("scene", choices=("talk", "idle", "flood", "hostile", "empty", "marks", "meter", "long"))
     parser.add_argument("--lean", action="store_true")
     parser.add_argument("--theme", default="voicelive-dark")
     parser.add_argument("--seconds", type=float, default=math.inf)
@@ -255,7 +299,7 @@ def main() -> None:
     if options.lean:
         # Half the bytes of every colour. Textual reads it when it is loaded, so it must be set before that.
         assert os.environ.get("TEXTUAL_COLOR_SYSTEM") == "256"
-    measured: dict[str, float] = {}
+    measured: dict[str, Any] = {}
 
     def painted() -> None:
         measured["first_paint_s"] = time.perf_counter() - STARTED
@@ -274,7 +318,10 @@ def main() -> None:
                 # Textual calls the handlers of all classes: the base's own comes after this one.
                 self.call_after_refresh(painted)
 
-        app = TimedApp(live, FakeUi(options.theme, options.lean), {})  # type: ignore[arg-type]
+        def stands() -> None:
+            measured["dashboard_s"] = time.perf_counter() - STARTED
+
+        app = TimedApp(live, FakeUi(options.theme, options.lean), {}, stands)  # type: ignore[arg-type]
 
     async def run() -> None:
         task = asyncio.create_task(app.run_async())
@@ -285,7 +332,8 @@ def main() -> None:
         measured["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         if live is not None:
             measured.update(
-                {"received": live.state.counts.events_in, "sent": live.flooded, "elapsed_s": live.flooded_s}
+                live.measured
+                | {"received": live.state.counts.events_in, "sent": live.flooded, "elapsed_s": live.flooded_s}
             )
         if not task.done():
             app.exit()

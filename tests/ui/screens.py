@@ -6,9 +6,18 @@ from html import unescape
 from rich.cells import cell_len
 from textual.app import App
 
+from voicelive_tui.ui.canvas import TonedScreen
+
 _TEXT = re.compile(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>')
 _TITLE = re.compile(r'<text class="[^"]*-title".*?</text>')
 _CELL = 12.2
+
+
+class TonedApp(App[None]):
+    """An app for a canvas or two."""
+
+    def get_default_screen(self) -> TonedScreen:
+        return TonedScreen()
 
 
 def screen_text(app: App[object]) -> str:

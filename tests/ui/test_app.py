@@ -15,7 +15,7 @@ from voicelive_tui.ui.app import VoiceLiveApp
 
 @pytest.mark.parametrize(
     ("key", "link", "status"),
-    [("q", Link.READY, 0), ("q", Link.FAILED, 1), ("q", Link.CLOSED, 0), ("ctrl+c", Link.READY, 130)],
+    [("q", Link.READY, 0), ("q", Link.FAILED, 0), ("ctrl+c", Link.READY, 130)],
 )
 async def test_the_end_closes_the_conversation_and_tells_how_it_was(key, link, status):
     live = FakeLive(replace(states.IDLE, connection=Connection(link=link)))

@@ -3,10 +3,10 @@ from hypothesis import strategies as st
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.app import App
 from textual.geometry import Region
 from textual.strip import Strip
 
+from tests.ui.screens import TonedApp
 from voicelive_tui.ui.canvas import Lines, ScrollList, changed_columns
 
 
@@ -56,7 +56,7 @@ class Recorder(Lines):
 
 
 async def test_only_changed_cells_are_refreshed():
-    class TheApp(App):
+    class TheApp(TonedApp):
         def compose(self):
             yield Recorder()
 
@@ -97,7 +97,7 @@ class Numbers(ScrollList):
         return self.scroll_offset.y
 
 
-class ListApp(App):
+class ListApp(TonedApp):
     def compose(self):
         yield Numbers()
 

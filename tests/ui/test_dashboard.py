@@ -3,7 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.geometry import Size
+from textual import events
 
 from tests import states
 from tests.ui.fake import FakeLive, FakeUi
@@ -16,9 +16,8 @@ from voicelive_tui.session.inputs import (
     TalkPressed,
     TextTyped,
 )
-from voicelive_tui.session.state import Microphone
+from voicelive_tui.session.state import Device, Meter, Microphone
 from voicelive_tui.ui.app import VoiceLiveApp
-from voicelive_tui.ui.dashboard import has_news, layout_for, notable
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.panes.events import EventsPane
@@ -39,24 +38,6 @@ async def settled(pilot):
     pilot.app.screen_stack[1].tick()
     await pilot.pause()
     await pilot.pause()
-
-
-@pytest.mark.parametrize(
-    ("size", "layout"),
-    [
-        ((59, 24), "tiny"),
-        ((80, 15), "tiny"),
-        ((60, 16), "compact"),
-        ((80, 24), "compact"),
-        ((200, 29), "compact"),
-        ((100, 30), "normal"),
-        ((120, 40), "normal"),
-        ((160, 40), "wide"),
-        ((200, 60), "wide"),
-    ],
-)
-def test_layout_for(size, layout):
-    assert layout_for(Size(*size)) == layout
 
 
 @pytest.mark.parametrize("name", sorted(states.NAMED))
@@ -320,7 +301,7 @@ async def test_help_explains_the_focused_pane():
         assert isinstance(app.screen, HelpScreen)
         shown = " ".join(screen_text(app).split())
         assert "last voiced microphone sample → turn committed" in shown
-        assert "m Send silence in place of the microphone" in shown
+        assert shown.index("m Send silence in place of the microphone") < shown.index("↑ k Up")
         await pilot.press("escape", "3", "f1")
         await pilot.pause()
         assert "dir:in" in screen_text(app)
@@ -373,27 +354,17 @@ async def test_an_idle_tick_touches_nothing():
         assert told == []
 
 
-def test_sound_going_to_and_fro_is_not_notable():
-    state = states.SPEAKING
-    log = states.event(state.log, 30.0, "out", "input_audio_buffer.append", size=10)
-    counted = replace(state, log=log, counts=replace(state.counts, events_out=500))
-    assert not notable(state, counted)
-    assert not has_news(state, counted)
-    assert notable(state, replace(state, transcript=state.transcript[:1]))
-    assert has_news(state, replace(state, log=states.event(log, 31.0, "in", "response.done")))
-
-
 async def test_counts_of_sound_come_with_delay_and_words_at_once():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         screen = app.screen
-        screen._due = float("inf")
+        screen.pacing.due = float("inf")
         log = states.event(states.SPEAKING.log, 30.0, "out", "input_audio_buffer.append", size=10)
         app.live.state = replace(states.SPEAKING, log=log)
         screen.tick()
         assert screen.session is screen.logged is states.SPEAKING
-        screen._due = 0.0
+        screen.pacing.due = 0.0
         screen.tick()
         assert screen.session is screen.logged is app.live.state
 
@@ -422,3 +393,108 @@ async def test_suspend_releases_the_microphone(monkeypatch):
         await settled(pilot)
         await pilot.press("ctrl+z")
         assert app.live.calls == ["run", "suspend", "stopped", "resume"]
+
+
+@pytest.mark.parametrize(("keys", "said"), [("thello", "hello"), ("tmute it", "mute it"), ("tttt/", "ttt/")])
+async def test_keys_that_come_at_once_after_t_are_the_message(keys, said):
+    """A batched line brings all of them in one piece, before anything was drawn."""
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        for key in (*keys, "\r"):
+            name = {" ": "space", "/": "slash", "\r": "enter"}.get(key, key)
+            app.post_message(events.Key(name, key))
+        await pilot.pause()
+        await pilot.pause()
+        assert app.live.applied == [TextTyped(said)]
+
+
+async def test_a_paste_at_once_after_t_is_the_message():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        app.post_message(events.Key("t", "t"))
+        app.post_message(events.Paste("pasted words"))
+        await pilot.pause()
+        await pilot.press("enter")
+        assert app.live.applied == [TextTyped("pasted words")]
+
+
+async def test_two_panes_where_there_is_room_for_two():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(80, 50)) as pilot:
+        await settled(pilot)
+        shown = screen_text(app)
+        assert "2 Transcript   1 Session ─" in shown
+        assert "I heard you" in shown
+        assert "response.created" in shown
+        await pilot.press("1")
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "1 Session   2 Transcript " in shown
+        assert "turn detection" in shown
+        assert "response.created" in shown
+        assert "I heard you" not in shown
+        await pilot.press("3")
+        await pilot.pause()
+        assert "turn detection" in screen_text(app)
+
+
+async def test_more_lines_do_not_lay_the_screen_out_anew():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        laid_out = []
+        app.screen.screen_layout_refresh_signal.subscribe(app.screen, lambda _: laid_out.append(1), immediate=True)
+        log = states.SPEAKING.log
+        for n in range(30):
+            log = states.event(log, 30.0 + n, "in", "response.done")
+            app.live.state = replace(states.SPEAKING, log=log)
+            app.screen.tick()
+            await pilot.pause()
+        assert "3 Events 253" in screen_text(app)
+        assert laid_out == []
+
+
+async def test_the_keys_at_the_foot_are_made_anew_only_for_other_keys():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        before = list(app.screen.query("FooterKey"))
+        await pilot.press("3", "2", "tab")
+        await pilot.pause()
+        assert list(app.screen.query("FooterKey")) == before
+        await pilot.press("t")
+        await pilot.pause()
+        await pilot.pause()
+        assert list(app.screen.query("FooterKey")) != before
+
+
+async def test_the_reason_for_missing_sound_stays_in_view():
+    problem = "no sound device found: install something"
+    device = Device(problem=problem)
+    app = app_of(replace(states.SPEAKING, input=device, output=device, microphone=Microphone()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        shown = screen_text(app)
+        assert "I heard you" in shown
+        assert f"4 Levels no microphone and speaker: {problem}" in shown
+        assert "mic none" in shown
+        assert "no speaker  -18 dB" in shown
+
+
+async def test_the_beginning_of_a_sound_does_not_wait_for_its_tick():
+    app = app_of(states.IDLE, states.Reading())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        screen._timer.pause()
+        for loud in (True, False, True):
+            screen._ticks = 1  # the next one is not the meters' turn
+            app.live.set_reading(states.Reading(capture=Meter(rms=-20.0)) if loud else states.Reading())
+            screen.tick()
+            assert screen.reading is app.live.reading()
+        screen._ticks = 1
+        app.live.set_reading(states.Reading(capture=Meter(rms=-25.0)))
+        screen.tick()
+        assert screen.reading is not app.live.reading()

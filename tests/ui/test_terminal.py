@@ -142,3 +142,29 @@ def test_without_colour_words_say_everything():
         colours = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", bytes(terminal.received))
         assert colours
         assert all(red == green == blue for red, green, blue in colours)
+
+
+def test_lean_halves_the_bytes_of_colours(tmp_path):
+    folders = {"XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    options = ("--demo", "--input-device", "none", "--output-device", "none")
+    with Terminal("-m", "voicelive_tui", *options, "--lean", **folders) as terminal:
+        terminal.wait_for("READY", 30)
+        terminal.write("q")
+        assert terminal.wait_for_end() == 0
+        assert b"[38;5;" in terminal.received or b";48;5;" in terminal.received
+        assert b"8;2;" not in terminal.received
+
+
+def test_what_is_typed_in_one_piece_with_its_key_is_the_message():
+    with dashboard("idle") as terminal:
+        terminal.wait_for("mic LIVE")
+        terminal.write("tmend it, q")
+        terminal.wait_for("say mend it, q")
+        terminal.wait_for("esc Leave")
+        terminal.write("\x1b")
+        terminal.wait_for("m Mute")
+        assert "mic LIVE" in terminal.text
+        terminal.write("3")
+        terminal.wait_for("▌3 Events")
+        terminal.write("/is:error")
+        terminal.wait_for("filter is:error")

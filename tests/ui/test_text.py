@@ -60,7 +60,9 @@ def test_clip_and_fit_keep_the_width(words, width):
 def test_clip_says_that_it_cut():
     assert text.clip("abcdef", 4) == "abc…"
     assert text.clip("漢字漢字", 5) == "漢字…"
-    assert text.clip_left("response.audio.delta", 9) == "…io.delta"
+    assert text.clip_left("response.audio.delta", 9) == "…delta"
+    assert text.clip_left("input_audio_buffer.speech_started", 26) == "…buffer.speech_started"
+    assert text.clip_left("a_long_word.withoutanyend", 12) == "…thoutanyend"
 
 
 def test_spread_gives_way_at_the_left():
@@ -93,3 +95,25 @@ def test_size(count, shown):
 def test_short_id():
     assert text.short_id("item_1") == "item_1"
     assert text.short_id("item_0123456789") == "…456789"
+
+
+@given(st.lists(st.text(alphabet="ab \n漢é\u0301", max_size=12), max_size=12), st.integers(2, 12))
+def test_a_growing_text_is_wrapped_as_the_whole_would_be(parts, width):
+    growing, grown = text.Wrapping(width), ""
+    for part in parts:
+        grown += part
+        rows = list(growing.rows(grown))
+        assert rows == text.Wrapping(width).rows(grown)
+        assert all(grown[at : at + len(piece)] == piece for at, piece in rows)
+    assert growing.rows("other") == text.Wrapping(width).rows("other")
+
+
+def test_only_the_end_of_a_growing_text_is_wrapped_again(monkeypatch):
+    looked_at = []
+    wrap = text.wrap
+    monkeypatch.setattr(text, "wrap", lambda part, width: looked_at.append(len(part)) or wrap(part, width))
+    growing, grown = text.Wrapping(40), "word " * 4000
+    growing.rows(grown)
+    growing.rows(grown + "more")
+    assert looked_at[0] == len(grown)
+    assert looked_at[1] < 100

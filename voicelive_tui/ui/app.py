@@ -11,8 +11,6 @@ from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Static
 
-from voicelive_tui.session.state import Link
-
 if TYPE_CHECKING:
     from voicelive_tui.config import Ui
     from voicelive_tui.startup import LateSession
@@ -116,7 +114,7 @@ class VoiceLiveApp(App[None]):
         """Show the dashboard, and call the hook once that is painted."""
         from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - see `compose`
 
-        await self.push_screen(DashboardScreen(self.live, self.ui))
+        await self.push_screen(DashboardScreen(self.live, self.ui, self.size))
         if self._first_screen_hook is not None:
             self.call_after_refresh(self._first_screen_hook)
         if os.environ.get("SSH_CONNECTION") and not self.ui.lean:
@@ -140,8 +138,8 @@ class VoiceLiveApp(App[None]):
         )
 
     async def action_quit(self) -> None:
-        """`q`: end; the status says whether the conversation had failed."""
-        await self.end(1 if self.live.state.connection.link is Link.FAILED else 0)
+        """`q`: end."""
+        await self.end(0)
 
     async def action_interrupted(self) -> None:
         """Ctrl+C: end, with the status that shells expect."""

@@ -3,6 +3,9 @@
 Rules of this file:
 
 - `Canvas.line(y)` says what line `y` of the content is; it is asked for visible lines only, when they are drawn.
+- The looks of the tones are kept once, by the screen (`TonedScreen`): a set for each canvas took a third of the time
+  until the dashboard stood.
+- Textual calls `on_resize` of every class of a widget, the most special first: none of them calls its base's.
 - `Canvas.repaint()` compares what the visible lines are now with what was drawn, and refreshes the cells between the
   first and the last difference of each line. Nobody else asks for a refresh because of new content.
 - `ScrollList` adds following, a cursor and half-page moves. While it follows and is full it moves by half a page:
@@ -19,9 +22,11 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
+from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
+from textual.widget import Widget
 
 from voicelive_tui.ui.text import Line
 
@@ -29,23 +34,18 @@ TONES = (
     "text", "dim", "faint", "strong", "accent", "good", "warn", "bad", "user", "assistant", "unheard", "cursor",
     "chip", "chip-accent", "chip-good", "chip-warn", "chip-bad", "bar", "bar-warn", "bar-bad", "track", "select",
 )  # fmt: skip
-"""Every tone has a component class `canvas--<tone>` in the style sheet of `Canvas`."""
+"""Every tone has a component class `canvas--<tone>` in the style sheet of `TonedScreen`."""
 _INVISIBLE_ON_SPACES = frozenset(
     ("dim", "faint", "strong", "accent", "good", "warn", "bad", "user", "assistant", "unheard")
 )
 
 
-class Canvas(ScrollView, can_focus=False):
-    """A widget that draws `Line`s. No border and no padding of its own: cells are counted from its corner."""
+class TonedScreen(Screen[None]):
+    """A screen that can show canvases: it knows how each tone looks."""
 
-    ALLOW_SELECT = False
-    ALLOW_MAXIMIZE = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"canvas--{tone}" for tone in TONES}
     DEFAULT_CSS = """
-    Canvas {
-        overflow: hidden scroll;
-        scrollbar-size: 0 0;
-        background: transparent;
+    TonedScreen {
         & > .canvas--dim { color: $text-muted; }
         & > .canvas--faint { color: $foreground 38%; }
         & > .canvas--strong { text-style: bold; }
@@ -69,6 +69,14 @@ class Canvas(ScrollView, can_focus=False):
         & > .canvas--select { background: $accent 45%; }
     }
     """
+
+
+class Canvas(ScrollView, can_focus=False):
+    """A widget that draws `Line`s. No border and no padding of its own: cells are counted from its corner."""
+
+    ALLOW_SELECT = False
+    ALLOW_MAXIMIZE = False
+    DEFAULT_CSS = "Canvas { overflow: hidden scroll; scrollbar-size: 0 0; background: transparent; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id, classes=classes)
@@ -147,8 +155,26 @@ class Canvas(ScrollView, can_focus=False):
     def _tone(self, tone: str) -> Style:
         style = self._styles.get(tone)
         if style is None:
-            style = self._styles[tone] = self.get_component_rich_style(f"canvas--{tone}")
+            style = self._styles[tone] = self._look(tone)
         return style
+
+    def _look(self, tone: str) -> Style:
+        """A tone on this widget's background."""
+        look = self.screen.get_component_styles(f"canvas--{tone}")
+        background = self.background_colors[1]
+        style = self.rich_style + look.text_style
+        if look.has_rule("background"):
+            background += look.background
+            style += Style(bgcolor=background.rich_color)
+        if look.has_rule("color"):
+            color = background.get_contrast_text(look.color.a) if look.auto_color else look.color
+            style += Style(color=(background + color).rich_color)
+        return style
+
+    def set_height(self, lines: int) -> None:
+        """How many lines there are to scroll through."""
+        # Without a scroll bar nothing else is placed by it. Assigned, it would lay the whole screen out anew each time.
+        self.set_reactive(Widget.virtual_size, Size(self.size.width, lines))
 
     def _background(self, tone: str) -> Style:
         # Without colours the selection would not be seen.
@@ -207,8 +233,7 @@ class Lines(Canvas):
         if lines == self._lines:
             return
         self._lines = lines
-        if self.virtual_size.height != len(lines):
-            self.virtual_size = Size(self.size.width, len(lines))
+        self.set_height(len(lines))
         self.repaint()
 
 
@@ -284,14 +309,14 @@ class ScrollList(Canvas, can_focus=True):
         elif self.following and total <= top:
             top = max(total - height, 0)
         # Following, the end of the list may stand in the middle of the pane: the room below is for what comes next.
-        self.virtual_size = Size(self.size.width, max(total, top + height) if self.following else total)
-        if top != self.scroll_offset.y:
-            self.scroll_to(y=top, animate=False)
-        self.repaint()
+        self.set_height(max(total, top + height) if self.following else total)
+        if top == self.scroll_offset.y:
+            self.repaint()
+        else:
+            self.scroll_to(y=top, animate=False)  # which repaints all of it
 
     def on_resize(self) -> None:
         """Keep the end, or the cursor, in view."""
-        super().on_resize()
         self.items_changed()
         if self.cursor is not None:
             self.go_to(self.cursor)
@@ -304,7 +329,7 @@ class ScrollList(Canvas, can_focus=True):
         self.cursor = min(max(index, 0), self.count - 1)
         height, top = self.size.height, self.scroll_offset.y
         first, last = self.top_of(self.cursor), self.top_of(self.cursor + 1)
-        self.virtual_size = Size(self.size.width, max(self.height, top + min(height, last - top)))
+        self.set_height(max(self.height, top + min(height, last - top)))
         if first < top or last > top + height:
             self.scroll_to(y=max(min(first, last - height // 2 if last > top + height else first), 0), animate=False)
         self.repaint()

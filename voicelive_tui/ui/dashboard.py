@@ -5,7 +5,7 @@ into `reading`, from where panes get them by `data_bind`. Keys become inputs, gi
 """
 
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,8 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.geometry import Size
 from textual.reactive import reactive
-from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from voicelive_tui.session.inputs import (
     Input,
@@ -25,9 +24,12 @@ from voicelive_tui.session.inputs import (
     TalkPressed,
     TextTyped,
 )
-from voicelive_tui.session.state import Activity, Reading, SessionState
-from voicelive_tui.ui.canvas import ScrollList
+from voicelive_tui.session.state import Reading, SessionState
+from voicelive_tui.ui.arrangement import CLASSES, LEAST, PANES, arrange
+from voicelive_tui.ui.canvas import ScrollList, TonedScreen
+from voicelive_tui.ui.foot import Keys
 from voicelive_tui.ui.help import HelpScreen
+from voicelive_tui.ui.pacing import Pacing, sounds
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
@@ -36,53 +38,38 @@ from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapse
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
-from voicelive_tui.ui.rows import foldable
 
 if TYPE_CHECKING:
     from voicelive_tui.config import Ui
     from voicelive_tui.startup import LateSession
 
-Layout = Literal["tiny", "compact", "normal", "wide"]
-LEAST = Size(60, 16)
-QUIET_AFTER = 10.0
-"""Seconds without anything but more of the same sound, after which the screen slows down."""
+
+ARRANGED = CLASSES | {"levels"}
+"""Classes of the screen that `lay_out` sets."""
 
 
-def layout_for(size: Size) -> Layout:
-    """Which layout a terminal of this size gets."""
-    if size.width < LEAST.width or size.height < LEAST.height:
-        return "tiny"
-    if size.width < 100 or size.height < 30:
-        return "compact"
-    return "wide" if size.width >= 160 and size.height >= 40 else "normal"
-
-
-def notable(old: SessionState, new: SessionState) -> bool:
-    """Whether more has changed than the log and the counts of sound that goes to and fro."""
-    return any(
-        getattr(old, name) is not getattr(new, name)
-        for name in SessionState.__dataclass_fields__
-        if name not in ("log", "counts")
-    )
-
-
-def has_news(old: SessionState, new: SessionState) -> bool:
-    """Whether the log has rows that are more than one more of a run."""
-    return any(not foldable(row) for row in new.log.since(old.log.next_seq))
-
-
-class DashboardScreen(Screen[None]):
+class DashboardScreen(TonedScreen):
     """See the head of the file."""
 
     CSS_PATH = "dashboard.tcss"
     AUTO_FOCUS = "#transcript-view"
+    # What opens the prompt has priority, so that it is open before the next key is looked at: a paste, or a line that
+    # came in one piece, belongs into it as a whole. `check_action` leaves both keys to the prompt while that is open.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "mute", "Mute", tooltip="Send silence in place of the microphone, or end that", id="mute"),
         Binding("space", "talk", "Talk", tooltip="Begin a turn, and again to send it", id="talk"),
         Binding("i", "interrupt", "Interrupt", tooltip="Stop the assistant now", id="interrupt"),
-        Binding("t", "type", "Type", tooltip="Type a message to the assistant", id="type"),
+        Binding("t", "type", "Type", tooltip="Type a message to the assistant", priority=True, id="type"),
         Binding("r", "reset", "Reset", tooltip="A new session with the same settings", id="reset"),
-        Binding("slash", "query", "Find", key_display="/", tooltip="Filter events, search the transcript", id="query"),
+        Binding(
+            "slash",
+            "query",
+            "Find",
+            key_display="/",
+            tooltip="Filter events, search the transcript",
+            priority=True,
+            id="query",
+        ),
         Binding("E", "errors", "Errors", tooltip="Only events that are errors", id="errors"),
         Binding("d", "debug", "Deltas", show=False, tooltip="Show every delta, and log records", id="debug"),
         Binding("1", "go('session')", "Session", show=False, id="pane.session"),
@@ -109,17 +96,16 @@ class DashboardScreen(Screen[None]):
     reading: reactive[Reading] = reactive(Reading, init=False, repaint=False)
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
-    def __init__(self, live: "LateSession", ui: "Ui") -> None:
-        super().__init__()
+    def __init__(self, live: "LateSession", ui: "Ui", size: Size) -> None:
+        self.current = self.words = "transcript"
+        self.zoomed = False
+        # Classes that change after mounting cost a look at every style of every widget once more.
+        super().__init__(classes=" ".join(arrange(size, self.current, self.words, zoomed=False, lean=ui.lean).classes))
         self.live = live
         self.lean = ui.lean
-        self.current = "transcript"
-        self.zoomed = False
+        self.pacing = Pacing(monotonic(), lean=ui.lean)
         self._ticks = 0
         self._slow = False
-        self._due = 0.0
-        """When changes that are not notable are shown next."""
-        self._notable_at = monotonic()
 
     def compose(self) -> ComposeResult:
         """Status, panes, levels, prompt, keys."""
@@ -136,7 +122,7 @@ class DashboardScreen(Screen[None]):
             yield EventsPane(id="events").data_bind(session=cls.logged)
         yield MetersPane(id="meters").data_bind(cls.session, cls.reading)
         yield Prompt(id="prompt")
-        yield Footer(compact=True, show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Begin to tick, and the conversation once the first screen is painted."""
@@ -147,7 +133,7 @@ class DashboardScreen(Screen[None]):
         self.lay_out()
         self.tick()
         self._timer = self.set_interval(0.5 if self.lean else 0.05, self.tick)
-        self._slow_timer = self.set_interval(0.1, self.tick, pause=True)
+        self._slow_timer = self.set_interval(0.08, self.tick, pause=True)
         self.call_after_refresh(self.converse)
 
     def converse(self) -> None:
@@ -160,22 +146,18 @@ class DashboardScreen(Screen[None]):
         """Copy what changed from the shell to the panes."""
         now, state = monotonic(), self.live.state
         self._ticks += 1
-        if self._ticks % 2 or self._slow:
-            self.reading = self.live.reading()
-        if state is not self.session or state is not self.logged:
-            changed, logged = notable(self.session, state), has_news(self.logged, state)
-            if changed or logged:
-                self._notable_at = now
-            if changed or now >= self._due:
-                self.take(state)
-            if logged or now >= self._due:
-                self.logged = state
-            if now >= self._due:
-                self._due = now + (10.0 if self.lean or self.quiet(now) else 1.0)
+        reading = self.live.reading()
+        if self._ticks % 2 or self._slow or sounds(reading) != sounds(self.reading):
+            self.reading = reading
+        show, log = self.pacing.decide(self.session, self.logged, state, now)
+        if show:
+            self.take(state)
+        if log:
+            self.logged = state
         if not self._ticks % (2 if self.lean else 10):
             self.show_elapsed(now)
-            self.pace(self.quiet(now))
-        elif self._slow and not self.quiet(now):
+            self.pace(self.pacing.quiet(self.session, now))
+        elif self._slow and not self.pacing.quiet(self.session, now):
             self.pace(False)
 
     def pace(self, quiet: bool) -> None:
@@ -194,16 +176,12 @@ class DashboardScreen(Screen[None]):
         if push_to_talk:
             self.refresh_bindings()
 
-    def quiet(self, now: float) -> bool:
-        """Whether nothing is going on."""
-        return self.session.activity is Activity.READY and now - self._notable_at > QUIET_AFTER
-
     def show_elapsed(self, now: float) -> None:
         """How long the session has been going."""
         connection = self.session.connection
         if connection.started_at:
             until = now if connection.ended_at is None else connection.ended_at
-            self.elapsed = elapsed(until - connection.started_at, self.lean or self.quiet(now))
+            self.elapsed = elapsed(until - connection.started_at, self.lean or self.pacing.quiet(self.session, now))
 
     # Layout
 
@@ -212,21 +190,19 @@ class DashboardScreen(Screen[None]):
         self.lay_out(event.size)
 
     def lay_out(self, size: Size | None = None) -> None:
-        """Show the panes that the layout has room for; one alone where it has little, or where it is zoomed."""
+        """Show the panes that there is room for."""
         size = self.size if size is None else size
-        layout = layout_for(size)
-        for name in ("tiny", "compact", "normal", "wide"):
-            self.set_class(layout == name, name)
-        self.set_class(size.height >= 36 and not self.lean, "tall")
-        if layout == "tiny":
-            return
-        alone = self.current if layout == "compact" or self.zoomed else None
-        panes = [self.query_one(f"#{name}", Pane) for name in ("session", "transcript", "events")]
+        classes, shown = arrange(size, self.current, self.words, zoomed=self.zoomed, lean=self.lean)
+        if self.zoomed and self.meters_focused:
+            classes |= {"levels"}
+        if classes != self.classes & ARRANGED:
+            self.set_classes(self.classes - ARRANGED | classes)
+        panes = [self.query_one(f"#{name}", Pane) for name in PANES]
+        hidden = tuple(f"{pane.NUMBER} {pane.NAME}" for pane in panes if pane.id not in shown)
         for pane in panes:
-            pane.display = alone in (None, pane.id)
-            pane.others = tuple(f"{p.NUMBER} {p.NAME}" for p in panes if p is not pane) if alone else ()
-        self.query_one("#talk").display = alone in (None, "session", "transcript")
-        self.set_class(self.zoomed and self.meters_focused, "levels")
+            pane.display = pane.id in shown
+            pane.others = hidden if shown[:1] == (pane.id,) else ()
+        self.query_one("#talk").display = bool({"session", "transcript"}.intersection(shown))
 
     @property
     def meters_focused(self) -> bool:
@@ -242,12 +218,18 @@ class DashboardScreen(Screen[None]):
         """Remember which pane is used."""
         pane = next((node for node in event.widget.ancestors if isinstance(node, Pane)), None)
         if pane is not None and not isinstance(pane, MetersPane) and pane.id:
-            self.current = pane.id
+            self.use(pane.id)
+
+    def use(self, name: str) -> None:
+        """Remember which pane is in use."""
+        self.current = name
+        if name != "events":
+            self.words = name
 
     def action_go(self, name: str) -> None:
         """Go to a pane."""
         if name != "meters":
-            self.current = name
+            self.use(name)
         self.lay_out()
         self.set_focus(self.query_one(f"#{name}", Pane).target)
         self.lay_out()
@@ -260,7 +242,9 @@ class DashboardScreen(Screen[None]):
     # The conversation
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Push-to-talk has its key only where the service detects no turns."""
+        """Push-to-talk has its key only where the service detects no turns; what is typed is the prompt's."""
+        if action in ("type", "query"):
+            return not (self.is_mounted and self.query_one(Prompt).has_focus_within)
         return self.session.microphone.push_to_talk if action == "talk" else True
 
     def apply(self, input_: Input) -> None:
@@ -362,7 +346,7 @@ class DashboardScreen(Screen[None]):
             row = events_pane.selected()
             query = "" if row is None else f"item:{row.item_id}" if row.item_id else f"response:{row.response_id}"
             if query == "response:":
-                self.notify("This event belongs to no item and no response.")
+                self.notify("This event belongs to no item and no response.", timeout=3)
                 return
         self.action_go("events")
         events_pane.query_changed(query)
@@ -387,7 +371,7 @@ class DashboardScreen(Screen[None]):
         if found:
             self.action_go(target)
         else:
-            self.notify("There is no line for this on the other side.")
+            self.notify("There is no line for this on the other side.", timeout=3)
 
     def action_copy(self) -> None:
         """`y`: what the mouse selected, else the line under the cursor."""

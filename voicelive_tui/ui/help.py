@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 
@@ -49,12 +49,13 @@ class HelpScreen(ModalScreen[None]):
 
     def _sheet(self) -> Text:
         keys: dict[str, tuple[list[str], str]] = {}
-        for active in self._keys.values():
-            binding = active.binding
-            if not binding.description or binding.system or not active.enabled:
-                continue
-            words = binding.tooltip or binding.description
-            keys.setdefault(binding.action, ([], words))[0].append(self.app.get_key_display(binding))
+        # Keys of the whole dashboard first; those without an id are Textual's own.
+        bound = [active for active in self._keys.values() if active.binding.id and active.binding.description]
+        for active in sorted(bound, key=lambda active: not isinstance(active.node, Screen)):
+            if active.enabled:
+                words = active.binding.tooltip or active.binding.description
+                key = self.app.get_key_display(active.binding)
+                keys.setdefault(active.binding.action, ([], words))[0].append(key)
         sheet = Text()
         for paragraph in self._text.splitlines():
             sheet.append(paragraph + "\n")

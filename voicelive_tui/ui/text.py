@@ -63,8 +63,15 @@ def clip(text: str, width: int) -> str:
 
 
 def clip_left(text: str, width: int) -> str:
-    """The text in at most `width` cells, its beginning replaced by an ellipsis where it was longer (ASCII only)."""
-    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+    """The text in at most `width` cells, its beginning replaced by an ellipsis where it was longer (ASCII only).
+
+    What is left begins with a whole word where that costs little: event types are words joined by dots and underscores.
+    """
+    if len(text) <= width:
+        return text
+    kept = text[len(text) - width + 1 :]
+    words = re.split(r"[._]", kept, maxsplit=1)
+    return "…" + (words[1] if len(words) == 2 and len(words[0]) <= width // 3 else kept)
 
 
 def fit(text: str, width: int) -> str:
@@ -109,6 +116,32 @@ def wrap(text: str, width: int) -> list[str]:
         current += word
         used += cell_len(word)
     return [*pieces, current] if current or not pieces else pieces
+
+
+class Wrapping:
+    """Text that grows, in rows: after more was added, only what the last row held is broken anew.
+
+    An answer is looked at 20 times a second while it grows; broken as a whole each time, a long one took 15 ms.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._text = ""
+        self._rows: list[tuple[int, str]] = []
+
+    def rows(self, text: str) -> list[tuple[int, str]]:
+        """The rows of a text, each with its place in it; paragraphs end at line feeds."""
+        if not text.startswith(self._text):
+            self._rows.clear()
+        start = self._rows.pop()[0] if self._rows else 0
+        for paragraph in text[start:].split("\n"):
+            at = start
+            for piece in wrap(paragraph, self.width):
+                self._rows.append((at, piece))
+                at += len(piece)
+            start += len(paragraph) + 1
+        self._text = text
+        return self._rows
 
 
 def _prefix(text: str, width: int) -> str:

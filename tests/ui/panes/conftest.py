@@ -1,9 +1,9 @@
 """A ten-line app for one pane."""
 
-from textual.app import App
+from tests.ui.screens import TonedApp
 
 
-class PaneApp(App):
+class PaneApp(TonedApp):
     """Shows one pane alone."""
 
     def __init__(self, pane):

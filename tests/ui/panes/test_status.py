@@ -2,15 +2,14 @@ import time
 from dataclasses import replace
 
 import pytest
-from textual.app import App
 
 from tests import states
-from tests.ui.screens import screen_text
+from tests.ui.screens import TonedApp, screen_text
 from voicelive_tui.session.state import Device, Microphone, Problem, Reading
 from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapsed, microphone
 
 
-class OneLine(App):
+class OneLine(TonedApp):
     CSS = "StatusLine, ProblemLine, Clock { height: 1; }"
 
     def __init__(self, line):
@@ -65,6 +64,19 @@ async def test_demo_is_labelled_and_a_near_end_is_told():
         shown = screen_text(pilot.app)
         assert "DEMO synthetic caller" in shown
         assert "ends in 2:0" in shown
+
+
+async def test_the_caller_is_called_synthetic_in_80_columns_too_beside_the_longest_words():
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(80, 1)) as pilot:
+        connection = replace(states.SPEAKING.connection, demo=True, caller=True)
+        line.session = replace(states.SPEAKING, connection=connection)
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "SPEAKING" in shown
+        assert "speak or press i to interrupt" in shown
+        assert "DEMO synthetic" in shown
+        assert "mic LIVE" in shown
 
 
 async def test_problems_are_pinned_until_seen():

@@ -5,7 +5,7 @@ import pytest
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Entry, EntryStatus, Reading
+from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading
 from voicelive_tui.ui.panes import transcript
 from voicelive_tui.ui.panes.transcript import TranscriptPane, heard_characters
 
@@ -155,7 +155,7 @@ async def test_a_megabyte_is_cut_and_copied_whole():
         pane.session = replace(states.IDLE, transcript=(Entry("u", "user", 1.0, text, EntryStatus.DONE),))
         await pilot.pause()
         assert len(pane.view._lines) < transcript.LONGEST / 20
-        assert "980,000 characters more (copy has all)" in "".join(words(line) for line in pane.view._lines)
+        assert "and 980,000 characters more; y copies all" in "".join(words(line) for line in pane.view._lines)
         pane.copy()
         await pilot.pause()
         assert app.said == [text]
@@ -171,3 +171,32 @@ async def test_mouse_selection_gives_the_words_as_drawn():
         await pilot.mouse_up(pane.view, offset=(44, 0))
         await pilot.pause()
         assert pilot.app.screen.get_selected_text().strip().startswith("[speech, 2.4 s")
+
+
+async def test_the_oldest_lines_of_a_very_long_conversation_are_left_out_and_said_so():
+    entries = tuple(Entry(f"i{n}", "user", float(n), f"words {n}", EntryStatus.DONE) for n in range(1300))
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        pane.session = replace(states.IDLE, transcript=entries[:1050])
+        pane.view.go_to(500)
+        await pilot.pause()
+        y = pane.view.top_of(500) - pane.view.scroll_offset.y
+        pane.session = replace(states.IDLE, transcript=entries)
+        await pilot.pause()
+        assert pane.view.count == 1000
+        assert pane.selected().text == "words 500"
+        assert pane.view.top_of(pane.view.cursor) - pane.view.scroll_offset.y == y
+        assert "300 older ones are not shown  ↓ 250 new below" in screen_text(pilot.app)
+        assert pane.select("i1299")
+        assert not pane.select("i0")
+
+
+async def test_a_connection_that_ended_says_what_to_do():
+    pane = TranscriptPane()
+    ended = replace(states.SPEAKING.connection, link=Link.CLOSED, problem="the connection ended (code 1011)")
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        pane.session = replace(states.SPEAKING, connection=ended)
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "✗ the connection ended (code 1011)" in shown
+        assert "Press r for a new session." in shown

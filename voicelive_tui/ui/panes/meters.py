@@ -13,7 +13,7 @@ from textual.events import Resize
 from voicelive_tui.session.state import SILENCE_DBFS, Meter, Reading, SessionState
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.panes import Pane
-from voicelive_tui.ui.panes.status import microphone
+from voicelive_tui.ui.panes.status import microphone, silent_devices
 from voicelive_tui.ui.text import Line, Span, duration, fit, visible
 
 FLOOR_DBFS = -60.0
@@ -78,7 +78,7 @@ class MetersPane(Pane):
     HELP_TEXT = """\
 The bars are RMS levels in dBFS (a full-scale sine reads -3), the mark is the highest peak of the last seconds.
 mic: what is being sent to the service now, so silence while muted or gated. A good voice is around -24 to -12.
-assistant: what the speaker plays now, not what arrived.
+assistant: what the speaker plays now, not what arrived. no speaker: what it would play; nobody hears it.
 underflow: the speaker wanted sound and there was none in time. overflow: the microphone's sound was not taken in time.
 dropped: captured sound thrown away because it was stale or the connection was behind.
 buffered: received and not yet handed to the device. outbox: captured and waiting to be sent."""
@@ -96,7 +96,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         super().__init__(id=id)
         self.widest = WIDEST
         self._numbers_due = 0.0
-        self._labelled: tuple[str, str, str] = ("", "", "")
+        self._labelled: object = None
 
     def body(self) -> ComposeResult:
         """Labels and bars apart: a bar that moves does not write its label again."""
@@ -120,13 +120,16 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         now = time.monotonic()
         word, tone = microphone(session, reading)
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
-        state = (word, tone, session.playing)
+        heard = (
+            ("no speaker", "warn") if session.output.problem else ("assistant", "good" if session.playing else "dim")
+        )
+        state = (word, tone, heard)
         if now < self._numbers_due and state == self._labelled:
             return
         self._numbers_due, self._labelled = now + 0.5, state
         self.query_one("#meters-labels", Lines).show(
             ((f" {fit(word, LABEL)}", tone), (level(reading.capture), "text")),
-            ((f" {fit('assistant', LABEL)}", "good" if session.playing else "dim"), (level(reading.playback), "text")),
+            ((f" {fit(heard[0], LABEL)}", heard[1]), (level(reading.playback), "text")),
         )
         more = self.query_one("#meters-more", Lines)
         if more.display:
@@ -145,13 +148,14 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def on_resize(self, _event: Resize | None = None) -> None:
         """Bars are as wide as the pane."""
-        super().on_resize()
         self.query_one("#meters-more").display = self.size.height >= 8
         self._numbers_due = 0.0
         self.show(self.session)
 
     def note(self) -> Line:
-        """Trouble with the sound path, if any."""
+        """What is wrong with the sound, if anything: in view in every layout, whatever else is on the screen."""
+        if failed := silent_devices(self.session):
+            return ((" · ".join(f"no {name}: {visible(problem)}" for name, problem in failed), "warn"),)
         reading = self.reading
         return health(self.session, reading) if reading.underflows or reading.overflows or reading.dropped_ms else ()
 

@@ -220,7 +220,6 @@ class SessionPane(Pane):
 
     def on_resize(self) -> None:
         """Waterfalls are as wide as the pane."""
-        super().on_resize()
         self.show(self.session)
 
     def note(self) -> Line:

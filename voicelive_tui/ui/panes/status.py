@@ -21,6 +21,8 @@ _TONES = {
     "failed": "chip-bad",
     "closed": "chip-bad",
 }
+SPACIOUS = 85
+"""Cells of the line from which on there is room for more words."""
 EXPIRY_NOTICE = 300
 """Seconds before the session's end from which on the time left is shown."""
 
@@ -43,6 +45,14 @@ def microphone(session: SessionState, reading: Reading) -> Span:
     return ("mic LIVE", "chip-good")
 
 
+def silent_devices(session: SessionState) -> list[tuple[str, str]]:
+    """Which direction of sound does not work, and why; one line where both fail for the same reason."""
+    microphone, speaker = session.input.problem, session.output.problem
+    if microphone and microphone == speaker:
+        return [("microphone and speaker", microphone)]
+    return [(name, problem) for name, problem in (("microphone", microphone), ("speaker", speaker)) if problem]
+
+
 def elapsed(seconds: float, quiet: bool) -> str:
     """How long the session has been going: in minutes while nothing happens, so that an idle screen stays still."""
     if not quiet or seconds < 60:
@@ -62,7 +72,6 @@ class Clock(Lines):
 
     def on_resize(self) -> None:
         """Draw for the new size."""
-        super().on_resize()
         self.watch_elapsed(self.elapsed)
 
 
@@ -83,7 +92,6 @@ class StatusLine(Lines):
 
     def on_resize(self) -> None:
         """Draw for the new width."""
-        super().on_resize()
         self.redraw()
 
     def redraw(self) -> None:
@@ -98,7 +106,10 @@ class StatusLine(Lines):
             if remaining < EXPIRY_NOTICE:
                 right += [(f"ends in {clock(remaining)}", "warn"), ("  ", "text")]
         if connection.demo:
-            right += [("DEMO", "warn"), (" synthetic caller" if connection.caller else "", "dim"), ("  ", "text")]
+            caller = (
+                "" if not connection.caller else " synthetic" if self.size.width < SPACIOUS else " synthetic caller"
+            )
+            right += [("DEMO", "warn"), (caller, "dim"), ("  ", "text")]
         mic, mic_tone = microphone(self.session, self.reading)
         right.append((f" {mic} ", mic_tone))
         line = spread(left, tuple(right), self.size.width)
@@ -126,5 +137,4 @@ class ProblemLine(Lines):
 
     def on_resize(self) -> None:
         """Draw for the new width."""
-        super().on_resize()
         self.watch_session(self.session)

@@ -16,13 +16,16 @@ from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading, Sessi
 from voicelive_tui.ui import latency
 from voicelive_tui.ui.canvas import ScrollList
 from voicelive_tui.ui.panes import Pane, following_note
-from voicelive_tui.ui.text import Line, Span, clock, duration, visible, wrap
+from voicelive_tui.ui.panes.status import silent_devices
+from voicelive_tui.ui.text import Line, Span, Wrapping, clock, duration, visible, wrap
 
 MS_PER_CHARACTER = 60.0
 """Speech at about 16 characters a second."""
 INDENT = 18
 LONGEST = 20_000
 """Characters of one entry that are drawn."""
+SHOWN, DROPPED = 1_000, 100
+"""Entries that are shown at least; beyond that the oldest are left out, so many at once."""
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
@@ -45,11 +48,16 @@ def heard_characters(entry: Entry, reading: Reading) -> int | None:
     return at
 
 
+def room_for_words(width: int) -> int:
+    """Cells beside the names."""
+    return max(width - INDENT - 1, 10)
+
+
 def entry_lines(
-    entry: Entry, heard: int | None, width: int, *, origin: float, turn: Turn | None, scale_ms: float
+    entry: Entry, heard: int | None, wrapping: Wrapping, *, origin: float, turn: Turn | None, scale_ms: float
 ) -> list[Line]:
-    """The lines of one entry, `width` cells wide."""
-    room = max(width - INDENT - 1, 10)
+    """The lines of one entry, as wide as its wrapping says."""
+    room = wrapping.width
     name = entry.tool or _NAMES[entry.role]
     head: Line = (
         (f" {clock(entry.at - origin):>5} ", "dim"),
@@ -58,11 +66,8 @@ def entry_lines(
     margin: Line = ((" " * INDENT, "text"),)
     text, cut = _drawn_text(entry, heard)
     lines: list[Line] = []
-    for paragraph_start, paragraph in _paragraphs(text):
-        at = paragraph_start
-        for piece in wrap(paragraph, room):
-            lines.append((*(margin if lines else head), *_heard_spans(piece, None if cut is None else cut - at)))
-            at += len(piece)
+    for at, piece in wrapping.rows(text) if text else ():
+        lines.append((*(margin if lines else head), *_heard_spans(piece, None if cut is None else cut - at)))
     if not text:
         lines.append((*head, (_waiting(entry), "dim")))
     if entry.role == "tool" and (entry.arguments or entry.output):
@@ -80,22 +85,13 @@ def entry_lines(
 def _drawn_text(entry: Entry, heard: int | None) -> tuple[str, int | None]:
     """The text as drawn, and where in it the unheard part begins."""
     text = entry.text[:LONGEST]
-    rest = len(entry.text) - len(text)
     lines = "\n".join(visible(line) for line in text.split("\n"))
     cut = None
     if heard is not None and heard < len(entry.text):
         cut = len("\n".join(visible(line) for line in text[:heard].split("\n")))
         if entry.status is EntryStatus.INTERRUPTED:
             lines = lines[:cut] + "╎" + lines[cut:]
-    return lines + (f" … and {rest:,} characters more (copy has all)" if rest else ""), cut
-
-
-def _paragraphs(text: str) -> list[tuple[int, str]]:
-    result, at = [], 0
-    for paragraph in text.split("\n") if text else ():
-        result.append((at, paragraph))
-        at += len(paragraph) + 1
-    return result
+    return lines, cut
 
 
 def _heard_spans(piece: str, cut: int | None) -> Line:
@@ -128,6 +124,8 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
     """What has to be said of an entry besides its words: mark, sentence and tone of each remark."""
     remarks: list[tuple[str, str, str]] = []
     failed = entry.status is EntryStatus.FAILED
+    if len(entry.text) > LONGEST:
+        remarks.append(("… ", f"and {len(entry.text) - LONGEST:,} characters more; y copies all", "dim"))
     if entry.status is EntryStatus.INTERRUPTED:
         heard = "" if entry.heard_ms is None else f" after {duration(entry.heard_ms)} of {duration(entry.audio_ms)}"
         sent = "" if entry.truncated_ms is None else f" · truncated at {entry.truncated_ms:,} ms"
@@ -153,12 +151,10 @@ def after_lines(session: SessionState, width: int) -> list[Line]:
     said: list[tuple[str, str, str]] = []
     if connection.link in (Link.FAILED, Link.CLOSED) and connection.problem:
         said.append(("✗ ", connection.problem, "bad"))
+        if connection.link is Link.CLOSED:
+            said.append(("", "Press r for a new session.", "dim"))
     if not session.transcript:
-        said += [
-            ("! ", f"{name}: {device.problem}", "warn")
-            for name, device in (("microphone", session.input), ("speaker", session.output))
-            if device.problem
-        ]
+        said += [("! ", f"{name}: {problem}", "warn") for name, problem in silent_devices(session)]
         if connection.link is Link.READY and not session.microphone.capturing:
             said.append(("", "Press t to type a message.", "dim"))
         elif connection.link is Link.READY:
@@ -176,6 +172,7 @@ class _Block(NamedTuple):
     """The lines of one entry, and what they were made of."""
 
     made_of: tuple[object, ...]
+    wrapping: Wrapping
     lines: list[Line]
 
 
@@ -185,6 +182,8 @@ class TranscriptView(ScrollList):
     def __init__(self) -> None:
         super().__init__(id="transcript-view")
         self.entries: tuple[Entry, ...] = ()
+        self.left_out = 0
+        """Entries before these, too old to be shown."""
         self.matches: list[int] = []
         self._blocks: dict[str, _Block] = {}
         self._tops: list[int] = [0]
@@ -224,7 +223,13 @@ class TranscriptView(ScrollList):
         """Bring the lines up to date; entries that did not change keep theirs."""
         turns: Mapping[str, Turn] = {turn.response_id: turn for turn in session.turns if turn.response_id}
         scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
-        self.entries = session.transcript
+        left_out = max(len(session.transcript) - SHOWN, 0) // DROPPED * DROPPED
+        moved, self.left_out = left_out - self.left_out, left_out
+        gone = self.top_of(moved) if moved > 0 else 0
+        if self.cursor is not None:
+            self.cursor = max(self.cursor - moved, 0)
+        self.matches = [at - moved for at in self.matches if at >= moved]
+        self.entries = session.transcript[left_out:]
         width = self.size.width
         blocks: dict[str, _Block] = {}
         lines: list[Line] = []
@@ -238,7 +243,10 @@ class TranscriptView(ScrollList):
             made_of = (entry, heard, turn, scale_ms if turn else 0, width, origin, spaced)
             block = self._blocks.get(entry.item_id)
             if block is None or block.made_of != made_of:
-                block = _Block(made_of, entry_lines(entry, heard, width, origin=origin, turn=turn, scale_ms=scale_ms))
+                room = room_for_words(width)
+                wrapping = Wrapping(room) if block is None or block.wrapping.width != room else block.wrapping
+                lines_of = entry_lines(entry, heard, wrapping, origin=origin, turn=turn, scale_ms=scale_ms)
+                block = _Block(made_of, wrapping, lines_of)
             blocks[entry.item_id] = block
             if spaced:
                 lines.append(())
@@ -246,6 +254,8 @@ class TranscriptView(ScrollList):
             lines += block.lines
         self._blocks, self._lines, self._tops = blocks, lines, [*tops, len(lines)]
         self._after = after_lines(session, width)
+        if gone and not self.following:
+            self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
         self.items_changed()
 
 
@@ -293,7 +303,6 @@ e shows the events of the line under the cursor. / searches, n and N go to the n
 
     def on_resize(self) -> None:
         """Lines are wrapped anew."""
-        super().on_resize()
         self.show(self.session)
 
     def note(self) -> Line:
@@ -303,7 +312,9 @@ e shows the events of the line under the cursor. / searches, n and N go to the n
         if self._query:
             at = view.matches.index(view.cursor) + 1 if view.cursor in view.matches else 0
             spans.append((f"“{visible(self._query)}” {at} of {len(view.matches)}  ", "accent"))
-        new = len(view.entries) - self._seen
+        if view.left_out:
+            spans.append((f"{view.left_out:,} older ones are not shown  ", "dim"))
+        new = view.left_out + len(view.entries) - self._seen
         if not view.following and new > 0:
             spans.append((f"↓ {new} new below  ", "warn"))
         return (*spans, *following_note(view))

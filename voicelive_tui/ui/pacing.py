@@ -1,0 +1,59 @@
+"""When what changed is shown: at once what a person waits for, later what only counts up.
+
+Sound going to and fro changes the log and the counts 50 times a second. Drawn each time it would be most of the bytes
+of an idle screen, so it waits for the next full second, and longer where nothing has gone on for a while.
+"""
+
+from voicelive_tui.session.state import Activity, Reading, SessionState
+from voicelive_tui.ui.panes.meters import FLOOR_DBFS
+from voicelive_tui.ui.rows import foldable
+
+QUIET_AFTER = 10.0
+"""Seconds without anything but more of the same sound, after which the screen slows down."""
+COUNTED_EVERY, COUNTED_SELDOM = 1.0, 10.0
+"""Seconds between looks at what only counts up."""
+
+
+def notable(old: SessionState, new: SessionState) -> bool:
+    """Whether more has changed than the log and the counts of sound that goes to and fro."""
+    return any(
+        getattr(old, name) is not getattr(new, name)
+        for name in SessionState.__dataclass_fields__
+        if name not in ("log", "counts")
+    )
+
+
+def has_news(old: SessionState, new: SessionState) -> bool:
+    """Whether the log has rows that are more than one more of a run."""
+    return any(not foldable(row) for row in new.log.since(old.log.next_seq))
+
+
+def sounds(reading: Reading) -> tuple[bool, bool]:
+    """Whether either direction is more than silent: its beginning and end are shown at once."""
+    return reading.capture.rms > FLOOR_DBFS, reading.playback.rms > FLOOR_DBFS
+
+
+class Pacing:
+    """What is to be shown now. Times are `time.monotonic()` seconds."""
+
+    def __init__(self, now: float, *, lean: bool) -> None:
+        self.lean = lean
+        self.due = 0.0
+        """When that which only counts up is shown next."""
+        self._notable_at = now
+
+    def decide(self, shown: SessionState, logged: SessionState, state: SessionState, now: float) -> tuple[bool, bool]:
+        """Whether a state is to be shown, and whether its log is, given what is shown of each."""
+        if state is shown and state is logged:
+            return False, False
+        due = now >= self.due
+        changed, news = notable(shown, state), has_news(logged, state)
+        if changed or news:
+            self._notable_at = now
+        if due:
+            self.due = now + (COUNTED_SELDOM if self.lean or self.quiet(shown, now) else COUNTED_EVERY)
+        return changed or due, news or due
+
+    def quiet(self, shown: SessionState, now: float) -> bool:
+        """Whether nothing is going on."""
+        return shown.activity is Activity.READY and now - self._notable_at > QUIET_AFTER
