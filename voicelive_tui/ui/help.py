@@ -1,4 +1,4 @@
-"""`?`: the keys that work now, and the numbers of the focused pane explained."""
+"""`?`: the keys that work now with the ids by which `[keys]` changes them, and the focused pane's numbers explained."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -48,19 +48,20 @@ class HelpScreen(ModalScreen[None]):
         sheet.scroll_relative(y=1 if direction == "down" else -1, animate=False)
 
     def _sheet(self) -> Text:
-        keys: dict[str, tuple[list[str], str]] = {}
+        keys: dict[str, tuple[list[str], str, str]] = {}
         # Keys of the whole dashboard first; those without an id are Textual's own.
         bound = [active for active in self._keys.values() if active.binding.id and active.binding.description]
         for active in sorted(bound, key=lambda active: not isinstance(active.node, Screen)):
             if active.enabled:
                 words = active.binding.tooltip or active.binding.description
                 key = self.app.get_key_display(active.binding)
-                keys.setdefault(active.binding.action, ([], words))[0].append(key)
+                keys.setdefault(active.binding.action, ([], words, active.binding.id or ""))[0].append(key)
         sheet = Text()
         for paragraph in self._text.splitlines():
             sheet.append(paragraph + "\n")
         sheet.append("\n")
-        for shown, words in keys.values():
+        for shown, words, binding_id in keys.values():
             sheet.append(f"{' '.join(dict.fromkeys(shown)):>14}  ", "bold")
-            sheet.append(words + "\n")
+            sheet.append(words)
+            sheet.append(f"  {binding_id}\n", "dim")  # what [keys] in the configuration calls it
         return sheet
