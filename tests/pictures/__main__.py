@@ -46,9 +46,14 @@ async def converse(
         await late.close()
 
 
+def speaking(state: SessionState) -> bool:
+    """An answer is being heard."""
+    return state.activity is Activity.SPEAKING
+
+
 def interrupted(state: SessionState) -> bool:
     """The second answer is being heard, after the first was cut off."""
-    return state.counts.interruptions == 1 and state.activity is Activity.SPEAKING
+    return state.counts.interruptions == 1 and speaking(state)
 
 
 async def main() -> None:
@@ -57,7 +62,7 @@ async def main() -> None:
         await converse(
             Path(folder),
             (120, 40),
-            {"interrupted": (interrupted, ""), "event": (interrupted, "3 k k k enter")},
+            {"dashboard": (speaking, ""), "interrupted": (interrupted, ""), "event": (interrupted, "3 k k k enter")},
         )
         await converse(Path(folder), (80, 24), {"small": (interrupted, "")})
 

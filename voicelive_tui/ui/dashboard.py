@@ -132,7 +132,7 @@ class DashboardScreen(TonedScreen):
             self.query_one(MetersPane).widest //= 2
         self.lay_out()
         self.tick()
-        self._timer = self.set_interval(0.5 if self.lean else 0.05, self.tick)
+        self._timer = self.set_interval(0.6 if self.lean else 0.05, self.tick)
         self._slow_timer = self.set_interval(0.08, self.tick, pause=True)
         self.call_after_refresh(self.converse)
 
