@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Meter, Microphone, Reading
+from voicelive_tui.session.state import Device, Meter, Microphone, Reading
 from voicelive_tui.ui.panes import meters
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.text import width_of
@@ -52,6 +52,15 @@ async def test_levels_and_states():
         pane.reading = Reading(stalled=("input",), underflows=3)
         await pilot.pause()
         assert "mic STALLED" in screen_text(pilot.app)
+
+
+async def test_a_microphone_that_is_open_and_gives_nothing_is_not_called_absent():
+    pane = MetersPane()
+    async with PaneApp(pane).run_test(size=(100, 3)):
+        pane.session = replace(states.IDLE, input=Device("USB", "it gives only zeros"))
+        assert "".join(text for text, _ in pane.note()) == "microphone: it gives only zeros"
+        pane.session = replace(states.IDLE, input=Device("", "there is none"))
+        assert "".join(text for text, _ in pane.note()) == "no microphone: there is none"
 
 
 async def test_more_room_shows_the_health_of_the_sound():

@@ -120,9 +120,8 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         now = time.monotonic()
         word, tone = microphone(session, reading)
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
-        heard = (
-            ("no speaker", "warn") if session.output.problem else ("assistant", "good" if session.playing else "dim")
-        )
+        unheard = session.output.problem and not session.output.description
+        heard = ("no speaker", "warn") if unheard else ("assistant", "good" if session.playing else "dim")
         state = (word, tone, heard)
         if now < self._numbers_due and state == self._labelled:
             return
@@ -154,8 +153,10 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def note(self) -> Line:
         """What is wrong with the sound, if anything: in view in every layout, whatever else is on the screen."""
+        works = {"microphone": self.session.input.description, "speaker": self.session.output.description}
         if failed := silent_devices(self.session):
-            return ((" · ".join(f"no {name}: {visible(problem)}" for name, problem in failed), "warn"),)
+            said = (f"{'' if works.get(name) else 'no '}{name}: {visible(problem)}" for name, problem in failed)
+            return ((" · ".join(said), "warn"),)
         reading = self.reading
         return health(self.session, reading) if reading.underflows or reading.overflows or reading.dropped_ms else ()
 
