@@ -93,8 +93,6 @@ class Counters:
     """Microphone sound thrown away because it was too old."""
     late_ms: float
     """Sound that came for an answer after its interruption, and was not played."""
-    native_messages: int
-    """Lines that the sound libraries printed."""
 
 
 class _Hold:
@@ -186,8 +184,6 @@ class AudioEngine:
         is the quietest chunk of late. Good for latency figures; the service judges speech by its own, better means.
         """
         self.watchdog = Watchdog()
-        self.native_messages = 0
-        """Set by whoever counts them."""
         self._playback = PlaybackQueue(prebuffer_ms)
         self._capture = CaptureQueue()
         self._capture_level, self._capture_at = SILENCE, 0.0
@@ -340,7 +336,6 @@ class AudioEngine:
             gaps=self._playback.gaps,
             dropped_ms=self._capture.dropped_ms,
             late_ms=self._playback.late_frames * 1000 / SAMPLE_RATE,
-            native_messages=self.native_messages,
         )
 
     def stalled(self) -> set[Direction]:
