@@ -150,6 +150,47 @@ async def test_the_default_stands_in_for_a_lost_device_until_that_is_back(
     await streams.close()
 
 
+async def test_where_both_go_one_after_the_other_each_is_said_with_its_own_reason(board: type[Switchboard]) -> None:
+    reports = Reports()
+    streams = sound(reports)
+    await streams.check()
+    await streams.start_capture()
+    watch = asyncio.create_task(streams.watch())
+    await until(lambda: streams.engine.blocks_in > 0)
+    board.present.clear()
+    streams.engine.watchdog.ended("input")
+    await until(lambda: reports[-1] == ("input", "", "the microphone was lost: its device or its sound server is gone"))
+    streams.engine.watchdog.ended("output")
+    await until(lambda: reports[-1] == ("output", "", "the speaker was lost: its device or its sound server is gone"))
+    assert streams.stalled == {"input", "output"}
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await streams.close()
+
+
+async def test_a_direction_that_hangs_in_the_search_is_said_to_be_lost(
+    board: type[Switchboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicelive_tui.sound.TIME_LIMIT", 0.1)
+    reports = Reports()
+    streams = sound(reports)
+    await streams.check()
+    await streams.start_capture()
+    board.present.remove("test:mic")
+    thaw = threading.Event()
+    monkeypatch.setattr(board, "rescan", lambda _: thaw.wait())
+    watch = asyncio.create_task(streams.watch())
+    await until(lambda: streams.engine.blocks_in > 0)
+    streams.engine.watchdog.ended("input")
+    await until(lambda: any(r[0] == "output" and "does not answer" in r[2] for r in reports), "the speaker went along")
+    assert streams.stalled == {"input", "output"}
+    thaw.set()
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await until(lambda: not hanging())
+    await streams.close()
+
+
 async def test_a_speaker_that_runs_out_of_sound_again_and_again_holds_more_once_it_is_silent(
     board: type[Switchboard],
 ) -> None:

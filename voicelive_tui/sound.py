@@ -187,10 +187,12 @@ class Sound:
                     del lost[direction]
                     self._report(direction, self._open[direction], "")
                     complaint = ""
-            for direction in stalled - lost.keys():
+            new = stalled - lost.keys()
+            for direction in new:
                 lost[direction] = self._blocks(direction)
                 self._report(direction, "", self.engine.watchdog.reason(direction))
-            if (lost or self._duplex.incomplete) and time.monotonic() > next_try:
+            # The search may close the other direction: where that is about to go as well, its own reason is said first.
+            if not new and (lost or self._duplex.incomplete) and time.monotonic() > next_try:
                 await self._recover(stalled)
                 lost |= {direction: self._blocks(direction) for direction in lost}
                 next_try = time.monotonic() + RETRY_SECONDS
@@ -205,8 +207,9 @@ class Sound:
         await self._end_stand_in()
         try:
             results = await off_loop(lambda: self._duplex.recover(stalled), "bringing sound back", 2 * TIME_LIMIT)
-        except AudioError:
-            results = []  # that the device is lost has been said
+        except AudioError as problem:
+            hung = self._duplex.missing - self._lost.keys()  # that the others are lost has been said
+            results = [Checked(direction, ok=False, sentence=str(problem)) for direction in hung]
         for result in results:
             direction, before = result.direction, self._open.pop(result.direction, "")
             if result.ok:

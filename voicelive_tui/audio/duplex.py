@@ -75,9 +75,14 @@ class Duplex:
         return self._output.latency if self._output else 0.0
 
     @property
+    def missing(self) -> set[Direction]:
+        """The directions wanted that are not open."""
+        return {d for d in tuple(self._wanted) if not self._stream(d)}
+
+    @property
     def incomplete(self) -> set[Direction]:
         """The directions wanted that are not open, or on the default device in place of the one that was chosen."""
-        return {d for d in tuple(self._wanted) if not self._stream(d)} | self._away
+        return self.missing | self._away
 
     def open(self, *directions: Direction) -> list[Checked]:
         """Open and start these directions (both when none is named); each result says with what, or why not.
