@@ -9,13 +9,14 @@ Rules of this file:
 - `Canvas.repaint()` compares what the visible lines are now with what was drawn, and refreshes the cells between the
   first and the last difference of each line. Nobody else asks for a refresh because of new content.
 - `ScrollList` adds following, a cursor and half-page moves. While it follows and is full it moves by half a page:
-  one row of scrolling repaints the whole pane, so there should be few.
+  scrolling by a row writes nearly the whole pane, so it should be rare.
 """
 
 from itertools import zip_longest
 from typing import ClassVar
 
 from rich.cells import cell_len
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -82,6 +83,7 @@ class Canvas(ScrollView, can_focus=False):
         super().__init__(id=id, classes=classes)
         self._drawn: dict[int, tuple[Line, str, Strip]] = {}
         self._styles: dict[str, Style] = {}
+        self._drawing = False
 
     def line(self, y: int) -> Line:
         """What line `y` of the content is; an empty line beyond its end."""
@@ -102,8 +104,19 @@ class Canvas(ScrollView, can_focus=False):
             line, over = self.line(top + y), self.highlight(top + y)
             if drawn is None:
                 self.refresh(Region(0, y, width, 1))
-            elif (line, over) != drawn[:2] and (columns := changed_columns(drawn[2], self._strip(line, over, width))):
-                self.refresh(Region(columns[0], y, columns[1] - columns[0], 1))
+            elif (line, over) != drawn[:2]:
+                strip = self._strip(line, over, width)
+                if columns := changed_columns(drawn[2], strip):
+                    self.refresh(Region(columns[0], y, columns[1] - columns[0], 1))
+                else:
+                    self._drawn[y] = (line, over, strip)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scrolled: cells that look the same as before stay, where Textual's own would write all of them anew."""
+        if self.text_selection:
+            self.refresh()
+        else:
+            self.repaint()
 
     def render_line(self, y: int) -> Strip:
         """Textual asks for one visible line."""
@@ -115,7 +128,18 @@ class Canvas(ScrollView, can_focus=False):
             return strip
         if (selection := self.text_selection) and (span := selection.get_span(content_y)):
             strip = Strip(_restyle(list(strip), *span, self._background("select")), strip.cell_length)
-        return strip.apply_offsets(self.scroll_offset.x, content_y)
+        return strip if self._drawing else strip.apply_offsets(self.scroll_offset.x, content_y)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines as they are drawn: without the offsets by which a selection is found, which make each a new style.
+
+        Textual keeps thousands of styles. The mouse asks `render_line` itself for the line it is on.
+        """
+        self._drawing = True
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._drawing = False
 
     def notify_style_update(self) -> None:
         """Colours changed: what was drawn says nothing any more."""
@@ -195,7 +219,7 @@ def _restyle(segments: list[Segment], start: int, end: int, style: Style) -> lis
 
 
 def changed_columns(old: Strip, new: Strip) -> tuple[int, int] | None:
-    """The first column where two strips differ and the one after the last, or None where they are the same."""
+    """The first column where two strips look different and the one after the last, or None where they look the same."""
     if old == new:
         return None
     before, after = _cells(old), _cells(new)
@@ -203,14 +227,20 @@ def changed_columns(old: Strip, new: Strip) -> tuple[int, int] | None:
     return (different[0], different[-1] + 1) if different else None
 
 
-def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
-    """One element a cell; the second cell of a wide character is empty text."""
-    cells: list[tuple[str, Style | None]] = []
+def _cells(strip: Strip) -> list[tuple[str, Style | Color | None]]:
+    """Character and look of each cell; the second cell of a wide character is empty text."""
+    cells: list[tuple[str, Style | Color | None]] = []
     for text, style, _ in strip:
+        # Of a space only its background is seen, unless it is more than a space.
+        plain = style is not None and not (style.reverse or style.underline or style.strike)
+        space = style.bgcolor if style is not None and plain else style
+        if text.isascii():
+            cells.extend((character, space if character == " " else style) for character in text)
+            continue
         for character in text:
             width = cell_len(character)
             if width:
-                cells.append((character, style))
+                cells.append((character, space if character == " " else style))
                 cells.extend([("", style)] * (width - 1))
             elif cells:
                 cells[-1] = (cells[-1][0] + character, style)
@@ -313,7 +343,7 @@ class ScrollList(Canvas, can_focus=True):
         if top == self.scroll_offset.y:
             self.repaint()
         else:
-            self.scroll_to(y=top, animate=False)  # which repaints all of it
+            self.scroll_to(y=top, animate=False)  # which repaints
 
     def on_resize(self) -> None:
         """Keep the end, or the cursor, in view."""

@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading
+from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading, Turn
 from voicelive_tui.ui.panes import transcript
 from voicelive_tui.ui.panes.transcript import TranscriptPane, heard_characters
 
@@ -52,7 +53,7 @@ async def test_what_was_cut_stays_visible_as_unheard():
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
         pane.session = states.INTERRUPTED
         await pilot.pause()
-        lines = pane.view._lines
+        lines = [pane.view.line(y) for y in range(pane.view.height)]
         unheard = [text for line in lines for text, tone in line if tone == "unheard"]
         assert unheard[0].startswith("╎")
         assert "end of your speech" in " ".join(unheard)
@@ -154,8 +155,9 @@ async def test_a_megabyte_is_cut_and_copied_whole():
         text = "x" * 1_000_000
         pane.session = replace(states.IDLE, transcript=(Entry("u", "user", 1.0, text, EntryStatus.DONE),))
         await pilot.pause()
-        assert len(pane.view._lines) < transcript.LONGEST / 20
-        assert "and 980,000 characters more; y copies all" in "".join(words(line) for line in pane.view._lines)
+        lines = [pane.view.line(y) for y in range(pane.view.height)]
+        assert len(lines) < transcript.LONGEST / 20
+        assert "and 980,000 characters more; y copies all" in "".join(map(words, lines))
         pane.copy()
         await pilot.pause()
         assert app.said == [text]
@@ -200,3 +202,56 @@ async def test_a_connection_that_ended_says_what_to_do():
         shown = screen_text(pilot.app)
         assert "✗ the connection ended (code 1011)" in shown
         assert "Press r for a new session." in shown
+
+
+HAPPENINGS = ("said", "answered", "grows", "sounds", "heard", "turn", "goes", "moves")
+
+
+def happen(chance, session, number):
+    """The session after something happened to its transcript."""
+    entries, turns = list(session.transcript), list(session.turns)
+    at = max(len(entries) - 1 - int(chance.expovariate(1)), 0)
+    match chance.choice(HAPPENINGS) if entries else "said":
+        case "said":
+            text = "words " * chance.randrange(30)
+            entries.append(Entry(f"u{number}", "user", float(number), text, EntryStatus.DONE))
+        case "answered":
+            entries.append(Entry(f"a{number}", "assistant", float(number), response_id=f"r{number}"))
+        case "grows":
+            entries[at] = replace(entries[at], text=entries[at].text + "some more words " * chance.randrange(9))
+        case "sounds":
+            entries[at] = replace(entries[at], audio_ms=entries[at].audio_ms + 400)
+        case "heard" if entries[at].audio_ms:
+            entries[at] = replace(entries[at], heard_ms=300.0, status=EntryStatus.INTERRUPTED)
+        case "turn" if entries[at].response_id:
+            late = chance.uniform(0.2, 2)
+            turns.append(Turn(number, response_id=entries[at].response_id, committed_at=1.0, heard_at=1.0 + late))
+        case "goes" if len(entries) > 3:
+            del entries[at]
+        case "moves":
+            entries.insert(max(at - 1, 0), entries.pop(at))
+    return replace(session, transcript=tuple(entries), turns=tuple(turns))
+
+
+def drawn(view):
+    return [view.line(y) for y in range(view.height)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_brought_up_to_date_step_by_step_it_shows_what_it_would_show_at_once(seed, monkeypatch):
+    monkeypatch.setattr(transcript, "KEPT", 5)
+    chance, session, pane, seen = random.Random(seed), states.IDLE, TranscriptPane(), []
+    async with PaneApp(pane).run_test(size=(80, 24)):
+        for number in range(150):
+            session = happen(chance, session, number)
+            sounding = next((entry.item_id for entry in reversed(session.transcript) if entry.audio_ms), "")
+            reading = Reading(heard_item=sounding, heard_ms=chance.uniform(0, 500))
+            pane.view.show(session, reading, 0.0)
+            if number % 30 == 29:
+                seen.append((session, reading, drawn(pane.view)))
+        assert pane.view.count > 10
+    for then, reading, lines in seen:
+        fresh = TranscriptPane()
+        async with PaneApp(fresh).run_test(size=(80, 24)):
+            fresh.view.show(then, reading, 0.0)
+            assert drawn(fresh.view) == lines

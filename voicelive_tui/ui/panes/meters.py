@@ -86,7 +86,8 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
     DEFAULT_CSS = """
     MetersPane {
         height: 3;
-        & #meters-labels { width: 21; height: 1fr; }
+        & #meters-labels { width: 12; height: 1fr; }
+        & #meters-levels { width: 9; height: 1fr; }
         & #meters-bars { width: 1fr; height: 1fr; }
         & #meters-more { height: 6; display: none; }
     }
@@ -99,9 +100,10 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self._labelled: object = None
 
     def body(self) -> ComposeResult:
-        """Labels and bars apart: a bar that moves does not write its label again."""
+        """Labels, numbers and bars apart: what moves does not write again what stands to its left."""
         with Horizontal():
             yield Lines(id="meters-labels")
+            yield Lines(id="meters-levels")
             bars = Lines(id="meters-bars")
             bars.can_focus = True
             yield bars
@@ -127,8 +129,10 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             return
         self._numbers_due, self._labelled = now + 0.5, state
         self.query_one("#meters-labels", Lines).show(
-            ((f" {fit(word, LABEL)}", tone), (level(reading.capture), "text")),
-            ((f" {fit(heard[0], LABEL)}", heard[1]), (level(reading.playback), "text")),
+            ((f" {fit(word, LABEL)}", tone),), ((f" {fit(heard[0], LABEL)}", heard[1]),)
+        )
+        self.query_one("#meters-levels", Lines).show(
+            ((level(reading.capture), "text"),), ((level(reading.playback), "text"),)
         )
         more = self.query_one("#meters-more", Lines)
         if more.display:

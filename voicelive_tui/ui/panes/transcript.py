@@ -7,7 +7,6 @@ its length is reckoned from its characters at `MS_PER_CHARACTER`.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from textual.app import ComposeResult
@@ -26,6 +25,8 @@ LONGEST = 20_000
 """Characters of one entry that are drawn."""
 SHOWN, DROPPED = 1_000, 100
 """Entries that are shown at least; beyond that the oldest are left out, so many at once."""
+KEPT = 100
+"""Entries whose lines are kept."""
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
@@ -168,7 +169,14 @@ def after_lines(session: SessionState, width: int) -> list[Line]:
     return lines
 
 
-class _Block(NamedTuple):
+class _Facts(NamedTuple):
+    """What the lines of an entry are made of, besides the entry itself."""
+
+    heard: int | None
+    turn: Turn | None
+
+
+class _Drawn(NamedTuple):
     """The lines of one entry, and what they were made of."""
 
     made_of: tuple[object, ...]
@@ -177,7 +185,10 @@ class _Block(NamedTuple):
 
 
 class TranscriptView(ScrollList):
-    """The entries, each with a blank line before a new exchange."""
+    """The entries, each with a blank line before a new exchange.
+
+    Of every entry it is known where it begins; lines are kept of the entries that were looked at last.
+    """
 
     def __init__(self) -> None:
         super().__init__(id="transcript-view")
@@ -185,11 +196,16 @@ class TranscriptView(ScrollList):
         self.left_out = 0
         """Entries before these, too old to be shown."""
         self.matches: list[int] = []
-        self._blocks: dict[str, _Block] = {}
+        self._facts: list[_Facts] = []
         self._tops: list[int] = [0]
-        self._lines: list[Line] = []
+        self._kept: dict[str, _Drawn] = {}
         self._after: list[Line] = []
         """What is said below the last entry."""
+        self._turn_of: dict[str, Turn] = {}
+        self._scale_ms = 0.0
+        self._placed_for: tuple[int, float, int, tuple[Turn, ...]] = (0, 0.0, 0, ())
+        """What has to be the same for entries to stay where they are: width, time of the first row, entries left out,
+        turns."""
 
     @property
     def count(self) -> int:
@@ -199,7 +215,7 @@ class TranscriptView(ScrollList):
     @property
     def height(self) -> int:
         """See `ScrollList.height`."""
-        return len(self._lines) + len(self._after)
+        return self._tops[-1] + len(self._after)
 
     def top_of(self, index: int) -> int:
         """See `ScrollList.top_of`."""
@@ -211,52 +227,74 @@ class TranscriptView(ScrollList):
 
     def line(self, y: int) -> Line:
         """See `Canvas.line`."""
-        if y >= len(self._lines):
-            return self._after[y - len(self._lines)] if y < self.height else ()
-        line = self._lines[y]
         index = self.item_at(y)
-        if index is not None and index == self.cursor and self._tops[index] == y and line:
+        if index is None:
+            return self._after[y - self._tops[-1]] if self._tops[-1] <= y < self.height else ()
+        lines, at = self._lines_of(index), y - self._tops[index]
+        line = lines[at] if at < len(lines) else ()
+        if index == self.cursor and at == 0 and line:
             return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:])
         return line
 
     def show(self, session: SessionState, reading: Reading, origin: float) -> None:
-        """Bring the lines up to date; entries that did not change keep theirs."""
-        turns: Mapping[str, Turn] = {turn.response_id: turn for turn in session.turns if turn.response_id}
-        scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
+        """Bring the places of the entries up to date; those before the first that changed keep theirs."""
         left_out = max(len(session.transcript) - SHOWN, 0) // DROPPED * DROPPED
         moved, self.left_out = left_out - self.left_out, left_out
         gone = self.top_of(moved) if moved > 0 else 0
         if self.cursor is not None:
             self.cursor = max(self.cursor - moved, 0)
         self.matches = [at - moved for at in self.matches if at >= moved]
-        self.entries = session.transcript[left_out:]
-        width = self.size.width
-        blocks: dict[str, _Block] = {}
-        lines: list[Line] = []
-        tops: list[int] = []
-        told: set[str] = set()
-        for index, entry in enumerate(self.entries):
-            heard = heard_characters(entry, reading)
-            turn = turns.get(entry.response_id) if entry.response_id not in told else None
-            told.add(entry.response_id)
-            spaced = index > 0 and entry.role == "user"
-            made_of = (entry, heard, turn, scale_ms if turn else 0, width, origin, spaced)
-            block = self._blocks.get(entry.item_id)
-            if block is None or block.made_of != made_of:
-                room = room_for_words(width)
-                wrapping = Wrapping(room) if block is None or block.wrapping.width != room else block.wrapping
-                lines_of = entry_lines(entry, heard, wrapping, origin=origin, turn=turn, scale_ms=scale_ms)
-                block = _Block(made_of, wrapping, lines_of)
-            blocks[entry.item_id] = block
-            if spaced:
-                lines.append(())
-            tops.append(len(lines))
-            lines += block.lines
-        self._blocks, self._lines, self._tops = blocks, lines, [*tops, len(lines)]
-        self._after = after_lines(session, width)
+        before, self.entries = self.entries, session.transcript[left_out:]
+        if session.turns is not self._placed_for[-1]:
+            self._turn_of = {turn.response_id: turn for turn in session.turns if turn.response_id}
+            self._scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
+        placed_for = (self.size.width, origin, left_out, session.turns)
+        if placed_for == self._placed_for:
+            self._place(self._unchanged(before), reading)
+        else:
+            self._placed_for = placed_for
+            self._place(0, reading)
+        self._after = after_lines(session, self.size.width)
         if gone and not self.following:
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
         self.items_changed()
+
+    def _unchanged(self, before: tuple[Entry, ...]) -> int:
+        """How many entries, from the first on, are as they were and will not be heard any further."""
+        for index, (entry, old) in enumerate(zip(self.entries, before, strict=False)):
+            if entry is not old or (entry.audio_ms and entry.heard_ms is None):
+                return index
+        return min(len(self.entries), len(before))
+
+    def _place(self, start: int, reading: Reading) -> None:
+        """Find out where each entry from `start` on begins."""
+        told = {entry.response_id for entry in self.entries[:start]}
+        top = self._tops[start - 1] + len(self._lines_of(start - 1)) if start else 0
+        del self._tops[start:], self._facts[start:]
+        for index in range(start, len(self.entries)):
+            entry = self.entries[index]
+            turn = None if entry.response_id in told else self._turn_of.get(entry.response_id)
+            told.add(entry.response_id)
+            self._facts.append(_Facts(heard_characters(entry, reading), turn))
+            top += index > 0 and entry.role == "user"  # a blank line before a new exchange
+            self._tops.append(top)
+            top += len(self._lines_of(index))
+        self._tops.append(top)
+
+    def _lines_of(self, index: int) -> list[Line]:
+        entry, (heard, turn) = self.entries[index], self._facts[index]
+        width, origin, *_ = self._placed_for
+        made_of = (entry, heard, turn, self._scale_ms if turn else 0, width, origin)
+        drawn = self._kept.pop(entry.item_id, None)
+        if drawn is None or drawn.made_of != made_of:
+            room = room_for_words(width)
+            wrapping = Wrapping(room) if drawn is None or drawn.wrapping.width != room else drawn.wrapping
+            lines = entry_lines(entry, heard, wrapping, origin=origin, turn=turn, scale_ms=self._scale_ms)
+            drawn = _Drawn(made_of, wrapping, lines)
+        self._kept[entry.item_id] = drawn  # now the latest; the first is the one that was not looked at for longest
+        if len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+        return drawn.lines
 
 
 class TranscriptPane(Pane):
