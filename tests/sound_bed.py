@@ -173,9 +173,9 @@ class SoundBed:
 class Recording:
     """What the speaker plays, and when each portion of it came."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], source: str = "vspk.monitor") -> None:
         self._parec = subprocess.Popen(
-            ["parec", "-d", "vspk.monitor", "--latency-msec=10", "--format=s16le", f"--rate={RATE}", "--channels=1",
+            ["parec", "-d", source, "--latency-msec=10", "--format=s16le", f"--rate={RATE}", "--channels=1",
              "--raw"],
             env=environment, stdout=subprocess.PIPE, bufsize=0,
         )  # fmt: skip
@@ -217,14 +217,18 @@ class Recording:
         """When the portion came that began the first sound; infinity if there was none."""
         return next((came for came, portion in tuple(self._portions) if any(portion)), float("inf"))
 
-    def sound_began(self) -> float:
-        """When the portion came that began the last sound; infinity if there was none."""
-        began, sounding = float("inf"), False
+    def sounds_began(self) -> list[float]:
+        """When each portion came that began a sound."""
+        began, sounding = [], False
         for came, portion in tuple(self._portions):
             if any(portion) and not sounding:
-                began = came
+                began.append(came)
             sounding = any(portion[-2:])
         return began
+
+    def sound_began(self) -> float:
+        """When the portion came that began the last sound; infinity if there was none."""
+        return max(self.sounds_began(), default=float("inf"))
 
     @staticmethod
     def wait_until(happened: Callable[[], bool], limit: float) -> None:

@@ -207,6 +207,7 @@ async def test_from_words_to_events_and_back():
 
 
 async def test_only_the_events_of_an_item_and_only_errors():
+    told = []
     app = app_of(replace(states.FAILED, transcript=states.SPEAKING.transcript))
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
@@ -222,6 +223,15 @@ async def test_only_the_events_of_an_item_and_only_errors():
         await pilot.press("s")
         await pilot.pause()
         assert "3 Events 5" in screen_text(app)
+        await pilot.press("2", "S")
+        await pilot.pause()
+        assert "/response:resp_2  0 of 5" in screen_text(app)
+        await pilot.press("S")
+        await pilot.pause()
+        assert "3 Events 5" in screen_text(app)
+        app.notify = lambda message, **_: told.append(message)
+        await pilot.press("g", "s")
+        assert told == ["This line belongs to no item."]
 
 
 async def test_a_problem_is_pinned_opened_and_dismissed():

@@ -12,6 +12,7 @@ Rules of this file:
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from sys import intern
 from typing import Any, Literal, NamedTuple
 
 SILENCE_DBFS = -96.0
@@ -82,7 +83,9 @@ class EventLog:
         size: int = 0,
     ) -> "EventLog":
         """The log with one more row; the oldest chunk goes when the limit is passed."""
-        row = LogRow(self.next_seq, at, direction, type, severity, item_id, response_id, size, text)
+        # The same few names come again and again, each time as a new string: a third of the memory of a full log.
+        names = intern(type), severity, intern(item_id), intern(response_id)
+        row = LogRow(self.next_seq, at, direction, *names, size, text)
         sealed, tail = self.sealed, (*self.tail, row)
         if len(tail) == self.CHUNK:
             sealed, tail = (*sealed, tail), ()

@@ -5,7 +5,7 @@ into `reading`, from where panes get them by `data_bind`. Keys become inputs, gi
 """
 
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events
 from textual.app import ComposeResult
@@ -80,7 +80,12 @@ class DashboardScreen(TonedScreen):
         Binding("f", "follow", "Follow", show=False, tooltip="Stay at the end of the list", id="follow"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the selection or the line", id="copy"),
         Binding("e", "cross", "Event ↔ words", show=False, tooltip="From an event to its words and back", id="cross"),
-        Binding("s", "same_item", "Same item", show=False, tooltip="Only events of this line's item", id="same_item"),
+        Binding(
+            "s", "same('item')", "Same item", show=False, tooltip="Only events of this line's item", id="same_item"
+        ),
+        Binding(
+            "S", "same('response')", "Same response", show=False, tooltip="Only of its response", id="same_response"
+        ),
         Binding("n", "match(1)", "Next match", show=False, id="match.next"),
         Binding("N", "match(-1)", "Previous match", show=False, id="match.previous"),
         Binding("o", "devices", "Sound devices", show=False, tooltip="Choose input and output", id="devices"),
@@ -334,22 +339,19 @@ class DashboardScreen(TonedScreen):
         self.action_go("events")
         events_pane.query_changed("" if events_pane.query_text == "is:error" else "is:error")
 
-    def action_same_item(self) -> None:
-        """`s`: only the events of this line's item, or everything again."""
+    def action_same(self, what: Literal["item", "response"]) -> None:
+        """`s` and `S`: only the events of this line's item or response, or everything again."""
         events_pane = self.query_one(EventsPane)
-        if isinstance(self.pane, TranscriptPane):
-            entry = self.pane.selected()
-            query = f"item:{entry.item_id}" if entry else ""
-        elif events_pane.query_text.startswith(("item:", "response:")):
-            query = ""
-        else:
-            row = events_pane.selected()
-            query = "" if row is None else f"item:{row.item_id}" if row.item_id else f"response:{row.response_id}"
-            if query == "response:":
-                self.notify("This event belongs to no item and no response.", timeout=3)
-                return
+        if self.pane is events_pane and events_pane.query_text.startswith(f"{what}:"):
+            events_pane.query_changed("")
+            return
+        line = self.pane.selected() if isinstance(self.pane, EventsPane | TranscriptPane) else None
+        identifier = getattr(line, f"{what}_id", "")
+        if not identifier:
+            self.notify(f"This line belongs to no {what}.", timeout=3)
+            return
         self.action_go("events")
-        events_pane.query_changed(query)
+        events_pane.query_changed(f"{what}:{identifier}")
 
     def action_cross(self) -> None:
         """`e`: from words to their events, from an event to its words, from a problem to its event."""

@@ -6,7 +6,7 @@ import pytest
 from tests import states
 from tests.ui.screens import TonedApp, screen_text
 from voicelive_tui.session.state import Device, Microphone, Problem, Reading
-from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapsed, microphone
+from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapsed, microphone, service
 
 
 class OneLine(TonedApp):
@@ -34,6 +34,19 @@ class OneLine(TonedApp):
 )
 def test_the_microphone_by_what_happens_to_its_sound(mic, reading, word):
     assert microphone(replace(states.IDLE, microphone=mic), reading)[0] == word
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "word"),
+    [
+        ("https://name.services.ai.azure.com", "AZURE"),
+        ("wss://eastus.api.cognitive.microsoft.com", "AZURE"),
+        ("http://127.0.0.1:8765", "127.0.0.1:8765"),
+        ("https://voice.staging.example.com", "voice.staging.…"),
+    ],
+)
+def test_which_service_it_is(endpoint, word):
+    assert service(endpoint) == word
 
 
 def test_no_microphone():

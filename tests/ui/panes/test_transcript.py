@@ -92,7 +92,17 @@ async def test_failed_tools_and_typed_lines():
     pane = TranscriptPane()
     entries = (
         Entry("u", "user", 1.0, "", EntryStatus.FAILED, note="the audio was [too] short"),
-        Entry("f", "tool", 2.0, "", EntryStatus.DONE, tool="get_weather", arguments='{"city":\n"Oslo"}', output="3°"),
+        Entry(
+            "f",
+            "tool",
+            2.0,
+            "",
+            EntryStatus.DONE,
+            tool="get_weather",
+            arguments='{"city":\n"Oslo"}',
+            output="3°",
+            done_at=2.25,
+        ),
         Entry("t", "user", 3.0, "typed words", EntryStatus.DONE, typed=True),
     )
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
@@ -104,6 +114,7 @@ async def test_failed_tools_and_typed_lines():
         assert "get_weath" in shown
         assert '( {"city": "Oslo"}' in shown
         assert "→ 3°" in shown
+        assert "result 250 ms after the call" in shown
         assert "typed words (typed)" in shown
 
 
@@ -239,7 +250,7 @@ def drawn(view):
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_brought_up_to_date_step_by_step_it_shows_what_it_would_show_at_once(seed, monkeypatch):
-    monkeypatch.setattr(transcript, "KEPT", 5)
+    monkeypatch.setattr(transcript, "KEPT", 20)
     chance, session, pane, seen = random.Random(seed), states.IDLE, TranscriptPane(), []
     async with PaneApp(pane).run_test(size=(80, 24)):
         for number in range(150):

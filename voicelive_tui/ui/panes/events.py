@@ -127,7 +127,7 @@ Runs of deltas are one line that counts up; d shows every one of them, and log r
 enter opens the event beside the list; tab goes there, y copies it or the value under the cursor, esc closes it.
 / filters: word "two words" /regex/ !not dir:in dir:out dir:local dir:log is:error is:warning type: item: response:
 All terms must hold; an empty filter shows everything.
-s shows only what belongs to the item of this line, E only errors.
+s shows only what belongs to the item of this line, S to its response, E only errors; once more shows everything.
 e goes to the transcript line that the event belongs to."""
 
     DEFAULT_CSS = """

@@ -20,6 +20,8 @@ FLOOR_DBFS = -60.0
 """The left end of a bar."""
 WARN_DBFS = -12.0
 BAD_DBFS = -3.0
+STEADY_DB = 1.5
+"""What is shown stays until the level is so far from it: the noise of a room would set the screen in motion."""
 LABEL = 11
 WIDEST = 60
 """Cells of the widest bar: one for each decibel; half of that where every byte counts."""
@@ -60,6 +62,15 @@ def level(meter: Meter) -> str:
     return "  silent" if meter.rms <= SILENCE_DBFS + 6 else f"{meter.rms:4.0f} dB"
 
 
+def steady(shown: Meter, now: Meter) -> Meter:
+    """The levels to be shown next, given what is shown."""
+
+    def chosen(before: float, level: float) -> float:
+        return before if abs(level - before) < STEADY_DB else level
+
+    return Meter(chosen(shown.rms, now.rms), now.peak, chosen(shown.hold, now.hold))
+
+
 def health(session: SessionState, reading: Reading) -> Line:
     """Underflows, overflows, dropped sound, buffers: zero is said too, for a zero is news when sound is bad."""
     bad = reading.underflows or reading.overflows or reading.dropped_ms
@@ -98,6 +109,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self.widest = WIDEST
         self._numbers_due = 0.0
         self._labelled: object = None
+        self._capture = self._playback = Meter()
 
     def body(self) -> ComposeResult:
         """Labels, numbers and bars apart: what moves does not write again what stands to its left."""
@@ -118,7 +130,9 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         """Draw labels and bars; numbers twice a second, since nobody reads faster."""
         reading, bars = self.reading, self.query_one("#meters-bars", Lines)
         width = max(min(bars.size.width - 1, self.widest), 1)
-        bars.show(bar(reading.capture, width), bar(reading.playback, width), ((scale(width), "faint"),))
+        capture = self._capture = steady(self._capture, reading.capture)
+        playback = self._playback = steady(self._playback, reading.playback)
+        bars.show(bar(capture, width), bar(playback, width), ((scale(width), "faint"),))
         now = time.monotonic()
         word, tone = microphone(session, reading)
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
@@ -131,9 +145,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self.query_one("#meters-labels", Lines).show(
             ((f" {fit(word, LABEL)}", tone),), ((f" {fit(heard[0], LABEL)}", heard[1]),)
         )
-        self.query_one("#meters-levels", Lines).show(
-            ((level(reading.capture), "text"),), ((level(reading.playback), "text"),)
-        )
+        self.query_one("#meters-levels", Lines).show(((level(capture), "text"),), ((level(playback), "text"),))
         more = self.query_one("#meters-more", Lines)
         if more.display:
             more.show(

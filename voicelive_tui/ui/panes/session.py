@@ -206,7 +206,8 @@ class SessionPane(Pane):
     def show(self, session: SessionState) -> None:
         """Write the lines anew; only what changed is repainted."""
         view = self.query_one(SessionView)
-        device: list[Line] = [(*_label("sound"), *health(session, self.reading))]
+        waiting = f" · buffered {duration(self.reading.buffered_ms)} · outbox {duration(self.reading.outbox_ms)}"
+        device: list[Line] = [(*_label("sound"), *health(session, self.reading), (waiting, "dim"))]
         blocks = (
             delays(session, view.size.width),
             settings(session),

@@ -6,7 +6,7 @@ from textual.reactive import reactive
 
 from voicelive_tui.session.state import Link, Reading, SessionState, headline
 from voicelive_tui.ui.canvas import Lines
-from voicelive_tui.ui.text import Line, Span, clock, spread, visible
+from voicelive_tui.ui.text import Line, Span, clip, clock, spread, visible
 
 CHIP = 13
 """Cells of the chip, so that nothing beside it moves when the word changes."""
@@ -51,6 +51,12 @@ def silent_devices(session: SessionState) -> list[tuple[str, str]]:
     if microphone and microphone == speaker:
         return [("microphone and speaker", microphone)]
     return [(name, problem) for name, problem in (("microphone", microphone), ("speaker", speaker)) if problem]
+
+
+def service(endpoint: str) -> str:
+    """Which service that is, in a word; the session pane has all of its address."""
+    host = endpoint.partition("://")[2]
+    return "AZURE" if host.endswith((".azure.com", ".microsoft.com")) else clip(visible(host), 15)
 
 
 def elapsed(seconds: float, quiet: bool) -> str:
@@ -106,10 +112,11 @@ class StatusLine(Lines):
             if remaining < EXPIRY_NOTICE:
                 right += [(f"ends in {clock(remaining)}", "warn"), ("  ", "text")]
         if connection.demo:
-            caller = (
-                "" if not connection.caller else " synthetic" if self.size.width < SPACIOUS else " synthetic caller"
-            )
+            spacious = self.size.width >= SPACIOUS
+            caller = "" if not connection.caller else " synthetic caller" if spacious else " synthetic"
             right += [("DEMO", "warn"), (caller, "dim"), ("  ", "text")]
+        elif connection.endpoint:
+            right += [(service(connection.endpoint), "accent"), ("  ", "text")]
         mic, mic_tone = microphone(self.session, self.reading)
         right.append((f" {mic} ", mic_tone))
         line = spread(left, tuple(right), self.size.width)

@@ -25,8 +25,8 @@ LONGEST = 20_000
 """Characters of one entry that are drawn."""
 SHOWN, DROPPED = 1_000, 100
 """Entries that are shown at least; beyond that the oldest are left out, so many at once."""
-KEPT = 100
-"""Entries whose lines are kept."""
+KEPT = 2_000
+"""Lines that are kept at most: those of the entries looked at last."""
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
@@ -118,6 +118,8 @@ def _tool_lines(entry: Entry, room: int, margin: Line) -> list[Line]:
     for mark, text in (("( ", entry.arguments), ("→ ", entry.output)):
         for index, piece in enumerate(wrap(visible(" ".join(text[:2000].split())), room - 2) if text else ()):
             lines.append((*margin, (mark if not index else "  ", "faint"), (piece, "text")))
+    if entry.output and entry.done_at is not None:
+        lines.append((*margin, (f"  result {duration((entry.done_at - entry.at) * 1000)} after the call", "dim")))
     return lines
 
 
@@ -169,11 +171,13 @@ def after_lines(session: SessionState, width: int) -> list[Line]:
     return lines
 
 
-class _Facts(NamedTuple):
-    """What the lines of an entry are made of, besides the entry itself."""
+class _Placed(NamedTuple):
+    """An entry with what decides about its lines, and how many these are."""
 
+    entry: Entry
     heard: int | None
     turn: Turn | None
+    height: int
 
 
 class _Drawn(NamedTuple):
@@ -196,9 +200,9 @@ class TranscriptView(ScrollList):
         self.left_out = 0
         """Entries before these, too old to be shown."""
         self.matches: list[int] = []
-        self._facts: list[_Facts] = []
+        self._placed: list[_Placed] = []
         self._tops: list[int] = [0]
-        self._kept: dict[str, _Drawn] = {}
+        self._drawn_last: dict[str, _Drawn] = {}
         self._after: list[Line] = []
         """What is said below the last entry."""
         self._turn_of: dict[str, Turn] = {}
@@ -230,7 +234,8 @@ class TranscriptView(ScrollList):
         index = self.item_at(y)
         if index is None:
             return self._after[y - self._tops[-1]] if self._tops[-1] <= y < self.height else ()
-        lines, at = self._lines_of(index), y - self._tops[index]
+        entry, heard, turn, _ = self._placed[index]
+        lines, at = self._lines_of(entry, heard, turn), y - self._tops[index]
         line = lines[at] if at < len(lines) else ()
         if index == self.cursor and at == 0 and line:
             return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:])
@@ -249,11 +254,11 @@ class TranscriptView(ScrollList):
             self._turn_of = {turn.response_id: turn for turn in session.turns if turn.response_id}
             self._scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
         placed_for = (self.size.width, origin, left_out, session.turns)
-        if placed_for == self._placed_for:
-            self._place(self._unchanged(before), reading)
-        else:
-            self._placed_for = placed_for
-            self._place(0, reading)
+        start = self._unchanged(before) if placed_for == self._placed_for else 0
+        if placed_for[:2] != self._placed_for[:2]:
+            self._placed.clear()
+        self._placed_for = placed_for
+        self._place(start, reading)
         self._after = after_lines(session, self.size.width)
         if gone and not self.following:
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
@@ -268,33 +273,43 @@ class TranscriptView(ScrollList):
 
     def _place(self, start: int, reading: Reading) -> None:
         """Find out where each entry from `start` on begins."""
+        known = {placed.entry.item_id: placed for placed in self._placed[start:]}
+        del self._placed[start:], self._tops[start:]
         told = {entry.response_id for entry in self.entries[:start]}
-        top = self._tops[start - 1] + len(self._lines_of(start - 1)) if start else 0
-        del self._tops[start:], self._facts[start:]
+        top = self._tops[start - 1] + self._placed[start - 1].height if start else 0
         for index in range(start, len(self.entries)):
             entry = self.entries[index]
             turn = None if entry.response_id in told else self._turn_of.get(entry.response_id)
             told.add(entry.response_id)
-            self._facts.append(_Facts(heard_characters(entry, reading), turn))
+            heard, before = heard_characters(entry, reading), known.get(entry.item_id)
+            if before is not None and before[:3] == (entry, heard, turn):
+                height = before.height
+            else:
+                height = len(self._lines_of(entry, heard, turn))
+            self._placed.append(_Placed(entry, heard, turn, height))
             top += index > 0 and entry.role == "user"  # a blank line before a new exchange
             self._tops.append(top)
-            top += len(self._lines_of(index))
+            top += height
         self._tops.append(top)
 
-    def _lines_of(self, index: int) -> list[Line]:
-        entry, (heard, turn) = self.entries[index], self._facts[index]
+    def _lines_of(self, entry: Entry, heard: int | None, turn: Turn | None) -> list[Line]:
         width, origin, *_ = self._placed_for
         made_of = (entry, heard, turn, self._scale_ms if turn else 0, width, origin)
-        drawn = self._kept.pop(entry.item_id, None)
+        drawn = self._drawn_last.pop(entry.item_id, None)
         if drawn is None or drawn.made_of != made_of:
             room = room_for_words(width)
             wrapping = Wrapping(room) if drawn is None or drawn.wrapping.width != room else drawn.wrapping
             lines = entry_lines(entry, heard, wrapping, origin=origin, turn=turn, scale_ms=self._scale_ms)
             drawn = _Drawn(made_of, wrapping, lines)
-        self._kept[entry.item_id] = drawn  # now the latest; the first is the one that was not looked at for longest
-        if len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
+            self._make_room(len(lines))
+        self._drawn_last[entry.item_id] = drawn
         return drawn.lines
+
+    def _make_room(self, lines: int) -> None:
+        """Let go of the lines that were not looked at for longest, which come first."""
+        kept = sum(len(drawn.lines) for drawn in self._drawn_last.values())
+        while kept + lines > KEPT and self._drawn_last:
+            kept -= len(self._drawn_last.pop(next(iter(self._drawn_last))).lines)
 
 
 class TranscriptPane(Pane):

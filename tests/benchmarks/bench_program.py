@@ -1,0 +1,334 @@
+"""The whole program in a terminal of 120x40 with open streams: bytes, processor time, memory, delays, a flood.
+
+    python -m tests.benchmarks.bench_program [SECONDS]
+
+It takes six minutes with the default of 20 SECONDS a scene. The real program talks through the real SDK to a service
+in a process of its own: `voicelive-tui serve`, or where 2,000 events a second are wanted `Flood`. Its streams are
+PortAudio's on the virtual sound bed. The service's and the sound server's processor time is not counted. A canary notes
+how long the machine itself stalled. Exit status 1 where a target is missed.
+"""
+
+import asyncio
+import base64
+import json
+import math
+import multiprocessing
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from tests.benchmarks.bench_audio_realtime import damage, noise
+from tests.benchmarks.bench_ui import percentile, press_keys
+from tests.conversing import speech
+from tests.sound_bed import RATE, Canary, Recording, SoundBed
+from tests.ui.terminal import Terminal
+from voicelive_tui.audio.pcm import silence
+
+SETTLE = 14.0
+"""Seconds until a screen on which nothing happens has slowed down."""
+FLOOD_EVENTS = 2000
+AUDIO_MS = 20
+ROOM_DBFS = -55
+"""RMS of the noise of a quiet room in the microphone."""
+ENTRA = """#!/bin/sh
+echo '{"accessToken": "t", "expiresOn": "2099-01-01 00:00:00.000000", "expires_on": 4070908800, "tokenType": "Bearer"}'
+"""
+"""Stands in for the Azure CLI, which azure-identity asks for a token."""
+
+
+class Flood:
+    """A service that sends events at a rate, or as fast as they are taken, in a process of its own.
+
+    Every fortieth event carries `AUDIO_MS` of sound, so that at 2,000 a second it comes in real time. Nine in ten of
+    the others are words, one in ten is of a kind that gets a line of its own.
+    """
+
+    def __init__(self, events: int, a_second: float = math.inf, sound: bytes = b"") -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        self._process = multiprocessing.get_context("fork").Process(
+            target=_flood, args=(theirs, events, a_second, sound), daemon=True
+        )
+        self._process.start()
+        self.endpoint: str = self._pipe.recv()
+
+    def sent(self) -> int:
+        """How many events were sent; waits for the last one."""
+        count: int = self._pipe.recv()
+        return count
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.join()
+
+
+def _flood(pipe: Connection, events: int, a_second: float, sound: bytes) -> None:
+    from aiohttp import web
+
+    def event(number: int) -> str:
+        answer = number // 4000
+        ids = {"response_id": f"resp_{answer}", "item_id": f"item_{answer}", "output_index": 0, "content_index": 0}
+        if sound and number % 40 == 0:
+            at = number // 40 * AUDIO_MS * RATE // 500
+            pcm = sound[at : at + AUDIO_MS * RATE // 500] or silence(AUDIO_MS * RATE // 1000)
+            # One item throughout: nothing but the flood itself may make a gap.
+            more = {"delta": base64.b64encode(pcm).decode(), "item_id": "sound", "response_id": "resp_sound"}
+            return json.dumps({"type": "response.audio.delta", **ids, **more})
+        if number % 10 == 5:
+            return json.dumps({"type": "response.content_part.added", **ids, "part": {"type": "audio"}})
+        return json.dumps({"type": "response.audio_transcript.delta", **ids, "delta": f"word{number} "})
+
+    async def converse(request: web.Request) -> web.WebSocketResponse:
+        link = web.WebSocketResponse()
+        await link.prepare(request)
+        await link.send_json({"type": "session.created", "session": {"id": "sess_flood"}})
+        message = await link.receive_json()
+        await link.send_json({"type": "session.updated", "session": {**message["session"], "id": "sess_flood"}})
+        reading = asyncio.create_task(_read(link))
+        await asyncio.sleep(2)
+        began, number = time.monotonic(), 0
+        while number < events:
+            due = events if a_second == math.inf else min(int((time.monotonic() - began) * a_second), events)
+            while number < due:
+                await link.send_str(event(number))
+                number += 1
+            await asyncio.sleep(0.005)
+        await link.send_json({"type": "flood.over"})
+        pipe.send(number)
+        await reading
+        return link
+
+    async def _read(link: web.WebSocketResponse) -> None:
+        async for _ in link:
+            pass
+
+    async def run() -> None:
+        app = web.Application()
+        app.router.add_get("/voice-live/realtime", converse)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        pipe.send(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    """The loopback service in a process of its own; its endpoint."""
+    command = [sys.executable, "-m", "voicelive_tui", "serve", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield json.loads(process.stdout.readline())["endpoint"]
+        finally:
+            process.terminate()
+            process.stdout.read()
+
+
+@contextmanager
+def program(endpoint: str, bed: SoundBed, *options: str, emulate: bool = False, **env: str) -> Iterator[Terminal]:
+    """The program, with an endpoint, in a terminal."""
+    with tempfile.TemporaryDirectory() as folder:
+        folders = {"XDG_CONFIG_HOME": folder, "XDG_STATE_HOME": folder, "HOME": folder}
+        key = {"AZURE_VOICELIVE_API_KEY": "any"} if "--use-token-credential" not in options else {}
+        command = ("-m", "voicelive_tui", "--endpoint", endpoint, *options)
+        with Terminal(
+            *command, width=120, height=40, emulate=emulate, **(bed.environment | folders | key | env)
+        ) as terminal:
+            yield terminal
+            terminal.write("q")
+            terminal.wait_for_end(10)
+
+
+def processor_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process in use now."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def cost(terminal: Terminal, seconds: float) -> tuple[float, float]:
+    """Bytes a second to the terminal, and percent of a core, while nobody touches anything."""
+    before, began, count = processor_seconds(terminal.process.pid), time.monotonic(), 0
+    while (left := began + seconds - time.monotonic()) > 0:
+        count += len(terminal.read(min(left, 1.0)))
+    took = time.monotonic() - began
+    return count / took, (processor_seconds(terminal.process.pid) - before) / took * 100
+
+
+def hush(seconds: float) -> bytes:
+    """Digital silence."""
+    return silence(round(seconds * RATE))
+
+
+def room(seconds: float) -> bytes:
+    """The noise of a quiet room."""
+    rms = 32768 * 10 ** (ROOM_DBFS / 20)
+    return np.random.default_rng(3).normal(0, rms, round(seconds * RATE)).astype("<i2").tobytes()
+
+
+def said(seconds: float) -> bytes:
+    """Somebody who asks, and waits for the answer, again and again; in a quiet room."""
+    words = np.frombuffer(speech("Hello there, can you hear me well? Tell me something about this line."), "<i2")
+    turn = np.concatenate([words, np.zeros(9 * RATE, "<i2")])
+    voice = np.tile(turn, math.ceil(seconds * RATE / turn.size))[: round(seconds * RATE)]
+    return (voice + np.frombuffer(room(seconds), "<i2")[: voice.size]).astype("<i2").tobytes()
+
+
+class MeterWatch:
+    """When a tone came to the microphone's end, and when its level was seen on the screen."""
+
+    def __init__(self, bed: SoundBed, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self.seen: list[float] = []
+        burst = (8000 * np.sin(np.arange(int(0.7 * RATE)) * 2 * np.pi * 440 / RATE)).astype("<i2")
+        rng = np.random.default_rng(4)
+        pieces = [np.concatenate([burst, np.zeros(int(rng.uniform(2.0, 2.3) * RATE), "<i2")]) for _ in range(60)]
+        self._sound = np.concatenate(pieces).tobytes()
+        self._bed = bed
+
+    def run(self, seconds: float) -> list[float]:
+        """Delays in seconds, from the portion of the recording in which the tone began."""
+        recording = Recording(os.environ | self._bed.environment, "vmic")
+        feeder = self._bed.speak(self._sound)
+        end, was = time.monotonic() + seconds, False
+        while time.monotonic() < end:
+            self._terminal.read_some(0.005)
+            row = next((y for y, line in enumerate(self._terminal.screen.display) if line.startswith(" mic LIVE")), 0)
+            filled = self._terminal.screen.buffer[row][26].reverse
+            if filled and not was:
+                self.seen.append(time.monotonic())
+            was = filled
+        feeder.kill()
+        feeder.wait()
+        recording.stop()
+        began = recording.sounds_began()
+        return [min(at - start for start in began if start <= at) for at in self.seen if began and began[0] <= at]
+
+
+def flood_beside_sound(bed: SoundBed, seconds: float) -> dict[str, float]:
+    """2,000 events a second, with sound among them, while keys are pressed."""
+    faded = 20 * RATE // 1000  # what begins is faded in
+    sent = noise(seconds - 2, 5)
+    flood = Flood(round(seconds * FLOOD_EVENTS), FLOOD_EVENTS, sent.tobytes())
+    found: dict[str, float] = {}
+    with bed.recording() as recording, program(flood.endpoint, bed) as terminal:
+        over = threading.Event()
+        ended: list[float] = []
+
+        def wait() -> None:
+            flood.sent()
+            ended.append(time.monotonic())
+            over.set()
+
+        threading.Thread(target=wait, daemon=True).start()
+        terminal.read(4)
+        before, began = processor_seconds(terminal.process.pid), time.monotonic()
+        delays = press_keys(terminal, seconds - 5)["delays_ms"]
+        found["cpu"] = (processor_seconds(terminal.process.pid) - before) / (time.monotonic() - began) * 100
+        terminal.write("3")
+        while b"flood.over" not in terminal.received[-20_000:] and time.monotonic() < began + 3 * seconds:
+            terminal.read_some(0.01)
+        assert over.wait(5)
+        found["behind_ms"] = max(time.monotonic() - ended[0], 0) * 1000
+        terminal.read(3)
+        told = re.findall(rb"underflows (\d+)", bytes(terminal.received))
+        found["underflows"] = float(told[-1]) if told else 0.0
+        found["key_p95_ms"] = percentile(delays, 0.95)
+    found["lost"], found["inserted"] = damage(sent[faded:], recording.samples)
+    flood.end()
+    return found
+
+
+def memory(bed: SoundBed, *options: str, events: int, **env: str) -> float:
+    """Megabytes in use once so many events came, as fast as they were taken."""
+    flood = Flood(events)
+    with program(flood.endpoint, bed, *options, **env) as terminal:
+        seen = b""
+        while b"flood.over" not in seen:
+            seen = (seen + terminal.read_some(0.05))[-40_000:]
+        terminal.read(2)
+        flood.sent()
+        used = resident_mb(terminal.process.pid)
+    flood.end()
+    return used
+
+
+def main() -> int:
+    """Print a line for each figure: what, measured, target."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    missed = 0
+
+    def tell(what: str, measured: float, unit: str, target: float | None = None) -> None:
+        nonlocal missed
+        late = target is not None and measured > target
+        missed += late
+        aim = "" if target is None else f" target {target:g}{'   MISSED' if late else ''}"
+        print(f"{what:52} {measured:10.2f} {unit:6}{aim}", flush=True)
+
+    bed = SoundBed()
+    bed.start()
+    try:
+        with Canary() as canary, service() as endpoint:
+            for name, sound, settle, most_bytes, most_cpu in (
+                ("idle, digital silence", hush, SETTLE, 100, 9),
+                (f"idle, a room of {ROOM_DBFS} dBFS", room, SETTLE, None, 9),
+                ("talking", said, 6.0, 5000, 18),
+            ):
+                with program(endpoint, bed) as terminal:
+                    feeder = bed.speak(sound(settle + seconds + 20))
+                    terminal.read(settle)
+                    a_second, percent = cost(terminal, seconds)
+                    feeder.kill()
+                    feeder.wait()
+                tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
+                tell(f"{name}: CPU of one core", percent, "%", most_cpu)
+            with program(endpoint, bed, emulate=True) as terminal:
+                terminal.wait_for("mic LIVE", 20)
+                delays = [delay * 1000 for delay in MeterWatch(bed, terminal).run(max(seconds, 30.0))]
+            tell(f"sound at the microphone to its level, median of {len(delays)}", percentile(delays, 0.5), "ms")
+            tell("  95th percentile", percentile(delays, 0.95), "ms", 150)
+        print(f"  (longest stall of the machine: {canary.worst * 1000:.0f} ms)")
+        with Canary() as canary:
+            found = flood_beside_sound(bed, max(seconds, 20.0) + 10)
+        tell("flood: CPU of one core", found["cpu"], "%")
+        tell("flood: a key is answered, 95th percentile", found["key_p95_ms"], "ms", 100)
+        tell("flood: last event drawn after it was sent", found["behind_ms"], "ms")
+        tell("flood: samples of the answer lost", found["lost"], "", 0)
+        tell("flood: samples put in between", found["inserted"], "", 0)
+        tell("flood: underflows", found["underflows"], "", 0)
+        print(f"  (stalls of the machine above 10 ms: {len(canary.stalls)}, longest {canary.worst * 1000:.0f} ms)")
+        tell("memory after 50,000 events", memory(bed, events=50_000), "MB", 130)
+        tell("memory after 550,000 events", memory(bed, events=550_000), "MB", 130)
+        with tempfile.TemporaryDirectory() as folder:
+            cli = Path(folder) / "az"
+            cli.write_text(ENTRA)
+            cli.chmod(0o755)
+            path = {"PATH": f"{folder}:{os.environ['PATH']}", "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential"}
+            used = memory(bed, "--use-token-credential", events=50_000, **path)
+            tell("memory after 50,000 events, with Entra ID", used, "MB", 150)
+    finally:
+        bed.stop()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
