@@ -77,7 +77,7 @@ def _flood(pipe: Connection, events: int, a_second: float, sound: bytes) -> None
     from aiohttp import web
 
     def event(number: int) -> str:
-        answer = number // 4000
+        answer = number // 400
         ids = {"response_id": f"resp_{answer}", "item_id": f"item_{answer}", "output_index": 0, "content_index": 0}
         if sound and number % 40 == 0:
             at = number // 40 * AUDIO_MS * RATE // 500

@@ -91,6 +91,26 @@ def test_the_key_cancels_only_an_active_response() -> None:
     assert (wanted[0], sent(wanted)) == (effects.StopPlayback(), [])
 
 
+def test_after_the_key_all_is_ready_again_once_it_is_silent_and_the_response_is_over() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.PlaybackStarted("item_a", fold.now), inputs.InterruptPressed())
+    assert fold.state.activity is Activity.INTERRUPTED
+    fold.feed(inputs.PlaybackStopped("item_a", 400.0, fold.now))
+    assert fold.state.activity is Activity.INTERRUPTED
+    fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}})
+    assert fold.state.activity is Activity.READY
+
+
+def test_after_a_voice_it_is_an_interruption_until_that_is_over() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.PlaybackStarted("item_a", fold.now), SPEECH)
+    fold.feed(inputs.PlaybackStopped("item_a", 400.0, fold.now))
+    fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}})
+    assert fold.state.activity is Activity.INTERRUPTED
+    fold.feed({"type": "input_audio_buffer.speech_stopped", "item_id": "item_u", "audio_end_ms": 900})
+    assert fold.state.activity is Activity.THINKING
+
+
 def test_with_nothing_going_on_nothing_is_interrupted() -> None:
     fold = ready()
     assert sent(fold.feed(inputs.InterruptPressed(), SPEECH)) == []

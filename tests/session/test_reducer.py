@@ -124,12 +124,20 @@ def test_a_message_typed_over_an_answer_waits_for_the_cancelled_response_to_end(
     assert sent(fold.feed(done)) == []
 
 
+def test_the_interrupt_key_takes_back_the_answer_that_was_asked_for() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.TextTyped("stop"), inputs.InterruptPressed())
+    done = {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}}
+    assert sent(fold.feed(done)) == []
+
+
 def test_push_to_talk_sends_only_during_a_turn_and_asks_at_its_end() -> None:
     fold = ready(type=None)
     assert not fold.state.microphone.sending
     assert effects.BeginTalk() in fold.feed(inputs.TalkPressed())
     assert fold.state.microphone.sending
     assert fold.state.activity is Activity.LISTENING
+    fold.now += 1
     wanted = fold.feed(inputs.TalkPressed())
     assert wanted[0] == effects.EndTalk()  # the rest of the turn's sound goes first
     assert sent(wanted) == ["input_audio_buffer.commit", "response.create"]
@@ -138,6 +146,17 @@ def test_push_to_talk_sends_only_during_a_turn_and_asks_at_its_end() -> None:
     turn = fold.state.turn
     assert turn is not None
     assert (turn.began_by, turn.item_id) == ("talk", "item_u")
+
+
+def test_a_push_to_talk_turn_too_short_for_the_service_is_taken_back() -> None:
+    fold = ready(type=None)
+    fold.feed(inputs.TalkPressed())
+    wanted = fold.feed(inputs.TalkPressed())
+    assert wanted[0] == effects.BeginTalk()  # what was captured is thrown away
+    assert sent(wanted) == ["input_audio_buffer.clear"]
+    assert isinstance(wanted[-1], effects.Notify)
+    assert "too short" in wanted[-1].text
+    assert (fold.state.activity, fold.state.microphone.talking) == (Activity.READY, False)
 
 
 def test_a_push_to_talk_turn_in_which_nothing_was_said_is_not_measured_from_an_older_word() -> None:
@@ -176,6 +195,8 @@ def test_a_lost_link_is_told_and_a_close_of_ours_is_not_a_problem() -> None:
     fold = ready()
     fold.feed(inputs.Disconnected(1000, ""))
     assert fold.state.connection.problem == ""
+    (ended,) = (e for e in ready().feed(inputs.Disconnected(1000, "it ended")) if isinstance(e, effects.Notify))
+    assert ended.severity == "info"
 
 
 def test_what_had_come_of_an_answer_when_the_link_was_lost_is_heard_to_its_end() -> None:

@@ -27,6 +27,10 @@ from voicelive_tui.session.state import (
 from voicelive_tui.session.transcript import change
 
 
+SHORTEST_TURN = 0.1
+"""Seconds of push-to-talk: a service refuses to take less for a turn (`input_audio_buffer.commit`)."""
+
+
 @singledispatch
 def reduce(event: inputs.Input, state: SessionState, now: float) -> Step:
     """The state after `event`, and the effects it asks for.
@@ -141,7 +145,7 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     connection = replace(state.connection, close_code=event.code, ended_at=now)
     if connection.link is not Link.FAILED:  # a refused configuration says more than the close that followed it
         connection = replace(connection, link=Link.CLOSED, problem=event.problem)
-    severity: Literal["info", "error"] = "error" if event.problem else "info"
+    severity: Literal["info", "error"] = "error" if event.problem and event.code != 1000 else "info"
     sentence = event.problem or f"closed with code {event.code}"
     state = _logged(replace(state, connection=connection), now, "disconnected", sentence, severity)
     state, ends = finish(state, *(entry.item_id for entry in unheard(state)))  # what came of the answer is still played
@@ -208,7 +212,8 @@ def _playback_finished(event: inputs.PlaybackFinished, state: SessionState, now:
 
 @reduce.register
 def _playback_stopped(event: inputs.PlaybackStopped, state: SessionState, now: float) -> Step:
-    return stopped(state, event.item_id, event.heard_ms, event.at)
+    state, truncate = stopped(state, event.item_id, event.heard_ms, event.at)
+    return replace(state, activity=settled(state)), truncate
 
 
 # --- keys ----------------------------------------------------------------------------------------------------------
@@ -223,7 +228,8 @@ def _mute(event: inputs.MutePressed, state: SessionState, now: float) -> Step:
 
 @reduce.register
 def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) -> Step:
-    return interrupt(_logged(state, now, "interrupt", "interrupted by key"), now, by_key=True)
+    state = _logged(replace(state, create_when_done=False), now, "interrupt", "interrupted by key")
+    return interrupt(state, now, by_key=True)
 
 
 @reduce.register
@@ -240,6 +246,13 @@ def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> Step:
         state = turns.begin(state, "talk", speech_started_at=now)
         state = replace(state, activity=Activity.LISTENING, microphone=replace(state.microphone, talking=True))
         return state, (*cut, effects.BeginTalk())
+    if now - ((state.turn and state.turn.speech_started_at) or 0.0) < SHORTEST_TURN:
+        sentence = "too short to be a turn, nothing is sent: press space, speak, and press it again"
+        state = replace(state, activity=Activity.READY, microphone=replace(state.microphone, talking=False))
+        state = _logged(replace(state, activity=settled(state)), now, "talk", sentence, "warning")
+        # The service has what was sent of it: it is to be no part of the next turn.
+        clear = effects.Send({"type": "input_audio_buffer.clear", "event_id": "clear"})
+        return state, (effects.BeginTalk(), clear, effects.Notify("warning", sentence))
     state = _logged(state, now, "talk", "push-to-talk turn sent")
     state = replace(state, activity=Activity.THINKING, microphone=replace(state.microphone, talking=False))
     state = turns.mark(state, turns.latest, speech_stopped_at=now)

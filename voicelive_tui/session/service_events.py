@@ -398,8 +398,14 @@ def _settle(entry: Entry, status: str, outcome: str, now: float) -> Entry:
 
 
 def settled(state: SessionState) -> Activity:
-    """What goes on once the present thing is over: nothing, unless sound is still to be heard."""
-    if state.activity in (Activity.LISTENING, Activity.INTERRUPTED):
+    """What goes on once the present thing is over: nothing, unless sound is still to be heard.
+
+    An interruption lasts as long as the voice that made it, and until the response that was cut off has ended.
+    """
+    speaking = state.turn is not None and state.turn.began_by == "speech" and state.turn.speech_stopped_at is None
+    cancelled = state.response is not None and state.response.response_id in state.silenced
+    interrupted = state.activity is Activity.INTERRUPTED and (speaking or cancelled)
+    if interrupted or state.activity is Activity.LISTENING:
         return state.activity
     if state.playing:
         return Activity.SPEAKING
