@@ -169,6 +169,20 @@ async def test_one_pane_in_a_small_terminal_and_zoom_in_a_large_one():
         assert "turn detection" in screen_text(app)
 
 
+@pytest.mark.parametrize("push_to_talk", [False, True])
+async def test_help_and_the_way_out_are_at_the_foot_however_narrow_it_is(push_to_talk):
+    app = app_of(replace(states.IDLE, microphone=Microphone(capturing=True, push_to_talk=push_to_talk)))
+    async with app.run_test(size=(60, 16)) as pilot:
+        await settled(pilot)
+        foot = screen_text(app).splitlines()[-1]
+        assert foot.startswith("m Mute space Talk i Interrupt" if push_to_talk else "m Mute i Interrupt")
+        assert foot.endswith("? Help q Quit")
+        assert "Errors" not in foot
+        await pilot.resize_terminal(100, 24)
+        await settled(pilot)
+        assert screen_text(app).splitlines()[-1].endswith("E Errors ? Help q Quit")
+
+
 async def test_too_small_names_the_least_size():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(50, 12)) as pilot:

@@ -26,7 +26,6 @@ from voicelive_tui.session.state import (
 )
 from voicelive_tui.session.transcript import change
 
-
 SHORTEST_TURN = 0.1
 """Seconds of push-to-talk: a service refuses to take less for a turn (`input_audio_buffer.commit`)."""
 
@@ -163,7 +162,9 @@ def _idle(state: SessionState) -> Microphone:
 def _device_changed(event: inputs.DeviceChanged, state: SessionState, now: float) -> Step:
     sentence = event.problem or event.description
     severity: Literal["info", "warning"] = "warning" if event.problem else "info"
-    state = _logged(state, now, f"audio {event.direction}", sentence, severity)
+    name = {"input": "microphone", "output": "speaker"}[event.direction]
+    told = event.problem or f"{name}: {event.description}"
+    state = _logged(state, now, f"audio {event.direction}", told, severity)
     device = Device(event.description, event.problem)
     state = replace(state, input=device) if event.direction == "input" else replace(state, output=device)
     what = "playback started" if event.direction == "output" and not event.problem else f"audio {event.direction}"

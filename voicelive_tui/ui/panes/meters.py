@@ -100,7 +100,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         & #meters-labels { width: 12; height: 1fr; }
         & #meters-levels { width: 9; height: 1fr; }
         & #meters-bars { width: 1fr; height: 1fr; }
-        & #meters-more { height: 6; display: none; }
+        & #meters-more { height: 4; display: none; }
     }
     """
 
@@ -127,7 +127,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         return self.query_one("#meters-bars", Lines)
 
     def show(self, session: SessionState) -> None:
-        """Draw labels and bars; numbers twice a second, since nobody reads faster."""
+        """Draw labels and bars; numbers twice a second, since nobody reads faster, and when sound begins or ends."""
         reading, bars = self.reading, self.query_one("#meters-bars", Lines)
         width = max(min(bars.size.width - 1, self.widest), 1)
         capture = self._capture = steady(self._capture, reading.capture)
@@ -138,7 +138,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
         unheard = session.output.problem and not session.output.description
         heard = ("no speaker", "warn") if unheard else ("assistant", "good" if session.playing else "dim")
-        state = (word, tone, heard)
+        state = (word, tone, heard, capture.rms > FLOOR_DBFS, playback.rms > FLOOR_DBFS)
         if now < self._numbers_due and state == self._labelled:
             return
         self._numbers_due, self._labelled = now + 0.5, state
