@@ -18,9 +18,10 @@ How it is built, in one page.
 
 Where things are:
 
-- `cli.py` options and exit statuses; `startup.py` joins the parts, behind the first screen; `config.py`, `logs.py`,
-  `credentials.py`, `realtime.py` (switch interval and garbage collection) serve all of them.
-- `ui/`, `console.py`, `check.py` and `serve.py` are the five commands' fronts (`devices` is a table in `cli.py`).
+- `cli.py` options of the five commands; `fronts.py` runs a conversation behind the dashboard or the console to its
+  end; `startup.py` joins the parts, behind the first screen; `config.py`, `logs.py`, `credentials.py`, `realtime.py`
+  (switch interval and garbage collection) serve all of them.
+- `ui/` is the dashboard; `console.py`, `check.py` and `serve.py` are commands (`devices` is a table in `cli.py`).
 - `session/`: `inputs.py` what can happen, `effects.py` what may be asked for, `state.py` what is known, `reducer.py`
   the fold; `service_events.py` has a handler for each server event acted on, `interruption.py` all of barge-in,
   `transcript.py` the order of the conversation, `turns.py` the moments of each turn, `events.py` how the wire is
@@ -30,9 +31,9 @@ Where things are:
   streams, `portaudio.py` and `paced.py` (files, silence, synthetic users) are the backends, `native.py` keeps C
   libraries off the screen.
 
-Imports run one way: cli → ui, console, check, serve → startup → live → credentials → connection, sound, session →
-audio → config. `loopback` stands apart and is imported by `startup`, `serve` and tests only. `make check` holds the
-code to it.
+Imports run one way: cli → fronts → ui, console, check, serve → startup → live → credentials → connection, sound,
+session → audio → config. `loopback` stands apart and is imported by `startup`, `serve` and tests only. `make check`
+holds the code to it.
 """
 
 __version__ = "0.1.0"

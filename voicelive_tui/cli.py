@@ -1,4 +1,4 @@
-"""The command line: options, exit statuses, and the only place that builds and joins the parts.
+"""The command line: options, exit statuses, and what each command does before and after its work.
 
 Nothing heavy is imported at the top: `--help` and shell completion load neither Textual nor Azure nor numpy nor
 PortAudio.
@@ -13,37 +13,25 @@ import dataclasses
 import functools
 import io
 import json
-import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicelive_tui import __version__, config, credentials, logs, startup
+from voicelive_tui import __version__, config, credentials, fronts, logs, startup
 from voicelive_tui.audio.native import native_stderr_to
 from voicelive_tui.config import ConfigError, Settings
+from voicelive_tui.fronts import FAILED, INTERRUPTED
 from voicelive_tui.session.state import SessionState
 
 if TYPE_CHECKING:
-    from voicelive_tui.live import LiveSession
-    from voicelive_tui.realtime import Policy
-    from voicelive_tui.ui.app import VoiceLiveApp
+    Front = Callable[[Settings, fronts.Joining], Coroutine[Any, Any, tuple[int, SessionState]]]
 
-    Joining = AbstractAsyncContextManager[LiveSession]
-    Front = Callable[[Settings, Joining], Coroutine[Any, Any, tuple[int, SessionState]]]
-
-log = logging.getLogger(__name__)
-
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
-
-YOUNG_COLLECTION_SECONDS, FULL_COLLECTION_SECONDS = 0.1, 30.0
-"""Between young garbage collections, which are short; and between full ones, which wait for a silent moment."""
+USAGE = 2
 
 KEY_IS_SEEN = "a key on the command line can be seen by other users of this machine; AZURE_VOICELIVE_API_KEY is safer"
 
@@ -132,7 +120,7 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is None:
         if not sys.stdout.isatty():
             _leave(_complain("the dashboard needs a terminal; without one use: voicelive-tui console"))
-        _leave(_run(ctx.obj, _dashboard))
+        _leave(_run(ctx.obj, fronts.dashboard))
 
 
 @cli.command()
@@ -142,7 +130,7 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 def console(before: dict[str, Any], /, *, as_json: bool, **options: Any) -> None:
     """The conversation without the dashboard: a line an event."""
     options = _merged(before, options) | {"as_json": as_json}
-    _leave(_run(options, functools.partial(_console, as_json=as_json)))
+    _leave(_run(options, functools.partial(fronts.console, as_json=as_json)))
 
 
 @cli.command()
@@ -286,8 +274,8 @@ def _run(options: dict[str, Any], front: "Front") -> int:
     try:
         settings, demo, log_path = _begin(options)
         _demand_files(settings)
-        for number, status in _ENDINGS:  # until `_on_signals` has its say there is nothing to put in order
-            signal.signal(number, functools.partial(_leave_at_once, status))
+        for number, status in fronts.ENDINGS:  # until `_on_signals` has its say there is nothing to put in order
+            signal.signal(number, functools.partial(fronts.leave_at_once, status))
         with native_stderr_to(log_path.with_suffix(".native.log")) as native:
             joining = startup.join(
                 settings, demo=demo, caller=not options.get("no_caller"), native_messages=native.lines
@@ -299,7 +287,7 @@ def _run(options: dict[str, Any], front: "Front") -> int:
         return _complain(problem)
     if not options.get("as_json"):
         with contextlib.suppress(OSError):
-            click.echo(_summary(state, log_path))
+            click.echo(fronts.summary(state, log_path))
     return status
 
 
@@ -328,117 +316,6 @@ def _demand_files(settings: Settings) -> None:
         raise ConfigError(str(problem)) from None
     except OSError as problem:
         raise ConfigError(f"cannot read {source}: {problem.strerror or problem}") from None
-
-
-_ENDINGS = ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, INTERRUPTED))
-"""SIGTERM and SIGHUP end as asked, SIGINT with its own status."""
-
-
-def _leave_at_once(status: int, *_: object) -> None:
-    os._exit(status)
-
-
-def _on_signals(end: Callable[[int], object]) -> None:
-    """Let signals end the conversation in the same order as the key does."""
-    loop = asyncio.get_running_loop()
-
-    def told(number: signal.Signals, status: int) -> None:
-        log.info("shutdown signal: %s", number.name)
-        end(status)
-
-    for number, status in _ENDINGS:
-        loop.add_signal_handler(number, told, number, status)
-
-
-async def _dashboard(settings: Settings, joining: "Joining") -> tuple[int, SessionState]:
-    if settings.ui.lean and os.environ.get("COLORTERM") in ("truecolor", "24bit"):
-        # A colour of 24 bits takes twice the bytes of one of 256. Textual reads this when it is loaded: after that
-        # there is no way to choose.
-        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")
-    from voicelive_tui import realtime  # noqa: PLC0415
-    from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
-
-    _demand_ui(settings, VoiceLiveApp)
-    late = startup.LateSession(joining)
-    with realtime.policy() as timing:
-        app = VoiceLiveApp(late, settings.ui, settings.keys)
-        _on_signals(lambda status: app.call_later(app.end, status))
-        collecting = asyncio.create_task(_collect_garbage(timing, late))
-        await app.run_async(mouse=settings.ui.mouse)
-        collecting.cancel()
-    await late.close()
-    status = app.return_code or 0
-    return (FAILED if status == 0 and late.state.connection.failed else status), late.state
-
-
-def _demand_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:
-    """Names in the configuration that only the dashboard knows.
-
-    Raises:
-        ConfigError: There is no such theme or binding.
-    """
-    if settings.ui.theme not in app.theme_names():
-        raise ConfigError(f"ui.theme: there is no theme {settings.ui.theme!r}: {', '.join(sorted(app.theme_names()))}")
-    for binding in settings.keys:
-        if binding not in app.binding_ids():
-            known = ", ".join(sorted(app.binding_ids()))
-            raise ConfigError(f"keys.{binding}: there is no such binding (there are: {known})")
-
-
-async def _collect_garbage(timing: "Policy", late: "startup.LateSession") -> None:
-    """The collector's work, at moments that sound does not notice; see `realtime.py`."""
-    settled, full_at = False, time.monotonic()
-    while True:
-        await asyncio.sleep(YOUNG_COLLECTION_SECONDS)
-        if not settled:
-            if late.state.connection.session_id:  # all modules are loaded now
-                timing.settle()
-                settled = True
-        elif time.monotonic() - full_at > FULL_COLLECTION_SECONDS and not late.state.playing:
-            timing.full()
-            full_at = time.monotonic()
-        else:
-            timing.young()
-
-
-async def _console(settings: Settings, joining: "Joining", *, as_json: bool) -> tuple[int, SessionState]:
-    from voicelive_tui.console import hold_conversation  # noqa: PLC0415
-
-    async with joining as live:
-        talk = asyncio.create_task(hold_conversation(live, click.echo, as_json=as_json))
-        asked_to_end: list[int] = []
-
-        def end(status: int) -> None:
-            asked_to_end.append(status)
-            talk.cancel()
-
-        _on_signals(end)
-        await asyncio.wait([talk])
-        if asked_to_end:
-            return asked_to_end[0], live.state
-        try:
-            return talk.result(), live.state
-        except BrokenPipeError:
-            return 0, live.state  # the reader has seen enough, as `head` has
-        except OSError as problem:
-            _complain(f"the output cannot be written: {problem.strerror or problem}")
-            return FAILED, live.state
-
-
-def _summary(state: SessionState, log_path: Path) -> str:
-    """What stays in the scrollback: length, turns, tokens, why it ended, and where the log is."""
-    from voicelive_tui.console import printable  # noqa: PLC0415
-
-    connection, counts, usage = state.connection, state.counts, state.usage
-    parts = ["no session"]
-    if connection.ready_at is not None:
-        seconds = int((connection.ended_at or time.monotonic()) - connection.ready_at)
-        parts = [f"session of {seconds // 60}:{seconds % 60:02d}"]
-        parts += [f"{counts.turns} turn{'' if counts.turns == 1 else 's'}"]
-        parts += [f"{counts.interruptions} interrupted"] if counts.interruptions else []
-        parts += [f"{usage.total} tokens ({usage.input} in, {usage.output} out)"] if usage.total else []
-    end = connection.problem or (f"closed with code {connection.close_code}" if connection.close_code else "")
-    return f"{config.APP_NAME}: {', '.join(parts)}{f'; {printable(end)}' if end else ''}; log: {log_path}"
 
 
 def _list_devices(*, as_json: bool) -> int:
