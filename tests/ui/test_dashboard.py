@@ -18,6 +18,8 @@ from voicelive_tui.session.inputs import (
 )
 from voicelive_tui.session.state import Device, Meter, Microphone
 from voicelive_tui.ui.app import VoiceLiveApp
+from voicelive_tui.ui.canvas import ScrollList
+from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.panes.events import EventsPane
@@ -353,6 +355,32 @@ async def test_every_action_is_in_the_palette():
         await pilot.pause()
         await pilot.pause()
         assert MutePressed() in app.live.applied
+
+
+OWN_KEYS = [
+    (key, binding)
+    for owner, bindings in ((DashboardScreen, DashboardScreen.BINDINGS), (ScrollList, ScrollList.BINDINGS))
+    for binding in bindings
+    if hasattr(owner, f"action_{binding.action.partition('(')[0]}")
+    for key in binding.key.split(",")
+]
+
+
+@pytest.mark.parametrize(("key", "binding"), OWN_KEYS, ids=[key for key, _ in OWN_KEYS])
+async def test_each_key_does_what_its_binding_says(key, binding, monkeypatch):
+    """From a terminal with push-to-talk, in which every key has its meaning."""
+    called = []
+    name = f"action_{binding.action.partition('(')[0]}"
+    owner = DashboardScreen if hasattr(DashboardScreen, name) else ScrollList
+    monkeypatch.setattr(owner, name, lambda self, *arguments: called.append(arguments))
+    state = replace(states.SPEAKING, microphone=Microphone(capturing=True, push_to_talk=True))
+    app = app_of(state)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press(key)
+        await pilot.pause()
+    expected = binding.action.partition("(")[2].rstrip(")").strip("'")
+    assert [",".join(map(str, arguments)) for arguments in called] == [expected]
 
 
 async def test_keys_are_remapped_by_id():
