@@ -120,6 +120,8 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is None:
         if not sys.stdout.isatty():
             _leave(_complain("the dashboard needs a terminal; without one use: voicelive-tui console"))
+        if not sys.stderr.isatty():
+            _leave(_complain("the dashboard draws on standard error, which is not the terminal: do not redirect it"))
         _leave(_run(ctx.obj, fronts.dashboard))
 
 

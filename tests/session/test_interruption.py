@@ -113,7 +113,9 @@ def test_after_a_voice_it_is_an_interruption_until_that_is_over() -> None:
 
 def test_with_nothing_going_on_nothing_is_interrupted() -> None:
     fold = ready()
-    assert sent(fold.feed(inputs.InterruptPressed(), SPEECH)) == []
+    assert sent(fold.feed(inputs.InterruptPressed())) == []
+    assert fold.state.log.tail[-1].text == "nothing to interrupt"
+    assert sent(fold.feed(SPEECH)) == []
     assert fold.state.counts.interruptions == 0
     assert fold.state.activity is Activity.LISTENING
 

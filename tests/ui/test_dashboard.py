@@ -8,6 +8,7 @@ from textual import events
 from tests import states
 from tests.ui.fake import FakeLive, FakeUi
 from tests.ui.screens import screen_text
+from voicelive_tui.audio.backends import AudioError
 from voicelive_tui.session.inputs import (
     InterruptPressed,
     MutePressed,
@@ -230,6 +231,10 @@ async def test_only_the_events_of_an_item_and_only_errors():
         await pilot.press("E")
         await pilot.pause()
         assert "/is:error  1 of 5" in screen_text(app)
+        await pilot.press("slash", *" !dir:in", "enter")
+        await pilot.pause()
+        assert "no event is like that; esc shows all of them" in screen_text(app)
+        await pilot.press("escape", "E")
         await pilot.press("E")
         await pilot.pause()
         assert "3 Events 5" in screen_text(app)
@@ -259,6 +264,7 @@ async def test_a_problem_is_pinned_opened_and_dismissed():
         await pilot.pause()
         assert app.live.applied == [ProblemsSeen()]
         assert app.screen.query_one(EventsPane).selected().type == "error"
+        assert "code: invalid_voice" in screen_text(app)
         assert "✗ error:" not in screen_text(app)
 
 
@@ -298,6 +304,39 @@ async def test_follow_and_unfold():
         await pilot.pause()
         assert "paused" not in screen_text(app)
         assert "unfolded" in screen_text(app)
+
+
+async def test_a_new_session_is_followed_from_its_beginning():
+    app = app_of(states.LONG_TRANSCRIPT)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("2", "k", "3", "k")
+        assert not app.screen.query_one(EventsPane).view.following
+        await pilot.press("r")
+        assert app.screen.query_one(EventsPane).view.following
+        assert app.screen.query_one(TranscriptPane).view.following
+
+
+async def test_the_picker_says_why_there_is_nothing_to_choose_and_what_became_of_a_choice():
+    told = []
+    app = app_of(replace(states.IDLE, input=Device("Headset, 24000 Hz"), output=Device("", "it is [busy]")))
+    app.notify = lambda message, **_: told.append(message)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("o")
+        await pilot.pause()
+        await pilot.press("enter", "j", "j", "enter")
+        await pilot.pause()
+        assert told == ["Microphone: Headset, 24000 Hz", "Speaker: it is [busy]"]
+        await pilot.press("escape")
+
+        async def none():
+            raise AudioError("the PortAudio library is [missing]")
+
+        app.live.devices = none
+        await pilot.press("o")
+        await pilot.pause()
+        assert "the PortAudio library is [missing]" in screen_text(app)
 
 
 async def test_devices_are_listed_and_chosen():

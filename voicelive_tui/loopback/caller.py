@@ -33,7 +33,7 @@ LINES = (
     Line("Hello there, can you hear me well, and how do I sound?"),
     Line("Thank you, and how is the line, if I talk a little longer than I did before?"),
     Line("Wait, let me interrupt you here, since I have heard that already.", interrupts=True),
-    Line("Good, you stopped at once, so that is all for today, goodbye."),
+    Line("Good, you stopped at once, so that is all for now, and I shall call again."),
 )
 
 _BEGIN = 1.0  # seconds before the first line
@@ -42,11 +42,12 @@ _PATIENCE = 8.0  # until an answer begins
 _LONGEST = 40.0  # until it is taken to be no answer but noise
 _INTERRUPT = 1.7  # into the answer: before the service has finished sending it
 _ENDED = 0.8  # of quiet: longer than the pauses between an answer's sentences
+_REST = 15.0  # after the last line, before it begins anew: whoever looks on may want to type something
 _AUDIBLE = -50.0  # dBFS
 
 
 class DemoCaller:
-    """Says its lines one after another, each after the answer to the one before it, then keeps silent.
+    """Says its lines one after another, each after the answer to the one before it; after a rest, all of them again.
 
     Args:
         lines: What to say.
@@ -62,11 +63,6 @@ class DemoCaller:
         self._answer = 0.0
         self._behaviour = self._behave()
         threading.Thread(target=self._synthesize, args=(voice,), name="loopback-caller", daemon=True).start()
-
-    @property
-    def finished(self) -> bool:
-        """Whether the last line has been said."""
-        return not self._lines
 
     def read(self, frames: int, heard: bytes) -> bytes:
         """The next stretch of the microphone.
@@ -100,14 +96,14 @@ class DemoCaller:
         while not self._ready.is_set():
             yield self._silence()
         yield from self._wait(lambda: False, _BEGIN)
-        for index, sound in enumerate(self._sounds):
-            if index:
-                yield from self._await_turn(interrupt=self._lines[0].interrupts)
-            yield from self._say(sound)
-            self._lines = self._lines[1:]
-            self._answer = 0.0
         while True:
-            yield self._silence()
+            for index, (line, sound) in enumerate(zip(self._lines, self._sounds, strict=True)):
+                if index:
+                    yield from self._await_turn(interrupt=line.interrupts)
+                yield from self._say(sound)
+                self._answer = 0.0
+            yield from self._await_turn(interrupt=False)
+            yield from self._wait(lambda: False, _REST)
 
     def _await_turn(self, *, interrupt: bool) -> Iterator[bytes]:
         """Wait for the answer, and for its end or its middle; go on without one that does not come."""

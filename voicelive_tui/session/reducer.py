@@ -229,8 +229,9 @@ def _mute(event: inputs.MutePressed, state: SessionState, now: float) -> Step:
 
 @reduce.register
 def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) -> Step:
-    state = _logged(replace(state, create_when_done=False), now, "interrupt", "interrupted by key")
-    return interrupt(state, now, by_key=True)
+    state = replace(state, create_when_done=False)
+    cut, wanted = interrupt(state, now, by_key=True)
+    return _logged(cut, now, "interrupt", "nothing to interrupt" if cut is state else "interrupted by key"), wanted
 
 
 @reduce.register

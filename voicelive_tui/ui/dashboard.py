@@ -271,8 +271,10 @@ class DashboardScreen(TonedScreen):
         self.apply(InterruptPressed())
 
     def action_reset(self) -> None:
-        """`r`."""
+        """`r`: a new session is looked at from its beginning on."""
         self.apply(ResetPressed())
+        for view in (self.query_one(EventsPane).view, self.query_one(TranscriptPane).view):
+            view.follow(True)
 
     def action_type(self) -> None:
         """`t`: a prompt for a message."""
@@ -322,7 +324,13 @@ class DashboardScreen(TonedScreen):
 
     def action_debug(self) -> None:
         """`d`."""
-        self.query_one(EventsPane).toggle_unfolded()
+        events_pane = self.query_one(EventsPane)
+        events_pane.toggle_unfolded()
+        if self.pane is not events_pane:  # which may not even be in view
+            every = events_pane.view.rows.unfolded
+            self.notify(
+                f"Events: {'every delta and log record' if every else 'runs of deltas as one line'}.", timeout=3
+            )
 
     def action_follow(self) -> None:
         """`f`."""
@@ -360,6 +368,8 @@ class DashboardScreen(TonedScreen):
             found = events_pane.select(self.session.problems[-1].seq)
             target = "events"
             self.apply(ProblemsSeen())
+            if found and (row := events_pane.selected()):
+                events_pane.open(row)
         elif isinstance(self.pane, EventsPane):
             row = self.pane.selected()
             item = row.item_id if row is not None else ""

@@ -10,7 +10,7 @@ from voicelive_tui.session.state import Turn
 
 STAGES = (
     ("wait", "░", "end of speech: last voiced microphone sample → turn committed"),
-    ("start", "▒", "response: turn committed → response.created received"),
+    ("start", "▒", "start of the response: turn committed → response.created received"),
     ("text", "▓", "first words: response.created → first transcript or text delta"),
     ("audio", "█", "first sound: first words → first response.audio.delta"),
     ("play", "▄", "prebuffer and device: first audio delta → first sample at the speaker"),

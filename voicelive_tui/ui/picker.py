@@ -55,13 +55,19 @@ class DevicePicker(ModalScreen[None]):
         self.run_worker(self.load(), exclusive=True)
 
     async def load(self) -> None:
-        """Show what there is now."""
-        self._choices = await self.live.devices()
+        """Show what there is now, or why nothing can be shown."""
+        from voicelive_tui.audio.backends import AudioError  # noqa: PLC0415 - late, as it brings numpy
+
+        nothing = "no sound devices found"
+        try:
+            self._choices = await self.live.devices()
+        except AudioError as problem:
+            nothing = str(problem)
         options = self.query_one(OptionList)
         kept = options.highlighted
         options.clear_options()
         if not self._choices:
-            options.add_option(Option("no sound devices found", disabled=True))
+            options.add_option(Option(Text(visible(nothing)), disabled=True))
         for direction in ("input", "output"):
             choices = [(n, choice) for n, choice in enumerate(self._choices) if choice.direction == direction]
             if choices:
@@ -76,6 +82,10 @@ class DevicePicker(ModalScreen[None]):
         if event.option_id is not None:
             choice = self._choices[int(event.option_id)]
             await self.live.choose_device(choice.direction, choice.spec)
+            state = self.live.state
+            device = state.input if choice.direction == "input" else state.output
+            said = f"{_TITLES[choice.direction]}: {visible(device.problem or device.description)}"
+            self.notify(said, severity="warning" if device.problem else "information", markup=False)
             self.run_worker(self.load(), exclusive=True)
 
     async def action_test_tone(self) -> None:

@@ -11,9 +11,9 @@ from textual.widgets import Input, Static
 
 Purpose = Literal["say", "filter", "search"]
 _LABELS: dict[Purpose, tuple[str, str]] = {
-    "say": (" say ", "a message to the assistant; enter sends, esc leaves"),
-    "filter": (" filter ", "words, /regex/, !not, dir:in, is:error, type:, item:; enter keeps, esc leaves"),
-    "search": (" search ", "words of the transcript; n and N go on, esc leaves"),
+    "say": (" say ", "a message to the assistant; enter sends it"),
+    "filter": (" filter ", "words /regex/ !not dir:in is:error type: item: · enter keeps"),
+    "search": (" search ", "words of the transcript; n and N go on"),
 }
 
 

@@ -43,6 +43,24 @@ async def test_counting_up_repaints_only_that_line():
         assert "input_audio_buffer.append ×2" in screen_text(pilot.app)
 
 
+async def test_only_lines_below_count_as_new():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 40)) as pilot:
+        log = states.event(EventLog(), 0.0, "out", "input_audio_buffer.append", size=10)
+        pane.session = with_log(log)
+        await pilot.pause()
+        pane.target.focus()
+        await pilot.press("k")
+        for at in range(5):
+            log = states.event(log, 0.1 + at, "out", "input_audio_buffer.append", size=10)
+        pane.session = with_log(log)
+        await pilot.pause()
+        assert "new" not in screen_text(pilot.app)
+        pane.session = with_log(states.event(log, 9.0, "in", "response.created"))
+        await pilot.pause()
+        assert "↓ 1 new" in screen_text(pilot.app)
+
+
 async def test_filter_says_shown_of_total_and_refuses_nonsense():
     pane = EventsPane()
     app = PaneApp(pane)

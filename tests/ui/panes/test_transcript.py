@@ -58,7 +58,7 @@ async def test_what_was_cut_stays_visible_as_unheard():
         assert unheard[0].startswith("╎")
         assert "end of your speech" in " ".join(unheard)
         shown = screen_text(pilot.app)
-        assert "╎ interrupted after 4.10 s of 7.00 s · truncated at 4,100 ms" in shown
+        assert "╎ interrupted: heard 4.10 s of 7.00 s · truncated at 4,100 ms" in shown
 
 
 async def test_partial_text_grows_in_place_and_turns_are_explained():
@@ -70,7 +70,7 @@ async def test_partial_text_grows_in_place_and_turns_are_explained():
         shown = screen_text(pilot.app)
         assert "0:16 You        Why is the second answer slower? 為什麼？" in shown
         assert "1.58 s" in shown
-        assert "mostly text 650 ms" in shown
+        assert "mostly first words 650 ms" in shown
         more = replace(states.SPEAKING.transcript[-1], text=ANSWER.text + " And more.")
         pane.session = replace(states.SPEAKING, transcript=(*states.SPEAKING.transcript[:-1], more))
         await pilot.pause()

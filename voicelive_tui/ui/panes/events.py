@@ -75,7 +75,8 @@ class EventsView(ScrollList):
     def line(self, y: int) -> Line:
         """See `Canvas.line`."""
         if y >= len(self.rows):
-            return ()
+            nothing = y == 0 and not self.rows and len(self.log_shown)
+            return (("   no event is like that; esc shows all of them", "dim"),) if nothing else ()
         fold = self.rows[y]
         row = self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
         if row is None:
@@ -92,8 +93,8 @@ class EventsView(ScrollList):
         fold = self.rows[index]
         return self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
 
-    def show(self, log: EventLog) -> None:
-        """Bring the list up to date with the log."""
+    def show(self, log: EventLog) -> int:
+        """Bring the list up to date with the log; how many lines were dropped at its front."""
         self.log_shown = log
         if self.origin is None and (first := log.row(log.first_seq)) is not None:
             self.origin = first.at
@@ -102,6 +103,7 @@ class EventsView(ScrollList):
             self.cursor = None if self.cursor is None else max(self.cursor - dropped, 0)
             self.scroll_to(y=max(self.scroll_offset.y - dropped, 0), animate=False)
         self.items_changed()
+        return dropped
 
     def restart(self) -> None:
         """The filter changed: build the list anew, and keep the cursor on its row if that is still there."""
@@ -143,6 +145,7 @@ e goes to the transcript line that the event belongs to."""
         super().__init__(id=id)
         self.query_text = ""
         self._seen = 0
+        """Lines there were when following ended."""
 
     def body(self) -> ComposeResult:
         """The list, and the opened event beside it."""
@@ -162,9 +165,8 @@ e goes to the transcript line that the event belongs to."""
 
     def show(self, session: SessionState) -> None:
         """Show what is new."""
-        self.view.show(session.log)
-        if self.view.following:
-            self._seen = self.view.rows.matching
+        dropped = self.view.show(session.log)
+        self._seen = len(self.view.rows) if self.view.following else max(self._seen - dropped, 0)
 
     def note(self) -> Line:
         """Shown of total, the filter, following or how much is new."""
@@ -179,7 +181,7 @@ e goes to the transcript line that the event belongs to."""
             spans.append((f", the last {EventLog.LIMIT:,} are kept", "warn"))
         if view.rows.unfolded:
             spans.append(("  unfolded", "accent"))
-        new = view.rows.matching - self._seen
+        new = len(view.rows) - self._seen
         if not view.following and new > 0:
             spans.append((f"  ↓ {new:,} new", "warn"))
         note = following_note(view)
@@ -194,13 +196,16 @@ e goes to the transcript line that the event belongs to."""
             return
         self.query_text = text.strip()
         self.view.rows.choose = choose
-        self.view.restart()
-        self.show_head()
+        self._build()
 
     def toggle_unfolded(self) -> None:
         """Every row a line of its own, with log records; or folded."""
         self.view.rows.unfolded = not self.view.rows.unfolded
+        self._build()
+
+    def _build(self) -> None:
         self.view.restart()
+        self._seen = len(self.view.rows)
         self.show_head()
 
     def on_scroll_list_opened(self, message: ScrollList.Opened) -> None:

@@ -224,8 +224,14 @@ class SessionPane(Pane):
         self.show(self.session)
 
     def note(self) -> Line:
-        """The id, short."""
-        return ((visible(short_id(self.session.connection.session_id)), "dim"),)
+        """The id, short; errors; and whether there is more below."""
+        view, errors = self.query_one(SessionView), self.session.counts.errors
+        below = view.count - view.scroll_offset.y - view.size.height
+        return (
+            (visible(short_id(self.session.connection.session_id)), "dim"),
+            (f"  {errors} error{'s' if errors > 1 else ''}" if errors else "", "bad"),
+            (f"  ↓ {below} more lines" if below > 0 else "", "faint"),
+        )
 
 
 def _label(text: str) -> Line:

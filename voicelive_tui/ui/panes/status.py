@@ -106,7 +106,7 @@ class StatusLine(Lines):
         tone = _TONES.get(word, "chip")
         left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (visible(detail), "text"))
         connection = self.session.connection
-        right: list[Span] = [("  ", "text")]
+        right: list[Span] = [(" ", "text")]
         if connection.expires_at is not None and connection.link is Link.READY:
             remaining = connection.expires_at - time.time()
             if remaining < EXPIRY_NOTICE:

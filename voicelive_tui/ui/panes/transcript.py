@@ -27,6 +27,8 @@ SHOWN, DROPPED = 1_000, 100
 """Entries that are shown at least; beyond that the oldest are left out, so many at once."""
 KEPT = 2_000
 """Lines that are kept at most: those of the entries looked at last."""
+_PARTS = {name: ends.partition(":")[0] for name, _, ends in latency.STAGES}
+"""The parts of a delay in words."""
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
@@ -130,7 +132,7 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
     if len(entry.text) > LONGEST:
         remarks.append(("… ", f"and {len(entry.text) - LONGEST:,} characters more; y copies all", "dim"))
     if entry.status is EntryStatus.INTERRUPTED:
-        heard = "" if entry.heard_ms is None else f" after {duration(entry.heard_ms)} of {duration(entry.audio_ms)}"
+        heard = "" if entry.heard_ms is None else f": heard {duration(entry.heard_ms)} of {duration(entry.audio_ms)}"
         sent = "" if entry.truncated_ms is None else f" · truncated at {entry.truncated_ms:,} ms"
         remarks.append(("╎ ", f"interrupted{heard}{sent}", "warn"))
     if entry.note or failed:
@@ -142,7 +144,7 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
 def _delay(turn: Turn, room: int, scale_ms: float) -> Line:
     parts = latency.stages(turn)
     slowest = latency.slowest(turn)
-    words = "" if slowest is None else f"  mostly {slowest.name} {duration(slowest.milliseconds)}"
+    words = "" if slowest is None else f"  mostly {_PARTS[slowest.name]} {duration(slowest.milliseconds)}"
     total = duration((turn.latency or 0) * 1000)
     width = max(room - len(total) - len(words) - 2, 5)
     return ((f"{total} ", "dim"), (latency.waterfall(parts, min(width, 30), scale_ms), "faint"), (words, "dim"))
@@ -326,7 +328,6 @@ e shows the events of the line under the cursor. / searches, n and N go to the n
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
-        self._origin: float | None = None
         self._query = ""
         self._seen = 0
         """Entries there were when following ended."""
@@ -342,10 +343,8 @@ e shows the events of the line under the cursor. / searches, n and N go to the n
 
     def show(self, session: SessionState) -> None:
         """Show the entries."""
-        if self._origin is None and (first := session.log.row(session.log.first_seq)) is not None:
-            self._origin = first.at
-        started = session.transcript[0].at if session.transcript else 0.0
-        self.view.show(session, self.reading, started if self._origin is None else self._origin)
+        first = session.transcript[0].at if session.transcript else 0.0
+        self.view.show(session, self.reading, session.connection.started_at or first)
         if self.view.following:
             self._seen = len(session.transcript)
 
