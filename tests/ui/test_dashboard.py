@@ -26,6 +26,7 @@ from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
+from voicelive_tui.ui.prompt import Prompt
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -131,6 +132,35 @@ async def test_filter_while_typing_refusal_and_escape():
         await pilot.press("escape")
         await pilot.pause()
         assert "3 Events 223" in screen_text(app)
+
+
+async def test_a_filter_typed_in_one_burst_is_not_held_up_by_what_was_wrong_on_the_way():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "slash")
+        for key in "is:error":  # as a paste or a slow line brings it: all at once
+            app.post_message(events.Key(key, key))
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.focused.id == "events-view"
+        assert "/is:error  0 of 223" in screen_text(app)
+
+
+async def test_escape_leaves_hidden_panes_alone_and_tab_stays_in_the_prompt():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "k", "enter", "2", "escape")
+        await pilot.pause()
+        assert app.focused.id == "transcript-view"
+        await pilot.press("slash", "a", "tab")
+        assert app.focused.parent.id == "prompt"
+        app.screen.set_focus(app.screen.query_one(TranscriptPane).target)  # as a click does
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not app.screen.query_one(Prompt).display
 
 
 async def test_search_in_the_transcript():

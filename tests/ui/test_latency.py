@@ -47,6 +47,8 @@ moments = st.none() | st.floats(0, 100)
 def test_any_order_of_moments_gives_parts_that_fit(turn, width, scale):
     parts = latency.stages(turn)
     assert all(part.milliseconds >= 0 for part in parts)
+    if turn.latency is not None and turn.latency >= 0:
+        assert sum(part.milliseconds for part in parts) == pytest.approx(turn.latency * 1000, abs=0.01)
     bar = latency.waterfall(parts, width, scale)
     assert len(bar) <= width
     assert bool(bar) is bool(parts)

@@ -113,6 +113,38 @@ def test_what_left_the_log_leaves_the_list():
     assert rows[0].first == log.first_seq
 
 
+@given(st.lists(st.lists(st.integers(0, 7), max_size=60), max_size=30), st.booleans())
+def test_at_the_limit_it_shows_what_a_fresh_list_would_show(steps, filtered):
+    rows, log = Rows(), EventLog()
+    if filtered:
+        rows.choose = filters.parse("!commit")
+    limit, chunk = EventLog.LIMIT, EventLog.CHUNK
+    try:
+        EventLog.LIMIT, EventLog.CHUNK = 64, 8
+        for step in steps:
+            log = log_of(step, log)
+            rows.update(log)
+        fresh = Rows()
+        fresh.choose = rows.choose
+        fresh.update(log)
+        assert rows.matching == fresh.matching
+        assert sum(rows[i].rows for i in range(len(rows))) == rows.matching
+        assert sum(rows[i].size for i in range(len(rows))) == 10 * rows.matching
+        for row in log.since(0):
+            index = rows.find(row, log)
+            assert (index is None) is (fresh.find(row, log) is None)
+    finally:
+        EventLog.LIMIT, EventLog.CHUNK = limit, chunk
+
+
+def test_a_run_that_goes_on_stays_when_its_first_row_has_left():
+    rows, log = Rows(), log_of([4])
+    rows.update(log)
+    log = log_of([3] * (EventLog.LIMIT + 2 * EventLog.CHUNK), log)
+    rows.update(log)
+    assert [rows[i].rows for i in range(len(rows))] == [len(log)] == [rows.matching]
+
+
 def test_a_new_log_begins_anew():
     rows = Rows()
     rows.update(log_of([5] * 10))

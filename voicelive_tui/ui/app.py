@@ -133,9 +133,14 @@ class VoiceLiveApp(App[None]):
                 binding.description, words, lambda action=binding.action, node=node: self.run_action(action, node)
             )
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
-        yield SystemCommand(
-            "Screenshot", "Save the screen as SVG", lambda: self.set_timer(0.1, self.deliver_screenshot)
-        )
+        yield SystemCommand("Screenshot", "Save the screen as SVG", lambda: self.set_timer(0.1, self.save_picture))
+
+    def save_picture(self) -> None:
+        """Save the screen as SVG in the current folder."""
+        try:
+            self.notify(f"Saved {self.save_screenshot()}", markup=False)
+        except OSError as problem:
+            self.notify(f"The picture cannot be saved: {problem}", severity="error", markup=False)
 
     async def action_quit(self) -> None:
         """`q`: end."""

@@ -310,7 +310,8 @@ class DashboardScreen(TonedScreen):
         """Say it beside what was typed."""
         prompt = self.query_one(Prompt)
         if prompt.display:
-            prompt.problem = message.problem
+            if prompt.text == message.text:  # else more has been typed since
+                prompt.problem = message.problem
         else:
             self.notify(message.problem, severity="warning", markup=False)
 
@@ -399,7 +400,11 @@ class DashboardScreen(TonedScreen):
 
     def action_back(self) -> None:
         """Escape: close what is open, one thing at a time."""
-        if self.query_one(EventsPane).close():
+        if self.query_one(Prompt).display:
+            self.query_one(Prompt).action_leave()
+            return
+        events_pane = self.query_one(EventsPane)
+        if events_pane.display and events_pane.close():
             return
         if self.session.problems:
             self.apply(ProblemsSeen())

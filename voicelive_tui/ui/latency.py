@@ -3,6 +3,7 @@
 Each stage runs from one moment to the next known one. `STAGES` names both ends of every number.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,15 +30,17 @@ class Stage(NamedTuple):
 def stages(turn: Turn) -> tuple[Stage, ...]:
     """The parts that are known so far; a moment that is not known is skipped and its time goes to the next part.
 
-    Moments can come in another order than they are named in (words after sound); a part is never negative.
+    Moments can come in another order than they are named in (words after sound): a part is never negative, and what
+    came after the answer was heard is no part of the delay.
     """
     start = turn.ended_speaking_at
     if start is None:
         return ()
+    heard_at = math.inf if turn.heard_at is None else turn.heard_at
     ends = (turn.committed_at, turn.created_at, turn.first_text_at, turn.first_audio_at, turn.heard_at)
     parts: list[Stage] = []
     for (name, mark, _), end in zip(STAGES, ends, strict=True):
-        if end is None or end < start:
+        if end is None or not start <= end <= heard_at:
             continue
         parts.append(Stage(name, mark, (end - start) * 1000))
         start = end

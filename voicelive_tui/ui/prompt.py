@@ -20,7 +20,10 @@ _LABELS: dict[Purpose, tuple[str, str]] = {
 class Prompt(Horizontal):
     """Hidden until it is asked for something."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave", id="prompt.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave", id="prompt.leave"),
+        Binding("tab,shift+tab", "stay", show=False),
+    ]
     DEFAULT_CSS = """
     Prompt {
         height: 1; display: none;
@@ -57,6 +60,11 @@ class Prompt(Horizontal):
         yield Input(compact=True, select_on_focus=False)
         yield Static("", id="prompt-problem", markup=False)
 
+    @property
+    def text(self) -> str:
+        """What is typed so far."""
+        return self.query_one(Input).value
+
     def ask(self, purpose: Purpose, text: str = "") -> None:
         """Appear and take the focus."""
         self.purpose, self._before, self.problem = purpose, text, ""
@@ -85,6 +93,9 @@ class Prompt(Horizontal):
             return
         self.display = False
         self.post_message(self.Submitted(self.purpose, event.value))
+
+    def action_stay(self) -> None:
+        """Tab: what is typed is to be finished or left."""
 
     def action_leave(self) -> None:
         """Escape: what was in force before is again."""

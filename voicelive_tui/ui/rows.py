@@ -7,6 +7,8 @@ the garbage collector nothing.
 """
 
 from array import array
+from bisect import bisect_left
+from itertools import takewhile
 from typing import NamedTuple
 
 from voicelive_tui.session.state import EventLog, LogRow
@@ -58,6 +60,8 @@ class Rows:
         """Lines that still take rows, by what they are folded by; positions count lines ever made."""
         self._gone = 0
         """Lines that were dropped at the front."""
+        self._log = EventLog()
+        """The log at the last update: it still has the rows that left since."""
 
     def __len__(self) -> int:
         return len(self._first)
@@ -71,6 +75,7 @@ class Rows:
             del values[:]
         self._open.clear()
         self._next = self._gone = self.matching = 0
+        self._log = EventLog()
 
     def update(self, log: EventLog) -> int:
         """Take in what is new in the log and drop what left it.
@@ -81,17 +86,21 @@ class Rows:
         if log.next_seq < self._next:
             self.restart()
         for row in log.since(self._next):
-            if (self.unfolded or row.direction != "log") and self.choose(row):
+            if self._shows(row):
                 self._add(row)
+        before, self._log = self._log, log
         self._next = log.next_seq
-        return self._prune(log.first_seq)
+        return self._prune(before, log) if log.first_seq > before.first_seq else 0
+
+    def _shows(self, row: LogRow) -> bool:
+        return (self.unfolded or row.direction != "log") and self.choose(row)
 
     def find(self, row: LogRow, log: EventLog) -> int | None:
         """The line that holds a row, or None where it is filtered out or gone."""
         for index in range(len(self) - 1, -1, -1):
             if self._first[index] <= row.seq <= self._last[index]:
-                first = log.row(self._first[index])
-                if first is not None and _key(first) == _key(row):
+                kept = log.row(self._first[index]) or log.row(self._last[index])
+                if kept is not None and _key(kept) == _key(row):
                     return index
         return None
 
@@ -118,13 +127,23 @@ class Rows:
         for key in [key for key in self._open if _cuts(row, key)]:
             del self._open[key]
 
-    def _prune(self, first_seq: int) -> int:
-        drop = 0
-        while drop < len(self) and self._first[drop] < first_seq:
-            self.matching -= self._count[drop]
-            drop += 1
-        if drop:
-            for values in (self._first, self._last, self._count, self._size):
-                del values[:drop]
-            self._gone += drop
-        return drop
+    def _prune(self, before: EventLog, log: EventLog) -> int:
+        """Drop the lines whose last row has left the log; a run that goes on loses only the rows that left."""
+        end = bisect_left(self._first, log.first_seq)
+        kept = [index for index in range(end) if self._last[index] >= log.first_seq]
+        keys = {_key(row): index for index in kept if (row := log.row(self._last[index])) is not None}
+        for row in takewhile(lambda row: row.seq < log.first_seq, before.since(before.first_seq)):
+            if not self._shows(row):
+                continue
+            self.matching -= 1
+            index = keys.get(_key(row), -1)
+            if index >= 0 and self._first[index] <= row.seq:
+                self._count[index] -= 1
+                self._size[index] -= row.size
+        for values in (self._first, self._last, self._count, self._size):
+            values[:end] = array("q", [values[index] for index in kept])
+        dropped = end - len(kept)
+        moved = {index + self._gone: at + self._gone + dropped for at, index in enumerate(kept)}
+        self._gone += dropped
+        self._open = {key: moved.get(at, at) for key, at in self._open.items() if moved.get(at, at) >= self._gone}
+        return dropped

@@ -43,6 +43,23 @@ async def test_counting_up_repaints_only_that_line():
         assert "input_audio_buffer.append ×2" in screen_text(pilot.app)
 
 
+async def test_the_cursor_comes_back_when_the_filter_that_hid_its_row_goes():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 40)) as pilot:
+        pane.session = states.SPEAKING
+        await pilot.pause()
+        pane.view.go_to(5)
+        row = pane.selected()
+        for text in ("z", "zz", ""):
+            pane.query_changed(text)
+        assert not pane.view.following
+        assert pane.selected() == row
+        pane.query_changed("zz")
+        pane.view.follow(True)
+        pane.query_changed("")
+        assert pane.view.following
+
+
 async def test_only_lines_below_count_as_new():
     pane = EventsPane()
     async with PaneApp(pane).run_test(size=(120, 40)) as pilot:

@@ -48,6 +48,14 @@ async def test_a_closed_connection_names_its_code():
     assert "1 min" in text
 
 
+async def test_what_was_expressly_not_wanted_is_told_and_compared():
+    asked = {"turn_detection": None, "input_audio_noise_reduction": None}
+    force = {"turn_detection": {"type": "azure_semantic_vad", "threshold": 0.3}, "input_audio_noise_reduction": None}
+    text = await shown(replace(states.IDLE, asked=asked, in_force=force))
+    assert "azure_semantic_vad · threshold 0.3 ≠ asked none" in text
+    assert "noise none" in " ".join(text.split())
+
+
 async def test_a_model_other_than_asked_is_told():
     text = await shown(replace(states.IDLE, in_force={**states.IN_FORCE, "model": "gpt-4.1"}))
     assert "gpt-4.1 ≠ asked gpt-realtime" in text

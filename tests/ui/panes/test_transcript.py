@@ -215,6 +215,19 @@ async def test_a_connection_that_ended_says_what_to_do():
         assert "Press r for a new session." in shown
 
 
+async def test_the_cursor_stays_on_its_line_when_another_one_is_put_above():
+    entries = tuple(Entry(f"i{n}", "user", float(n), f"words {n}", EntryStatus.DONE) for n in range(9))
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        pane.session = replace(states.IDLE, transcript=entries)
+        await pilot.pause()
+        pane.view.go_to(6)
+        late = Entry("late", "user", 3.5, "late words", EntryStatus.DONE)
+        pane.session = replace(states.IDLE, transcript=(*entries[:4], late, *entries[4:]))
+        await pilot.pause()
+        assert pane.selected().item_id == "i6"
+
+
 HAPPENINGS = ("said", "answered", "grows", "sounds", "heard", "turn", "goes", "moves")
 
 

@@ -45,9 +45,9 @@ class Pane(Vertical):
     class QueryRefused(Message):
         """What was typed after `/` cannot be understood; what was in force before stays."""
 
-        def __init__(self, problem: str) -> None:
+        def __init__(self, text: str, problem: str) -> None:
             super().__init__()
-            self.problem = problem
+            self.text, self.problem = text, problem
 
     class Copied(Message):
         """The user wants a text in the clipboard."""

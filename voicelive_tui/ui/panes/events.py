@@ -66,6 +66,8 @@ class EventsView(ScrollList):
         self.rows = Rows()
         self.log_shown = EventLog()
         self.origin: float | None = None
+        self._hidden: LogRow | None = None
+        """The row under the cursor, while a filter hides it."""
 
     @property
     def count(self) -> int:
@@ -81,10 +83,17 @@ class EventsView(ScrollList):
         row = self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
         if row is None:
             return ()
-        before = self.log_shown.row(self.rows[y - 1].first) if y else None
+        before = self.row_before(y, row)
         since = row.at - before.at if before is not None else 0.0
         line = event_line(row, fold, since, self.origin or 0.0, self.size.width)
         return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+
+    def row_before(self, index: int, row: LogRow) -> LogRow | None:
+        """The last row of the line above; the first one where that is a run that went on meanwhile."""
+        if not index:
+            return None
+        above = self.rows[index - 1]
+        return self.log_shown.row(above.last if above.last < row.seq else above.first)
 
     def row_at(self, index: int | None) -> LogRow | None:
         """The row under the cursor: of a run of deltas the first one kept."""
@@ -107,15 +116,21 @@ class EventsView(ScrollList):
 
     def restart(self) -> None:
         """The filter changed: build the list anew, and keep the cursor on its row if that is still there."""
-        row = self.row_at(self.cursor)
+        row = self._hidden if self.cursor is None else self.row_at(self.cursor)
         self.cursor = None
         self.rows.restart()
         self.rows.update(self.log_shown)
         index = self.rows.find(row, self.log_shown) if row is not None else None
         if index is None:
             self.follow(True)
+            self._hidden = row
         else:
             self.go_to(index)
+
+    def follow(self, following: bool) -> None:
+        """See `ScrollList.follow`: whoever asks for the end does not come back to a hidden row."""
+        self._hidden = None
+        super().follow(following)
 
 
 class EventsPane(Pane):
@@ -192,7 +207,7 @@ e goes to the transcript line that the event belongs to."""
         try:
             choose = filters.parse(text)
         except ValueError as problem:
-            self.post_message(self.QueryRefused(str(problem)))
+            self.post_message(self.QueryRefused(text, str(problem)))
             return
         self.query_text = text.strip()
         self.view.rows.choose = choose
@@ -229,8 +244,9 @@ e goes to the transcript line that the event belongs to."""
         """Close the opened event; False where none was open."""
         if not self.has_class("-detail"):
             return False
+        if self.query_one(EventDetail).has_focus:
+            self.screen.set_focus(self.view)
         self.remove_class("-detail")
-        self.screen.set_focus(self.view)
         return True
 
     def selected(self) -> LogRow | None:

@@ -57,6 +57,9 @@ def settings(session: SessionState) -> list[Line]:
     rows: list[Line] = []
     for label, key, words in _SETTINGS:
         want, have = words(asked.get(key)), words(session.in_force.get(key))
+        if key in session.asked and not want:
+            want = "none"  # null: not the service's default, but expressly nothing
+            have = have or ("none" if session.in_force else "")
         if not want and not have:
             continue
         if session.in_force and want and have != want:

@@ -248,10 +248,9 @@ class TranscriptView(ScrollList):
         left_out = max(len(session.transcript) - SHOWN, 0) // DROPPED * DROPPED
         moved, self.left_out = left_out - self.left_out, left_out
         gone = self.top_of(moved) if moved > 0 else 0
-        if self.cursor is not None:
-            self.cursor = max(self.cursor - moved, 0)
         self.matches = [at - moved for at in self.matches if at >= moved]
         before, self.entries = self.entries, session.transcript[left_out:]
+        self._keep_cursor(before, moved)
         if session.turns is not self._placed_for[-1]:
             self._turn_of = {turn.response_id: turn for turn in session.turns if turn.response_id}
             self._scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
@@ -265,6 +264,16 @@ class TranscriptView(ScrollList):
         if gone and not self.following:
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
         self.items_changed()
+
+    def _keep_cursor(self, before: tuple[Entry, ...], moved: int) -> None:
+        """Let the cursor stay on its entry, also where another one was put above it."""
+        if self.cursor is None or self.cursor >= len(before):
+            return
+        at, item_id = max(self.cursor - moved, 0), before[self.cursor].item_id
+        if at < len(self.entries) and self.entries[at].item_id == item_id:
+            self.cursor = at
+        else:
+            self.cursor = next((i for i, entry in enumerate(self.entries) if entry.item_id == item_id), at)
 
     def _unchanged(self, before: tuple[Entry, ...]) -> int:
         """How many entries, from the first on, are as they were and will not be heard any further."""
