@@ -1,5 +1,7 @@
 """What each server event does."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.data import events
@@ -146,6 +148,46 @@ def test_a_tool_call_is_an_entry_with_its_arguments_and_result() -> None:
     (entry,) = fold.state.transcript
     assert (entry.role, entry.tool, entry.arguments) == ("tool", "get_weather", '{"city": "Paris"}')
     assert (entry.output, entry.status) == ('{"sunny": true}', EntryStatus.DONE)
+
+
+def test_the_answer_after_a_tool_call_belongs_to_the_turn_that_waits_for_it() -> None:
+    fold = ready()
+    fold.feed(
+        {"type": "input_audio_buffer.speech_started", "item_id": "item_u", "audio_start_ms": 0},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": "item_u", "audio_end_ms": 900},
+        {"type": "input_audio_buffer.committed", "item_id": "item_u"},
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {
+            "type": "response.output_item.added",
+            "response_id": "resp_1",
+            "item": {"id": "item_c", "type": "function_call", "name": "get_weather", "call_id": "call_1"},
+        },
+        {"type": "response.done", "response": {"id": "resp_1", "status": "completed"}},
+        {"type": "response.created", "response": {"id": "resp_2"}},
+    )
+    (turn,) = fold.state.turns
+    assert (turn.response_id, turn.done_at, turn.status) == ("resp_2", None, "")
+    assert turn.ended_speaking_at is not None
+    fold.feed(
+        {"type": "response.done", "response": {"id": "resp_2", "status": "completed"}},
+        {"type": "response.created", "response": {"id": "resp_3"}},
+    )
+    assert [turn.began_by for turn in fold.state.turns] == ["speech", "service"]
+
+
+@pytest.mark.parametrize(("modalities", "heard_ms"), [(["text", "audio"], 0.0), (["text"], None)])
+def test_words_of_a_cancelled_answer_without_a_sound_were_not_heard_but_may_have_been_read(
+    modalities: list[str], heard_ms: float | None
+) -> None:
+    fold = ready()
+    fold.state = replace(fold.state, in_force={**fold.state.in_force, "modalities": modalities})
+    fold.feed(
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {"type": "response.audio_transcript.delta", "response_id": "resp_1", "item_id": "item_a", "delta": "It is"},
+        {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}},
+    )
+    (entry,) = fold.state.transcript
+    assert (entry.status, entry.heard_ms) == (EntryStatus.INTERRUPTED, heard_ms)
 
 
 @pytest.mark.parametrize(

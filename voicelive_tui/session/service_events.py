@@ -266,12 +266,22 @@ def _response_created(event: Event, state: SessionState, now: float) -> Step:
     response_id = text(mapping(event.get("response")).get("id"))
     if not response_id:
         return state, ()
-    if state.turn is None or state.turn.response_id:
+    if _called_a_tool(state):
+        state = turns.go_on(state, response_id)
+    elif state.turn is None or state.turn.response_id:
         state = turns.begin(state, "service")
     state = turns.mark(state, turns.latest, response_id=response_id, created_at=now)
     activity = state.activity if state.activity is Activity.LISTENING else Activity.THINKING
     created = effects.Notify("info", f"response created: {response_id}")
     return replace(state, response=Response(response_id, now), activity=activity), (created,)
+
+
+def _called_a_tool(state: SessionState) -> bool:
+    """Whether the latest turn's response ended in the call of a function, and the user still waits for the answer."""
+    turn = state.turn
+    if turn is None or turn.done_at is None or turn.first_audio_at is not None:
+        return False
+    return any(entry.role == "tool" and entry.response_id == turn.response_id for entry in state.transcript)
 
 
 @_on("response.audio_transcript.delta", "response.text.delta")
@@ -355,12 +365,15 @@ def _response_done(event: Event, state: SessionState, now: float) -> Step:
     error = mapping(details.get("error"))
     why = error_text(error) if error else text(details.get("reason"))
     outcome = f"{status}: {why}" if why else status
+    spoken = "audio" in listing(state.in_force.get("modalities") or state.asked.get("modalities"))
     state = turns.mark(state, turns.of_response(response_id), done_at=now, status=outcome)
     state = replace(
         state,
         usage=turns.add_usage(state.usage, mapping(response.get("usage"))),
         transcript=tuple(
-            _settle(entry, status, outcome, now) if entry.response_id == response_id and response_id else entry
+            _settle(entry, status, outcome, now, spoken=spoken)
+            if entry.response_id == response_id and response_id
+            else entry
             for entry in state.transcript
         ),
         response=None if state.response and response_id in (state.response.response_id, "") else state.response,
@@ -383,13 +396,15 @@ def _create_if_due(state: SessionState) -> Step:
     return replace(state, create_when_done=False, activity=Activity.THINKING), (create,)
 
 
-def _settle(entry: Entry, status: str, outcome: str, now: float) -> Entry:
+def _settle(entry: Entry, status: str, outcome: str, now: float, *, spoken: bool) -> Entry:
     """An entry of a response that is over."""
     if entry.done_at is not None or entry.status is not EntryStatus.PARTIAL:
         return entry
     match status:
         case "cancelled":
-            return replace(entry, status=EntryStatus.INTERRUPTED, done_at=now)
+            unspoken = spoken and entry.role == "assistant" and not entry.audio_ms
+            heard_ms = 0.0 if unspoken else entry.heard_ms
+            return replace(entry, status=EntryStatus.INTERRUPTED, done_at=now, heard_ms=heard_ms)
         case "failed" | "incomplete":
             return replace(entry, status=EntryStatus.FAILED, note=outcome, done_at=now)
         case _ if entry.role == "tool":

@@ -19,6 +19,12 @@ def begin(state: SessionState, began_by: Literal["speech", "talk", "text", "serv
     return replace(state, turns=(*turns[-LIMIT + 1 :], turn))
 
 
+def go_on(state: SessionState, response_id: str) -> SessionState:
+    """Let another response answer the latest turn: the one before only called a function."""
+    turn = replace(state.turns[-1], response_id=response_id, done_at=None, status="")
+    return replace(state, turns=(*state.turns[:-1], turn))
+
+
 def mark(state: SessionState, which: Callable[[Turn], bool], **marks: Any) -> SessionState:
     """Set moments of the latest turn that `which` accepts; each keeps the first value it got."""
     for index in range(len(state.turns) - 1, -1, -1):

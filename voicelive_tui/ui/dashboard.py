@@ -34,7 +34,7 @@ from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.session import SessionPane
-from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapsed
+from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapsed, remaining
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
@@ -117,12 +117,12 @@ class DashboardScreen(TonedScreen):
         cls = DashboardScreen
         yield Static(f"The dashboard needs at least {LEAST.width}x{LEAST.height} characters.", id="tiny", markup=False)
         with Horizontal(id="top"):
-            yield StatusLine(id="status").data_bind(cls.session, cls.reading)
+            yield StatusLine(id="status").data_bind(cls.session, cls.reading, cls.elapsed)
             yield Clock(id="clock").data_bind(cls.elapsed)
         yield ProblemLine(id="problem").data_bind(cls.session)
         with Container(id="main"):
             with Container(id="talk"):
-                yield SessionPane(id="session").data_bind(cls.session, cls.reading)
+                yield SessionPane(id="session").data_bind(cls.session, cls.reading, cls.elapsed)
                 yield TranscriptPane(id="transcript").data_bind(cls.session, cls.reading)
             yield EventsPane(id="events").data_bind(session=cls.logged)
         yield MetersPane(id="meters").data_bind(cls.session, cls.reading)
@@ -186,7 +186,8 @@ class DashboardScreen(TonedScreen):
         connection = self.session.connection
         if connection.started_at:
             until = now if connection.ended_at is None else connection.ended_at
-            self.elapsed = elapsed(until - connection.started_at, self.lean or self.pacing.quiet(self.session, now))
+            still = self.lean or self.pacing.quiet(self.session, now)
+            self.elapsed = elapsed(until - connection.started_at, still and remaining(self.session) is None)
 
     # Layout
 

@@ -5,8 +5,8 @@ import pytest
 
 from tests import states
 from tests.ui.screens import TonedApp, screen_text
-from voicelive_tui.session.state import Device, Microphone, Problem, Reading
-from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapsed, microphone, service
+from voicelive_tui.session.state import Device, Microphone, Problem, Reading, Response
+from voicelive_tui.ui.panes.status import EXPIRY_NOTICE, Clock, ProblemLine, StatusLine, elapsed, microphone, service
 
 
 class OneLine(TonedApp):
@@ -63,7 +63,7 @@ def test_no_microphone():
 async def test_the_word(name, word):
     line = StatusLine()
     async with OneLine(line).run_test(size=(80, 3)) as pilot:
-        line.session = states.NAMED[name]
+        line.session, line.reading = states.NAMED[name], states.SPEAKING_READING
         await pilot.pause()
         assert word in screen_text(pilot.app).split("\n")[0]
 
@@ -79,11 +79,41 @@ async def test_demo_is_labelled_and_a_near_end_is_told():
         assert "ends in 2:0" in shown
 
 
+async def test_the_time_to_the_end_goes_on_where_nothing_else_does():
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(100, 3)) as pilot:
+        line.session = replace(
+            states.IDLE, connection=replace(states.IDLE.connection, expires_at=time.time() + EXPIRY_NOTICE + 3600)
+        )
+        await pilot.pause()
+        assert "ends in" not in screen_text(pilot.app)
+        object.__setattr__(line.session.connection, "expires_at", time.time() + 125)  # as if an hour had gone by
+        line.elapsed = "61 min"
+        await pilot.pause()
+        assert "ends in 2:0" in screen_text(pilot.app)
+
+
+async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(100, 3)) as pilot:
+        line.session = replace(states.SPEAKING, response=Response("resp_1", 0.0))
+        line.reading = states.SPEAKING_READING
+        await pilot.pause()
+        assert "SPEAKING" in screen_text(pilot.app)
+        line.reading = Reading()
+        await pilot.pause()
+        assert "THINKING" in screen_text(pilot.app)
+        assert "waiting for more of the answer" in screen_text(pilot.app)
+        line.reading = states.SPEAKING_READING
+        await pilot.pause()
+        assert "SPEAKING" in screen_text(pilot.app)
+
+
 async def test_the_caller_is_called_synthetic_in_80_columns_too_beside_the_longest_words():
     line = StatusLine()
     async with OneLine(line).run_test(size=(80, 1)) as pilot:
         connection = replace(states.SPEAKING.connection, demo=True, caller=True)
-        line.session = replace(states.SPEAKING, connection=connection)
+        line.session, line.reading = replace(states.SPEAKING, connection=connection), states.SPEAKING_READING
         await pilot.pause()
         shown = screen_text(pilot.app)
         assert "SPEAKING" in shown

@@ -61,6 +61,17 @@ async def test_what_was_cut_stays_visible_as_unheard():
         assert "╎ interrupted: heard 4.10 s of 7.00 s · truncated at 4,100 ms" in shown
 
 
+async def test_words_that_never_sounded_are_unheard_to_the_first():
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        silent = replace(ANSWER, audio_ms=0.0, heard_ms=0.0, status=EntryStatus.INTERRUPTED, done_at=22.0)
+        pane.session = replace(states.SPEAKING, transcript=(silent,))
+        await pilot.pause()
+        words = [tone for y in range(2) for _, tone in pane.view.line(y)[2:]]
+        assert set(words) == {"unheard"}
+        assert "╎ interrupted before its first sound" in screen_text(pilot.app)
+
+
 async def test_partial_text_grows_in_place_and_turns_are_explained():
     pane = TranscriptPane()
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Any
 
 from textual.app import ComposeResult
+from textual.reactive import reactive
 
 from voicelive_tui.session.state import Link, SessionState
 from voicelive_tui.ui import latency
@@ -202,9 +203,16 @@ class SessionPane(Pane):
         "tokens come from response.done. Cached tokens are a part of the input tokens.",
     ))  # fmt: skip
 
+    elapsed: reactive[str] = reactive("", init=False, repaint=False)
+
     def body(self) -> ComposeResult:
         """One list."""
         yield SessionView()
+
+    def watch_elapsed(self) -> None:
+        """Time and the sound's health go on where nothing else does."""
+        if self.is_mounted:
+            self.show(self.session)
 
     def show(self, session: SessionState) -> None:
         """Write the lines anew; only what changed is repainted."""

@@ -4,7 +4,7 @@ import time
 
 from textual.reactive import reactive
 
-from voicelive_tui.session.state import Link, Reading, SessionState, headline
+from voicelive_tui.session.state import SILENCE_DBFS, Activity, Link, Reading, SessionState, headline
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.text import Line, Span, clip, clock, spread, visible
 
@@ -66,6 +66,21 @@ def elapsed(seconds: float, quiet: bool) -> str:
     return f"{int(seconds // 60)} min"
 
 
+def remaining(session: SessionState) -> float | None:
+    """Seconds to the session's end, where that is near."""
+    connection = session.connection
+    if connection.expires_at is None or connection.link is not Link.READY:
+        return None
+    left = connection.expires_at - time.time()
+    return max(left, 0.0) if left < EXPIRY_NOTICE else None
+
+
+def starved(session: SessionState, reading: Reading) -> bool:
+    """Whether the answer has been heard as far as it came, and more of it is awaited."""
+    awaited = session.activity is Activity.SPEAKING and session.response is not None
+    return awaited and not reading.buffered_ms and reading.playback.rms <= SILENCE_DBFS
+
+
 class Clock(Lines):
     """How long the session has been going; apart from the rest, so that a second costs few bytes."""
 
@@ -86,14 +101,21 @@ class StatusLine(Lines):
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     reading: reactive[Reading] = reactive(Reading, init=False, repaint=False)
+    elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
     def watch_session(self) -> None:
         """Draw again."""
         self.redraw()
 
     def watch_reading(self, old: Reading, new: Reading) -> None:
-        """Only what the microphone's state depends on matters here."""
-        if (old.gated, old.stalled) != (new.gated, new.stalled):
+        """Only the microphone's state, and whether there is anything to hear, matter here."""
+        marks = [(each.gated, each.stalled, starved(self.session, each)) for each in (old, new)]
+        if marks[0] != marks[1]:
+            self.redraw()
+
+    def watch_elapsed(self) -> None:
+        """The time to the session's end goes on where nothing else does."""
+        if remaining(self.session) is not None:
             self.redraw()
 
     def on_resize(self) -> None:
@@ -103,14 +125,15 @@ class StatusLine(Lines):
     def redraw(self) -> None:
         """Say what is going on."""
         word, detail = headline(self.session)
+        if starved(self.session, self.reading):
+            word, detail = "thinking", "waiting for more of the answer"
         tone = _TONES.get(word, "chip")
         left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (visible(detail), "text"))
         connection = self.session.connection
         right: list[Span] = [(" ", "text")]
-        if connection.expires_at is not None and connection.link is Link.READY:
-            remaining = connection.expires_at - time.time()
-            if remaining < EXPIRY_NOTICE:
-                right += [(f"ends in {clock(remaining)}", "warn"), ("  ", "text")]
+        left_s = remaining(self.session)
+        if left_s is not None:
+            right += [(f"ends in {clock(left_s)}", "warn"), ("  ", "text")]
         if connection.demo:
             spacious = self.size.width >= SPACIOUS
             caller = "" if not connection.caller else " synthetic caller" if spacious else " synthetic"

@@ -35,7 +35,7 @@ _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "
 def heard_characters(entry: Entry, reading: Reading) -> int | None:
     """How many characters of an entry were heard, up to the end of a word; None for one that has no sound to hear."""
     if entry.role != "assistant" or not entry.audio_ms:
-        return None
+        return None if entry.heard_ms is None else 0
     if entry.heard_ms is not None:
         heard = entry.heard_ms
     else:
@@ -133,6 +133,8 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
         remarks.append(("… ", f"and {len(entry.text) - LONGEST:,} characters more; y copies all", "dim"))
     if entry.status is EntryStatus.INTERRUPTED:
         heard = "" if entry.heard_ms is None else f": heard {duration(entry.heard_ms)} of {duration(entry.audio_ms)}"
+        if entry.heard_ms is not None and not entry.audio_ms:
+            heard = " before its first sound"
         sent = "" if entry.truncated_ms is None else f" · truncated at {entry.truncated_ms:,} ms"
         remarks.append(("╎ ", f"interrupted{heard}{sent}", "warn"))
     if entry.note or failed:
