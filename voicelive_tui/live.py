@@ -30,13 +30,14 @@ from voicelive_tui.credentials import CredentialSource
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.reducer import reduce
 from voicelive_tui.session.request import session_request
-from voicelive_tui.session.state import DeviceChoice, Link, Meter, Reading, SessionState
+from voicelive_tui.session.state import Activity, DeviceChoice, Link, Meter, Reading, SessionState
 from voicelive_tui.sound import Sound, off_loop
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.010
-"""How often captured sound and the speaker's progress are looked at."""
+LOOK_SECONDS, IDLE_LOOK_SECONDS = 0.010, 0.020
+"""How often captured sound and the speaker's progress are looked at; seldomer while neither side speaks, for each look
+wakes a processor."""
 OUTBOX_LIMIT_MS = 500.0
 """Captured sound that may wait for the network; beyond it the oldest is dropped, and said so."""
 CLOSE_LIMIT = 5.0
@@ -288,7 +289,8 @@ class LiveSession:
 
     async def _keep_house(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            idle = self.state.activity is Activity.READY and not self.engine.playing
+            await asyncio.sleep(IDLE_LOOK_SECONDS if idle else LOOK_SECONDS)
             while chunk := self.engine.chunk():
                 if self.state.microphone.sending and self._connection is not None:
                     self._post(chunk)

@@ -12,7 +12,7 @@ from tests.session.folding import CONNECTING, Fold, answer, ready, sent
 from tests.session.test_events import JSON
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.reducer import reduce
-from voicelive_tui.session.state import Activity, Link, SessionState
+from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
 
 ALL = [*events("native_turn"), *events("cascade_turn"), *answer(), {"type": "error", "error": {"message": "m"}}]
 
@@ -203,6 +203,19 @@ def test_what_had_come_of_an_answer_when_the_link_was_lost_is_heard_to_its_end()
     fold = ready()
     fold.feed(*answer(), inputs.PlaybackStarted("item_a", fold.now))
     assert effects.FinishItem("item_a") in fold.feed(inputs.Disconnected(1006, "the connection was lost"))
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "note"),
+    [
+        (inputs.Disconnected(1011, "internal error"), EntryStatus.FAILED, "the connection ended before the answer"),
+        (inputs.Disconnected(1000, ""), EntryStatus.PARTIAL, ""),
+    ],
+)
+def test_an_answer_that_the_end_of_the_link_cut_short_says_so(end, status: EntryStatus, note: str) -> None:
+    fold = ready()
+    fold.feed(*[event for event in answer() if event["type"] != "response.done"], end)
+    assert (fold.state.transcript[-1].status, fold.state.transcript[-1].note) == (status, note)
 
 
 def test_client_events_are_logged_with_their_bytes_in_place_of_the_sound() -> None:

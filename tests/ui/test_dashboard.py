@@ -499,6 +499,18 @@ async def test_themes(theme):
         assert "SPEAKING" in screen_text(app)
 
 
+async def test_in_the_terminal_s_own_colours_the_cursor_is_its_line_reversed():
+    app = app_of(states.SPEAKING, theme="ansi-dark")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "k")
+        await settled(pilot)
+        view = app.screen.query_one(EventsPane).view
+        at = view.cursor - view.scroll_offset.y
+        assert all(style.reverse for _, style, _ in view.render_line(at))
+        assert not any(style.reverse for _, style, _ in view.render_line(at - 1))
+
+
 async def test_lean_draws_less_often():
     app = app_of(states.SPEAKING, lean=True)
     async with app.run_test(size=(120, 40)) as pilot:

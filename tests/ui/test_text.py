@@ -117,3 +117,19 @@ def test_only_the_end_of_a_growing_text_is_wrapped_again(monkeypatch):
     growing.rows(grown + "more")
     assert looked_at[0] == len(grown)
     assert looked_at[1] < 100
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\u0e31", "\u0941", "\u064b", "\u05b0", "\u1161", "\u3099", "\U0001d167"])
+def test_marks_of_every_script_are_limited(mark):
+    shown = text.visible("a" + mark * 10_000 + "b")
+    assert shown == "a" + mark * text.MARKS + f"⟨+{10_000 - text.MARKS:,} marks⟩b"
+    assert text.visible("a" + mark * text.MARKS) == "a" + mark * text.MARKS
+
+
+def test_what_selects_a_variant_is_left_out_and_fillers_are_told():
+    assert text.visible("葛\U000e0100" * 3) == "葛葛葛"
+    assert text.visible("\u3164\u115f\u1160\uffa0") == "⟨3164⟩⟨115F⟩⟨1160⟩⟨FFA0⟩"
+
+
+def test_a_row_of_signs_is_no_run_of_marks():
+    assert text.visible("“…”—“…”—→←→←") == "“…”—“…”—→←→←"

@@ -20,6 +20,7 @@ from voicelive_tui.session.state import (
     Activity,
     Connection,
     Device,
+    EntryStatus,
     Link,
     Microphone,
     SessionState,
@@ -148,7 +149,19 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     sentence = event.problem or f"closed with code {event.code}"
     state = _logged(replace(state, connection=connection), now, "disconnected", sentence, severity)
     state, ends = finish(state, *(entry.item_id for entry in unheard(state)))  # what came of the answer is still played
-    return replace(state, microphone=_idle(state), response=None), (*ends, effects.Notify(severity, sentence))
+    if state.response is not None and severity == "error":
+        response_id = state.response.response_id
+        state = replace(
+            state,
+            transcript=tuple(
+                replace(entry, status=EntryStatus.FAILED, note="the connection ended before the answer", done_at=now)
+                if entry.response_id == response_id and entry.status is EntryStatus.PARTIAL
+                else entry
+                for entry in state.transcript
+            ),
+        )
+    state = replace(state, microphone=_idle(state), response=None)
+    return state, (*ends, effects.Notify(severity, sentence))
 
 
 def _idle(state: SessionState) -> Microphone:

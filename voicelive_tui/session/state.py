@@ -360,11 +360,21 @@ class SessionState:
         return self.turns[-1] if self.turns else None
 
 
+class Hint(str):
+    """A sentence of ours with ids of bindings in braces, such as "press {mute}": the keys are the user's to choose.
+
+    A type of its own, so that braces in a text from the wire are never taken for keys.
+    """
+
+    __slots__ = ()
+
+
 class Headline(NamedTuple):
     """What is going on now, in words: one that can be read across the room, and a detail beside it."""
 
     word: str
     detail: str
+    """A `Hint` where it names a key."""
 
 
 def headline(state: SessionState) -> Headline:
@@ -382,25 +392,25 @@ def headline(state: SessionState) -> Headline:
         case Link.READY:
             pass
     if mic.talking:
-        return Headline("talking", "press space to send")
+        return Headline("talking", Hint("press {talk} to send"))
     match state.activity:
         case Activity.LISTENING:
             detail = "you are speaking"
         case Activity.THINKING:
             detail = "waiting for the answer"
         case Activity.SPEAKING:
-            detail = "speak or press i to interrupt"
+            detail = Hint("speak or press {interrupt} to interrupt")
         case Activity.INTERRUPTED:
             detail = "the answer was cut off"
         case Activity.READY:
             detail = ""
     if state.activity is Activity.READY and mic.muted:
-        return Headline("muted", "press m to be heard again")
+        return Headline("muted", Hint("press {mute} to be heard again"))
     if state.activity is Activity.READY:
         if state.input.problem and not mic.capturing:
-            detail = "no microphone: press t to type"
+            detail = Hint("no microphone: press {type} to type")
         else:
-            detail = "press space to talk" if mic.push_to_talk else "say something"
+            detail = Hint("press {talk} to talk") if mic.push_to_talk else "say something"
     return Headline(state.activity.value, detail)
 
 

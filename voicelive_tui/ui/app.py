@@ -65,6 +65,7 @@ class VoiceLiveApp(App[None]):
         Binding("q", "quit", "Quit", id="quit"),
         # Textual would answer Ctrl+C with a hint on how to quit; in a terminal it ends the program.
         Binding("ctrl+c", "interrupted", "End now", show=False, priority=True, id="end"),
+        Binding("ctrl+z", "suspend", "Suspend", show=False, id="suspend"),  # over help and the picker too
     ]
 
     def __init__(
@@ -149,6 +150,14 @@ class VoiceLiveApp(App[None]):
     async def action_interrupted(self) -> None:
         """Ctrl+C: end, with the status that shells expect."""
         await self.end(130)
+
+    async def action_suspend(self) -> None:
+        """Ctrl+Z: back to the shell with the microphone released; both return with `fg`."""
+        await self.live.suspend()
+        try:
+            self.action_suspend_process()
+        finally:
+            await self.live.resume()
 
     async def end(self, return_code: int) -> None:
         """End the conversation in order, within `CLOSE_LIMIT` seconds, then the program; a second call ends at once."""

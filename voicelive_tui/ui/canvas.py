@@ -68,6 +68,9 @@ class TonedScreen(Screen[None]):
         & > .canvas--bar-bad { color: $error; text-style: reverse; }
         & > .canvas--track { background: $foreground 8%; }
         & > .canvas--select { background: $accent 45%; }
+        /* The terminal's own colours cannot be mixed with one another, and one on itself cannot be read. */
+        &:ansi > .canvas--cursor, &:ansi > .canvas--select { background: ansi_default; text-style: reverse; }
+        &:ansi > .canvas--track { background: ansi_bright_black; }
     }
     """
 
@@ -201,8 +204,10 @@ class Canvas(ScrollView, can_focus=False):
         self.set_reactive(Widget.virtual_size, Size(self.size.width, lines))
 
     def _background(self, tone: str) -> Style:
+        look = self._tone(tone)
         # Without colours the selection would not be seen.
-        return Style(bgcolor=self._tone(tone).bgcolor, underline=tone == "select" and self.app.no_color)
+        underline = tone == "select" and self.app.no_color
+        return Style(bgcolor=look.bgcolor, reverse=look.reverse or None, underline=underline)
 
 
 def _restyle(segments: list[Segment], start: int, end: int, style: Style) -> list[Segment]:

@@ -92,7 +92,6 @@ class DashboardScreen(TonedScreen):
         Binding("escape", "back", "Back", show=False, id="back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys and numbers explained", id="help"),
         Binding("colon", "app.command_palette", "Commands", show=False, id="palette"),
-        Binding("ctrl+z", "suspend", "Suspend", show=False, id="suspend"),
     ]
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
@@ -204,7 +203,7 @@ class DashboardScreen(TonedScreen):
         if classes != self.classes & ARRANGED:
             self.set_classes(self.classes - ARRANGED | classes)
         panes = [self.query_one(f"#{name}", Pane) for name in PANES]
-        hidden = tuple(f"{pane.NUMBER} {pane.NAME}" for pane in panes if pane.id not in shown)
+        hidden = tuple(f"{pane.go_key} {pane.NAME}" for pane in panes if pane.id not in shown)
         for pane in panes:
             pane.display = pane.id in shown
             pane.others = hidden if shown[:1] == (pane.id,) else ()
@@ -426,14 +425,6 @@ class DashboardScreen(TonedScreen):
     async def action_devices(self) -> None:
         """`o`: choose sound devices."""
         self.app.push_screen(DevicePicker(self.live))
-
-    async def action_suspend(self) -> None:
-        """Ctrl+Z: back to the shell with the microphone released; both return with `fg`."""
-        await self.live.suspend()
-        try:
-            self.app.action_suspend_process()
-        finally:
-            await self.live.resume()
 
 
 def first_row(session: SessionState, item_id: str) -> int | None:

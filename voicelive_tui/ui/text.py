@@ -5,7 +5,9 @@ pane says is tested without a screen, and no text in them can be taken for marku
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
+from itertools import groupby
 
 from rich.cells import cell_len, set_cell_size
 
@@ -25,7 +27,7 @@ _INVISIBLE = {
         code: f"⟨{code:04X}⟩"
         for code in (
             0x00AD, 0x061C, 0x180E, 0x200B, 0x200C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070),
-            0xFEFF, *range(0xFFF9, 0xFFFC),
+            0xFEFF, *range(0xFFF9, 0xFFFC), 0x115F, 0x1160, 0x3164, 0xFFA0,  # the last four: fillers of Korean
         )
     },
     # Terminals disagree about the width of joined emoji, of flags and of presentation selectors. Drawn apart, every
@@ -36,10 +38,27 @@ _INVISIBLE = {
     **dict.fromkeys(range(0x1F3FB, 0x1F400), ""),
     **{0x1F1E6 + letter: chr(ord("A") + letter) for letter in range(26)},
     **dict.fromkeys(range(0xD800, 0xE000), "�"),
-    **dict.fromkeys(range(0xE0000, 0xE0080), ""),
+    **dict.fromkeys((*range(0xE0000, 0xE0080), *range(0xE0100, 0xE01F0)), ""),
 }  # fmt: skip
-_MARKS = re.compile(rf"([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{{{MARKS}}})"
-                    r"([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+)")  # fmt: skip
+_JAMO = "\u1160-\u11ff\ud7b0-\ud7ff"
+"""Vowels and finals of Korean: they take no cell of their own, as marks do."""
+_RUN = re.compile(rf"(?:[^\w\s\x00-\u02ff]|[{_JAMO}]){{{MARKS + 1},}}")
+"""Where too many marks may stand: marks are no letters; nor are other things, which `_limited` leaves alone."""
+_IS_JAMO = re.compile(f"[{_JAMO}]")
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in ("Mn", "Me") or _IS_JAMO.match(character) is not None
+
+
+def _limited(run: re.Match[str]) -> str:
+    """The first `MARKS` of each run of marks, and how many more there are."""
+    pieces = []
+    for are_marks, characters in groupby(run[0], _is_mark):
+        piece = "".join(characters)
+        over = len(piece) - MARKS
+        pieces.append(f"{piece[:MARKS]}⟨+{over:,} marks⟩" if are_marks and over > 0 else piece)
+    return "".join(pieces)
 
 
 def visible(text: str) -> str:
@@ -49,7 +68,7 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _MARKS.sub(lambda run: f"{run[1]}⟨+{len(run[2]):,} marks⟩", text.translate(_INVISIBLE))
+    return _RUN.sub(_limited, text.translate(_INVISIBLE))
 
 
 def clip(text: str, width: int) -> str:

@@ -1,10 +1,13 @@
 """A ten-line app for one pane."""
 
 from tests.ui.screens import TonedApp
+from voicelive_tui.ui.dashboard import DashboardScreen
 
 
 class PaneApp(TonedApp):
-    """Shows one pane alone."""
+    """Shows one pane alone; what sentences say of keys is true of the dashboard's."""
+
+    BINDINGS = DashboardScreen.BINDINGS
 
     def __init__(self, pane):
         super().__init__()

@@ -6,10 +6,12 @@ import pytest
 from tests import states
 from tests.ui.screens import TonedApp, screen_text
 from voicelive_tui.session.state import Device, Microphone, Problem, Reading, Response
+from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.panes.status import EXPIRY_NOTICE, Clock, ProblemLine, StatusLine, elapsed, microphone, service
 
 
 class OneLine(TonedApp):
+    BINDINGS = DashboardScreen.BINDINGS
     CSS = "StatusLine, ProblemLine, Clock { height: 1; }"
 
     def __init__(self, line):
@@ -131,6 +133,30 @@ async def test_problems_are_pinned_until_seen():
         assert "✗ error: [second]␛[2J (and 1 more)" in screen_text(pilot.app)
         line.session = states.IDLE
         assert not line.display
+
+
+async def test_the_keys_that_are_named_are_those_in_force():
+    line, problem = StatusLine(), ProblemLine()
+    for shown, sentence in ((line, "press f2 to be heard again"), (problem, "^g opens it, B dismisses")):
+        app = OneLine(shown)
+        app.set_keymap({"mute": "f2,u", "cross": "ctrl+g", "back": "B"})
+        async with app.run_test(size=(100, 3)) as pilot:
+            muted = Microphone(capturing=True, muted=True)
+            # Braces that came over the wire are text.
+            said = (Problem(1.0, "warning", "no {mute}", 0),)
+            shown.session = replace(states.IDLE, microphone=muted, problems=said)
+            await pilot.pause()
+            assert sentence in screen_text(app)
+            assert ("no {mute}" in screen_text(app)) is (shown is problem)
+
+
+async def test_braces_in_what_the_service_says_are_no_keys():
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(100, 3)) as pilot:
+        failed = states.NAMED["failed"]
+        line.session = replace(failed, connection=replace(failed.connection, problem="{mute} {} {0}"))
+        await pilot.pause()
+        assert "{mute} {} {0}" in screen_text(pilot.app)
 
 
 async def test_clock():

@@ -129,6 +129,19 @@ async def test_failed_tools_and_typed_lines():
         assert "typed words (typed)" in shown
 
 
+async def test_a_search_looks_at_what_tools_were_asked_and_said_too():
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+        call = Entry("item_c", "tool", 3.0, tool="get_weather", arguments='{"city": "Oslo"}', output="Sunny")
+        pane.session = replace(states.SPEAKING, transcript=(*states.SPEAKING.transcript[:1], call, ANSWER))
+        await pilot.pause()
+        for wanted in ("weather", "oslo", "sunny"):
+            pane.query_changed(wanted)
+            assert pane.view.matches == [1], wanted
+        pane.query_changed("")
+        assert pane.view.matches == []
+
+
 async def test_new_below_search_and_copy():
     pane = TranscriptPane()
     app = PaneApp(pane)
@@ -179,7 +192,7 @@ async def test_a_megabyte_is_cut_and_copied_whole():
         await pilot.pause()
         lines = [pane.view.line(y) for y in range(pane.view.height)]
         assert len(lines) < transcript.LONGEST / 20
-        assert "and 980,000 characters more; y copies all" in "".join(map(words, lines))
+        assert "and 980,000 characters more; copy has all" in "".join(map(words, lines))
         pane.copy()
         await pilot.pause()
         assert app.said == [text]

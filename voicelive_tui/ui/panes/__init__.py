@@ -13,8 +13,9 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from voicelive_tui.session.state import Reading, SessionState
+from voicelive_tui.session.state import Hint, Reading, SessionState
 from voicelive_tui.ui.canvas import Lines, ScrollList
+from voicelive_tui.ui.foot import key_of, with_keys
 from voicelive_tui.ui.text import Line, spread
 
 
@@ -26,7 +27,7 @@ class Pane(Vertical):
 
     NAME: ClassVar[str] = ""
     NUMBER: ClassVar[str] = ""
-    """The key that goes to the pane."""
+    """Of the pane, and by default the key that goes there."""
     HELP_TEXT: ClassVar[str] = ""
     """What the pane shows, for `?`: plain text, a paragraph a line."""
 
@@ -79,6 +80,11 @@ class Pane(Vertical):
         """The widget that has the focus when the pane has it."""
         return next(child for child in self.children if child.can_focus)
 
+    @property
+    def go_key(self) -> str:
+        """The key that goes to the pane."""
+        return key_of(self, f"pane.{self.id}") or self.NUMBER
+
     def watch_session(self, session: SessionState) -> None:
         """The tick brought a new value."""
         if self.is_mounted:
@@ -117,7 +123,7 @@ class Pane(Vertical):
         """Draw the head anew, if it changed."""
         focused = self.has_focus_within
         title: Line = (
-            (("▌" if focused else " ") + self.NUMBER + " ", "accent" if focused else "faint"),
+            (("▌" if focused else " ") + self.go_key + " ", "accent" if focused else "faint"),
             (self.NAME, "accent" if focused else "dim"),
             (" ", "text"),
             *((f"  {other}", "faint") for other in self.others),
@@ -131,4 +137,4 @@ class Pane(Vertical):
 
 def following_note(view: ScrollList) -> Line:
     """Whether a list follows its end, in words."""
-    return () if view.following else (("paused, f follows", "warn"),)
+    return () if view.following else ((with_keys(view, Hint("paused, {follow} follows")), "warn"),)

@@ -3,10 +3,11 @@
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from voicelive_tui.session.state import EventLog, LogRow, SessionState
+from voicelive_tui.session.state import EventLog, Hint, LogRow, SessionState
 from voicelive_tui.ui import filters
 from voicelive_tui.ui.canvas import ScrollList
 from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.foot import with_keys
 from voicelive_tui.ui.panes import Pane, following_note
 from voicelive_tui.ui.rows import Fold, Rows, foldable
 from voicelive_tui.ui.summary import summarize
@@ -78,7 +79,8 @@ class EventsView(ScrollList):
         """See `Canvas.line`."""
         if y >= len(self.rows):
             nothing = y == 0 and not self.rows and len(self.log_shown)
-            return (("   no event is like that; esc shows all of them", "dim"),) if nothing else ()
+            hint = Hint("   no event is like that; {back} shows all of them")
+            return ((with_keys(self, hint), "dim"),) if nothing else ()
         fold = self.rows[y]
         row = self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
         if row is None:

@@ -4,8 +4,9 @@ import time
 
 from textual.reactive import reactive
 
-from voicelive_tui.session.state import SILENCE_DBFS, Activity, Link, Reading, SessionState, headline
+from voicelive_tui.session.state import SILENCE_DBFS, Activity, Hint, Link, Reading, SessionState, headline
 from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.foot import with_keys
 from voicelive_tui.ui.text import Line, Span, clip, clock, spread, visible
 
 CHIP = 13
@@ -128,7 +129,7 @@ class StatusLine(Lines):
         if starved(self.session, self.reading):
             word, detail = "thinking", "waiting for more of the answer"
         tone = _TONES.get(word, "chip")
-        left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (visible(detail), "text"))
+        left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (visible(with_keys(self, detail)), "text"))
         connection = self.session.connection
         right: list[Span] = [(" ", "text")]
         left_s = remaining(self.session)
@@ -163,7 +164,8 @@ class ProblemLine(Lines):
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             mark = "✗ error: " if newest.severity == "error" else "! warning: "
             left: Line = ((" " + mark, tone), (visible(newest.text) + more, tone))
-            self.show(spread(left, (("  e opens it, esc dismisses ", "dim"),), self.size.width))
+            keys = with_keys(self, Hint("  {cross} opens it, {back} dismisses "))
+            self.show(spread(left, ((keys, "dim"),), self.size.width))
 
     def on_resize(self) -> None:
         """Draw for the new width."""

@@ -7,13 +7,16 @@ its length is reckoned from its characters at `MS_PER_CHARACTER`.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from textual.app import ComposeResult
 
-from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading, SessionState, Turn
+from voicelive_tui.session.state import Entry, EntryStatus, Hint, Link, Reading, SessionState, Turn
 from voicelive_tui.ui import latency
 from voicelive_tui.ui.canvas import ScrollList
+from voicelive_tui.ui.foot import with_keys
 from voicelive_tui.ui.panes import Pane, following_note
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.text import Line, Span, Wrapping, clock, duration, visible, wrap
@@ -130,7 +133,7 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
     remarks: list[tuple[str, str, str]] = []
     failed = entry.status is EntryStatus.FAILED
     if len(entry.text) > LONGEST:
-        remarks.append(("… ", f"and {len(entry.text) - LONGEST:,} characters more; y copies all", "dim"))
+        remarks.append(("… ", f"and {len(entry.text) - LONGEST:,} characters more; copy has all", "dim"))
     if entry.status is EntryStatus.INTERRUPTED:
         heard = "" if entry.heard_ms is None else f": heard {duration(entry.heard_ms)} of {duration(entry.audio_ms)}"
         if entry.heard_ms is not None and not entry.audio_ms:
@@ -152,25 +155,25 @@ def _delay(turn: Turn, room: int, scale_ms: float) -> Line:
     return ((f"{total} ", "dim"), (latency.waterfall(parts, min(width, 30), scale_ms), "faint"), (words, "dim"))
 
 
-def after_lines(session: SessionState, width: int) -> list[Line]:
-    """What stands below the last entry: what to do first, and why nothing goes on."""
+def after_lines(session: SessionState, width: int, named: Callable[[str], str]) -> list[Line]:
+    """What stands below the last entry: what to do first, and why nothing goes on; `named` puts keys into hints."""
     connection = session.connection
     said: list[tuple[str, str, str]] = []
     if connection.link in (Link.FAILED, Link.CLOSED) and connection.problem:
         said.append(("✗ ", connection.problem, "bad"))
         if connection.link is Link.CLOSED:
-            said.append(("", "Press r for a new session.", "dim"))
+            said.append(("", Hint("Press {reset} for a new session."), "dim"))
     if not session.transcript:
         said += [("! ", f"{name}: {problem}", "warn") for name, problem in silent_devices(session)]
         if connection.link is Link.READY and not session.microphone.capturing:
-            said.append(("", "Press t to type a message.", "dim"))
+            said.append(("", Hint("Press {type} to type a message."), "dim"))
         elif connection.link is Link.READY:
-            how = "Press space to talk" if session.microphone.push_to_talk else "Say something"
-            said.append(("", f"{how}, or press t to type a message.", "dim"))
+            how = "Press {talk} to talk" if session.microphone.push_to_talk else "Say something"
+            said.append(("", Hint(how + ", or press {type} to type a message."), "dim"))
     lines: list[Line] = []
     for mark, text, tone in said:
         lines.append(())
-        for index, piece in enumerate(wrap(visible(text), max(width - 6, 10))):
+        for index, piece in enumerate(wrap(visible(named(text)), max(width - 6, 10))):
             lines.append((("   ", "text"), (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
     return lines
 
@@ -262,7 +265,7 @@ class TranscriptView(ScrollList):
             self._placed.clear()
         self._placed_for = placed_for
         self._place(start, reading)
-        self._after = after_lines(session, self.size.width)
+        self._after = after_lines(session, self.size.width, partial(with_keys, self))
         if gone and not self.following:
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
         self.items_changed()
@@ -385,17 +388,22 @@ e shows the events of the line under the cursor. / searches, n and N go to the n
     def query_changed(self, text: str) -> None:
         """Search for a text, from the end backwards; "" ends the search."""
         self._query = text
-        wanted = text.lower()
-        self.view.matches = [i for i, e in enumerate(self.view.entries) if wanted in e.text.lower()] if text else []
+        self.view.matches = self._found()
         if self.view.matches:
             self.view.go_to(self.view.matches[-1])
         self.show_head()
 
+    def _found(self) -> list[int]:
+        """The entries that have what is searched for, in their words or in what is said of them."""
+        wanted = self._query.lower()
+        if not wanted:
+            return []
+        told = enumerate((e.text, e.tool, e.arguments, e.output, e.note) for e in self.view.entries)
+        return [index for index, parts in told if any(wanted in part.lower() for part in parts)]
+
     def next_match(self, step: int) -> None:
         """Go to the next match (1) or the previous one (-1), round the end."""
-        self.view.matches = [
-            i for i, e in enumerate(self.view.entries) if self._query and self._query.lower() in e.text.lower()
-        ]
+        self.view.matches = self._found()
         matches, cursor = self.view.matches, self.view.cursor
         if not matches:
             return
