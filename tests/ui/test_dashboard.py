@@ -511,6 +511,25 @@ async def test_in_the_terminal_s_own_colours_the_cursor_is_its_line_reversed():
         assert not any(style.reverse for _, style, _ in view.render_line(at - 1))
 
 
+async def test_help_and_prompt_name_the_keys_in_force():
+    keys = {"debug": "x", "query": "g", "match.next": "v", "help.close": "c", "devices.close": "w"}
+    app = app_of(states.SPEAKING, keys=keys)
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settled(pilot)
+        await pilot.press("2", "g")
+        await settled(pilot)
+        assert "words of the transcript; v and N go on" in screen_text(app)
+        await pilot.press("escape", "3", "question_mark")
+        await settled(pilot)
+        shown = screen_text(app)
+        assert "counts up; x shows every one" in shown
+        assert "g filters: word" in shown
+        assert "c closes" in shown
+        await pilot.press("c", "o")
+        await settled(pilot)
+        assert "p plays a test tone · w closes" in screen_text(app)
+
+
 async def test_lean_draws_less_often():
     app = app_of(states.SPEAKING, lean=True)
     async with app.run_test(size=(120, 40)) as pilot:

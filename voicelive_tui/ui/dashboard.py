@@ -27,7 +27,7 @@ from voicelive_tui.session.inputs import (
 from voicelive_tui.session.state import Reading, SessionState
 from voicelive_tui.ui.arrangement import CLASSES, LEAST, PANES, arrange
 from voicelive_tui.ui.canvas import ScrollList, TonedScreen
-from voicelive_tui.ui.foot import Keys
+from voicelive_tui.ui.foot import Keys, with_keys
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.pacing import Pacing, sounds
 from voicelive_tui.ui.panes import Pane
@@ -420,7 +420,7 @@ class DashboardScreen(TonedScreen):
     def action_help(self) -> None:
         """`?`: for the focused pane."""
         pane = self.query_one(MetersPane) if self.meters_focused else self.pane
-        self.app.push_screen(HelpScreen(pane.NAME, pane.HELP_TEXT, self.active_bindings))
+        self.app.push_screen(HelpScreen(pane.NAME, with_keys(self, pane.HELP_TEXT), self.active_bindings))
 
     async def action_devices(self) -> None:
         """`o`: choose sound devices."""

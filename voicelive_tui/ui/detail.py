@@ -1,6 +1,7 @@
 """One event, opened: its JSON as a tree, long strings cut, every value to be copied whole."""
 
 import json
+from collections import deque
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -14,7 +15,7 @@ from voicelive_tui.ui.text import clip, visible
 LONG = 200
 """Cells of a string that are drawn."""
 MANY = 500
-"""Children of one node that are shown."""
+"""Children of one node that are shown, and lines that are open at first: a tree of 100,000 takes seconds."""
 
 
 class EventDetail(Tree[Any]):
@@ -46,9 +47,29 @@ class EventDetail(Tree[Any]):
         self._seq = row.seq
         value = _parsed(row)
         self.reset(_label(row.type, "" if isinstance(value, dict | list) else value), value)
-        _add(self.root, value)
+        if isinstance(value, dict | list):
+            self._open(value)
         self.root.expand()
         self.cursor_line = 0
+
+    def _open(self, value: dict[str, Any] | list[Any]) -> None:
+        """Open the tree from the top as far as `MANY` lines go; what is deeper is opened by hand."""
+        _fill(self.root)
+        room = MANY - len(value)
+        waiting = deque(self.root.children)
+        while waiting:
+            node = waiting.popleft()
+            parts = node.data if node.allow_expand else None
+            if isinstance(parts, dict | list) and len(parts) <= room:
+                room -= len(parts)
+                _fill(node)
+                node.expand()
+                waiting.extend(node.children)
+
+    def on_tree_node_expanded(self, event: Tree.NodeExpanded[Any]) -> None:
+        """Opened by hand: now its children are needed."""
+        if isinstance(event.node.data, dict | list) and not event.node.children:
+            _fill(event.node)
 
     def selected_text(self) -> str:
         """The value under the cursor: a string as it is, anything else as JSON."""
@@ -78,13 +99,13 @@ def _label(name: str, value: Any) -> Text:
     return Text.assemble((f"{shown}: ", "dim"), clip(visible(text[: LONG * 2]), LONG))
 
 
-def _add(node: TreeNode[Any], value: Any) -> None:
-    if not isinstance(value, dict | list):
-        return
+def _fill(node: TreeNode[Any]) -> None:
+    """Give a node its children; those that have some themselves are closed and empty as yet."""
+    value = node.data or ()
     pairs = list(value.items()) if isinstance(value, dict) else [(str(i), part) for i, part in enumerate(value)]
     for name, part in pairs[:MANY]:
         if isinstance(part, dict | list) and part:
-            _add(node.add(_label(name, part), part, expand=True), part)
+            node.add(_label(name, part), part)
         else:
             node.add_leaf(_label(name, part), part)
     if len(pairs) > MANY:

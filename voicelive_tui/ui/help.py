@@ -10,6 +10,9 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from voicelive_tui.session.state import Hint
+from voicelive_tui.ui.foot import with_keys
+
 
 class HelpScreen(ModalScreen[None]):
     """A sheet over the dashboard."""
@@ -39,7 +42,7 @@ class HelpScreen(ModalScreen[None]):
         """Keys, then words."""
         with VerticalScroll() as sheet:
             sheet.border_title = f"Help: {self._pane_title}"
-            sheet.border_subtitle = "esc closes"
+            sheet.border_subtitle = with_keys(self, Hint("{help.close} closes"))
             yield Static(self._sheet())
 
     def action_scroll(self, direction: str) -> None:

@@ -9,7 +9,8 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from voicelive_tui.session.state import DeviceChoice
+from voicelive_tui.session.state import DeviceChoice, Hint
+from voicelive_tui.ui.foot import with_keys
 from voicelive_tui.ui.text import visible
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class DevicePicker(ModalScreen[None]):
         """The list, empty at first: asking for devices may take a moment."""
         options = OptionList(Option("looking for sound devices…", disabled=True))
         options.border_title = "Sound devices"
-        options.border_subtitle = "enter chooses · p plays a test tone · esc closes"
+        hint = Hint("enter chooses · {devices.test_tone} plays a test tone · {devices.close} closes")
+        options.border_subtitle = with_keys(self, hint)
         yield options
 
     def on_mount(self) -> None:

@@ -9,11 +9,14 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
+from voicelive_tui.session.state import Hint
+from voicelive_tui.ui.foot import with_keys
+
 Purpose = Literal["say", "filter", "search"]
 _LABELS: dict[Purpose, tuple[str, str]] = {
     "say": (" say ", "a message to the assistant; enter sends it"),
     "filter": (" filter ", "words /regex/ !not dir:in is:error type: item: · enter keeps"),
-    "search": (" search ", "words of the transcript; n and N go on"),
+    "search": (" search ", Hint("words of the transcript; {match.next} and {match.previous} go on")),
 }
 
 
@@ -71,7 +74,7 @@ class Prompt(Horizontal):
         label, placeholder = _LABELS[purpose]
         self.query_one("#prompt-label", Static).update(label)
         field = self.query_one(Input)
-        field.placeholder = placeholder
+        field.placeholder = with_keys(self, placeholder)
         with self.prevent(Input.Changed):
             field.value = text
         self.display = True

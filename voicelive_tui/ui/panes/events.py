@@ -140,14 +140,17 @@ class EventsPane(Pane):
 
     NAME = "Events"
     NUMBER = "3"
-    HELP_TEXT = """\
+    HELP_TEXT = Hint("""\
 Time since the start, gap since the line before, → sent, ← received, • local, ≡ log record.
-Runs of deltas are one line that counts up; d shows every one of them, and log records.
-enter opens the event beside the list; tab goes there, y copies it or the value under the cursor, esc closes it.
-/ filters: word "two words" /regex/ !not dir:in dir:out dir:local dir:log is:error is:warning type: item: response:
+Runs of deltas are one line that counts up; {debug} shows every one of them, and log records.
+{list.open} opens the event beside the list; tab goes there, \
+{copy} copies it or the value under the cursor, {back} closes it.
+{query} filters: word "two words" /regex/ !not dir:in dir:out dir:local dir:log is:error is:warning \
+type: item: response:
 All terms must hold; an empty filter shows everything.
-s shows only what belongs to the item of this line, S to its response, E only errors; once more shows everything.
-e goes to the transcript line that the event belongs to."""
+{same_item} shows only what belongs to the item of this line, {same_response} to its response, {errors} only errors; \
+once more shows everything.
+{cross} goes to the transcript line that the event belongs to.""")
 
     DEFAULT_CSS = """
     EventsPane {
