@@ -1,13 +1,15 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Offset, Region
+from textual.selection import Selection
 from textual.strip import Strip
 
 from tests.ui.screens import TonedApp
-from voicelive_tui.ui.canvas import Lines, ScrollList, changed_columns
+from voicelive_tui.ui.canvas import TONES, Lines, ScrollList, changed_columns
 
 
 def strip(*parts):
@@ -197,3 +199,75 @@ async def test_a_click_puts_the_cursor_on_an_item():
         await pilot.pause()
         await pilot.click(numbers, offset=(2, 3))
         assert (numbers.cursor, numbers.following) == (3, False)
+
+
+class Tones(ScrollList):
+    """Two lines, each with a word in every tone."""
+
+    count = 2
+
+    def line(self, y):
+        return tuple((f"{tone}|", tone) for tone in TONES) if y < 2 else ()
+
+
+class TonesApp(TonedApp):
+    def compose(self):
+        yield Tones()
+
+
+def looks(view, y):
+    """What is seen of each character: the colours of sign and ground, and whether it is underlined."""
+    seen = []
+    for words, style, _ in view.render_line(y):
+        # The terminal's default is one colour for signs and another for their ground.
+        pair = [
+            color if color and not color.is_default else default
+            for color, default in ((style.color, "sign"), (style.bgcolor, "ground"))
+        ]
+        seen += [(*(pair[::-1] if style.reverse else pair), style.reverse, bool(style.underline))] * len(words)
+    return seen
+
+
+@pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light"])
+async def test_the_cursor_is_reversed_in_the_terminal_s_own_colours(theme):
+    app = TonesApp()
+    app.theme = theme
+    async with app.run_test(size=(200, 3)) as pilot:
+        view = app.query_one(Tones)
+        view.go_to(0)
+        await pilot.pause()
+        under, other = looks(view, 0), looks(view, 1)
+        assert all(reverse and sign != ground for sign, ground, reverse, _ in under)
+        assert not other[0][2]
+        assert len(under) == len(other) == 200
+        assert under[-1] != other[-1], "the rest of the line is reversed too"
+
+
+@pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light", "textual-dark"])
+async def test_a_selection_is_seen_on_the_cursor_s_line_and_beside_it(theme):
+    app = TonesApp()
+    app.theme = theme
+    async with app.run_test(size=(200, 3)) as pilot:
+        view = app.query_one(Tones)
+        view.go_to(0)
+        await pilot.pause()
+        before = [looks(view, y) for y in (0, 1)]
+        app.screen.selections = {view: Selection(Offset(2, 0), Offset(20, 1))}
+        await pilot.pause()
+        after = [looks(view, y) for y in (0, 1)]
+        assert all(old != new for old, new in zip(before[0][2:], after[0][2:], strict=True))
+        assert all(old != new for old, new in zip(before[1][:20], after[1][:20], strict=True))
+        assert before[1][20:] == after[1][20:]
+        assert all(sign != ground for line in after for sign, ground, *_ in line)
+
+
+async def test_where_colours_are_mixed_the_cursor_is_a_ground_of_its_own():
+    app = TonesApp()
+    app.theme = "textual-dark"
+    async with app.run_test(size=(200, 3)) as pilot:
+        view = app.query_one(Tones)
+        view.go_to(0)
+        await pilot.pause()
+        under, other = looks(view, 0), looks(view, 1)
+        assert not under[0][2]
+        assert under[0][1] != other[0][1]

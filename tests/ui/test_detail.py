@@ -4,7 +4,7 @@ import pytest
 from textual.app import App
 
 from voicelive_tui.session.state import EventLog
-from voicelive_tui.ui.detail import MANY, EventDetail
+from voicelive_tui.ui.detail import LONG, MANY, EventDetail
 
 
 class DetailApp(App):
@@ -51,3 +51,45 @@ async def test_what_was_left_closed_is_filled_when_it_is_opened():
     after, _, copied = await nodes([[0] * 400] * 400, "j", "space")
     assert after == before + 400
     assert copied == [0] * 400
+
+
+async def test_all_siblings_are_opened_as_far_as_there_is_room():
+    before, _, _ = await nodes([[0] * 400] * 400)
+    after, _, copied = await nodes([[0] * 400] * 400, "j", "j", "shift+space")
+    assert after == before + 400
+    assert copied == [0] * 400
+    wide, _, _ = await nodes([[[0] * 2000] * 2], "j", "j", "shift+space")
+    assert wide == 1 + 1 + 2 + MANY + 1
+    # Closed first, then opened: nothing is filled twice.
+    assert (await nodes({"a": [1], "b": [2], "c": 3}, "j", "shift+space", "shift+space"))[0] == 6
+
+
+async def test_every_sibling_is_opened_where_there_is_room():
+    app = DetailApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        tree = app.query_one(EventDetail)
+        tree.show(row_of({"a": [1], "b": [2], "c": 3}))
+        tree.focus()
+        await pilot.press("down", "shift+space")
+        assert [node.is_expanded for node in tree.root.children] == [False, False, False]
+        await pilot.press("shift+space")
+        assert [node.is_expanded for node in tree.root.children] == [True, True, False]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[" * 5000 + "]" * 5000, "{no json"])
+async def test_what_is_no_json_that_can_be_read_is_shown_as_text(text):
+    app = DetailApp()
+    async with app.run_test(size=(80, 24)):
+        tree = app.query_one(EventDetail)
+        tree.show(EventLog().append(0.0, "in", "some.event", text).row(0))
+        assert tree.selected_text() == text
+
+
+async def test_a_long_name_is_cut_and_copied_whole():
+    value = {"k" * 1_000_000: {"x": 1}}
+    app = DetailApp()
+    async with app.run_test(size=(80, 24)):
+        tree = app.query_one(EventDetail)
+        tree.show(row_of(value))
+        assert len(tree.root.children[0].label.plain) == LONG
+        assert json.loads(tree.selected_text()) == value

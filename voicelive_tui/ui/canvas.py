@@ -205,8 +205,8 @@ class Canvas(ScrollView, can_focus=False):
 
     def _background(self, tone: str) -> Style:
         look = self._tone(tone)
-        # Without colours the selection would not be seen.
-        underline = tone == "select" and self.app.no_color
+        # Without colours the selection would not be seen, nor on the cursor's line where both are reversed.
+        underline = tone == "select" and (self.app.no_color or self.app.native_ansi_color)
         return Style(bgcolor=look.bgcolor, reverse=look.reverse or None, underline=underline)
 
 

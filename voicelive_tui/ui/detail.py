@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from itertools import islice
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -13,7 +14,7 @@ from voicelive_tui.session.state import LogRow
 from voicelive_tui.ui.text import clip, visible
 
 LONG = 200
-"""Cells of a string that are drawn."""
+"""Cells of a string, or of a name, that are drawn."""
 MANY = 500
 """Children of one node that are shown, and lines that are open at first: a tree of 100,000 takes seconds."""
 
@@ -71,6 +72,21 @@ class EventDetail(Tree[Any]):
         if isinstance(event.node.data, dict | list) and not event.node.children:
             _fill(event.node)
 
+    def action_toggle_expand_all(self) -> None:
+        """Open all siblings, as far as `MANY` lines go and the one under the cursor first, or close them."""
+        node = self.cursor_node
+        if node is None or node.parent is None or any(sibling.is_expanded for sibling in node.siblings):
+            super().action_toggle_expand_all()
+            return
+        room = MANY
+        for sibling in (node, *node.siblings):
+            if sibling.allow_expand and sibling.is_collapsed:
+                room -= min(len(sibling.data or ()), MANY)
+                if room < 0:
+                    break
+                sibling.expand()
+        self.call_after_refresh(self.move_cursor, node, animate=False)
+
     def selected_text(self) -> str:
         """The value under the cursor: a string as it is, anything else as JSON."""
         value = self.cursor_node.data if self.cursor_node is not None else self.root.data
@@ -82,13 +98,13 @@ def _parsed(row: LogRow) -> Any:
         return row.text
     try:
         return json.loads(row.text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested deeper than Python goes
         return row.text
 
 
 def _label(name: str, value: Any) -> Text:
     """A node's label; text from the wire is neither markup nor an escape sequence."""
-    shown = visible(name)
+    shown = clip(visible(name[: LONG * 2]), LONG)
     if isinstance(value, dict):
         return Text.assemble((shown, "bold"), (" {}" if not value else "", "dim"))
     if isinstance(value, list):
@@ -102,11 +118,10 @@ def _label(name: str, value: Any) -> Text:
 def _fill(node: TreeNode[Any]) -> None:
     """Give a node its children; those that have some themselves are closed and empty as yet."""
     value = node.data or ()
-    pairs = list(value.items()) if isinstance(value, dict) else [(str(i), part) for i, part in enumerate(value)]
-    for name, part in pairs[:MANY]:
+    for name, part in islice(value.items() if isinstance(value, dict) else enumerate(value), MANY):
         if isinstance(part, dict | list) and part:
-            node.add(_label(name, part), part)
+            node.add(_label(str(name), part), part)
         else:
-            node.add_leaf(_label(name, part), part)
-    if len(pairs) > MANY:
-        node.add_leaf(Text(f"… {len(pairs) - MANY:,} more, copy has all"), value)
+            node.add_leaf(_label(str(name), part), part)
+    if len(value) > MANY:
+        node.add_leaf(Text(f"… {len(value) - MANY:,} more, copy has all"), value)

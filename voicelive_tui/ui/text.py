@@ -28,27 +28,27 @@ _INVISIBLE = {
         for code in (
             0x00AD, 0x061C, 0x180E, 0x200B, 0x200C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070),
             0xFEFF, *range(0xFFF9, 0xFFFC), 0x115F, 0x1160, 0x3164, 0xFFA0,  # the last four: fillers of Korean
+            *range(0x13430, 0x13440), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B),
         )
     },
     # Terminals disagree about the width of joined emoji, of flags and of presentation selectors. Drawn apart, every
     # one of them keeps the columns.
     0x200D: "",
-    0xFE0E: "",
-    0xFE0F: "",
+    **dict.fromkeys(range(0xFE00, 0xFE10), ""),
     **dict.fromkeys(range(0x1F3FB, 0x1F400), ""),
     **{0x1F1E6 + letter: chr(ord("A") + letter) for letter in range(26)},
     **dict.fromkeys(range(0xD800, 0xE000), "�"),
-    **dict.fromkeys((*range(0xE0000, 0xE0080), *range(0xE0100, 0xE01F0)), ""),
+    **dict.fromkeys(range(0xE0000, 0xE1000), ""),  # tags and variation selectors: never drawn
 }  # fmt: skip
 _JAMO = "\u1160-\u11ff\ud7b0-\ud7ff"
 """Vowels and finals of Korean: they take no cell of their own, as marks do."""
 _RUN = re.compile(rf"(?:[^\w\s\x00-\u02ff]|[{_JAMO}]){{{MARKS + 1},}}")
 """Where too many marks may stand: marks are no letters; nor are other things, which `_limited` leaves alone."""
-_IS_JAMO = re.compile(f"[{_JAMO}]")
 
 
 def _is_mark(character: str) -> bool:
-    return unicodedata.category(character) in ("Mn", "Me") or _IS_JAMO.match(character) is not None
+    # What takes no cell counts as well: vowels of Korean, and marks that are newer than this Python.
+    return unicodedata.category(character)[0] == "M" or not cell_len(character)
 
 
 def _limited(run: re.Match[str]) -> str:
