@@ -6,6 +6,7 @@ Built from the state's own types alone, with fixed times: a picture made of them
 import json
 from dataclasses import replace
 
+from voicelive_tui.session.event_log import EventLog
 from voicelive_tui.session.state import (
     Activity,
     Connection,
@@ -13,7 +14,6 @@ from voicelive_tui.session.state import (
     Device,
     Entry,
     EntryStatus,
-    EventLog,
     Link,
     Meter,
     Microphone,

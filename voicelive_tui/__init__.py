@@ -22,8 +22,9 @@ Where things are:
   end; `startup.py` joins the parts, behind the first screen; `config.py`, `logs.py`, `credentials.py`, `realtime.py`
   (switch interval and garbage collection) serve all of them.
 - `ui/` is the dashboard; `console.py`, `check.py` and `serve.py` are commands (`devices` is a table in `cli.py`).
-- `session/`: `inputs.py` what can happen, `effects.py` what may be asked for, `state.py` what is known, `reducer.py`
-  the fold; `service_events.py` has a handler for each server event acted on, `interruption.py` all of barge-in,
+- `session/`: `inputs.py` what can happen, `effects.py` what may be asked for, `state.py` what is known
+  (`event_log.py` its log, `headline.py` it in words), `reducer.py` the fold;
+  `service_events.py` has a handler for each server event acted on, `interruption.py` all of barge-in,
   `transcript.py` the order of the conversation, `turns.py` the moments of each turn, `events.py` how the wire is
   read, `request.py` the one `session.update`.
 - `sound.py` is the awaitable face of `audio/`: streams are opened, cut, switched and recovered off the event loop.

@@ -16,7 +16,8 @@ from typing import Any
 from voicelive_tui.live import LiveSession
 from voicelive_tui.session import inputs
 from voicelive_tui.session.events import encodable, without_audio
-from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState, headline
+from voicelive_tui.session.headline import Hint, headline
+from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
 
 LOOK_SECONDS = 0.05
 SETTLE_SECONDS = 1.0
@@ -176,7 +177,7 @@ class _Lines(_Writer):
             return
         before, self._state = self._state, state
         word, detail = headline(state)
-        said = f"{word}: {detail}" if detail and "press " not in detail else word  # the keys are the dashboard's
+        said = f"{word}: {detail}" if detail and not isinstance(detail, Hint) else word  # the keys are the dashboard's
         if state.connection.link is Link.READY and (before is None or before.connection.link is not Link.READY):
             self._line(f"session ready: {state.connection.session_id} (model {state.in_force.get('model', '?')})")
         for problem in state.problems:

@@ -7,9 +7,8 @@ import asyncio
 import logging
 import os
 import signal
-import string
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,82 +89,10 @@ def _demand_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:
     """
     if settings.ui.theme not in app.theme_names():
         raise ConfigError(f"ui.theme: there is no theme {settings.ui.theme!r}: {', '.join(sorted(app.theme_names()))}")
-    for binding in settings.keys:
-        if binding not in app.binding_ids():
-            known = ", ".join(sorted(app.binding_ids()))
-            raise ConfigError(f"keys.{binding}: there is no such binding (there are: {known})")
     if settings.keys:
-        _demand_keys(settings.keys, app)
+        from voicelive_tui.ui import keymap  # noqa: PLC0415 - brings every pane, which else come behind the first screen
 
-
-def _demand_keys(keys: Mapping[str, str], app: type["VoiceLiveApp"]) -> None:
-    """Keys that can be pressed, and that do one thing at a time.
-
-    Raises:
-        ConfigError: No terminal sends such a key, or two bindings that work at the same time share one.
-    """
-    from textual.binding import Binding  # noqa: PLC0415
-
-    from voicelive_tui.ui.canvas import ScrollList  # noqa: PLC0415
-    from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415
-    from voicelive_tui.ui.detail import EventDetail  # noqa: PLC0415
-    from voicelive_tui.ui.help import HelpScreen  # noqa: PLC0415
-    from voicelive_tui.ui.picker import DevicePicker  # noqa: PLC0415
-    from voicelive_tui.ui.prompt import Prompt  # noqa: PLC0415
-
-    chosen: dict[str | None, dict[str, str]] = {}  # by binding: Textual's name of each key, and what was written
-    for name, written in keys.items():
-        each = [key.strip() for key in written.split(",")]
-        for key in each:
-            if not _sendable(key):
-                allowed = "a character such as m, M or ?, a name such as f2, space, comma or pageup, or one after ctrl+"
-                raise ConfigError(f"keys.{name}: there is no key {key!r} (a key is {allowed}; commas separate keys)")
-        chosen[name] = {binding.key: key for key in each for binding in Binding.make_bindings([(key, "")])}
-
-    def bound(*owners: type) -> list[Binding]:
-        """The bindings of some classes, Textual's own included; a class's key hides the same one of its base."""
-        merged: list[Binding] = []
-        for owner in owners:
-            made = (Binding.make_bindings(vars(base).get("BINDINGS", ())) for base in reversed(owner.__mro__))
-            merged += {binding.key: binding for bindings in made for binding in bindings}.values()
-        return merged
-
-    whole = [*bound(app), Binding(app.COMMAND_PALETTE_BINDING, "command_palette", "Commands", priority=True)]
-    everywhere = [binding for binding in whole if binding.priority]
-    for together in (
-        [*bound(ScrollList, DashboardScreen), *whole],
-        [*bound(EventDetail, DashboardScreen), *whole],
-        *([*bound(owner), *everywhere] for owner in (Prompt, HelpScreen, DevicePicker)),
-    ):
-        for binding in together:
-            usual = {other.key for other in together if other.id == binding.id}  # some of these are shared on purpose
-            for other in together:
-                shared = (chosen.get(binding.id, {}).keys() - usual) & chosen.get(other.id, {other.key: ""}).keys()
-                same = binding.action.removeprefix("app.") == other.action.removeprefix("app.")
-                if shared and not same:
-                    key, what = chosen[binding.id][min(shared)], other.id or other.description or other.action
-                    raise ConfigError(
-                        f"keys.{binding.id}: {key!r} is the key of {what} too, which works at the same time"
-                    )
-
-
-def _sendable(key: str) -> bool:
-    """Whether some terminal can send a key of this name, as Textual writes names."""
-    from textual.binding import Binding  # noqa: PLC0415
-    from textual.keys import Keys  # noqa: PLC0415
-
-    if len(key) <= 1:
-        return bool(key) and key.isprintable()
-    named = {name.value for name in Keys if "<" not in name.value} - {"return", "ctrl-at"}  # Textual's, never sent
-    characters = [(mark, "") for mark in string.punctuation if mark != ","]
-    marks = {"comma", *(binding.key for binding in Binding.make_bindings(characters))}
-    *modifiers, name = key.split("+")
-    if not modifiers or key in named:
-        return key in named | marks
-    ordered = modifiers == sorted(set(modifiers) & {"alt", "ctrl", "hyper", "meta", "shift", "super"})
-    # A character's other case is a key of its own: "M", not "shift+m".
-    character = name in marks or (len(name) == 1 and name.isalnum() and name == name.lower())
-    return ordered and (name in named or (character and modifiers != ["shift"]))
+        keymap.demand(settings.keys)
 
 
 async def _collect_garbage(timing: "Policy", late: "startup.LateSession") -> None:

@@ -104,7 +104,7 @@ def first_paint(name: str, runs: int = 3) -> dict[str, float]:
 def filtering() -> dict[str, float]:
     """Milliseconds until a full log is filtered anew."""
     from tests import states
-    from voicelive_tui.session.state import EventLog
+    from voicelive_tui.session.event_log import EventLog
     from voicelive_tui.ui import filters
     from voicelive_tui.ui.rows import Rows
 

@@ -61,11 +61,6 @@ async def test_the_hook_is_called_once_when_the_first_screen_is_there():
     assert len(called) == 1
 
 
-def test_binding_ids_name_every_key():
-    ids = VoiceLiveApp.binding_ids()
-    assert {"mute", "talk", "interrupt", "reset", "type", "query", "help", "quit", "zoom", "list.down"} <= ids
-
-
 def test_theme_names():
     assert {"voicelive-dark", "voicelive-light", "ansi-dark", "textual-dark"} <= VoiceLiveApp.theme_names()
 

@@ -1,15 +1,17 @@
+from contextlib import asynccontextmanager
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
 from textual.geometry import Offset, Region
 from textual.selection import Selection
 from textual.strip import Strip
 
 from tests.ui.screens import TonedApp
-from voicelive_tui.ui.canvas import TONES, Lines, ScrollList, changed_columns
+from voicelive_tui.ui.canvas import TONES, Lines, changed_columns
+from voicelive_tui.ui.scroll_list import ScrollList
 
 
 def strip(*parts):
@@ -84,123 +86,6 @@ async def test_only_changed_cells_are_refreshed():
         assert lines.asked == [Region(0, 1, 6, 1)]
 
 
-class Numbers(ScrollList):
-    def __init__(self):
-        super().__init__(id="numbers")
-        self.total = 0
-
-    @property
-    def count(self):
-        return self.total
-
-    def line(self, y):
-        return ((f"line {y}", "text"),) if y < self.total else ()
-
-    def grow(self, count):
-        self.total += count
-        self.items_changed()
-
-    @property
-    def top(self):
-        return self.scroll_offset.y
-
-
-class ListApp(TonedApp):
-    def compose(self):
-        yield Numbers()
-
-
-async def test_following_moves_by_half_pages():
-    app = ListApp()
-    async with app.run_test(size=(20, 10)) as pilot:
-        numbers = app.query_one(Numbers)
-        tops = []
-        for _ in range(30):
-            numbers.grow(1)
-            tops.append(numbers.top)
-        await pilot.pause()
-        assert tops == [0] * 10 + [5] * 5 + [10] * 5 + [15] * 5 + [20] * 5
-        numbers.grow(1000)
-        assert numbers.top == 1020
-
-
-async def test_looking_back_ends_following_and_the_end_begins_it():
-    app = ListApp()
-    async with app.run_test(size=(20, 10)) as pilot:
-        numbers = app.query_one(Numbers)
-        numbers.focus()
-        numbers.grow(100)
-        await pilot.press("k")
-        assert (numbers.following, numbers.cursor) == (False, 99)
-        top = numbers.top
-        numbers.grow(50)
-        assert (numbers.top, numbers.cursor) == (top, 99)
-        await pilot.press("k", "up")
-        assert numbers.cursor == 97
-        await pilot.press("g")
-        assert (numbers.cursor, numbers.top) == (0, 0)
-        await pilot.press("j", "ctrl+d")
-        assert numbers.cursor == 6
-        await pilot.press("ctrl+u")
-        assert numbers.cursor == 1
-        await pilot.press("G")
-        assert (numbers.following, numbers.cursor, numbers.top) == (True, None, 140)
-
-
-async def test_the_cursor_is_always_in_view():
-    app = ListApp()
-    async with app.run_test(size=(20, 10)) as pilot:
-        numbers = app.query_one(Numbers)
-        numbers.focus()
-        numbers.grow(100)
-        await pilot.press("k")
-        for key in ["ctrl+u"] * 8 + ["j"] * 15 + ["ctrl+d"] * 3 + ["k"] * 12:
-            await pilot.press(key)
-            assert numbers.top <= numbers.cursor < numbers.top + 10
-        await pilot.resize_terminal(20, 4)
-        await pilot.pause()
-        assert numbers.top <= numbers.cursor < numbers.top + 4
-
-
-async def test_an_empty_list_bears_every_key():
-    app = ListApp()
-    async with app.run_test(size=(20, 10)) as pilot:
-        numbers = app.query_one(Numbers)
-        numbers.focus()
-        await pilot.press("k", "j", "g", "G", "ctrl+d", "ctrl+u", "enter")
-        assert numbers.cursor is None
-
-
-async def test_the_wheel_ends_following_and_its_end_begins_it():
-    app = ListApp()
-    async with app.run_test(size=(20, 10)) as pilot:
-        numbers = app.query_one(Numbers)
-        numbers.grow(100)
-        await pilot.pause()
-        for _ in range(3):
-            numbers.post_message(wheel(events.MouseScrollUp))
-        await pilot.pause()
-        assert not numbers.following
-        for _ in range(30):
-            numbers.post_message(wheel(events.MouseScrollDown))
-        await pilot.pause()
-        assert numbers.following
-
-
-def wheel(event):
-    return event(None, 5, 5, 0, 0, 0, False, False, False, screen_x=5, screen_y=5)
-
-
-async def test_a_click_puts_the_cursor_on_an_item():
-    app = ListApp()
-    async with app.run_test(size=(20, 10)) as pilot:
-        numbers = app.query_one(Numbers)
-        numbers.grow(5)
-        await pilot.pause()
-        await pilot.click(numbers, offset=(2, 3))
-        assert (numbers.cursor, numbers.following) == (3, False)
-
-
 class Tones(ScrollList):
     """Two lines, each with a word in every tone."""
 
@@ -213,6 +98,18 @@ class Tones(ScrollList):
 class TonesApp(TonedApp):
     def compose(self):
         yield Tones()
+
+
+@asynccontextmanager
+async def tones(theme):
+    """The list in a theme, with the cursor on its first line."""
+    app = TonesApp()
+    app.theme = theme
+    async with app.run_test(size=(200, 3)) as pilot:
+        view = app.query_one(Tones)
+        view.go_to(0)
+        await pilot.pause()
+        yield pilot
 
 
 def looks(view, y):
@@ -230,12 +127,8 @@ def looks(view, y):
 
 @pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light"])
 async def test_the_cursor_is_reversed_in_the_terminal_s_own_colours(theme):
-    app = TonesApp()
-    app.theme = theme
-    async with app.run_test(size=(200, 3)) as pilot:
-        view = app.query_one(Tones)
-        view.go_to(0)
-        await pilot.pause()
+    async with tones(theme) as pilot:
+        view = pilot.app.query_one(Tones)
         under, other = looks(view, 0), looks(view, 1)
         assert all(reverse and sign != ground for sign, ground, reverse, _ in under)
         assert not other[0][2]
@@ -245,14 +138,10 @@ async def test_the_cursor_is_reversed_in_the_terminal_s_own_colours(theme):
 
 @pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light", "textual-dark"])
 async def test_a_selection_is_seen_on_the_cursor_s_line_and_beside_it(theme):
-    app = TonesApp()
-    app.theme = theme
-    async with app.run_test(size=(200, 3)) as pilot:
-        view = app.query_one(Tones)
-        view.go_to(0)
-        await pilot.pause()
+    async with tones(theme) as pilot:
+        view = pilot.app.query_one(Tones)
         before = [looks(view, y) for y in (0, 1)]
-        app.screen.selections = {view: Selection(Offset(2, 0), Offset(20, 1))}
+        pilot.app.screen.selections = {view: Selection(Offset(2, 0), Offset(20, 1))}
         await pilot.pause()
         after = [looks(view, y) for y in (0, 1)]
         assert all(old != new for old, new in zip(before[0][2:], after[0][2:], strict=True))

@@ -19,7 +19,6 @@ from voicelive_tui.session.inputs import (
 )
 from voicelive_tui.session.state import Device, Meter, Microphone
 from voicelive_tui.ui.app import VoiceLiveApp
-from voicelive_tui.ui.canvas import ScrollList
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.help import HelpScreen
@@ -27,6 +26,7 @@ from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
+from voicelive_tui.ui.scroll_list import ScrollList
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

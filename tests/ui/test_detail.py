@@ -3,7 +3,7 @@ import json
 import pytest
 from textual.app import App
 
-from voicelive_tui.session.state import EventLog
+from voicelive_tui.session.event_log import EventLog
 from voicelive_tui.ui.detail import LONG, MANY, EventDetail
 
 

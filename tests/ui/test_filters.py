@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.session.state import LogRow
+from voicelive_tui.session.event_log import LogRow
 from voicelive_tui.ui import filters
 
 DONE = LogRow(0, 1.0, "in", "response.done", "info", "", "resp_12", 0, '{"type":"response.done","status":"completed"}')

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.session.state import EventLog
+from voicelive_tui.session.event_log import EventLog
 from voicelive_tui.ui import filters
 from voicelive_tui.ui.rows import Rows
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.session.state import LogRow
+from voicelive_tui.session.event_log import LogRow
 from voicelive_tui.ui import summary
 
 

@@ -16,15 +16,7 @@ from voicelive_tui.session import effects, inputs, turns
 from voicelive_tui.session.events import BENIGN_ERRORS, PCM_BYTES_PER_MS, as_json, audio_size, mapping, text
 from voicelive_tui.session.interruption import Step, cancel, interrupt, stopped, unheard
 from voicelive_tui.session.service_events import CREATE, HANDLERS, finish, settled
-from voicelive_tui.session.state import (
-    Activity,
-    Connection,
-    Device,
-    EntryStatus,
-    Link,
-    Microphone,
-    SessionState,
-)
+from voicelive_tui.session.state import Activity, Connection, Device, EntryStatus, Link, Microphone, SessionState
 from voicelive_tui.session.transcript import change
 
 SHORTEST_TURN = 0.1

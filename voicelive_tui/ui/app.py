@@ -56,7 +56,7 @@ class VoiceLiveApp(App[None]):
     Args:
         live: The shell: its state is shown, and keys are given to it as inputs.
         ui: Theme, lean, mouse.
-        keys: Binding id to keys, from the configuration; see `binding_ids`.
+        keys: Binding id to keys, from the configuration; see `keymap.py`.
         first_screen_hook: Called once when the dashboard is painted.
     """
 
@@ -84,19 +84,6 @@ class VoiceLiveApp(App[None]):
             self.register_theme(theme)
         self.theme = ui.theme
         self.set_keymap(keys)
-
-    @staticmethod
-    def binding_ids() -> frozenset[str]:
-        """Every id that `keys` may name."""
-        from voicelive_tui.ui.canvas import ScrollList  # noqa: PLC0415 - behind the first screen, as all panes
-        from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415
-        from voicelive_tui.ui.detail import EventDetail  # noqa: PLC0415
-        from voicelive_tui.ui.help import HelpScreen  # noqa: PLC0415
-        from voicelive_tui.ui.picker import DevicePicker  # noqa: PLC0415
-        from voicelive_tui.ui.prompt import Prompt  # noqa: PLC0415
-
-        owners = (VoiceLiveApp, DashboardScreen, ScrollList, EventDetail, Prompt, HelpScreen, DevicePicker)
-        return frozenset(b.id for owner in owners for b in owner.BINDINGS if isinstance(b, Binding) and b.id)
 
     @staticmethod
     def theme_names() -> frozenset[str]:

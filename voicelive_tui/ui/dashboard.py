@@ -26,9 +26,10 @@ from voicelive_tui.session.inputs import (
 )
 from voicelive_tui.session.state import Reading, SessionState
 from voicelive_tui.ui.arrangement import CLASSES, LEAST, PANES, arrange
-from voicelive_tui.ui.canvas import ScrollList, TonedScreen
-from voicelive_tui.ui.foot import Keys, with_keys
+from voicelive_tui.ui.canvas import TonedScreen
+from voicelive_tui.ui.foot import Keys
 from voicelive_tui.ui.help import HelpScreen
+from voicelive_tui.ui.hints import with_keys
 from voicelive_tui.ui.pacing import Pacing, sounds
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.events import EventsPane
@@ -38,6 +39,7 @@ from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, elapse
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
+from voicelive_tui.ui.scroll_list import ScrollList
 
 if TYPE_CHECKING:
     from voicelive_tui.config import Ui

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
-from voicelive_tui.session.state import LogRow
+from voicelive_tui.session.event_log import LogRow
 from voicelive_tui.ui.text import clip, visible
 
 LONG = 200

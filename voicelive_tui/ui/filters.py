@@ -13,7 +13,7 @@ Grammar: terms separated by spaces, all of which must hold; `!` before a term tu
 import re
 from collections.abc import Callable
 
-from voicelive_tui.session.state import LogRow
+from voicelive_tui.session.event_log import LogRow
 
 Filter = Callable[[LogRow], bool]
 

@@ -1,40 +1,13 @@
-"""The line of keys at the foot of the dashboard, and the names of keys in sentences."""
+"""The line of keys at the foot of the dashboard."""
 
-import re
 from typing import Any
 
 from rich.cells import cell_len
-from textual.binding import Binding
 from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Footer
-
-from voicelive_tui.session.state import Hint
-from voicelive_tui.ui.canvas import ScrollList
 
 ALWAYS = frozenset(("help", "quit"))
 """Actions whose keys are shown however narrow it is."""
-
-
-def key_of(widget: Widget, binding_id: str) -> str:
-    """The first key that a binding has now, as the foot shows it; "" where there is no such binding.
-
-    Textual's list of active bindings would not do: what a prompt keeps from them is to be named too.
-    """
-    for owner in (widget.screen, widget.app, ScrollList):
-        for binding in owner.BINDINGS:
-            if isinstance(binding, Binding) and binding.id == binding_id:
-                mapped = widget.app._keymap.get(binding_id)  # Textual has no other way to ask for it
-                key = (mapped or binding.key).partition(",")[0]
-                return widget.app.get_key_display(binding.with_key(key, None if mapped else binding.key_display))
-    return ""
-
-
-def with_keys(widget: Widget, text: str) -> str:
-    """A `Hint` with the keys that its bindings have now; any other text as it is."""
-    if not isinstance(text, Hint):
-        return text
-    return re.sub(r"{([\w.]+)}", lambda found: key_of(widget, found[1]) or found[1], text)
 
 
 class Keys(Footer):

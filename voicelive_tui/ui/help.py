@@ -10,8 +10,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from voicelive_tui.session.state import Hint
-from voicelive_tui.ui.foot import with_keys
+from voicelive_tui.session.headline import Hint
+from voicelive_tui.ui.hints import with_keys
 
 
 class HelpScreen(ModalScreen[None]):

@@ -9,8 +9,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from voicelive_tui.session.state import DeviceChoice, Hint
-from voicelive_tui.ui.foot import with_keys
+from voicelive_tui.session.headline import Hint
+from voicelive_tui.session.state import DeviceChoice
+from voicelive_tui.ui.hints import with_keys
 from voicelive_tui.ui.text import visible
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from itertools import takewhile
 from typing import NamedTuple
 
-from voicelive_tui.session.state import EventLog, LogRow
+from voicelive_tui.session.event_log import EventLog, LogRow
 from voicelive_tui.ui import filters
 
 FREQUENT = frozenset({"input_audio_buffer.append"})

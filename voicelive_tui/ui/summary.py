@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from voicelive_tui.session.state import LogRow
+from voicelive_tui.session.event_log import LogRow
 from voicelive_tui.ui.text import duration, short_id, size, visible
 
 Event = Mapping[str, Any]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import EventLog
+from voicelive_tui.session.event_log import EventLog
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.panes.events import EventsPane, gap, moment
 

@@ -1,5 +1,6 @@
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -7,6 +8,7 @@ from tests import states
 from tests.ui.screens import TonedApp, screen_text
 from voicelive_tui.session.state import Device, Microphone, Problem, Reading, Response
 from voicelive_tui.ui.dashboard import DashboardScreen
+from voicelive_tui.ui.panes import status
 from voicelive_tui.ui.panes.status import EXPIRY_NOTICE, Clock, ProblemLine, StatusLine, elapsed, microphone, service
 
 
@@ -81,7 +83,7 @@ async def test_demo_is_labelled_and_a_near_end_is_told():
         assert "ends in 2:0" in shown
 
 
-async def test_the_time_to_the_end_goes_on_where_nothing_else_does():
+async def test_the_time_to_the_end_goes_on_where_nothing_else_does(monkeypatch):
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         line.session = replace(
@@ -89,7 +91,8 @@ async def test_the_time_to_the_end_goes_on_where_nothing_else_does():
         )
         await pilot.pause()
         assert "ends in" not in screen_text(pilot.app)
-        object.__setattr__(line.session.connection, "expires_at", time.time() + 125)  # as if an hour had gone by
+        later = time.time() + EXPIRY_NOTICE + 3600 - 125
+        monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later))
         line.elapsed = "61 min"
         await pilot.pause()
         assert "ends in 2:0" in screen_text(pilot.app)

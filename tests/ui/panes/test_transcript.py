@@ -7,45 +7,15 @@ from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading, Turn
+from voicelive_tui.ui.entry_lines import LONGEST
 from voicelive_tui.ui.panes import transcript
-from voicelive_tui.ui.panes.transcript import TranscriptPane, heard_characters
+from voicelive_tui.ui.panes.transcript import TranscriptPane
 
 ANSWER = states.SPEAKING.transcript[-1]
 
 
 def words(line):
     return "".join(text for text, _ in line)
-
-
-@pytest.mark.parametrize(
-    ("entry", "reading", "heard"),
-    [
-        (replace(ANSWER, role="user"), Reading(), None),
-        (replace(ANSWER, audio_ms=0), Reading(), None),
-        (ANSWER, Reading(), 0),
-        (ANSWER, Reading(heard_item="other", heard_ms=5000), 0),
-        (replace(ANSWER, done_at=1.0, heard_ms=7000), Reading(), len(ANSWER.text)),
-        (replace(ANSWER, done_at=1.0, heard_ms=0.0), Reading(), 0),
-    ],
-)
-def test_heard_characters(entry, reading, heard):
-    assert heard_characters(entry, reading) == heard
-
-
-def test_heard_characters_end_with_a_word_and_grow_with_the_sound():
-    before = 0
-    for ms in range(0, 7001, 50):
-        heard = heard_characters(replace(ANSWER, done_at=1.0), Reading(heard_item="item_a2", heard_ms=ms))
-        assert heard >= before
-        assert heard in (0, len(ANSWER.text)) or ANSWER.text[heard - 1] == " "
-        before = heard
-    assert before == len(ANSWER.text)
-
-
-def test_words_ahead_of_their_sound_are_not_taken_for_heard():
-    entry = replace(ANSWER, audio_ms=200.0)
-    heard = heard_characters(entry, Reading(heard_item="item_a2", heard_ms=200))
-    assert heard < len(entry.text) / 10
 
 
 async def test_what_was_cut_stays_visible_as_unheard():
@@ -191,7 +161,7 @@ async def test_a_megabyte_is_cut_and_copied_whole():
         pane.session = replace(states.IDLE, transcript=(Entry("u", "user", 1.0, text, EntryStatus.DONE),))
         await pilot.pause()
         lines = [pane.view.line(y) for y in range(pane.view.height)]
-        assert len(lines) < transcript.LONGEST / 20
+        assert len(lines) < LONGEST / 20
         assert "and 980,000 characters more; copy has all" in "".join(map(words, lines))
         pane.copy()
         await pilot.pause()

@@ -3,13 +3,15 @@
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from voicelive_tui.session.state import EventLog, Hint, LogRow, SessionState
+from voicelive_tui.session.event_log import EventLog, LogRow
+from voicelive_tui.session.headline import Hint
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui import filters
-from voicelive_tui.ui.canvas import ScrollList
 from voicelive_tui.ui.detail import EventDetail
-from voicelive_tui.ui.foot import with_keys
+from voicelive_tui.ui.hints import with_keys
 from voicelive_tui.ui.panes import Pane, following_note
 from voicelive_tui.ui.rows import Fold, Rows, foldable
+from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.summary import summarize
 from voicelive_tui.ui.text import Line, Span, clip_left, fit, short_id, size, visible
 

@@ -9,9 +9,9 @@ from textual.reactive import reactive
 
 from voicelive_tui.session.state import Link, SessionState
 from voicelive_tui.ui import latency
-from voicelive_tui.ui.canvas import ScrollList
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.meters import health
+from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clip, clock, duration, short_id, visible, width_of, wrap
 
 LABEL = 16

@@ -4,9 +4,10 @@ import time
 
 from textual.reactive import reactive
 
-from voicelive_tui.session.state import SILENCE_DBFS, Activity, Hint, Link, Reading, SessionState, headline
+from voicelive_tui.session.headline import Hint, headline
+from voicelive_tui.session.state import SILENCE_DBFS, Activity, Link, Reading, SessionState
 from voicelive_tui.ui.canvas import Lines
-from voicelive_tui.ui.foot import with_keys
+from voicelive_tui.ui.hints import with_keys
 from voicelive_tui.ui.text import Line, Span, clip, clock, spread, visible
 
 CHIP = 13

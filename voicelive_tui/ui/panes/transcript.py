@@ -1,10 +1,4 @@
-"""The transcript pane: both sides of the conversation in its own order, partial text growing in place.
-
-Heard and generated are told apart: words that were not heard (yet) are in another tone and in italics. The service
-does not say when each word sounds, so the place is an estimate: the share of the item's sound that was heard is
-taken as the share of its characters. While an item is still being generated its words are ahead of its sound, and
-its length is reckoned from its characters at `MS_PER_CHARACTER`.
-"""
+"""The transcript pane: both sides of the conversation in its own order, partial text growing in place."""
 
 from bisect import bisect_right
 from collections.abc import Callable
@@ -13,146 +7,19 @@ from typing import NamedTuple
 
 from textual.app import ComposeResult
 
-from voicelive_tui.session.state import Entry, EntryStatus, Hint, Link, Reading, SessionState, Turn
-from voicelive_tui.ui import latency
-from voicelive_tui.ui.canvas import ScrollList
-from voicelive_tui.ui.foot import with_keys
+from voicelive_tui.session.headline import Hint
+from voicelive_tui.session.state import Entry, Link, Reading, SessionState, Turn
+from voicelive_tui.ui.entry_lines import entry_lines, heard_characters, room_for_words
+from voicelive_tui.ui.hints import with_keys
 from voicelive_tui.ui.panes import Pane, following_note
 from voicelive_tui.ui.panes.status import silent_devices
-from voicelive_tui.ui.text import Line, Span, Wrapping, clock, duration, visible, wrap
+from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.text import Line, Span, Wrapping, visible, wrap
 
-MS_PER_CHARACTER = 60.0
-"""Speech at about 16 characters a second."""
-INDENT = 18
-LONGEST = 20_000
-"""Characters of one entry that are drawn."""
 SHOWN, DROPPED = 1_000, 100
 """Entries that are shown at least; beyond that the oldest are left out, so many at once."""
 KEPT = 2_000
 """Lines that are kept at most: those of the entries looked at last."""
-_PARTS = {name: ends.partition(":")[0] for name, _, ends in latency.STAGES}
-"""The parts of a delay in words."""
-_NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
-
-
-def heard_characters(entry: Entry, reading: Reading) -> int | None:
-    """How many characters of an entry were heard, up to the end of a word; None for one that has no sound to hear."""
-    if entry.role != "assistant" or not entry.audio_ms:
-        return None if entry.heard_ms is None else 0
-    if entry.heard_ms is not None:
-        heard = entry.heard_ms
-    else:
-        heard = reading.heard_ms if reading.heard_item == entry.item_id else 0.0
-    length = entry.audio_ms
-    if entry.done_at is None:
-        length = max(length, len(entry.text) * MS_PER_CHARACTER)
-    if heard >= length - 1 and entry.done_at is not None:
-        return len(entry.text)
-    at = min(int(len(entry.text) * heard / length), len(entry.text))
-    while 0 < at < len(entry.text) and not entry.text[at - 1].isspace():
-        at += 1
-    return at
-
-
-def room_for_words(width: int) -> int:
-    """Cells beside the names."""
-    return max(width - INDENT - 1, 10)
-
-
-def entry_lines(
-    entry: Entry, heard: int | None, wrapping: Wrapping, *, origin: float, turn: Turn | None, scale_ms: float
-) -> list[Line]:
-    """The lines of one entry, as wide as its wrapping says."""
-    room = wrapping.width
-    name = entry.tool or _NAMES[entry.role]
-    head: Line = (
-        (f" {clock(entry.at - origin):>5} ", "dim"),
-        (f"{visible(name)[:9]:10} ", entry.role if entry.role in ("user", "assistant") else "dim"),
-    )
-    margin: Line = ((" " * INDENT, "text"),)
-    text, cut = _drawn_text(entry, heard)
-    lines: list[Line] = []
-    for at, piece in wrapping.rows(text) if text else ():
-        lines.append((*(margin if lines else head), *_heard_spans(piece, None if cut is None else cut - at)))
-    if not text:
-        lines.append((*head, (_waiting(entry), "dim")))
-    if entry.role == "tool" and (entry.arguments or entry.output):
-        lines += _tool_lines(entry, room, margin)
-    elif entry.typed:
-        lines[0] = (*lines[0], (" (typed)", "faint"))
-    for mark, remark, tone in _remarks(entry):
-        for index, piece in enumerate(wrap(remark, room - len(mark))):
-            lines.append((*margin, (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
-    if turn is not None and entry.role == "assistant" and turn.latency is not None:
-        lines.append((*margin, *_delay(turn, room, scale_ms)))
-    return lines
-
-
-def _drawn_text(entry: Entry, heard: int | None) -> tuple[str, int | None]:
-    """The text as drawn, and where in it the unheard part begins."""
-    text = entry.text[:LONGEST]
-    lines = "\n".join(visible(line) for line in text.split("\n"))
-    cut = None
-    if heard is not None and heard < len(entry.text):
-        cut = len("\n".join(visible(line) for line in text[:heard].split("\n")))
-        if entry.status is EntryStatus.INTERRUPTED:
-            lines = lines[:cut] + "╎" + lines[cut:]
-    return lines, cut
-
-
-def _heard_spans(piece: str, cut: int | None) -> Line:
-    if cut is None or cut >= len(piece):
-        return ((piece, "text"),)
-    if cut <= 0:
-        return ((piece, "unheard"),)
-    return ((piece[:cut], "text"), (piece[cut:], "unheard"))
-
-
-def _waiting(entry: Entry) -> str:
-    if entry.status is EntryStatus.LISTENING:
-        return "…"
-    if entry.status is EntryStatus.FAILED:
-        return "(no transcript)"
-    if entry.role == "tool":
-        return "calling" if entry.done_at is None else "called"
-    return "…" if entry.status is EntryStatus.PARTIAL else "(no words)"
-
-
-def _tool_lines(entry: Entry, room: int, margin: Line) -> list[Line]:
-    lines: list[Line] = []
-    for mark, text in (("( ", entry.arguments), ("→ ", entry.output)):
-        for index, piece in enumerate(wrap(visible(" ".join(text[:2000].split())), room - 2) if text else ()):
-            lines.append((*margin, (mark if not index else "  ", "faint"), (piece, "text")))
-    if entry.output and entry.done_at is not None:
-        lines.append((*margin, (f"  result {duration((entry.done_at - entry.at) * 1000)} after the call", "dim")))
-    return lines
-
-
-def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
-    """What has to be said of an entry besides its words: mark, sentence and tone of each remark."""
-    remarks: list[tuple[str, str, str]] = []
-    failed = entry.status is EntryStatus.FAILED
-    if len(entry.text) > LONGEST:
-        remarks.append(("… ", f"and {len(entry.text) - LONGEST:,} characters more; copy has all", "dim"))
-    if entry.status is EntryStatus.INTERRUPTED:
-        heard = "" if entry.heard_ms is None else f": heard {duration(entry.heard_ms)} of {duration(entry.audio_ms)}"
-        if entry.heard_ms is not None and not entry.audio_ms:
-            heard = " before its first sound"
-        sent = "" if entry.truncated_ms is None else f" · truncated at {entry.truncated_ms:,} ms"
-        remarks.append(("╎ ", f"interrupted{heard}{sent}", "warn"))
-    if entry.note or failed:
-        note = visible(entry.note) or "failed, no reason given"
-        remarks.append(("✗ ", note, "bad") if failed else ("· ", note, "dim"))
-    return remarks
-
-
-def _delay(turn: Turn, room: int, scale_ms: float) -> Line:
-    parts = latency.stages(turn)
-    slowest = latency.slowest(turn)
-    words = "" if slowest is None else f"  mostly {_PARTS[slowest.name]} {duration(slowest.milliseconds)}"
-    total = duration((turn.latency or 0) * 1000)
-    width = max(room - len(total) - len(words) - 2, 5)
-    return ((f"{total} ", "dim"), (latency.waterfall(parts, min(width, 30), scale_ms), "faint"), (words, "dim"))
 
 
 def after_lines(session: SessionState, width: int, named: Callable[[str], str]) -> list[Line]:

@@ -1,0 +1,38 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicelive_tui.session.event_log import EventLog
+
+
+def filled(count: int) -> EventLog:
+    log = EventLog()
+    for number in range(count):
+        log = log.append(float(number), "in", "x", str(number))
+    return log
+
+
+@given(st.integers(0, 700), st.integers(-5, 800))
+def test_since_gives_exactly_the_rows_from_a_number_on(count: int, seq: int) -> None:
+    log = filled(count)
+    assert [row.seq for row in log.since(seq)] == list(range(max(seq, 0), count))
+    row = log.row(seq)
+    assert (row.seq if row else None) == (seq if 0 <= seq < count else None)
+
+
+def test_the_log_forgets_its_oldest_rows_beyond_the_limit_and_says_which_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(EventLog, "LIMIT", 1024)
+    log = filled(3000)
+    assert 1024 - EventLog.CHUNK <= len(log) <= 1024 + EventLog.CHUNK
+    assert log.next_seq == 3000
+    assert [row.seq for row in log.since(0)] == list(range(log.first_seq, 3000))
+    assert log.row(log.first_seq - 1) is None
+
+
+def test_an_append_leaves_the_older_log_as_it_was() -> None:
+    before = filled(300)
+    after = before.append(0.0, "out", "y", "")
+    assert (len(before), len(after)) == (300, 301)
+    assert after.sealed[0] is before.sealed[0]

@@ -1,0 +1,38 @@
+import pytest
+
+from voicelive_tui.session.headline import Hint, headline
+from voicelive_tui.session.state import Activity, Connection, Device, Link, Microphone, SessionState
+
+READY = Connection(link=Link.READY)
+
+
+@pytest.mark.parametrize(
+    ("state", "word", "detail"),
+    [
+        (SessionState(), "starting", ""),
+        (SessionState(Connection(Link.CONNECTING, endpoint="https://x")), "connecting", "https://x"),
+        (SessionState(Connection(Link.FAILED, problem="refused")), "failed", "refused"),
+        (SessionState(Connection(Link.CLOSED, problem="gone")), "closed", "gone"),
+        (SessionState(READY), "ready", "say something"),
+        (SessionState(READY, microphone=Microphone(push_to_talk=True)), "ready", "press {talk} to talk"),
+        (SessionState(READY, microphone=Microphone(muted=True)), "muted", "press {mute} to be heard again"),
+        (
+            SessionState(READY, activity=Activity.LISTENING, microphone=Microphone(push_to_talk=True, talking=True)),
+            "talking",
+            "press {talk} to send",
+        ),
+        (SessionState(READY, input=Device("", "no device")), "ready", "no microphone: press {type} to type"),
+        (SessionState(READY, activity=Activity.SPEAKING), "speaking", "speak or press {interrupt} to interrupt"),
+        (SessionState(READY, activity=Activity.INTERRUPTED), "interrupted", "the answer was cut off"),
+    ],
+)
+def test_the_headline_says_what_is_going_on(state: SessionState, word: str, detail: str) -> None:
+    assert headline(state) == (word, detail)
+    assert isinstance(headline(state).detail, Hint) is ("{" in detail)
+
+
+@pytest.mark.parametrize("link", [Link.CONNECTING, Link.CLOSED, Link.FAILED])
+def test_braces_from_the_wire_are_no_keys(link: Link) -> None:
+    state = SessionState(Connection(link, endpoint="https://{mute}", problem="no {mute} here"))
+    assert "{mute}" in headline(state).detail
+    assert not isinstance(headline(state).detail, Hint)

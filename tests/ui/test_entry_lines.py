@@ -1,0 +1,40 @@
+from dataclasses import replace
+
+import pytest
+
+from tests import states
+from voicelive_tui.session.state import Reading
+from voicelive_tui.ui.entry_lines import heard_characters
+
+ANSWER = states.SPEAKING.transcript[-1]
+
+
+@pytest.mark.parametrize(
+    ("entry", "reading", "heard"),
+    [
+        (replace(ANSWER, role="user"), Reading(), None),
+        (replace(ANSWER, audio_ms=0), Reading(), None),
+        (ANSWER, Reading(), 0),
+        (ANSWER, Reading(heard_item="other", heard_ms=5000), 0),
+        (replace(ANSWER, done_at=1.0, heard_ms=7000), Reading(), len(ANSWER.text)),
+        (replace(ANSWER, done_at=1.0, heard_ms=0.0), Reading(), 0),
+    ],
+)
+def test_heard_characters(entry, reading, heard):
+    assert heard_characters(entry, reading) == heard
+
+
+def test_heard_characters_end_with_a_word_and_grow_with_the_sound():
+    before = 0
+    for ms in range(0, 7001, 50):
+        heard = heard_characters(replace(ANSWER, done_at=1.0), Reading(heard_item="item_a2", heard_ms=ms))
+        assert heard >= before
+        assert heard in (0, len(ANSWER.text)) or ANSWER.text[heard - 1] == " "
+        before = heard
+    assert before == len(ANSWER.text)
+
+
+def test_words_ahead_of_their_sound_are_not_taken_for_heard():
+    entry = replace(ANSWER, audio_ms=200.0)
+    heard = heard_characters(entry, Reading(heard_item="item_a2", heard_ms=200))
+    assert heard < len(entry.text) / 10

@@ -1,0 +1,62 @@
+import pytest
+
+from voicelive_tui.config import ConfigError
+from voicelive_tui.ui import keymap
+
+
+def test_binding_ids_name_every_key():
+    ids = keymap.binding_ids()
+    assert {"mute", "talk", "interrupt", "reset", "type", "query", "help", "quit", "zoom", "list.down"} <= ids
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"mutte": "x"}, "keys.mutte: there is no such binding .*mute"),
+        ({"mute": "banana"}, "keys.mute: there is no key 'banana' .a key is a character .*f2"),
+        ({"mute": "u,"}, "keys.mute: there is no key ''"),
+        ({"mute": "F2"}, "keys.mute: there is no key 'F2'"),
+        ({"mute": "shift+m"}, "keys.mute: there is no key 'shift.m'"),
+        ({"mute": "ctrl+alt+m"}, "keys.mute: there is no key 'ctrl.alt.m'"),  # sent as alt+ctrl+m
+        ({"mute": "<any>"}, "keys.mute: there is no key '<any>'"),
+        ({"mute": "q"}, "keys.mute: 'q' is the key of quit too, which works at the same time"),
+        ({"mute": "?"}, "keys.mute: '.' is the key of help too"),
+        ({"mute": "f2, i"}, "keys.mute: 'i' is the key of interrupt too"),
+        ({"mute": "u", "reset": "u"}, "keys.mute: 'u' is the key of reset too"),
+        ({"list.down": "n"}, "keys.list.down: 'n' is the key of match.next too"),
+        ({"detail.down": "m"}, "keys.detail.down: 'm' is the key of mute too"),
+        ({"mute": "space"}, "keys.mute: 'space' is the key of talk too"),
+        ({"help.down": "k"}, "keys.help.down: 'k' is the key of help.up too"),
+        ({"mute": "ctrl+q"}, "keys.mute: 'ctrl.q' is the key of Quit too"),  # Textual's own
+        ({"mute": "tab"}, "keys.mute: 'tab' is the key of Focus Next too"),
+    ],
+)
+def test_keys_that_cannot_work_are_refused_in_one_sentence(keys, says):
+    with pytest.raises(ConfigError, match=says) as refused:
+        keymap.demand(keys)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"mute": "f2"},
+        {"mute": "M, ctrl+x,é,§,comma"},
+        {"mute": "alt+ctrl+m,shift+f3,ctrl+space,ctrl+slash"},
+        {"mute": "i", "interrupt": "m"},
+        {"help": "f1", "mute": "?"},
+        {"palette": "ctrl+p", "quit": "ctrl+q"},  # as Textual has it
+        {"mute": "p", "help.close": "m", "devices.close": "t"},  # not at the same time
+        {"detail.down": "ctrl+n", "list.down": "ctrl+n"},
+        {"prompt.leave": "ctrl+g", "back": "ctrl+g"},
+    ],
+)
+def test_keys_that_can_be_pressed_and_do_one_thing_at_a_time_are_taken(keys):
+    keymap.demand(keys)
+
+
+def test_every_binding_may_be_given_the_keys_that_it_has():
+    keys = {binding.id: binding.key for owner in keymap.OWNERS for binding in owner.BINDINGS if binding.id}
+    assert keys.keys() == keymap.binding_ids()
+    keymap.demand(keys)

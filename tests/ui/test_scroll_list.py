@@ -1,0 +1,121 @@
+from textual import events
+
+from tests.ui.screens import TonedApp
+from voicelive_tui.ui.scroll_list import ScrollList
+
+
+class Numbers(ScrollList):
+    def __init__(self):
+        super().__init__(id="numbers")
+        self.total = 0
+
+    @property
+    def count(self):
+        return self.total
+
+    def line(self, y):
+        return ((f"line {y}", "text"),) if y < self.total else ()
+
+    def grow(self, count):
+        self.total += count
+        self.items_changed()
+
+    @property
+    def top(self):
+        return self.scroll_offset.y
+
+
+class ListApp(TonedApp):
+    def compose(self):
+        yield Numbers()
+
+
+async def test_following_moves_by_half_pages():
+    app = ListApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        numbers = app.query_one(Numbers)
+        tops = []
+        for _ in range(30):
+            numbers.grow(1)
+            tops.append(numbers.top)
+        await pilot.pause()
+        assert tops == [0] * 10 + [5] * 5 + [10] * 5 + [15] * 5 + [20] * 5
+        numbers.grow(1000)
+        assert numbers.top == 1020
+
+
+async def test_looking_back_ends_following_and_the_end_begins_it():
+    app = ListApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        numbers = app.query_one(Numbers)
+        numbers.focus()
+        numbers.grow(100)
+        await pilot.press("k")
+        assert (numbers.following, numbers.cursor) == (False, 99)
+        top = numbers.top
+        numbers.grow(50)
+        assert (numbers.top, numbers.cursor) == (top, 99)
+        await pilot.press("k", "up")
+        assert numbers.cursor == 97
+        await pilot.press("g")
+        assert (numbers.cursor, numbers.top) == (0, 0)
+        await pilot.press("j", "ctrl+d")
+        assert numbers.cursor == 6
+        await pilot.press("ctrl+u")
+        assert numbers.cursor == 1
+        await pilot.press("G")
+        assert (numbers.following, numbers.cursor, numbers.top) == (True, None, 140)
+
+
+async def test_the_cursor_is_always_in_view():
+    app = ListApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        numbers = app.query_one(Numbers)
+        numbers.focus()
+        numbers.grow(100)
+        await pilot.press("k")
+        for key in ["ctrl+u"] * 8 + ["j"] * 15 + ["ctrl+d"] * 3 + ["k"] * 12:
+            await pilot.press(key)
+            assert numbers.top <= numbers.cursor < numbers.top + 10
+        await pilot.resize_terminal(20, 4)
+        await pilot.pause()
+        assert numbers.top <= numbers.cursor < numbers.top + 4
+
+
+async def test_an_empty_list_bears_every_key():
+    app = ListApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        numbers = app.query_one(Numbers)
+        numbers.focus()
+        await pilot.press("k", "j", "g", "G", "ctrl+d", "ctrl+u", "enter")
+        assert numbers.cursor is None
+
+
+async def test_the_wheel_ends_following_and_its_end_begins_it():
+    app = ListApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        numbers = app.query_one(Numbers)
+        numbers.grow(100)
+        await pilot.pause()
+        for _ in range(3):
+            numbers.post_message(wheel(events.MouseScrollUp))
+        await pilot.pause()
+        assert not numbers.following
+        for _ in range(30):
+            numbers.post_message(wheel(events.MouseScrollDown))
+        await pilot.pause()
+        assert numbers.following
+
+
+def wheel(event):
+    return event(None, 5, 5, 0, 0, 0, False, False, False, screen_x=5, screen_y=5)
+
+
+async def test_a_click_puts_the_cursor_on_an_item():
+    app = ListApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        numbers = app.query_one(Numbers)
+        numbers.grow(5)
+        await pilot.pause()
+        await pilot.click(numbers, offset=(2, 3))
+        assert (numbers.cursor, numbers.following) == (3, False)

@@ -1,0 +1,30 @@
+"""Keys named in sentences, as the configuration has them."""
+
+import re
+
+from textual.binding import Binding
+from textual.widget import Widget
+
+from voicelive_tui.session.headline import Hint
+from voicelive_tui.ui.scroll_list import ScrollList
+
+
+def key_of(widget: Widget, binding_id: str) -> str:
+    """The first key that a binding has now, as the foot shows it; "" where there is no such binding.
+
+    Textual's list of active bindings would not do: what a prompt keeps from them is to be named too.
+    """
+    for owner in (widget.screen, widget.app, ScrollList):
+        for binding in owner.BINDINGS:
+            if isinstance(binding, Binding) and binding.id == binding_id:
+                mapped = widget.app._keymap.get(binding_id)  # Textual has no other way to ask for it
+                key = (mapped or binding.key).partition(",")[0]
+                return widget.app.get_key_display(binding.with_key(key, None if mapped else binding.key_display))
+    return ""
+
+
+def with_keys(widget: Widget, text: str) -> str:
+    """A `Hint` with the keys that its bindings have now; any other text as it is."""
+    if not isinstance(text, Hint):
+        return text
+    return re.sub(r"{([\w.]+)}", lambda found: key_of(widget, found[1]) or found[1], text)

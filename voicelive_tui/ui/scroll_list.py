@@ -1,0 +1,164 @@
+"""A list on a canvas: many items, a cursor, and an end that is followed until the user looks elsewhere."""
+
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from voicelive_tui.ui.canvas import Canvas
+
+
+class ScrollList(Canvas, can_focus=True):
+    """A canvas of many items, one under another, with a cursor; it follows its end until the user looks elsewhere.
+
+    A subclass says how many items there are (`count`) and, where an item takes more lines than one, at which line
+    each begins (`top_of`). After every change of its items it calls `items_changed`.
+    """
+
+    ALLOW_SELECT = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="list.up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="list.down"),
+        Binding("ctrl+u,pageup", "half_page(-1)", "Half a page up", show=False, id="list.half_page_up"),
+        Binding("ctrl+d,pagedown", "half_page(1)", "Half a page down", show=False, id="list.half_page_down"),
+        Binding("g,home", "first", "First", show=False, id="list.first"),
+        Binding("G,end", "last", "Last, and follow", show=False, id="list.last"),
+        Binding("enter", "open", "Open", show=False, id="list.open"),
+    ]
+
+    class Moved(Message):
+        """The cursor moved, or following began or ended."""
+
+    class Opened(Message):
+        """An item was chosen."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self.following = True
+        self.cursor: int | None = None
+        """The item under the cursor; None while following."""
+        self.step = 0.5
+        """Share of the pane that a full list moves by while it follows."""
+
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        raise NotImplementedError
+
+    def top_of(self, index: int) -> int:
+        """The line where an item begins; for `count`, the number of lines."""
+        return index
+
+    @property
+    def height(self) -> int:
+        """How many lines there are; more than the items take where something stands below the last one."""
+        return self.top_of(self.count)
+
+    def item_at(self, y: int) -> int | None:
+        """The item that line `y` belongs to."""
+        return y if 0 <= y < self.count else None
+
+    def highlight(self, y: int) -> str:
+        """The item under the cursor stands out."""
+        return "cursor" if self.cursor is not None and self.item_at(y) == self.cursor else ""
+
+    def items_changed(self) -> None:
+        """Items were added, changed or went: scroll where following asks for it, and repaint."""
+        height, total = self.size.height, self.height
+        if not height:
+            return
+        if self.cursor is not None and self.cursor >= self.count:
+            self.cursor = self.count - 1 if self.count else None
+        top = self.scroll_offset.y
+        if self.following and total > top + height:
+            beyond, step = total - top - height, max(int(height * self.step), 1)
+            top = top + step if beyond <= step else total - height
+        elif self.following and total <= top:
+            top = max(total - height, 0)
+        # Following, the end of the list may stand in the middle of the pane: the room below is for what comes next.
+        self.set_height(max(total, top + height) if self.following else total)
+        if top == self.scroll_offset.y:
+            self.repaint()
+        else:
+            self.scroll_to(y=top, animate=False)  # which repaints
+
+    def on_resize(self) -> None:
+        """Keep the end, or the cursor, in view."""
+        self.items_changed()
+        if self.cursor is not None:
+            self.go_to(self.cursor)
+
+    def go_to(self, index: int) -> None:
+        """Put the cursor on an item, bring it into view and stop following."""
+        if not self.count:
+            return
+        self.following = False
+        self.cursor = min(max(index, 0), self.count - 1)
+        height, top = self.size.height, self.scroll_offset.y
+        first, last = self.top_of(self.cursor), self.top_of(self.cursor + 1)
+        self.set_height(max(self.height, top + min(height, last - top)))
+        if first < top or last > top + height:
+            self.scroll_to(y=max(min(first, last - height // 2 if last > top + height else first), 0), animate=False)
+        self.repaint()
+        self.post_message(self.Moved())
+
+    def follow(self, following: bool) -> None:
+        """Begin or end following."""
+        self.following = following
+        if following:
+            self.cursor = None
+            self.scroll_to(y=max(self.height - self.size.height, 0), animate=False)
+        self.items_changed()
+        self.post_message(self.Moved())
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor by items; from following, begin with the last one."""
+        self.go_to(self.count - 1 if self.cursor is None else self.cursor + step)
+
+    def action_half_page(self, direction: int) -> None:
+        """Move the cursor by half a page of lines."""
+        if not self.count:
+            return
+        start = self.count - 1 if self.cursor is None else self.cursor
+        y = self.top_of(start) + direction * max(self.size.height // 2, 1)
+        found = self.item_at(min(max(y, 0), self.top_of(self.count) - 1))
+        self.go_to(start + direction if found == start or found is None else found)
+
+    def action_first(self) -> None:
+        """Go to the first item."""
+        self.go_to(0)
+
+    def action_last(self) -> None:
+        """Go to the end and stay there."""
+        self.follow(True)
+
+    def action_open(self) -> None:
+        """Open the item under the cursor, or the last one."""
+        if self.cursor is None:
+            self.action_move(0)
+        if self.cursor is not None:
+            self.post_message(self.Opened(self.cursor))
+
+    def on_mouse_scroll_up(self) -> None:
+        """The wheel looks back: stop following."""
+        if self.following and self.scroll_offset.y > 0:
+            self.follow(False)
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel reached the end: follow again."""
+        if not self.following and self.scroll_offset.y + self.size.height >= self.height:
+            self.follow(True)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor on an item, a second one opens it."""
+        index = self.item_at(event.y + self.scroll_offset.y)
+        if index is None or self.screen.get_selected_text():
+            return
+        self.go_to(index)
+        if event.chain == 2:
+            self.post_message(self.Opened(index))
