@@ -209,7 +209,7 @@ def test_what_had_come_of_an_answer_when_the_link_was_lost_is_heard_to_its_end()
     ("end", "status", "note"),
     [
         (inputs.Disconnected(1011, "internal error"), EntryStatus.FAILED, "the connection ended before the answer"),
-        (inputs.Disconnected(1000, ""), EntryStatus.PARTIAL, ""),
+        (inputs.Disconnected(1000, ""), EntryStatus.FAILED, "the connection ended before the answer"),
     ],
 )
 def test_an_answer_that_the_end_of_the_link_cut_short_says_so(end, status: EntryStatus, note: str) -> None:

@@ -1,6 +1,9 @@
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
 
 import pytest
 from textual import events
@@ -22,6 +25,7 @@ from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.help import HelpScreen
+from voicelive_tui.ui.panes import status
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
@@ -545,6 +549,43 @@ async def test_suspend_releases_the_microphone(monkeypatch):
         await settled(pilot)
         await pilot.press("ctrl+z")
         assert app.live.calls == ["run", "suspend", "stopped", "resume"]
+
+
+async def test_suspend_works_over_help_too(monkeypatch):
+    app = app_of(states.IDLE)
+    monkeypatch.setattr(app, "action_suspend_process", lambda: app.live.calls.append("stopped"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("question_mark")
+        await settled(pilot)
+        await pilot.press("ctrl+z")
+        assert app.live.calls == ["run", "suspend", "stopped", "resume"]
+
+
+async def test_below_the_least_size_there_is_nothing_but_the_sentence():
+    app = app_of(states.FAILED)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("t")
+        assert app.screen.query_one(Prompt).display
+        assert "✗ error" in screen_text(app)
+        await pilot.resize_terminal(59, 15)
+        await settled(pilot)
+        (said,) = [line.strip() for line in screen_text(app).splitlines() if line.strip()]
+        assert said == "The dashboard needs at least 60x16 characters."
+
+
+async def test_the_session_s_end_comes_nearer_where_nothing_else_happens(monkeypatch):
+    connection = replace(states.IDLE.connection, expires_at=time.time() + 3600)
+    app = app_of(replace(states.IDLE, connection=connection))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert "ends in" not in screen_text(app)
+        later = time.time() + 3600 - 125
+        monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later))
+        app.screen.show_elapsed(monotonic() + 3600)
+        await settled(pilot)
+        assert "ends in 2:0" in screen_text(app)
 
 
 @pytest.mark.parametrize(("keys", "said"), [("thello", "hello"), ("tmute it", "mute it"), ("tttt/", "ttt/")])

@@ -141,7 +141,7 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     sentence = event.problem or f"closed with code {event.code}"
     state = _logged(replace(state, connection=connection), now, "disconnected", sentence, severity)
     state, ends = finish(state, *(entry.item_id for entry in unheard(state)))  # what came of the answer is still played
-    if state.response is not None and severity == "error":
+    if state.response is not None:
         response_id = state.response.response_id
         state = replace(
             state,

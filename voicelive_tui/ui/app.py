@@ -65,7 +65,7 @@ class VoiceLiveApp(App[None]):
         Binding("q", "quit", "Quit", id="quit"),
         # Textual would answer Ctrl+C with a hint on how to quit; in a terminal it ends the program.
         Binding("ctrl+c", "interrupted", "End now", show=False, priority=True, id="end"),
-        Binding("ctrl+z", "suspend", "Suspend", show=False, id="suspend"),  # over help and the picker too
+        Binding("ctrl+z", "suspend", "Suspend", show=False, priority=True, id="suspend"),  # over help and picker too
     ]
 
     def __init__(
