@@ -508,7 +508,7 @@ def test_a_silent_file_is_an_error(ended):
 def test_signals_end_it_in_order(tmp_path, number, status, as_json):
     devices = ["--input-device", "none", "--output-device", "none"]
     with started(tmp_path, *devices, *(["--json"] if as_json else [])) as program:
-        wanted = '"capture_changed"' if as_json else "ready: say something"
+        wanted = '"session.updated"' if as_json else "ready"
         lines = []
         while not lines or wanted not in lines[-1]:
             lines.append(program.stdout.readline())

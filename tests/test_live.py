@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from tests.conversing import Recorder, conversation, speech, until
+from tests.conversing import Mouth, Recorder, conversation, speech, until
 from tests.session.folding import answer
 from voicelive_tui.audio.pcm import duration_ms, load_wav
 from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetection
@@ -17,6 +17,7 @@ from voicelive_tui.connection import BadMessage, ConnectError, Credential, LinkC
 from voicelive_tui.live import OUTBOX_LIMIT_MS, LiveSession
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.session import inputs
+from voicelive_tui.session.headline import headline
 from voicelive_tui.session.state import Activity, EntryStatus, Link
 
 PUSH_TO_TALK = TurnDetection(type="none")
@@ -247,9 +248,9 @@ async def nobody() -> Any:
     return None
 
 
-def scripted(connection: Any) -> tuple[LiveSession, Recorder]:
+def scripted(connection: Any, microphone: Mouth | None = None) -> tuple[LiveSession, Recorder]:
     settings = Settings(service=Service(endpoint="http://127.0.0.1:1"), session=Session(), audio=SILENT)
-    live, recorder = LiveSession(settings, nobody, "none", connect=connection), Recorder()
+    live, recorder = LiveSession(settings, nobody, "none", caller=microphone, connect=connection), Recorder()
     live.add_tap(recorder)
     return live, recorder
 
@@ -276,7 +277,7 @@ async def test_sends_keep_their_order_and_a_bad_message_harms_nothing() -> None:
 
 async def test_a_network_that_is_behind_costs_the_oldest_sound_and_is_said_so() -> None:
     connection = ScriptedConnection("session.update")
-    live, _ = scripted(connection)
+    live, _ = scripted(connection, Mouth())
     running = asyncio.create_task(live.run())
     connection.emit(CREATED, UPDATED)
     await until(lambda: ready(live))
@@ -285,6 +286,23 @@ async def test_a_network_that_is_behind_costs_the_oldest_sound_and_is_said_so() 
     assert live.reading().outbox_ms <= OUTBOX_LIMIT_MS + 1
     connection.open_gate.set()
     await until(lambda: live.reading().outbox_ms < 100, "the rest is sent")
+    await live.close()
+    await running
+
+
+async def test_without_a_microphone_nothing_is_sent_and_an_answer_is_heard_all_the_same() -> None:
+    connection = ScriptedConnection("session.update")
+    live, recorder = scripted(connection)
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: live.state.input.description == "none" and live.state.connection.link is Link.READY)
+    await asyncio.sleep(0.2)
+    assert not live.state.microphone.capturing
+    assert headline(live.state) == ("ready", "no microphone: press {type} to type")
+    connection.emit(*answer())
+    await until(lambda: live.state.playing == "item_a", "the answer is heard")
+    assert [event["type"] for event in connection.sent] == ["session.update"]
+    assert recorder.count(inputs.CaptureChanged) == 0
     await live.close()
     await running
 
@@ -312,7 +330,7 @@ async def test_a_reset_while_connecting_begins_anew_and_is_not_remembered_later(
             await attempts[0].wait()  # a handshake that hangs
         return connection
 
-    live, recorder = scripted(connect)
+    live, recorder = scripted(connect, Mouth())
     running = asyncio.create_task(live.run())
     await until(lambda: len(attempts) == 1)
     live.apply(inputs.ResetPressed())

@@ -20,6 +20,13 @@ class Reports(list[tuple[str, str, str]]):
         self.append((direction, description, problem))
 
 
+class Quiet:
+    """A microphone in which nothing is heard."""
+
+    def read(self, frames: int, heard: bytes) -> bytes:
+        return bytes(frames * 2)
+
+
 class Switchboard:
     """A backend whose devices come and go as the test says; its streams are paced by the clock (`PacedBackend`)."""
 
@@ -28,7 +35,7 @@ class Switchboard:
     latencies: list[Any]
 
     def open_input(self, engine: AudioEngine, device: str, source: Any) -> Any:
-        return self._named(device, backends.input_for("none"), engine)
+        return self._named(device, backends.input_for("none", Quiet()), engine)
 
     def open_output(self, engine: AudioEngine, device: str, latency: Any) -> Any:
         self.latencies.append(latency)

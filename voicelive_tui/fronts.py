@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 FAILED, INTERRUPTED = 1, 130
 """Exit statuses; 0 is for what ended as asked."""
 
-YOUNG_COLLECTION_SECONDS, FULL_COLLECTION_SECONDS = 0.1, 30.0
+YOUNG_COLLECTION_SECONDS, FULL_COLLECTION_SECONDS = 0.1, 5.0
 """Between young garbage collections, which are short; and between full ones, which wait for a silent moment."""
 
 ENDINGS = ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, INTERRUPTED))

@@ -5,7 +5,7 @@ Its tasks, all on one event loop:
 - `run` connects, and then receives: each server event passes the taps, then the reducer, then its effects are done.
 - the sender drains the outbox in order, so that a commit never overtakes an append.
 - housekeeping looks every 10 ms: whole microphone chunks go to the outbox, and what began or ended at the speaker
-  goes to the reducer.
+  goes to the reducer. Without a microphone it rests until something happens.
 - the watch notices streams of sound that stall.
 
 `state` is replaced here and nowhere else. Whoever wants to know looks at it; nobody is called for drawing.
@@ -88,6 +88,7 @@ class LiveSession:
         self._outbox_ms = 0.0
         self._outbox_dropped_ms = 0.0
         self._outbox_filled = asyncio.Event()
+        self._happened = asyncio.Event()
         self._reconnect = asyncio.Event()
         self._closing = False
         self._ended = asyncio.Event()
@@ -108,6 +109,7 @@ class LiveSession:
         self.state, wanted = reduce(event, self.state, now)
         for effect in wanted:
             self._perform(effect)
+        self._happened.set()
 
     def reading(self) -> Reading:
         """What the sound path shows at this moment; once a tick."""
@@ -290,7 +292,11 @@ class LiveSession:
     async def _keep_house(self) -> None:
         while True:
             idle = self.state.activity is Activity.READY and not self.engine.playing
-            await asyncio.sleep(IDLE_LOOK_SECONDS if idle else LOOK_SECONDS)
+            if idle and not self.sound.input_open:
+                self._happened.clear()
+                await self._happened.wait()
+            else:
+                await asyncio.sleep(IDLE_LOOK_SECONDS if idle else LOOK_SECONDS)
             while chunk := self.engine.chunk():
                 if self.state.microphone.sending and self._connection is not None:
                     self._post(chunk)

@@ -102,8 +102,8 @@ class Sound:
 
     @property
     def input_open(self) -> bool:
-        """Whether a microphone, or what stands in for it, is open."""
-        return "input" in self._open
+        """Whether a microphone, or what stands in for it, is open; "none" is not one."""
+        return "input" in self._open and (self._source is not None or self.devices["input"] != "none")
 
     @property
     def input_ended(self) -> bool:
@@ -244,8 +244,7 @@ class Sound:
     @property
     def _is_microphone(self) -> bool:
         """Whether the input is a device, of which sound may be expected; not a file, a synthetic user, or nothing."""
-        device = self.devices["input"]
-        return self.input_open and self._source is None and device != "none" and not device.startswith("file:")
+        return self.input_open and self._source is None and not self.devices["input"].startswith("file:")
 
     def _blocks(self, direction: Direction) -> int:
         return self.engine.blocks_in if direction == "input" else self.engine.blocks_out

@@ -5,7 +5,7 @@ import pytest
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.backends import AudioError, input_for, output_for
-from voicelive_tui.audio.engine import AudioEngine
+from voicelive_tui.audio.engine import STALL_SECONDS, AudioEngine
 
 
 def collect(engine: AudioEngine, until, limit: float = 10) -> bytes:
@@ -49,9 +49,10 @@ def test_a_file_is_the_microphone_in_real_time_and_then_silence(tmp_path):
 
 def test_times_lie_on_one_grid_and_do_not_drift():
     engine = AudioEngine()
-    stream_in, stream_out = input_for("none").open(engine), output_for("none").open(engine)
+    stream_in, stream_out = input_for("none", Echo()).open(engine), output_for("none").open(engine)
     stream_out.start()
     stream_in.start()
+    engine.play("a", bytes(48_000))
     collect(engine, lambda: engine.counters().blocks_out >= 25 and engine.counters().blocks_in >= 25)
     stream_in.close()
     stream_out.close()
@@ -134,9 +135,45 @@ def test_a_source_is_the_microphone_and_hears_the_speaker():
     assert source.heard.count(np.arange(1, 4801, dtype="<i2").tobytes()) == 1
 
 
-def test_closing_stops_the_thread_and_is_harmless_twice():
+def test_no_microphone_captures_nothing_and_is_no_stall():
     engine = AudioEngine()
     stream = input_for("none").open(engine)
+    stream.start()
+    assert (stream.description, stream.input_ended) == ("none", False)
+    time.sleep(STALL_SECONDS + 0.1)
+    assert engine.stalled() == set()
+    assert engine.counters().blocks_in == 0
+    stream.close()
+
+
+def test_a_speaker_to_nowhere_rests_until_there_is_something_to_play_and_plays_it_at_once():
+    engine = AudioEngine()
+    stream = output_for("none").open(engine)
+    stream.start()
+    stalls = set()
+    for _ in range(8):
+        time.sleep(0.1)
+        stalls |= engine.stalled()
+    rested = engine.counters().blocks_out
+    assert 0 < rested < 15  # of 40
+    assert stalls == set()
+    played_at = time.monotonic()
+    engine.play("a", np.arange(1, 4801, dtype="<i2").tobytes())
+    engine.finish("a")
+    found = []
+    collect(engine, lambda: found.extend(engine.events()) or len(found) == 2)
+    stream.close()
+    assert [event.item_id for event in found] == ["a", "a"]
+    assert played_at < found[0].at < played_at + 0.15  # a nap that went on would be 0.2
+    assert found[1].at - found[0].at == pytest.approx(0.2)
+    sounding = [block for block in engine.played if block.segments]
+    assert len(sounding) == 10
+    assert np.allclose(np.diff([block.at for block in sounding]), 0.02)
+
+
+def test_closing_stops_the_thread_and_is_harmless_twice():
+    engine = AudioEngine()
+    stream = input_for("none", Echo()).open(engine)
     stream.start()
     stream.close()
     stream.close()

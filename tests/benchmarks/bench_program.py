@@ -33,7 +33,7 @@ from tests.benchmarks.bench_ui import percentile, press_keys
 from tests.conversing import speech
 from tests.sound_bed import RATE, Canary, Recording, SoundBed
 from tests.ui.terminal import Terminal
-from voicelive_tui.audio.pcm import silence
+from voicelive_tui.audio.pcm import WavWriter, silence
 
 SETTLE = 14.0
 """Seconds until a screen on which nothing happens has slowed down."""
@@ -141,7 +141,7 @@ def service() -> Iterator[str]:
 
 @contextmanager
 def program(endpoint: str, bed: SoundBed, *options: str, emulate: bool = False, **env: str) -> Iterator[Terminal]:
-    """The program, with an endpoint, in a terminal."""
+    """The program, with an endpoint, in a terminal; with the bed's devices where no others are named."""
     with tempfile.TemporaryDirectory() as folder:
         folders = {"XDG_CONFIG_HOME": folder, "XDG_STATE_HOME": folder, "HOME": folder}
         key = {"AZURE_VOICELIVE_API_KEY": "any"} if "--use-token-credential" not in options else {}
@@ -152,6 +152,20 @@ def program(endpoint: str, bed: SoundBed, *options: str, emulate: bool = False, 
             yield terminal
             terminal.write("q")
             terminal.wait_for_end(10)
+
+
+@contextmanager
+def unheard(endpoint: str, bed: SoundBed, sound: bytes | None) -> Iterator[Terminal]:
+    """The program with no speaker, and with a file as its microphone or none."""
+    with tempfile.TemporaryDirectory() as folder:
+        microphone = "none"
+        if sound is not None:
+            microphone = f"file:{folder}/said.wav"
+            writer = WavWriter(microphone.removeprefix("file:"))
+            writer.write(sound)
+            writer.close()
+        with program(endpoint, bed, "--input-device", microphone, "--output-device", "none") as terminal:
+            yield terminal
 
 
 def processor_seconds(pid: int) -> float:
@@ -299,6 +313,15 @@ def main() -> int:
                     a_second, percent = cost(terminal, seconds)
                     feeder.kill()
                     feeder.wait()
+                tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
+                tell(f"{name}: CPU of one core", percent, "%", most_cpu)
+            for name, sound, settle, most_bytes, most_cpu in (
+                ("idle, without sound devices", None, SETTLE, 100, 1.5),
+                ("talking, without sound devices", said, 6.0, 5000, 10),
+            ):
+                with unheard(endpoint, bed, sound and sound(settle + seconds + 20)) as terminal:
+                    terminal.read(settle)
+                    a_second, percent = cost(terminal, seconds)
                 tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
                 tell(f"{name}: CPU of one core", percent, "%", most_cpu)
             with program(endpoint, bed, emulate=True) as terminal:

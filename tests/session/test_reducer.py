@@ -180,7 +180,7 @@ def test_talking_over_an_answer_cancels_it_first() -> None:
 def test_keys_that_cannot_work_now_say_why() -> None:
     for event in (inputs.TalkPressed(), inputs.TextTyped("x")):
         (notice,) = Fold().feed(event)
-        assert notice == effects.Notify("warning", "not connected: press r to connect")
+        assert notice == effects.Notify("warning", "not connected: reset for a new session")
     (notice,) = ready().feed(inputs.TalkPressed())
     assert isinstance(notice, effects.Notify)
     assert "--turn-detection none" in notice.text

@@ -288,7 +288,7 @@ def test_a_response_that_is_done_twice_counts_once() -> None:
     failed = {"id": "resp_1", "status": "failed", "usage": {"total_tokens": 10, "input_tokens": 4, "output_tokens": 6}}
     fold.feed(*answer(), *[{"type": "response.done", "response": failed}] * 2)
     assert (fold.state.usage.responses, fold.state.usage.total) == (1, 10)
-    assert fold.state.counts.errors == 1
+    assert [problem.text for problem in fold.state.problems] == ["the response failed: no reason given"]
 
 
 def test_sound_that_comes_after_its_item_s_end_is_ended_as_well() -> None:

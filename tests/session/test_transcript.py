@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.session.transcript import LIMIT, Transcript, change, find, place, remove, update
+from voicelive_tui.session.state import Entry
+from voicelive_tui.session.transcript import CHARACTERS, LIMIT, Transcript, change, find, place, remove, surplus, update
 
 IDS = st.sampled_from(["a", "b", "c", "d", "e", ""])
 
@@ -49,11 +50,14 @@ def test_the_conversation_is_in_order_whichever_item_is_told_of_first(arriving: 
     assert order(transcript) == "abcdef"
 
 
-def test_only_the_latest_entries_are_kept() -> None:
-    transcript: Transcript = ()
-    for number in range(LIMIT + 3):
-        transcript = update(transcript, f"item_{number}", "user", 0.0)
-    assert (len(transcript), transcript[0].item_id, transcript[-1].item_id) == (LIMIT, "item_3", f"item_{LIMIT + 2}")
+def test_beyond_so_many_entries_or_characters_the_oldest_tenth_goes() -> None:
+    assert surplus(filled("abc")) == 0
+    few = tuple(Entry(f"item_{number}", "user", 0.0) for number in range(LIMIT))
+    assert surplus(few) == 0
+    assert surplus((*few, Entry("one more", "user", 0.0))) == LIMIT // 10
+    long = tuple(Entry(f"item_{number}", "tool", 0.0, arguments="x" * 10_000) for number in range(CHARACTERS // 10_000))
+    assert surplus(long) == 0
+    assert surplus((*long, Entry("one more", "user", 0.0, "words"))) == len(long) // 10
 
 
 def test_update_makes_or_changes_and_change_never_makes() -> None:

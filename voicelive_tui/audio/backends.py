@@ -187,9 +187,9 @@ def input_for(device: str, source: Source | None = None) -> Input:
 
     Args:
         device: Empty for the default device; its index; its name or a unique part of it, the name of its host API
-            before it or not ("ALSA: pulse"); "none" for silence; "file:PATH.wav" to play a file in real time, then
+            before it or not ("ALSA: pulse"); "none" for none; "file:PATH.wav" to play a file in real time, then
             silence.
-        source: For "none": gives sound instead of silence.
+        source: For "none": stands in for the microphone.
     """
     return Input(device, source)
 
@@ -198,7 +198,7 @@ def output_for(device: str, latency: Latency = "low") -> Output:
     """Choose a speaker.
 
     Args:
-        device: As for `input_for`; "none" discards, "file:PATH.wav" writes what the speaker would have played.
+        device: As for `input_for`; "none" for nobody, "file:PATH.wav" writes what the speaker would have played.
         latency: Of the device.
     """
     return Output(device, latency)

@@ -10,6 +10,7 @@ Written by the loop: ``muted``, ``half_duplex``, meters, ``last_voiced_at``. Wri
 """
 
 import math
+import threading
 import time
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -194,6 +195,8 @@ class AudioEngine:
         self._zeros = 0.0  # seconds of sound
         self._clipped_at = -math.inf
 
+        self._sound_came = threading.Event()
+
         # Written by the callbacks.
         self.gated = False
         """Whether the microphone is replaced by silence just now because of half-duplex."""
@@ -206,6 +209,7 @@ class AudioEngine:
     def play(self, item_id: str, pcm: bytes) -> None:
         """Append sound of an item; it may come much faster than real time, in pieces of any number of bytes."""
         self._playback.play(item_id, pcm)
+        self._sound_came.set()
 
     def finish(self, item_id: str) -> None:
         """No more sound of that item will come."""
@@ -254,6 +258,21 @@ class AudioEngine:
     def playing(self) -> bool:
         """True from the first sound of an item until its last sample was heard, gaps within it included."""
         return self._playback.playing(time.monotonic())
+
+    def wait_for_sound(self, limit: float) -> bool:
+        """Sleep while there is nothing to be heard, for a stream that need not play silence.
+
+        Args:
+            limit: Seconds at most.
+
+        Returns:
+            False at once where something waits or is being heard, else True.
+        """
+        self._sound_came.clear()
+        if self.playing:
+            return False
+        self._sound_came.wait(limit)
+        return True
 
     @property
     def played(self) -> tuple[PlayedBlock, ...]:

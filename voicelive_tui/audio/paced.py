@@ -1,7 +1,8 @@
 """PacedBackend: sound without hardware, at the pace of the clock. Files, silence, or a synthetic microphone.
 
 Each stream has a daemon thread that wakes on the same grid of 20 ms of `time.monotonic`, so input and output keep one
-clock and neither drifts. A late thread makes up for what it missed.
+clock and neither drifts. A late thread makes up for what it missed. What nobody would notice is not done: a speaker to
+nowhere sleeps until there is something to play, and no microphone needs no thread at all.
 """
 
 import threading
@@ -16,13 +17,31 @@ from voicelive_tui.audio.pcm import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_SECONDS
 FILE_PREFIX = "file:"
 
 
-class _Ticker:
-    """Calls back once for each 20 ms of the clock, until closed."""
+NAP_SECONDS = 0.2
+"""How long a speaker to nowhere sleeps at a time: less than what is taken for a stall."""
 
-    def __init__(self, engine: AudioEngine, direction: Direction, tick: Callable[[float], None]) -> None:
+
+class _Ticker:
+    """Calls back once for each 20 ms of the clock, until closed.
+
+    Args:
+        engine: Its watchdog is told.
+        direction: Of the stream.
+        tick: Is given the time on the grid.
+        idle: Waits while there is nothing to tick for, `NAP_SECONDS` at most; True where it did.
+    """
+
+    def __init__(
+        self,
+        engine: AudioEngine,
+        direction: Direction,
+        tick: Callable[[float], None],
+        idle: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._engine = engine
         self._direction: Direction = direction
         self._tick = tick
+        self._idle = idle
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"paced {direction}", daemon=True)
 
@@ -37,21 +56,32 @@ class _Ticker:
         self._engine.watchdog.closed(self._direction)
 
     def _run(self) -> None:
-        number = int(time.monotonic() / BLOCK_SECONDS) + 1
+        number = _next()
         while not self._closing.wait(max(0.0, number * BLOCK_SECONDS - time.monotonic())):
             try:
                 self._tick(number * BLOCK_SECONDS)
             except pcm.AudioFileError as error:  # the disk is full or gone
                 self._engine.watchdog.ended(self._direction, str(error))
                 return
-            number += 1
+            number = _next() if self._idle() else number + 1
 
 
-class _Silence:
-    """No microphone."""
+def _next() -> int:
+    """The next point of the grid."""
+    return int(time.monotonic() / BLOCK_SECONDS) + 1
 
-    def read(self, frames: int, heard: bytes) -> bytes:
-        return pcm.silence(frames)
+
+class NoInput:
+    """No microphone: nothing is captured."""
+
+    description = "none"
+    input_ended = False
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 class _Recording:
@@ -68,7 +98,7 @@ class _Recording:
 
 
 class PacedInput:
-    """Silence, a file or a source as the microphone."""
+    """A file or a source as the microphone."""
 
     def __init__(self, engine: AudioEngine, source: Source, description: str) -> None:
         self.description = description
@@ -111,7 +141,7 @@ class PacedOutput:
         self.description = description
         self._engine = engine
         self._writer = writer
-        self._ticker = _Ticker(engine, "output", self._tick)
+        self._ticker = _Ticker(engine, "output", self._tick, self._idle)
 
     def start(self) -> None:
         """Begin to play: the first sample of the file is now."""
@@ -127,6 +157,9 @@ class PacedOutput:
         if self._writer:
             self._writer.close()
 
+    def _idle(self) -> bool:
+        return self._writer is None and self._engine.wait_for_sound(NAP_SECONDS)
+
     def _tick(self, at: float) -> None:
         block = bytearray(BLOCK_BYTES)
         self._engine.fill(memoryview(block), at, time.monotonic())
@@ -137,14 +170,14 @@ class PacedOutput:
 class PacedBackend:
     """Opens "none" and "file:PATH.wav"."""
 
-    def open_input(self, engine: AudioEngine, device: str, source: Source | None) -> PacedInput:
-        """Open silence, a source or a file as the microphone.
+    def open_input(self, engine: AudioEngine, device: str, source: Source | None) -> PacedInput | NoInput:
+        """Open nothing, a source or a file as the microphone.
 
         Raises:
             AudioError: The file cannot be used.
         """
         if not device.startswith(FILE_PREFIX):
-            return PacedInput(engine, source or _Silence(), "synthetic microphone" if source else "none")
+            return PacedInput(engine, source, "synthetic microphone") if source else NoInput()
         try:
             sound, note = pcm.load_wav(device.removeprefix(FILE_PREFIX))
         except pcm.AudioFileError as error:

@@ -52,7 +52,7 @@ def headline(state: SessionState) -> Headline:
     if state.activity is Activity.READY and mic.muted:
         return Headline("muted", Hint("press {mute} to be heard again"))
     if state.activity is Activity.READY:
-        if state.input.problem and not mic.capturing:
+        if (state.input.problem or state.input.description == "none") and not mic.capturing:
             detail = Hint("no microphone: press {type} to type")
         else:
             detail = Hint("press {talk} to talk") if mic.push_to_talk else "say something"

@@ -15,9 +15,9 @@ from typing import Literal
 from voicelive_tui.session import effects, inputs, turns
 from voicelive_tui.session.events import BENIGN_ERRORS, PCM_BYTES_PER_MS, as_json, audio_size, mapping, text
 from voicelive_tui.session.interruption import Step, cancel, interrupt, stopped, unheard
-from voicelive_tui.session.service_events import CREATE, HANDLERS, finish, settled
+from voicelive_tui.session.service_events import CREATE, HANDLERS, finish, pin, settled
 from voicelive_tui.session.state import Activity, Connection, Device, EntryStatus, Link, Microphone, SessionState
-from voicelive_tui.session.transcript import change
+from voicelive_tui.session.transcript import change, surplus
 
 SHORTEST_TURN = 0.1
 """Seconds of push-to-talk: a service refuses to take less for a turn (`input_audio_buffer.commit`)."""
@@ -36,7 +36,8 @@ def reduce(event: inputs.Input, state: SessionState, now: float) -> Step:
 def _logged(
     state: SessionState, now: float, kind: str, sentence: str, severity: Literal["info", "warning", "error"] = "info"
 ) -> SessionState:
-    return replace(state, log=state.log.append(now, "local", kind, sentence, severity=severity))
+    counts = replace(state.counts, errors=state.counts.errors + (severity == "error"))
+    return replace(state, log=state.log.append(now, "local", kind, sentence, severity=severity), counts=counts)
 
 
 # --- the wire ------------------------------------------------------------------------------------------------------
@@ -51,6 +52,8 @@ def _received(event: inputs.Received, state: SessionState, now: float) -> Step:
     severity: Literal["info", "warning", "error"] = "info"
     if kind == "error":
         severity = "info" if text(mapping(body.get("error")).get("code")) in BENIGN_ERRORS else "error"
+    elif kind == "response.done" and mapping(body.get("response")).get("status") == "failed":
+        severity = "error"
     elif kind == "warning" or kind.endswith(".failed"):
         severity = "warning"
     log = state.log.append(
@@ -63,9 +66,19 @@ def _received(event: inputs.Received, state: SessionState, now: float) -> Step:
         response_id=response_id,
         size=audio_size(body),
     )
-    state = replace(state, log=log, counts=replace(state.counts, events_in=state.counts.events_in + 1))
+    counts = replace(
+        state.counts,
+        events_in=state.counts.events_in + 1,
+        errors=state.counts.errors + (severity == "error"),
+    )
+    state = replace(state, log=log, counts=counts)
     handler = HANDLERS.get(kind)
-    return handler(body, state, now) if handler else (state, ())
+    if handler is None:
+        return state, ()
+    after, wanted = handler(body, state, now)
+    if len(after.transcript) > len(state.transcript) and (gone := surplus(after.transcript)):
+        after = replace(after, transcript=after.transcript[gone:], left_out=after.left_out + gone)
+    return after, wanted
 
 
 @reduce.register
@@ -87,7 +100,7 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> Step:
 
 @reduce.register
 def _bad_frame(event: inputs.BadFrame, state: SessionState, now: float) -> Step:
-    state = _logged(state, now, "bad frame", event.problem, "error")
+    state = pin(_logged(state, now, "bad frame", event.problem, "error"), now, event.problem)
     counts = replace(state.counts, bad_frames=state.counts.bad_frames + 1)
     return replace(state, counts=counts), (effects.Notify("warning", event.problem),)
 
@@ -242,7 +255,7 @@ def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) 
 @reduce.register
 def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> Step:
     if state.connection.link is not Link.READY:
-        return state, (effects.Notify("warning", "not connected: press r to connect"),)
+        return state, (effects.Notify("warning", "not connected: reset for a new session"),)
     if not state.microphone.push_to_talk:
         hint = "the service finds the turns itself; for push-to-talk start with --turn-detection none"
         return state, (effects.Notify("warning", hint),)
@@ -254,7 +267,7 @@ def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> Step:
         state = replace(state, activity=Activity.LISTENING, microphone=replace(state.microphone, talking=True))
         return state, (*cut, effects.BeginTalk())
     if now - ((state.turn and state.turn.speech_started_at) or 0.0) < SHORTEST_TURN:
-        sentence = "too short to be a turn, nothing is sent: press space, speak, and press it again"
+        sentence = "too short to be a turn, nothing is sent: press, speak, and press again"
         state = replace(state, activity=Activity.READY, microphone=replace(state.microphone, talking=False))
         state = _logged(replace(state, activity=settled(state)), now, "talk", sentence, "warning")
         # The service has what was sent of it: it is to be no part of the next turn.
@@ -277,7 +290,7 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> Step:
     if not words:
         return state, ()
     if state.connection.link is not Link.READY:
-        return state, (effects.Notify("warning", "not connected: press r to connect"),)
+        return state, (effects.Notify("warning", "not connected: reset for a new session"),)
     silenced_before = state.silenced
     state, cut = interrupt(state, now, by_key=True)
     state = replace(turns.begin(state, "text", asked_at=now), activity=Activity.THINKING)

@@ -97,26 +97,26 @@ def _error(event: Event, state: SessionState, now: float) -> Step:
     if state.connection.link is Link.CONFIGURING and caused_by in (CONFIGURE, ""):
         problem = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, link=Link.FAILED, problem=problem, ended_at=now)
-        state = _pin(replace(state, connection=connection), now, problem)
+        state = pin(replace(state, connection=connection), now, problem)
         return state, (effects.Disconnect(), effects.Notify("error", problem))
     if caused_by == CREATE:  # no answer will come
         state = replace(state, activity=settled(state))
-    return _pin(state, now, sentence), (effects.Notify("error", f"error from the service: {sentence}"),)
+    return pin(state, now, sentence), (effects.Notify("error", f"error from the service: {sentence}"),)
 
 
 @_on("warning")
 def _warning(event: Event, state: SessionState, now: float) -> Step:
     sentence = error_text(mapping(event.get("warning")))
     notice = effects.Notify("warning", f"warning from the service: {sentence}")
-    return _pin(state, now, sentence, "warning"), (notice,)
+    return pin(state, now, sentence, "warning"), (notice,)
 
 
-def _pin(
+def pin(
     state: SessionState, now: float, sentence: str, severity: Literal["warning", "error"] = "error"
 ) -> SessionState:
+    """The state with a problem to be seen; the latest row of the log tells more."""
     problem = Problem(now, severity, sentence, state.log.next_seq - 1)
-    counts = replace(state.counts, errors=state.counts.errors + (severity == "error"))
-    return replace(state, problems=(*state.problems, problem)[-PINNED:], counts=counts)
+    return replace(state, problems=(*state.problems, problem)[-PINNED:])
 
 
 # --- the user's turn -----------------------------------------------------------------------------------------------
@@ -382,7 +382,7 @@ def _response_done(event: Event, state: SessionState, now: float) -> Step:
     state, ends = finish(state, *of_it)
     done: list[effects.Effect] = [*ends, effects.Notify("info", f"response {response_id} {outcome}")]
     if status == "failed":
-        state = _pin(state, now, f"the response failed: {why or 'no reason given'}")
+        state = pin(state, now, f"the response failed: {why or 'no reason given'}")
         done.append(effects.Notify("error", f"the response failed: {why or 'no reason given'}"))
     state, create = _create_if_due(replace(state, activity=settled(state)))
     return state, (*done, *create)

@@ -205,6 +205,7 @@ class Counts:
     turns: int = 0
     interruptions: int = 0
     errors: int = 0
+    """Rows of the log with that severity."""
     bad_frames: int = 0
     """Messages that were no JSON object, or had no readable audio."""
     events_in: int = 0
@@ -256,6 +257,8 @@ class SessionState:
     input: Device = field(default_factory=Device)
     output: Device = field(default_factory=Device)
     transcript: tuple[Entry, ...] = ()
+    left_out: int = 0
+    """Entries before the first of the transcript, too old to be kept."""
     response: Response | None = None
     create_when_done: bool = False
     """A `response.create` waits for the active response to end."""

@@ -14,8 +14,8 @@ from voicelive_tui.session.state import Entry
 Transcript = tuple[Entry, ...]
 Role = Literal["user", "assistant", "system", "tool"]
 
-LIMIT = 2_000
-"""Entries kept, the latest ones: hours of conversation in bounded memory."""
+LIMIT, CHARACTERS = 1_000, 500_000
+"""Entries, and characters of theirs, beyond which the oldest go: nine hours of talk in bounded memory."""
 
 
 def find(transcript: Transcript, item_id: str) -> int:
@@ -30,7 +30,7 @@ def update(transcript: Transcript, item_id: str, role: Role, now: float, **chang
     """The transcript with an item's entry changed, made at the end where there was none."""
     index = find(transcript, item_id)
     if index < 0:
-        return (*transcript[-LIMIT + 1 :], replace(Entry(item_id, role, now), **changes))
+        return (*transcript, replace(Entry(item_id, role, now), **changes))
     return (*transcript[:index], replace(transcript[index], **changes), *transcript[index + 1 :])
 
 
@@ -77,6 +77,17 @@ def _moved(transcript: Transcript, item_id: str, to: int) -> Transcript:
     rest = (*transcript[:index], *transcript[index + 1 :])
     at = to - (index < to)
     return (*rest[:at], transcript[index], *rest[at:])
+
+
+def surplus(transcript: Transcript) -> int:
+    """How many of the oldest entries are to go: none, or a tenth at once, for whoever shows them moves each time."""
+    if len(transcript) <= LIMIT and sum(map(_characters, transcript)) <= CHARACTERS:
+        return 0
+    return len(transcript) // 10
+
+
+def _characters(entry: Entry) -> int:
+    return len(entry.text) + len(entry.arguments) + len(entry.output)
 
 
 def remove(transcript: Transcript, item_id: str) -> Transcript:

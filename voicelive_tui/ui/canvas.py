@@ -67,6 +67,7 @@ class TonedScreen(Screen[None]):
         & > .canvas--select { background: $accent 45%; }
         /* The terminal's own colours cannot be mixed with one another, and one on itself cannot be read. */
         &:ansi > .canvas--cursor, &:ansi > .canvas--select { background: ansi_default; text-style: reverse; }
+        &:ansi > .canvas--dim, &:ansi > .canvas--faint { text-style: dim; }
         &:ansi > .canvas--track { background: ansi_bright_black; }
     }
     """

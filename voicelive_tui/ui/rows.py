@@ -52,6 +52,8 @@ class Rows:
         self.choose: filters.Filter = filters.everything
         self.unfolded = False
         """Every row has a line of its own, and records of Python's logging are shown."""
+        self.records_wanted = False
+        """Records of Python's logging are shown because they were asked for by name."""
         self.matching = 0
         """Rows in the lines, folded ones included; rows that left the log at its far end are not counted."""
         self._first, self._last, self._count, self._size = array("q"), array("q"), array("q"), array("q")
@@ -93,7 +95,7 @@ class Rows:
         return self._prune(before, log) if log.first_seq > before.first_seq else 0
 
     def _shows(self, row: LogRow) -> bool:
-        return (self.unfolded or row.direction != "log") and self.choose(row)
+        return (row.direction != "log" or self.unfolded or self.records_wanted) and self.choose(row)
 
     def find(self, row: LogRow, log: EventLog) -> int | None:
         """The line that holds a row, or None where it is filtered out or gone."""

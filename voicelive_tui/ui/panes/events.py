@@ -218,6 +218,7 @@ once more shows everything.
             return
         self.query_text = text.strip()
         self.view.rows.choose = choose
+        self.view.rows.records_wanted = "dir:log" in self.query_text.split()
         self._build()
 
     def toggle_unfolded(self) -> None:

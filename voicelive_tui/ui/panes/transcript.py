@@ -16,8 +16,6 @@ from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, Wrapping, visible, wrap
 
-SHOWN, DROPPED = 1_000, 100
-"""Entries that are shown at least; beyond that the oldest are left out, so many at once."""
 KEPT = 2_000
 """Lines that are kept at most: those of the entries looked at last."""
 
@@ -72,7 +70,7 @@ class TranscriptView(ScrollList):
         super().__init__(id="transcript-view")
         self.entries: tuple[Entry, ...] = ()
         self.left_out = 0
-        """Entries before these, too old to be shown."""
+        """See `SessionState.left_out`."""
         self.matches: list[int] = []
         self._placed: list[_Placed] = []
         self._tops: list[int] = [0]
@@ -117,16 +115,15 @@ class TranscriptView(ScrollList):
 
     def show(self, session: SessionState, reading: Reading, origin: float) -> None:
         """Bring the places of the entries up to date; those before the first that changed keep theirs."""
-        left_out = max(len(session.transcript) - SHOWN, 0) // DROPPED * DROPPED
-        moved, self.left_out = left_out - self.left_out, left_out
+        moved, self.left_out = session.left_out - self.left_out, session.left_out
         gone = self.top_of(moved) if moved > 0 else 0
-        self.matches = [at - moved for at in self.matches if at >= moved]
-        before, self.entries = self.entries, session.transcript[left_out:]
+        self.matches = [at - moved for at in self.matches if 0 <= moved <= at]
+        before, self.entries = self.entries, session.transcript
         self._keep_cursor(before, moved)
         if session.turns is not self._placed_for[-1]:
             self._turn_of = {turn.response_id: turn for turn in session.turns if turn.response_id}
             self._scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
-        placed_for = (self.size.width, origin, left_out, session.turns)
+        placed_for = (self.size.width, origin, self.left_out, session.turns)
         start = self._unchanged(before) if placed_for == self._placed_for else 0
         if placed_for[:2] != self._placed_for[:2]:
             self._placed.clear()
@@ -229,7 +226,7 @@ Under each answer: the time from your last word to its first sound, and its part
         first = session.transcript[0].at if session.transcript else 0.0
         self.view.show(session, self.reading, session.connection.started_at or first)
         if self.view.following:
-            self._seen = len(session.transcript)
+            self._seen = session.left_out + len(session.transcript)
 
     def watch_reading(self, old: Reading, new: Reading) -> None:
         """More was heard: words change their tone."""
@@ -248,7 +245,7 @@ Under each answer: the time from your last word to its first sound, and its part
             at = view.matches.index(view.cursor) + 1 if view.cursor in view.matches else 0
             spans.append((f"“{visible(self._query)}” {at} of {len(view.matches)}  ", "accent"))
         if view.left_out:
-            spans.append((f"{view.left_out:,} older ones are not shown  ", "dim"))
+            spans.append((f"{view.left_out:,} older ones are gone  ", "dim"))
         new = view.left_out + len(view.entries) - self._seen
         if not view.following and new > 0:
             spans.append((f"↓ {new} new below  ", "warn"))
