@@ -26,9 +26,10 @@ from voicelive_tui import __version__, config, credentials, fronts, logs, startu
 from voicelive_tui.audio.native import native_stderr_to
 from voicelive_tui.config import ConfigError, Settings
 from voicelive_tui.fronts import FAILED, INTERRUPTED
-from voicelive_tui.session.state import SessionState
 
 if TYPE_CHECKING:
+    from voicelive_tui.session.state import SessionState
+
     Front = Callable[[Settings, fronts.Joining], Coroutine[Any, Any, tuple[int, SessionState]]]
 
 USAGE = 2

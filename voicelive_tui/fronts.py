@@ -17,11 +17,11 @@ import click
 
 from voicelive_tui import config, startup
 from voicelive_tui.config import ConfigError, Settings
-from voicelive_tui.session.state import SessionState
 
 if TYPE_CHECKING:
     from voicelive_tui.live import LiveSession
     from voicelive_tui.realtime import Policy
+    from voicelive_tui.session.state import SessionState
     from voicelive_tui.ui.app import VoiceLiveApp
 
     Joining = AbstractAsyncContextManager[LiveSession]
@@ -55,7 +55,7 @@ def _on_signals(end: Callable[[int], object]) -> None:
         loop.add_signal_handler(number, told, number, status)
 
 
-async def dashboard(settings: Settings, joining: "Joining") -> tuple[int, SessionState]:
+async def dashboard(settings: Settings, joining: "Joining") -> "tuple[int, SessionState]":
     """Hold a conversation in the dashboard: the exit status, and the state at the end.
 
     Raises:
@@ -111,7 +111,7 @@ async def _collect_garbage(timing: "Policy", late: "startup.LateSession") -> Non
             timing.young()
 
 
-async def console(_settings: Settings, joining: "Joining", *, as_json: bool) -> tuple[int, SessionState]:
+async def console(_settings: Settings, joining: "Joining", *, as_json: bool) -> "tuple[int, SessionState]":
     """Hold a conversation in lines of text: the exit status, and the state at the end."""
     from voicelive_tui.console import hold_conversation  # noqa: PLC0415
 
@@ -136,7 +136,7 @@ async def console(_settings: Settings, joining: "Joining", *, as_json: bool) -> 
             return FAILED, live.state
 
 
-def summary(state: SessionState, log_path: Path) -> str:
+def summary(state: "SessionState", log_path: Path) -> str:
     """What stays in the scrollback: length, turns, tokens, why it ended, and where the log is."""
     from voicelive_tui.console import printable  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """Joining the parts: the loopback service and its caller where they are wanted, credentials, and the session.
 
-Nothing heavy is imported at the top, so that the dashboard's first screen is up before the SDK, numpy and the rest are
-there: `LateSession` stands in the session's place until then.
+Nothing heavy is imported at the top, so that the dashboard's first screen is up before the SDK, numpy, the session and
+the rest are there: `LateSession` stands in the session's place until then.
 """
 
 import asyncio
@@ -18,12 +18,11 @@ import msgspec
 
 from voicelive_tui import credentials, logs
 from voicelive_tui.config import Settings
-from voicelive_tui.session.inputs import ConnectFailed, Input, LogRecord
-from voicelive_tui.session.reducer import reduce
-from voicelive_tui.session.state import DeviceChoice, Reading, SessionState
 
 if TYPE_CHECKING:
     from voicelive_tui.live import LiveSession
+    from voicelive_tui.session.inputs import Input
+    from voicelive_tui.session.state import DeviceChoice, Reading, SessionState
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +96,8 @@ async def _demo_caller(settings: Settings) -> Any:
 @contextlib.contextmanager
 def _log_into(live: "LiveSession", settings: Settings) -> Iterator[None]:
     """Let log records join the event log, whichever thread they come from."""
+    from voicelive_tui.session.inputs import LogRecord  # noqa: PLC0415
+
     loop = asyncio.get_running_loop()
 
     def listener(severity: logs.Severity, logger: str, text: str) -> None:
@@ -120,20 +121,28 @@ class LateSession:
 
     def __init__(self, joining: AbstractAsyncContextManager["LiveSession"]) -> None:
         self._joining = joining
-        self._nothing = SessionState()
+        self._nothing: SessionState | None = None
         self._running: asyncio.Task[None] | None = None
         self.live: LiveSession | None = None
 
     @property
-    def state(self) -> SessionState:
+    def state(self) -> "SessionState":
         """As `LiveSession.state`."""
-        return self.live.state if self.live else self._nothing
+        if self.live:
+            return self.live.state
+        if self._nothing is None:
+            from voicelive_tui.session.state import SessionState  # noqa: PLC0415
 
-    def reading(self) -> Reading:
+            self._nothing = SessionState()
+        return self._nothing
+
+    def reading(self) -> "Reading":
         """As `LiveSession.reading`."""
+        from voicelive_tui.session.state import Reading  # noqa: PLC0415
+
         return self.live.reading() if self.live else Reading()
 
-    def apply(self, event: Input) -> None:
+    def apply(self, event: "Input") -> None:
         """As `LiveSession.apply`; with no session yet, no key has anything to act on."""
         if self.live:
             self.live.apply(event)
@@ -148,6 +157,9 @@ class LateSession:
             async with self._joining as self.live:
                 await self.live.run()
         except Exception as problem:  # a defect of the program: told in a sentence, with the traceback in the log
+            from voicelive_tui.session.inputs import ConnectFailed  # noqa: PLC0415
+            from voicelive_tui.session.reducer import reduce  # noqa: PLC0415
+
             log.exception("the session broke down")
             sentence = f"the program has a defect ({type(problem).__name__}: {problem}); the log file tells more"
             self._nothing, _ = reduce(ConnectFailed(sentence), self.state, time.monotonic())
@@ -162,7 +174,7 @@ class LateSession:
         if self._running:
             await asyncio.wait([self._running])
 
-    async def devices(self) -> list[DeviceChoice]:
+    async def devices(self) -> "list[DeviceChoice]":
         """As `LiveSession.devices`."""
         return await self.live.devices() if self.live else []
 

@@ -27,6 +27,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import pyte
 
 from tests.benchmarks.bench_audio_realtime import damage, noise
 from tests.benchmarks.bench_ui import percentile, press_keys
@@ -168,6 +169,20 @@ def unheard(endpoint: str, bed: SoundBed, sound: bytes | None) -> Iterator[Termi
             yield terminal
 
 
+def screen(terminal: Terminal) -> str:
+    """What stands on the terminal, of which only the bytes were kept."""
+    drawn = pyte.Screen(terminal.screen.columns, terminal.screen.lines)
+    pyte.ByteStream(drawn).feed(bytes(terminal.received))
+    return "\n".join(drawn.display)
+
+
+def counted(pattern: str, shown: str) -> int:
+    """The number that a pattern finds on the screen."""
+    found = re.search(pattern, shown)
+    assert found, f"no {pattern} in\n{shown}"
+    return int(found[1].replace(",", ""))
+
+
 def processor_seconds(pid: int) -> float:
     """User and system time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -246,11 +261,10 @@ def flood_beside_sound(bed: SoundBed, seconds: float) -> dict[str, float]:
     found: dict[str, float] = {}
     with bed.recording() as recording, program(flood.endpoint, bed) as terminal:
         over = threading.Event()
-        ended: list[float] = []
+        ended: list[tuple[int, float]] = []
 
         def wait() -> None:
-            flood.sent()
-            ended.append(time.monotonic())
+            ended.append((flood.sent(), time.monotonic()))
             over.set()
 
         threading.Thread(target=wait, daemon=True).start()
@@ -262,10 +276,16 @@ def flood_beside_sound(bed: SoundBed, seconds: float) -> dict[str, float]:
         while b"flood.over" not in terminal.received[-20_000:] and time.monotonic() < began + 3 * seconds:
             terminal.read_some(0.01)
         assert over.wait(5)
-        found["behind_ms"] = max(time.monotonic() - ended[0], 0) * 1000
+        count, ended_at = ended[0]
+        found["behind_ms"] = max(time.monotonic() - ended_at, 0) * 1000
         terminal.read(3)
-        told = re.findall(rb"underflows (\d+)", bytes(terminal.received))
-        found["underflows"] = float(told[-1]) if told else 0.0
+        for key in "1z":  # the session pane alone
+            terminal.write(key)
+            terminal.read(1)
+        shown = screen(terminal)
+        found["underflows"] = counted(r"underflows ([\d,]+)", shown)
+        # And the session's two events, and the one that tells of the end.
+        found["events_lost"] = count + 3 - counted(r"events +sent [\d,]+  received ([\d,]+)", shown)
         found["key_p95_ms"] = percentile(delays, 0.95)
     found["lost"], found["inserted"] = damage(sent[faded:], recording.samples)
     flood.end()
@@ -335,6 +355,7 @@ def main() -> int:
         tell("flood: CPU of one core", found["cpu"], "%")
         tell("flood: a key is answered, 95th percentile", found["key_p95_ms"], "ms", 100)
         tell("flood: last event drawn after it was sent", found["behind_ms"], "ms")
+        tell("flood: events sent and not counted on the screen", found["events_lost"], "", 0)
         tell("flood: samples of the answer lost", found["lost"], "", 0)
         tell("flood: samples put in between", found["inserted"], "", 0)
         tell("flood: underflows", found["underflows"], "", 0)

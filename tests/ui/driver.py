@@ -1,10 +1,9 @@
 """The dashboard alone in a terminal: `python -m tests.ui.driver SCENE [--lean] [--theme NAME]`.
 
 The shell is a stand-in that plays a scripted conversation through the real reducer by the wall clock; its levels are
-simulated. No network, no sound. Scenes: `talk`, `idle`, `flood` (2,000 events a second), `hostile`, `empty` (a plain
-Textual app with one static line, to compare with), `marks` (60 events a second, each with a mark of its own), `meter`
-(nothing but a level that jumps), `long` (550,000 events as fast as they are taken). With `--report PATH`, a JSON object
-with what was measured is written there at the end.
+simulated. No network, no sound. Scenes: `talk`, `idle`, `flood` (2,000 events a second), `hostile`, `marks` (60 events
+a second, each with a mark of its own), `meter` (nothing but a level that jumps), `long` (550,000 events as fast as they
+are taken). With `--report PATH`, a JSON object with what was measured is written there at the end.
 """
 
 import argparse
@@ -19,11 +18,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-STARTED = time.perf_counter()
-
-from textual.app import App, ComposeResult  # noqa: E402 - what it takes to load them is measured
-from textual.widgets import Static  # noqa: E402
 
 ANSWER = (
     "I heard you for three seconds. Your level was minus eighteen decibels with peaks at minus six and the noise "
@@ -273,23 +267,9 @@ def resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-class EmptyApp(App[None]):
-    """A plain Textual app, to compare with."""
-
-    def __init__(self, hook: Any) -> None:
-        super().__init__()
-        self._hook = hook
-
-    def compose(self) -> ComposeResult:
-        yield Static("nothing")
-
-    def on_mount(self) -> None:
-        self.call_after_refresh(self._hook)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("scene", choices=("talk", "idle", "flood", "hostile", "empty", "marks", "meter", "long"))
+    parser.add_argument("scene", choices=("talk", "idle", "flood", "hostile", "marks", "meter", "long"))
     parser.add_argument("--lean", action="store_true")
     parser.add_argument("--theme", default="voicelive-dark")
     parser.add_argument("--seconds", type=float, default=math.inf)
@@ -301,27 +281,11 @@ def main() -> None:
         assert os.environ.get("TEXTUAL_COLOR_SYSTEM") == "256"
     measured: dict[str, Any] = {}
 
-    def painted() -> None:
-        measured["first_paint_s"] = time.perf_counter() - STARTED
+    from tests.ui.fake import FakeUi
+    from voicelive_tui.ui.app import VoiceLiveApp
 
-    live: ScriptedLive | None = None
-    if options.scene == "empty":
-        app: App[None] = EmptyApp(painted)
-    else:
-        from tests.ui.fake import FakeUi
-        from voicelive_tui.ui.app import VoiceLiveApp
-
-        live = ScriptedLive(options.scene)
-
-        class TimedApp(VoiceLiveApp):
-            def on_mount(self) -> None:
-                # Textual calls the handlers of all classes: the base's own comes after this one.
-                self.call_after_refresh(painted)
-
-        def stands() -> None:
-            measured["dashboard_s"] = time.perf_counter() - STARTED
-
-        app = TimedApp(live, FakeUi(options.theme, options.lean), {}, stands)  # type: ignore[arg-type]
+    live = ScriptedLive(options.scene)
+    app = VoiceLiveApp(live, FakeUi(options.theme, options.lean), {})  # type: ignore[arg-type]
 
     async def run() -> None:
         task = asyncio.create_task(app.run_async())
@@ -330,11 +294,7 @@ def main() -> None:
         await asyncio.wait([task], timeout=None if options.seconds == math.inf else options.seconds - options.settle)
         measured["cpu_percent"] = (time.process_time() - used) / (time.monotonic() - began) * 100
         measured["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        if live is not None:
-            measured.update(
-                live.measured
-                | {"received": live.state.counts.events_in, "sent": live.flooded, "elapsed_s": live.flooded_s}
-            )
+        measured.update(live.measured | {"sent": live.flooded, "elapsed_s": live.flooded_s})
         if not task.done():
             app.exit()
         await task

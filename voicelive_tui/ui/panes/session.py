@@ -147,6 +147,7 @@ def counts(session: SessionState) -> list[Line]:
             (f"  interruptions {count.interruptions}", "text"),
             (f"  errors {count.errors}", "bad" if count.errors else "text"),
         ),
+        (*_label("events"), (f"sent {count.events_out:,}  received {count.events_in:,}", "text")),
         (
             *_label("audio"),
             (f"sent {clock(count.audio_out_ms / 1000)}  received {clock(count.audio_in_ms / 1000)}", "text"),
