@@ -1,3 +1,4 @@
+import asyncio
 import os
 import time
 from dataclasses import replace
@@ -10,7 +11,7 @@ from textual import events
 
 from tests import states
 from tests.ui.fake import FakeLive, FakeUi
-from tests.ui.screens import screen_text
+from tests.ui.screens import screen_styles, screen_text
 from voicelive_tui.audio.backends import AudioError
 from voicelive_tui.session.inputs import (
     InterruptPressed,
@@ -51,7 +52,7 @@ async def settled(pilot):
 @pytest.mark.parametrize("name", sorted(states.NAMED))
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_snapshot(name, size, monkeypatch):
-    """The named states at three sizes, compared with tests/ui/snapshots; UPDATE_SNAPSHOTS=1 writes them."""
+    """The words of the named states at three sizes."""
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
     monkeypatch.setattr("voicelive_tui.ui.panes.session.monotonic", lambda: states.START + 100)
     state = states.NAMED[name]
@@ -59,12 +60,61 @@ async def test_snapshot(name, size, monkeypatch):
     app = app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
-        shown = screen_text(app) + "\n"
-    path = SNAPSHOTS / f"{name}_{size[0]}x{size[1]}.txt"
+        compare(screen_text(app), f"{name}_{size[0]}x{size[1]}.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "theme"),
+    [*((name, "voicelive-dark") for name in sorted(states.NAMED)), ("interrupted", "ansi-dark"), ("speaking", "none")],
+)
+async def test_styles(name, theme, monkeypatch):
+    """The colours of the named states, compared like their words; "none" is NO_COLOR."""
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    monkeypatch.setattr("voicelive_tui.ui.panes.session.monotonic", lambda: states.START + 100)
+    if theme == "none":
+        monkeypatch.setenv("NO_COLOR", "1")
+    state = states.NAMED[name]
+    state = replace(state, connection=replace(state.connection, started_at=0.0))  # no clock
+    app = app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())
+    if theme != "none":
+        app.theme = theme
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        compare(screen_styles(app), f"{name}_{theme}.styles.txt")
+
+
+async def looks_at_the_sound(*, lean):
+    """How often the dashboard looks at the levels in a second and a half."""
+    app = app_of(states.SPEAKING, states.SPEAKING_READING, lean=lean)
+    looks = 0
+    reading = app.live.reading
+
+    def counted():
+        nonlocal looks
+        looks += 1
+        return reading()
+
+    app.live.reading = counted
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        looks = 0
+        await asyncio.sleep(1.5)
+        return looks
+
+
+async def test_a_lean_screen_looks_seldomer():
+    lean = await looks_at_the_sound(lean=True)
+    assert 1 <= lean <= 4  # every 0.6 s
+    assert await looks_at_the_sound(lean=False) > 2 * lean  # 30 where the machine keeps up
+
+
+def compare(shown, file):
+    """With what is in tests/ui/snapshots; UPDATE_SNAPSHOTS=1 writes it."""
+    path = SNAPSHOTS / file
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.parent.mkdir(exist_ok=True)
-        path.write_text(shown)
-    assert shown == path.read_text()
+        path.write_text(shown + "\n")
+    assert shown + "\n" == path.read_text()
 
 
 @pytest.mark.parametrize(
