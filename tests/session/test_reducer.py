@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, answer, ready, sent
 from tests.session.test_events import JSON
-from voicelive_tui.session import effects, inputs
+from voicelive_tui.session import effects, inputs, transcript
 from voicelive_tui.session.reducer import reduce
 from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
 
@@ -225,3 +225,31 @@ def test_client_events_are_logged_with_their_bytes_in_place_of_the_sound() -> No
     assert (row.direction, row.type, row.size) == ("out", "input_audio_buffer.append", 1440)
     assert json.loads(row.text) == {"type": "input_audio_buffer.append", "audio": {"bytes": 1440}}
     assert fold.state.counts.audio_out_ms == 30
+
+
+def test_errors_are_counted_as_the_log_has_them_and_a_bad_message_stays_pinned() -> None:
+    fold = ready()
+    fold.feed(inputs.BadFrame("no JSON"), {"type": "error", "error": {"message": "Oh.", "code": "oh"}})
+    fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "failed"}})
+    fold.feed(inputs.Disconnected(1011, "the connection ended (code 1011)"))
+    rows = [row.type for row in fold.state.log.since(0) if row.severity == "error"]
+    assert rows == ["bad frame", "error", "response.done", "disconnected"]
+    assert fold.state.counts.errors == len(rows)
+    assert fold.state.problems[0].text == "no JSON"
+    bad = fold.state.log.row(fold.state.problems[0].seq)
+    assert bad is not None
+    assert bad.type == "bad frame"
+
+
+def test_entries_too_old_to_be_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcript, "LIMIT", 20)
+    fold = ready()
+    for number in range(23):
+        fold.feed({"type": "input_audio_buffer.committed", "item_id": f"item_{number}"})
+        item = {"id": f"item_{number}", "type": "message", "role": "user", "content": []}
+        fold.feed({"type": "conversation.item.created", "item": item})
+    kept = [entry.item_id for entry in fold.state.transcript]
+    assert fold.state.left_out == 4  # a tenth of 21, twice
+    assert kept == [f"item_{number}" for number in range(4, 23)]
+    fold.feed(CONNECTING)
+    assert (fold.state.left_out, fold.state.transcript) == (0, ())

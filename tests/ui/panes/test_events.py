@@ -136,6 +136,22 @@ def _rows(pane):
     return [pane.view.row_at(index) for index in range(pane.view.count)]
 
 
+async def test_log_records_are_shown_when_they_are_asked_for():
+    pane = EventsPane()
+    session = replace(states.SPEAKING, log=states.SPEAKING.log.append(9.0, "log", "azure.core", "a record"))
+    async with PaneApp(pane).run_test(size=(120, 24)) as pilot:
+        pane.session = session
+        await pilot.pause()
+        assert "a record" not in screen_text(pilot.app)
+        pane.query_changed("dir:log")
+        await pilot.pause()
+        assert "a record" in screen_text(pilot.app)
+        assert f"1 of {len(session.log)}" in screen_text(pilot.app)
+        pane.query_changed("record")
+        await pilot.pause()
+        assert "a record" not in screen_text(pilot.app)
+
+
 async def test_an_event_opens_as_a_tree_beside_the_list():
     pane = EventsPane()
     app = PaneApp(pane)
