@@ -6,7 +6,8 @@ It takes three minutes with the default of 15 SECONDS a scene; 60 is what the ta
 
 Each scene runs in a pseudo-terminal of 120x40 for SECONDS after it has settled, with the conversation of
 `tests/ui/driver.py` behind it: the real reducer, no sound device, no network, levels that are simulated. CPU includes
-that conversation's own: 0.8 % in the idle scene. Figures of one run are to be compared with each other; the targets
+that conversation's own. In the idle scene that is 25 chunks a second of a silent microphone, 0.8 %: what the program
+costs without sound devices is measured by `bench_program.py`. Figures of one run are to be compared with each other; the targets
 stand beside them. Exit status 1 where one is missed.
 """
 
@@ -155,12 +156,15 @@ def main() -> int:
     for name, options, most_bytes, most_cpu in (
         ("talk", (), 5000, 10.0),
         ("talk", ("--lean",), 1000, 10.0),
-        ("idle", (), 100, 1.5),
+        ("idle", (), 100, None),
     ):
         found = scene(name, seconds, *options, settle=SETTLE if name == "idle" else QUICK_SETTLE)
         label = " ".join((name, *options))
         tell(f"{label}: to the terminal", found["bytes_per_s"], most_bytes, "B/s")
-        tell(f"{label}: CPU of one core", found["cpu_percent"], most_cpu, "%")
+        if most_cpu is None:
+            print(f"{f'{label}: CPU of one core':48} {found['cpu_percent']:10.2f} %")
+        else:
+            tell(f"{label}: CPU of one core", found["cpu_percent"], most_cpu, "%")
     found = scene("marks", min(seconds, 15.0), watch=see_marks, settle=QUICK_SETTLE)
     delays = [(at - found["marks"][mark]) * 1000 for mark, at in found["seen"].items()]
     tell(f"wire to pixel at 60 events/s, p95 of {len(delays)}", percentile(delays, 0.95), 80, "ms")
