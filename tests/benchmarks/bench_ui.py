@@ -7,8 +7,8 @@ It takes three minutes with the default of 15 SECONDS a scene; 60 is what the ta
 Each scene runs in a pseudo-terminal of 120x40 for SECONDS after it has settled, with the conversation of
 `tests/ui/driver.py` behind it: the real reducer, no sound device, no network, levels that are simulated. CPU includes
 that conversation's own. In the idle scene that is 25 chunks a second of a silent microphone, 0.8 %: what the program
-costs without sound devices is measured by `bench_program.py`. Figures of one run are to be compared with each other; the targets
-stand beside them. Exit status 1 where one is missed.
+costs without sound devices is measured by `bench_program.py`. Figures of one run are to be compared with each other;
+the targets stand beside them. Exit status 1 where one is missed.
 """
 
 import json
