@@ -68,3 +68,15 @@ def test_garbage_is_collected_when_the_policy_says_so_and_not_before():
         assert references[1]() is not None
         policy.full()
         assert references[1]() is None
+
+
+def test_whether_much_is_young_decides_how_soon_to_collect():
+    with realtime.policy() as policy:
+        policy.settle()
+        policy.young()
+        assert not policy.much_is_young()
+        lists = [[] for _ in range(2 * realtime.MUCH)]
+        assert policy.much_is_young()
+        assert len(lists) == 2 * realtime.MUCH
+        policy.young()
+        assert not policy.much_is_young()

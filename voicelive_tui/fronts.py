@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 FAILED, INTERRUPTED = 1, 130
 """Exit statuses; 0 is for what ended as asked."""
 
-YOUNG_COLLECTION_SECONDS, FULL_COLLECTION_SECONDS = 0.1, 5.0
-"""Between young garbage collections, which are short; and between full ones, which wait for a silent moment."""
+YOUNG_COLLECTION_SECONDS, SPARSE_COLLECTION_SECONDS, FULL_COLLECTION_SECONDS = 0.1, 0.5, 5.0
+"""Between young garbage collections, which are short; the same where little is made, for each look wakes a processor;
+and between full ones, which wait for a silent moment."""
 
 ENDINGS = ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, INTERRUPTED))
 """SIGTERM and SIGHUP end as asked, SIGINT with its own status."""
@@ -97,9 +98,10 @@ def _demand_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:
 
 async def _collect_garbage(timing: "Policy", late: "startup.LateSession") -> None:
     """The collector's work, at moments that sound does not notice; see `realtime.py`."""
-    settled, full_at = False, time.monotonic()
+    settled, full_at, pause = False, time.monotonic(), YOUNG_COLLECTION_SECONDS
     while True:
-        await asyncio.sleep(YOUNG_COLLECTION_SECONDS)
+        await asyncio.sleep(pause)
+        pause = YOUNG_COLLECTION_SECONDS if timing.much_is_young() else SPARSE_COLLECTION_SECONDS
         if not settled:
             if late.state.connection.session_id:  # all modules are loaded now
                 timing.settle()

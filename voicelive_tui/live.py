@@ -4,8 +4,9 @@ Its tasks, all on one event loop:
 
 - `run` connects, and then receives: each server event passes the taps, then the reducer, then its effects are done.
 - the sender drains the outbox in order, so that a commit never overtakes an append.
-- housekeeping looks every 10 ms: whole microphone chunks go to the outbox, and what began or ended at the speaker
-  goes to the reducer. Without a microphone it rests until something happens.
+- housekeeping looks every 10 ms, and less often where nothing can have come yet: whole microphone chunks go to the
+  outbox, and what began or ended at the speaker goes to the reducer. Without a microphone it rests until something
+  happens.
 - the watch notices streams of sound that stall.
 
 `state` is replaced here and nowhere else. Whoever wants to know looks at it; nobody is called for drawing.
@@ -35,9 +36,11 @@ from voicelive_tui.sound import Sound, off_loop
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS, IDLE_LOOK_SECONDS = 0.010, 0.020
-"""How often captured sound and the speaker's progress are looked at; seldomer while neither side speaks, for each look
-wakes a processor."""
+LOOK_SECONDS = 0.010
+"""How often captured sound and the speaker's progress are looked at, where news may be there; each look wakes a
+processor."""
+NATIVE_SECONDS = 1.0
+"""How often the messages of C libraries are counted, for which their file is read."""
 OUTBOX_LIMIT_MS = 500.0
 """Captured sound that may wait for the network; beyond it the oldest is dropped, and said so."""
 CLOSE_LIMIT = 5.0
@@ -79,7 +82,8 @@ class LiveSession:
         self._credential_kind = credential_kind
         self._demo = demo
         self._caller = caller is not None
-        self._native_messages = native_messages
+        self._count_native = native_messages
+        self._native_messages, self._native_due = 0, 0.0
         self._connect = connect
         self._taps: list[Tap] = []
         self._connection: ServiceConnection | None = None
@@ -114,7 +118,9 @@ class LiveSession:
     def reading(self) -> Reading:
         """What the sound path shows at this moment; once a tick."""
         levels, counters = self.engine.levels(), self.engine.counters()
-        item = self.state.playing
+        item, now = self.state.playing, time.monotonic()
+        if now >= self._native_due:
+            self._native_messages, self._native_due = self._count_native(), now + NATIVE_SECONDS
         return Reading(
             capture=Meter(*levels.capture),
             playback=Meter(*levels.playback),
@@ -126,7 +132,7 @@ class LiveSession:
             dropped_ms=counters.dropped_ms + self._outbox_dropped_ms,
             underflows=counters.underflows,
             overflows=counters.overflows,
-            native_messages=self._native_messages(),
+            native_messages=self._native_messages,
             output_latency_ms=self.sound.output_latency_ms,
             stalled=tuple(sorted(self.sound.stalled)),
         )
@@ -290,14 +296,18 @@ class LiveSession:
             self.apply(inputs.Sent(event))
 
     async def _keep_house(self) -> None:
+        pause = LOOK_SECONDS
         while True:
             idle = self.state.activity is Activity.READY and not self.engine.playing
             if idle and not self.sound.input_open:
                 self._happened.clear()
                 await self._happened.wait()
             else:
-                await asyncio.sleep(IDLE_LOOK_SECONDS if idle else LOOK_SECONDS)
+                await asyncio.sleep(pause)
+            pause = LOOK_SECONDS
             while chunk := self.engine.chunk():
+                # Its end is up to a look ago, so the next one is not complete before this.
+                pause = self.engine.chunk_ms / 1000 - LOOK_SECONDS
                 if self.state.microphone.sending and self._connection is not None:
                     self._post(chunk)
             for event in self.engine.events():

@@ -12,6 +12,7 @@ So: once the first screen is up, collect, freeze what is there (it will not be g
 collector off; collect what is young often, and everything only while nothing is played. Often, because a collection
 takes as long as there is to look at: once a second it held a busy Textual app for 29 ms (75 at most) beside which the
 speaker was damaged; ten times a second for 1 ms (18 at most), and every fifth time 4 to 8 ms for what had survived.
+Where little is made twice a second is enough.
 ``tests/benchmarks/bench_audio_realtime.py`` measures it, with the defaults beside it.
 """
 
@@ -23,7 +24,8 @@ from contextlib import contextmanager
 SWITCH_INTERVAL = 0.001
 """Seconds after which a busy thread is asked for the interpreter."""
 
-
+MUCH = 700
+"""Objects; Python's own threshold for a young collection."""
 SURVIVORS_EVERY = 5
 """Of so many young collections one also looks at the survivors of the others."""
 
@@ -40,8 +42,12 @@ class Policy:
         gc.freeze()
         gc.disable()
 
+    def much_is_young(self) -> bool:
+        """Whether so much was made since the last collection that the next should come sooner."""
+        return gc.get_count()[0] > MUCH
+
     def young(self) -> None:
-        """Ten to twenty times a second: what is young, and every fifth time what survived that."""
+        """Two to ten times a second: what is young, and every fifth time what survived that."""
         self._calls += 1
         gc.collect(0 if self._calls % SURVIVORS_EVERY else 1)
 

@@ -138,9 +138,11 @@ class LateSession:
 
     def reading(self) -> "Reading":
         """As `LiveSession.reading`."""
+        if self.live:
+            return self.live.reading()
         from voicelive_tui.session.state import Reading  # noqa: PLC0415
 
-        return self.live.reading() if self.live else Reading()
+        return Reading()
 
     def apply(self, event: "Input") -> None:
         """As `LiveSession.apply`; with no session yet, no key has anything to act on."""

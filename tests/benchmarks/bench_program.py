@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.bench_program [SECONDS]
 
-It takes six minutes with the default of 20 SECONDS a scene. The real program talks through the real SDK to a service
+It takes seven minutes with the default of 20 SECONDS a scene. The real program talks through the real SDK to a service
 in a process of its own: `voicelive-tui serve`, or where 2,000 events a second are wanted `Flood`. Its streams are
 PortAudio's on the virtual sound bed. The service's and the sound server's processor time is not counted. A canary notes
-how long the machine itself stalled. Exit status 1 where a target is missed.
+how long the machine itself stalled; `tests/ui/plain.py` is what Textual's own widgets take on the same machine. Exit
+status 1 where a target is missed.
 """
 
 import asyncio
@@ -344,6 +345,13 @@ def main() -> int:
                     a_second, percent = cost(terminal, seconds)
                 tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
                 tell(f"{name}: CPU of one core", percent, "%", most_cpu)
+            with Terminal("-m", "tests.ui.plain", width=120, height=40, emulate=False) as terminal:
+                terminal.read(3.0)
+                plain_a_second, plain_percent = cost(terminal, min(seconds, 10.0))
+            tell("a plain Textual screen: to the terminal", plain_a_second, "B/s")
+            tell("a plain Textual screen: CPU of one core", plain_percent, "%")
+            tell("  of its bytes, talking without sound devices takes", a_second / plain_a_second * 100, "%")
+            tell("  of its CPU", percent / plain_percent * 100, "%")
             with program(endpoint, bed, emulate=True) as terminal:
                 terminal.wait_for("mic LIVE", 20)
                 delays = [delay * 1000 for delay in MeterWatch(bed, terminal).run(max(seconds, 30.0))]

@@ -78,9 +78,9 @@ def level(pcm: bytes | memoryview) -> Level:
 
     A full-scale sine reads -3.0 dBFS RMS, a full-scale square wave 0.0. About 5 µs for 480 frames.
     """
-    x = samples(pcm).astype(np.float32)
-    if not x.size:
+    if len(pcm) < SAMPLE_WIDTH:  # nothing was heard, as most of the time
         return SILENCE
+    x = samples(pcm).astype(np.float32)
     return Level(_dbfs(math.sqrt(float(np.dot(x, x)) / x.size)), _dbfs(float(np.abs(x).max())))
 
 

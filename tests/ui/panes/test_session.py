@@ -3,13 +3,16 @@ from dataclasses import replace
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Link
+from voicelive_tui.session.state import Link, Reading
 from voicelive_tui.ui.panes.session import SessionPane
 
+QUIET = Reading()
 
-async def shown(session, size=(100, 45)):
+
+async def shown(session, size=(100, 45), reading=QUIET):
     pane = SessionPane()
     async with PaneApp(pane).run_test(size=size) as pilot:
+        pane.reading = reading
         pane.session = session
         await pilot.pause()
         return screen_text(pilot.app)
@@ -59,6 +62,11 @@ async def test_what_was_expressly_not_wanted_is_told_and_compared():
 async def test_a_model_other_than_asked_is_told():
     text = await shown(replace(states.IDLE, in_force={**states.IN_FORCE, "model": "gpt-4.1"}))
     assert "gpt-4.1 ≠ asked gpt-realtime" in text
+
+
+async def test_what_sound_libraries_printed_is_counted():
+    assert "printed by" not in await shown(states.IDLE)
+    assert "1 line printed by sound libraries" in await shown(states.IDLE, reading=Reading(native_messages=1))
 
 
 async def test_nothing_is_cut_in_a_narrow_pane():

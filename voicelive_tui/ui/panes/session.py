@@ -1,6 +1,7 @@
 """The session pane: delays, settings asked for and in force, counts, tokens and the connection."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
@@ -33,10 +34,11 @@ CLOSE_CODES = {
 }
 
 
-def folded(line: Line, width: int) -> list[Line]:
+@lru_cache(maxsize=100)
+def folded(line: Line, width: int) -> tuple[Line, ...]:
     """A line of the pane in pieces of at most `width` cells, all but the first under the label's right edge."""
     if width_of(line) <= width:
-        return [line]
+        return (line,)
     label, *spans = line
     room = width - LABEL - 1
     pieces: list[list[Span]] = [[label]]
@@ -49,7 +51,7 @@ def folded(line: Line, width: int) -> list[Line]:
                 piece = piece.lstrip() or piece  # noqa: PLW2901 - a line does not begin with a gap
             pieces[-1].append((piece, tone))
             used += width_of([(piece, tone)])
-    return [tuple(piece) for piece in pieces]
+    return tuple(tuple(piece) for piece in pieces)
 
 
 def settings(session: SessionState) -> list[Line]:
@@ -202,6 +204,8 @@ class SessionPane(Pane):
         "silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.",
         "≠ asked: the service has another setting in force than the one that was asked for.",
         "tokens come from response.done. Cached tokens are a part of the input tokens.",
+        "printed by sound libraries: what ALSA and PortAudio would have written over the screen; it is in the file "
+        "*.native.log beside the log file.",
     ))  # fmt: skip
 
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
@@ -219,7 +223,9 @@ class SessionPane(Pane):
         """Write the lines anew; only what changed is repainted."""
         view = self.query_one(SessionView)
         waiting = f" · buffered {duration(self.reading.buffered_ms)} · outbox {duration(self.reading.outbox_ms)}"
-        device: list[Line] = [(*_label("sound"), *health(session, self.reading), (waiting, "dim"))]
+        printed = self.reading.native_messages
+        native = f" · {printed:,} line{'s' if printed > 1 else ''} printed by sound libraries" if printed else ""
+        device: list[Line] = [(*_label("sound"), *health(session, self.reading), (waiting, "dim"), (native, "warn"))]
         blocks = (
             delays(session, view.size.width),
             settings(session),

@@ -134,6 +134,11 @@ class TranscriptView(ScrollList):
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
         self.items_changed()
 
+    def hears_more(self, reading: Reading) -> bool:
+        """Whether more words were heard than are shown as heard."""
+        placed = next((each for each in reversed(self._placed) if each.entry.item_id == reading.heard_item), None)
+        return placed is not None and heard_characters(placed.entry, reading) != placed.heard
+
     def _keep_cursor(self, before: tuple[Entry, ...], moved: int) -> None:
         """Let the cursor stay on its entry, also where another one was put above it."""
         if self.cursor is None or self.cursor >= len(before):
@@ -230,7 +235,7 @@ Under each answer: the time from your last word to its first sound, and its part
 
     def watch_reading(self, old: Reading, new: Reading) -> None:
         """More was heard: words change their tone."""
-        if self.is_mounted and (old.heard_item, old.heard_ms) != (new.heard_item, new.heard_ms):
+        if self.is_mounted and (old.heard_item != new.heard_item or self.view.hears_more(new)):
             self.show(self.session)
 
     def on_resize(self) -> None:
