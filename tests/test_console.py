@@ -517,9 +517,9 @@ def test_signals_end_it_in_order(tmp_path, number, status, as_json):
         out, err = program.communicate(timeout=20)
     assert (program.returncode, err) == (status, "")
     if as_json:
-        events = [json.loads(line)["event"] for line in [*lines, *out.splitlines()]]
-        assert events[-1]["type"] in {"disconnected", "capture_changed"}
-        assert {"code": 1000, "problem": "", "type": "disconnected"} in events
+        told = [json.loads(line) for line in [*lines, *out.splitlines()]]
+        end = [line["event"] for line in told].index({"code": 1000, "problem": "", "type": "disconnected"})
+        assert {line["dir"] for line in told[end:]} == {"local"}
     else:
         assert "closed with code 1000" in out.splitlines()[-1]
     assert "cleaned up" in (tmp_path / "state" / "voicelive-tui" / "voicelive-tui.log").read_text()
