@@ -125,7 +125,6 @@ _TURN_1 = Turn(
     first_audio_at=START + 6.21,
     heard_at=START + 6.29,
     done_at=START + 7.0,
-    status="completed",
 )
 _USER_1 = Entry("item_u1", "user", START + 3.4, "[speech, 2.4 s, -18 dBFS]", EntryStatus.DONE, done_at=START + 6.6)
 _ANSWER = (
@@ -176,7 +175,6 @@ _TURN_2 = replace(
     first_audio_at=START + 18.7,
     heard_at=START + 18.78,
     done_at=None,
-    status="",
 )
 _USER_2 = Entry(
     "item_u2", "user", START + 16.0, "Why is the second answer slower? 為什麼？", EntryStatus.DONE, done_at=START + 18.0
@@ -232,7 +230,6 @@ INTERRUPTED = replace(
         _TURN_1,
         replace(
             _TURN_2,
-            status="cancelled: turn_detected",
             interrupted_at=START + 22.9,
             silent_at=START + 22.912,
             unheard_ms=2900,

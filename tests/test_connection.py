@@ -426,9 +426,16 @@ NO_OBJECT = "a message arrived that is no readable JSON object, and was left out
 EMPTY = "an empty message arrived and was left out"
 
 
+def nested(depth: int) -> str:
+    """An object of arrays within one another."""
+    return '{"x": ' + "[" * depth + "]" * depth + "}"
+
+
 @pytest.mark.parametrize(
     "event",
     [
+        json.loads(nested(connection.DEEPEST - 1)),
+        {"many": [[]] * 1000},
         {"type": "session.created", "event_id": "e", "session": {"id": "s", "voice": {"name": "x"}, "new_field": [1]}},
         {"type": "conversation.item.done", "item": {"id": "i"}},
         {"type": "nobody.knows.this", "nested": {"deep": [None, 1.5, "😀"]}},
@@ -456,6 +463,8 @@ async def test_any_object_comes_out_as_it_came_in(event):
         ("5", NO_OBJECT),
         ('"x"', NO_OBJECT),
         ("[" * 100_000, NO_OBJECT),
+        (nested(970), NO_OBJECT),
+        (nested(connection.DEEPEST), NO_OBJECT),
         ('{"n": ' + "9" * 5000 + "}", NO_OBJECT),
         (b"\xff\xfe", NO_OBJECT),
         ("", EMPTY),

@@ -43,6 +43,9 @@ BIGGEST_MESSAGE = 64 * 1024 * 1024
 BAD_FRAMES_LIMIT = 100
 """Unreadable messages in a row after which the other end is taken not to be Voice Live."""
 
+DEEPEST = 200
+"""Objects and arrays within one another; Python's own limit lies near 1,000 and would be met wherever it is read."""
+
 TOKEN_SCOPE = "https://ai.azure.com/.default"  # noqa: S105 - a scope, not a secret
 
 CLOSE_CODES = {
@@ -153,7 +156,7 @@ class ServiceConnection:
             event = json.loads(raw.decode())
         except (ValueError, RecursionError):
             event = None
-        if not isinstance(event, dict):
+        if not isinstance(event, dict) or (raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_too_deep(event)):
             raise self._bad("a message arrived that is no readable JSON object, and was left out")
         self._bad_in_a_row = 0
         return event
@@ -192,6 +195,16 @@ class ServiceConnection:
 
     def _is_closed(self) -> bool:
         return self._closing or bool(getattr(getattr(self._sdk, "_connection", None), "closed", True))
+
+
+def _is_too_deep(event: dict[str, Any]) -> bool:
+    level: list[Any] = [event]
+    for _ in range(DEEPEST):
+        values = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [inner for value in values for inner in value if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 @types.coroutine

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.010
 """How often captured sound and the speaker's progress are looked at, where news may be there; each look wakes a
 processor."""
+LONGEST_LOOK_SECONDS = 0.030
+"""For the speaker's progress is not to be told much later than it happens."""
 NATIVE_SECONDS = 1.0
 """How often the messages of C libraries are counted, for which their file is read."""
 OUTBOX_LIMIT_MS = 500.0
@@ -306,8 +308,8 @@ class LiveSession:
                 await asyncio.sleep(pause)
             pause = LOOK_SECONDS
             while chunk := self.engine.chunk():
-                # Its end is up to a look ago, so the next one is not complete before this.
-                pause = self.engine.chunk_ms / 1000 - LOOK_SECONDS
+                # It was complete a look ago at most, so the next one is not before this.
+                pause = min(self.engine.chunk_ms / 1000 - LOOK_SECONDS, LONGEST_LOOK_SECONDS)
                 if self.state.microphone.sending and self._connection is not None:
                     self._post(chunk)
             for event in self.engine.events():

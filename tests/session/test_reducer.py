@@ -208,8 +208,8 @@ def test_what_had_come_of_an_answer_when_the_link_was_lost_is_heard_to_its_end()
 @pytest.mark.parametrize(
     ("end", "status", "note"),
     [
-        (inputs.Disconnected(1011, "internal error"), EntryStatus.FAILED, "the connection ended before the answer"),
-        (inputs.Disconnected(1000, ""), EntryStatus.FAILED, "the connection ended before the answer"),
+        (inputs.Disconnected(1011, "internal error"), EntryStatus.FAILED, "the connection ended before the rest"),
+        (inputs.Disconnected(1000, ""), EntryStatus.FAILED, "the connection ended before the rest"),
     ],
 )
 def test_an_answer_that_the_end_of_the_link_cut_short_says_so(end, status: EntryStatus, note: str) -> None:
@@ -253,3 +253,41 @@ def test_entries_too_old_to_be_kept_are_counted(monkeypatch: pytest.MonkeyPatch)
     assert kept == [f"item_{number}" for number in range(4, 23)]
     fold.feed(CONNECTING)
     assert (fold.state.left_out, fold.state.transcript) == (0, ())
+
+
+def test_where_nobody_is_connected_nobody_is_waited_for() -> None:
+    fold = ready()
+    fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_u"})
+    assert fold.state.activity is Activity.LISTENING
+    fold.feed(inputs.Disconnected(1006, "the connection was lost"))
+    assert fold.state.activity is Activity.READY
+    entry = fold.state.entry("item_u")
+    assert entry is not None
+    assert (entry.status, entry.note) == (EntryStatus.FAILED, "the connection ended before the rest")
+
+
+@pytest.mark.parametrize("end", [inputs.InterruptPressed(), {"type": "error", "error": {"message": "no model"}}])
+def test_an_answer_that_will_not_come_is_not_waited_for(end: Any) -> None:
+    fold = ready()
+    fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_u"})
+    fold.feed({"type": "input_audio_buffer.speech_stopped", "item_id": "item_u"})
+    assert fold.state.activity is Activity.THINKING
+    fold.feed(end)
+    assert fold.state.activity is Activity.READY
+
+
+def test_a_key_that_does_nothing_is_told_why() -> None:
+    fold = Fold()
+    fold.feed(inputs.TextTyped("hello"), inputs.TalkPressed())
+    rows = list(fold.state.log.since(0))
+    assert [(row.direction, row.severity) for row in rows] == [("local", "warning")] * 2
+    assert all(row.text.startswith("not connected") for row in rows)
+
+
+def test_a_message_of_a_megabyte_is_said_in_short_and_logged_whole() -> None:
+    fold = ready()
+    fold.feed({"type": "error", "error": {"message": "x" * 1_000_000, "code": "y" * 1_000_000}})
+    assert len(fold.state.problems[-1].text) < 1_200
+    row = fold.state.log.row(fold.state.log.next_seq - 1)
+    assert row is not None
+    assert len(row.text) > 2_000_000

@@ -3,7 +3,7 @@
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, ready
 from voicelive_tui.session import inputs, turns
-from voicelive_tui.session.state import SessionState, Usage
+from voicelive_tui.session.state import SessionState, Turn, Usage
 
 
 def test_every_moment_of_a_spoken_turn_is_kept_once() -> None:
@@ -28,7 +28,7 @@ def test_every_moment_of_a_spoken_turn_is_kept_once() -> None:
     ]
     assert None not in moments
     assert moments == sorted(moments)  # type: ignore[type-var]
-    assert (turn.number, turn.response_id, turn.status) == (1, "resp_1", "completed")
+    assert (turn.number, turn.response_id) == (1, "resp_1")
 
 
 def test_noise_that_was_never_committed_gives_its_place_to_the_next_turn() -> None:
@@ -54,3 +54,32 @@ def test_cached_tokens_stay_inside_the_input() -> None:
     twice = turns.add_usage(turns.add_usage(Usage(), report), report)
     assert (twice.responses, twice.total, twice.input, twice.output, twice.cached) == (2, 286, 88, 198, 16)
     assert turns.add_usage(twice, {}) is twice
+
+
+def test_noise_that_was_never_committed_leaves_no_line() -> None:
+    fold = ready()
+    for item in ("item_1", "item_2"):
+        fold.feed({"type": "input_audio_buffer.speech_started", "item_id": item})
+    assert [entry.item_id for entry in fold.state.transcript] == ["item_2"]
+
+
+def test_what_is_typed_while_somebody_speaks_is_a_turn_beside_theirs() -> None:
+    fold = ready()
+    fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_s"}, inputs.TextTyped("hello"))
+    fold.feed({"type": "response.created", "response": {"id": "resp_t"}})
+    fold.feed({"type": "response.audio.delta", "response_id": "resp_t", "item_id": "item_a", "delta": "AAAA"})
+    fold.feed(inputs.PlaybackStarted("item_a", fold.now))
+    fold.feed({"type": "input_audio_buffer.speech_stopped", "item_id": "item_s"}, inputs.VoicedUntil(fold.now + 1))
+    fold.feed({"type": "input_audio_buffer.committed", "item_id": "item_s"})
+    fold.feed({"type": "response.done", "response": {"id": "resp_t", "status": "completed"}})
+    fold.feed({"type": "response.created", "response": {"id": "resp_s"}})
+    spoken, typed = fold.state.turns
+    assert (spoken.response_id, typed.response_id) == ("resp_s", "resp_t")
+    assert (spoken.item_id, spoken.voiced_at is None, spoken.committed_at is None) == ("item_s", False, False)
+    assert (typed.item_id, typed.voiced_at, typed.committed_at) == ("", None, None)
+    assert typed.latency is not None
+    assert typed.latency >= 0
+
+
+def test_an_answer_that_came_before_the_end_of_speech_has_no_delay() -> None:
+    assert Turn(1, voiced_at=5.0, heard_at=4.0).latency is None

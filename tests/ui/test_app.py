@@ -50,17 +50,6 @@ async def test_a_conversation_that_does_not_end_is_left(monkeypatch):
     assert app.return_code == 0
 
 
-async def test_the_hook_is_called_once_when_the_first_screen_is_there():
-    called = []
-    live = FakeLive(states.IDLE)
-    app = VoiceLiveApp(live, FakeUi(), {}, lambda: called.append(live.calls))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.pause()
-        await pilot.press("question_mark", "escape")
-    assert len(called) == 1
-
-
 def test_theme_names():
     assert {"voicelive-dark", "voicelive-light", "ansi-dark", "textual-dark"} <= VoiceLiveApp.theme_names()
 

@@ -13,6 +13,7 @@ from tests import states
 from tests.ui.fake import FakeLive, FakeUi
 from tests.ui.screens import screen_styles, screen_text
 from voicelive_tui.audio.backends import AudioError
+from voicelive_tui.session.event_log import EventLog
 from voicelive_tui.session.inputs import (
     InterruptPressed,
     MutePressed,
@@ -21,7 +22,7 @@ from voicelive_tui.session.inputs import (
     TalkPressed,
     TextTyped,
 )
-from voicelive_tui.session.state import Device, Meter, Microphone
+from voicelive_tui.session.state import Connection, Device, Link, Meter, Microphone
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
@@ -584,14 +585,6 @@ async def test_help_and_prompt_name_the_keys_in_force():
         assert "p plays a test tone · w closes" in screen_text(app)
 
 
-async def test_lean_draws_less_often():
-    app = app_of(states.SPEAKING, lean=True)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
-        assert app.screen.lean
-        assert "SPEAKING" in screen_text(app).split("\n")[0]
-
-
 async def test_suspend_releases_the_microphone(monkeypatch):
     app = app_of(states.IDLE)
     monkeypatch.setattr(app, "action_suspend_process", lambda: app.live.calls.append("stopped"))
@@ -741,3 +734,59 @@ async def test_the_beginning_of_a_sound_does_not_wait_for_its_tick():
         app.live.set_reading(states.Reading(capture=Meter(rms=-25.0)))
         screen.tick()
         assert screen.reading is not app.live.reading()
+
+
+@pytest.mark.parametrize("identifier", ["it\x1b]52;c;aGVsbG8=\x1b\\x", "item one", "e" + "\u0301" * 9])
+async def test_an_id_that_is_no_text_becomes_no_filter(identifier):
+    log = states.event(EventLog(), 1.0, "in", "x.y", item_id=identifier)
+    app = app_of(replace(states.IDLE, log=log))
+    said = []
+    app.notify = lambda message, **_: said.append(message)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "s")
+        await pilot.pause()
+        assert said == ["The id of this item holds characters that no filter has."]
+        assert app.screen.query_one(EventsPane).query_text == ""
+
+
+async def test_what_is_typed_with_no_connection_stays_in_the_prompt():
+    app = app_of(replace(states.IDLE, connection=Connection(link=Link.CLOSED)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("t", "h", "i", "enter")
+        await pilot.pause()
+        assert app.screen.query_one(Prompt).display
+        assert app.screen.query_one(Prompt).text == "hi"
+
+
+async def test_why_a_key_did_nothing_is_said():
+    app = app_of(states.IDLE)
+    app.live.apply = lambda _: setattr(
+        app.live,
+        "state",
+        replace(app.live.state, log=app.live.state.log.append(9.0, "local", "talk", "[b]no[/b]", severity="warning")),
+    )
+    said = []
+    app.notify = lambda message, **options: said.append((message, options["severity"], options["markup"]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("i")
+        await pilot.pause()
+    assert said == [("[b]no[/b]", "warning", False)]
+
+
+async def test_a_search_that_is_left_changes_nothing():
+    app = app_of(states.LONG_TRANSCRIPT)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        view = app.screen.query_one(TranscriptPane).view
+        await pilot.press("2", "slash", *"question 1", "escape")
+        await pilot.pause()
+        assert (view.following, view.cursor, view.matches) == (True, None, [])
+        await pilot.press("slash", *"question 1", "enter", "N")
+        before = view.cursor, view.scroll_offset.y, list(view.matches)
+        assert before[2]
+        await pilot.press("slash", *"question 30", "escape")
+        await pilot.pause()
+        assert (view.cursor, view.scroll_offset.y, view.matches) == before

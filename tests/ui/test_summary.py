@@ -67,3 +67,8 @@ def test_no_event_is_too_odd(type_, value, size):
     text = json.dumps(value if not isinstance(value, dict) else {"type": type_, **value})
     words = summary.summarize(LogRow(0, 0.0, "in", type_, "info", "", "", size, text))
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in words)
+
+
+def test_what_is_nested_too_deeply_is_shown_as_it_is():
+    deep = LogRow(0, 0.0, "in", "x", "info", "", "", 0, "[" * 5000 + "]" * 5000)
+    assert summary.summarize(deep) == deep.text

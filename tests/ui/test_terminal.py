@@ -168,3 +168,16 @@ def test_what_is_typed_in_one_piece_with_its_key_is_the_message():
         terminal.wait_for("▌3 Events")
         terminal.write("/is:error")
         terminal.wait_for("filter is:error")
+
+
+@pytest.mark.parametrize("mouse", [True, False])
+def test_the_mouse_can_be_left_to_the_terminal(tmp_path, mouse):
+    config = tmp_path / "config.toml"
+    config.write_text(f"[ui]\nmouse = {str(mouse).lower()}\n")
+    folders = {"XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    options = ("--demo", "--input-device", "none", "--output-device", "none", "--config", str(config))
+    with Terminal("-m", "voicelive_tui", *options, **folders) as terminal:
+        terminal.wait_for("READY", 30)
+        terminal.write("q")
+        assert terminal.wait_for_end() == 0
+        assert (b"\x1b[?1000h" in terminal.received) is mouse

@@ -174,3 +174,13 @@ def test_a_row_of_signs_is_no_run_of_marks():
 def test_plain_text_is_not_looked_at_twice():
     plain = "a plain line, as nearly all of them are"
     assert text.visible(plain) is plain
+
+
+def test_a_word_of_a_megabyte_is_broken_in_one_go():
+    pieces = text.wrap("é" * 1_000_000, 40)
+    assert (len(pieces), "".join(pieces)) == (25_000, "é" * 1_000_000)
+
+
+def test_an_excerpt_says_how_much_it_leaves_out():
+    assert text.excerpt("short\x1b") == "short␛"
+    assert text.excerpt("x" * (text.EXCERPT + 1234)).endswith("x… and 1,234 characters more")

@@ -59,7 +59,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
-    """The last `LIMIT` rows, in sealed chunks and a short open tail, so that an append copies 256 rows at most."""
+    """The last `LIMIT` rows and up to a chunk more: sealed chunks and a short tail, so that an append copies little."""
 
     LIMIT = 50_000
     CHUNK = 256
@@ -67,6 +67,8 @@ class EventLog:
     sealed: tuple[Sealed, ...] = ()
     tail: tuple[LogRow, ...] = ()
     next_seq: int = 0
+    origin: float = 0.0
+    """When the very first row came, which may be gone: where the screen counts time from."""
 
     def append(
         self,
@@ -85,9 +87,9 @@ class EventLog:
         sealed, tail = self.sealed, (*self.tail, row)
         if len(tail) == self.CHUNK:
             sealed, tail = (*sealed, Sealed(tail)), ()
-            if len(sealed) * self.CHUNK > self.LIMIT:
+            if (len(sealed) - 1) * self.CHUNK >= self.LIMIT:
                 sealed = sealed[1:]
-        return EventLog(sealed, tail, self.next_seq + 1)
+        return EventLog(sealed, tail, self.next_seq + 1, self.origin if self.next_seq else at)
 
     def __len__(self) -> int:
         return len(self.sealed) * self.CHUNK + len(self.tail)

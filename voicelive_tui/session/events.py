@@ -85,8 +85,13 @@ def as_json(event: Mapping[str, Any]) -> str:
     return encodable(json.dumps(without_audio(event), ensure_ascii=False, separators=(",", ":"), default=repr))
 
 
+SENTENCE = 1_000
+"""Characters of a message from the service that are said; the log's row has all of it."""
+
+
 def error_text(error: Mapping[str, Any]) -> str:
     """An `error` (or `warning`) object in one line: message, then code and parameter where they are given."""
-    message = " ".join(text(error.get("message")).split()) or "the service gave no message"
-    hints = [f"{name} {value}" for name in ("code", "param") if (value := text(error.get(name)))]
+    message = text(error.get("message"))
+    message = " ".join(message[:SENTENCE].split()) + "…" * (len(message) > SENTENCE) or "the service gave no message"
+    hints = [f"{name} {value[:100]}" for name in ("code", "param") if (value := text(error.get(name)))]
     return f"{message} ({', '.join(hints)})" if hints else message

@@ -16,9 +16,19 @@ from voicelive_tui.session import effects, inputs, turns
 from voicelive_tui.session.events import BENIGN_ERRORS, PCM_BYTES_PER_MS, as_json, audio_size, mapping, text
 from voicelive_tui.session.interruption import Step, cancel, interrupt, stopped, unheard
 from voicelive_tui.session.service_events import CREATE, HANDLERS, finish, pin, settled
-from voicelive_tui.session.state import Activity, Connection, Device, EntryStatus, Link, Microphone, SessionState
+from voicelive_tui.session.state import (
+    Activity,
+    Connection,
+    Device,
+    Entry,
+    EntryStatus,
+    Link,
+    Microphone,
+    SessionState,
+)
 from voicelive_tui.session.transcript import change, surplus
 
+NOT_CONNECTED = "not connected: reset for a new session"
 SHORTEST_TURN = 0.1
 """Seconds of push-to-talk: a service refuses to take less for a turn (`input_audio_buffer.commit`)."""
 
@@ -142,7 +152,8 @@ def _connected(event: inputs.Connected, state: SessionState, now: float) -> Step
 def _connect_failed(event: inputs.ConnectFailed, state: SessionState, now: float) -> Step:
     connection = replace(state.connection, link=Link.FAILED, problem=event.problem, ended_at=now)
     state = _logged(replace(state, connection=connection), now, "connect failed", event.problem, "error")
-    return replace(state, microphone=_idle(state)), (effects.Notify("error", event.problem),)
+    state = replace(state, microphone=_idle(state), activity=_after_all(state))
+    return state, (effects.Notify("error", event.problem),)
 
 
 @reduce.register
@@ -154,19 +165,28 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     sentence = event.problem or f"closed with code {event.code}"
     state = _logged(replace(state, connection=connection), now, "disconnected", sentence, severity)
     state, ends = finish(state, *(entry.item_id for entry in unheard(state)))  # what came of the answer is still played
-    if state.response is not None:
-        response_id = state.response.response_id
-        state = replace(
-            state,
-            transcript=tuple(
-                replace(entry, status=EntryStatus.FAILED, note="the connection ended before the answer", done_at=now)
-                if entry.response_id == response_id and entry.status is EntryStatus.PARTIAL
-                else entry
-                for entry in state.transcript
-            ),
-        )
-    state = replace(state, microphone=_idle(state), response=None)
-    return state, (*ends, effects.Notify(severity, sentence))
+    response_id = state.response.response_id if state.response else ""
+    state = replace(
+        state,
+        microphone=_idle(state),
+        response=None,
+        transcript=tuple(_ended(entry, response_id, now) for entry in state.transcript),
+    )
+    return replace(state, activity=_after_all(state)), (*ends, effects.Notify(severity, sentence))
+
+
+def _ended(entry: Entry, response_id: str, now: float) -> Entry:
+    """An entry of a connection that is over: nothing more comes of it."""
+    spoken = entry.role == "user" and entry.status in (EntryStatus.LISTENING, EntryStatus.PARTIAL)
+    answer = bool(response_id) and entry.response_id == response_id and entry.status is EntryStatus.PARTIAL
+    if not spoken and not answer:
+        return entry
+    return replace(entry, status=EntryStatus.FAILED, note="the connection ended before the rest", done_at=now)
+
+
+def _after_all(state: SessionState) -> Activity:
+    """What goes on where nobody is connected: what came is still played."""
+    return Activity.SPEAKING if state.playing else Activity.READY
 
 
 def _idle(state: SessionState) -> Microphone:
@@ -198,12 +218,12 @@ def _capture_changed(event: inputs.CaptureChanged, state: SessionState, now: flo
 
 @reduce.register
 def _voiced_until(event: inputs.VoicedUntil, state: SessionState, now: float) -> Step:
-    turn = state.turn
-    if turn is None or turn.committed_at is not None:
+    turn = next(filter(turns.being_spoken, reversed(state.turns)), None)
+    if turn is None:
         return state, ()
     if turn.began_by == "talk" and event.at < (turn.speech_started_at or 0.0):  # nothing was said in this turn
         return state, ()
-    return turns.mark(state, turns.latest, voiced_at=event.at), ()
+    return turns.mark(state, turns.being_spoken, voiced_at=event.at), ()
 
 
 @reduce.register
@@ -238,6 +258,11 @@ def _playback_stopped(event: inputs.PlaybackStopped, state: SessionState, now: f
 # --- keys ----------------------------------------------------------------------------------------------------------
 
 
+def _refused(state: SessionState, now: float, kind: str, sentence: str) -> Step:
+    """A key did nothing, and why."""
+    return _logged(state, now, kind, sentence, "warning"), (effects.Notify("warning", sentence),)
+
+
 @reduce.register
 def _mute(event: inputs.MutePressed, state: SessionState, now: float) -> Step:
     microphone = replace(state.microphone, muted=not state.microphone.muted)
@@ -249,18 +274,20 @@ def _mute(event: inputs.MutePressed, state: SessionState, now: float) -> Step:
 def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) -> Step:
     state = replace(state, create_when_done=False)
     cut, wanted = interrupt(state, now, by_key=True)
-    return _logged(cut, now, "interrupt", "nothing to interrupt" if cut is state else "interrupted by key"), wanted
+    told = "nothing to interrupt" if cut is state else "interrupted by key"
+    if cut is state and cut.activity is Activity.THINKING:  # an answer that is awaited no longer
+        cut = replace(cut, activity=settled(cut))
+    return _logged(cut, now, "interrupt", told), wanted
 
 
 @reduce.register
 def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> Step:
     if state.connection.link is not Link.READY:
-        return state, (effects.Notify("warning", "not connected: reset for a new session"),)
+        return _refused(state, now, "talk", NOT_CONNECTED)
     if not state.microphone.push_to_talk:
-        hint = "the service finds the turns itself; for push-to-talk start with --turn-detection none"
-        return state, (effects.Notify("warning", hint),)
+        return _refused(state, now, "talk", "the service finds the turns itself; start with --turn-detection none")
     if not state.microphone.capturing:
-        return state, (effects.Notify("warning", state.input.problem or "there is no microphone"),)
+        return _refused(state, now, "talk", state.input.problem or "there is no microphone")
     if not state.microphone.talking:
         state, cut = interrupt(_logged(state, now, "talk", "push-to-talk turn began"), now, by_key=True)
         state = turns.begin(state, "talk", speech_started_at=now)
@@ -269,10 +296,10 @@ def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> Step:
     if now - ((state.turn and state.turn.speech_started_at) or 0.0) < SHORTEST_TURN:
         sentence = "too short to be a turn, nothing is sent: press, speak, and press again"
         state = replace(state, activity=Activity.READY, microphone=replace(state.microphone, talking=False))
-        state = _logged(replace(state, activity=settled(state)), now, "talk", sentence, "warning")
+        state, told = _refused(replace(state, activity=settled(state)), now, "talk", sentence)
         # The service has what was sent of it: it is to be no part of the next turn.
         clear = effects.Send({"type": "input_audio_buffer.clear", "event_id": "clear"})
-        return state, (effects.BeginTalk(), clear, effects.Notify("warning", sentence))
+        return state, (effects.BeginTalk(), clear, *told)
     state = _logged(state, now, "talk", "push-to-talk turn sent")
     state = replace(state, activity=Activity.THINKING, microphone=replace(state.microphone, talking=False))
     state = turns.mark(state, turns.latest, speech_stopped_at=now)
@@ -290,7 +317,7 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> Step:
     if not words:
         return state, ()
     if state.connection.link is not Link.READY:
-        return state, (effects.Notify("warning", "not connected: reset for a new session"),)
+        return _refused(state, now, "type", NOT_CONNECTED)
     silenced_before = state.silenced
     state, cut = interrupt(state, now, by_key=True)
     state = replace(turns.begin(state, "text", asked_at=now), activity=Activity.THINKING)

@@ -99,7 +99,7 @@ def _error(event: Event, state: SessionState, now: float) -> Step:
         connection = replace(state.connection, link=Link.FAILED, problem=problem, ended_at=now)
         state = pin(replace(state, connection=connection), now, problem)
         return state, (effects.Disconnect(), effects.Notify("error", problem))
-    if caused_by == CREATE:  # no answer will come
+    if caused_by in (CREATE, "") and state.activity is Activity.THINKING:  # no answer will come, or perhaps none
         state = replace(state, activity=settled(state))
     return pin(state, now, sentence), (effects.Notify("error", f"error from the service: {sentence}"),)
 
@@ -146,8 +146,8 @@ def _speech_stopped(event: Event, state: SessionState, now: float) -> Step:
 @_on("input_audio_buffer.committed")
 def _committed(event: Event, state: SessionState, now: float) -> Step:
     item_id = text(event.get("item_id"))
-    if state.turn and not state.turn.item_id:  # a push-to-talk turn learns its item's name only now
-        state = turns.mark(state, turns.latest, item_id=item_id)
+    # A push-to-talk turn learns its item's name only now.
+    state = turns.mark(state, lambda turn: turns.being_spoken(turn) and turn.began_by == "talk", item_id=item_id)
     state = turns.mark(state, turns.of_item(item_id), committed_at=now)
     state = replace(state, counts=replace(state.counts, turns=state.counts.turns + 1))
     if not item_id:
@@ -174,7 +174,6 @@ def _user_words_done(event: Event, state: SessionState, now: float) -> Step:
     item_id = text(event.get("item_id"))
     if not item_id:
         return state, ()
-    state = turns.mark(state, turns.of_item(item_id), transcribed_at=now)
     words = text(event.get("transcript")).strip()
     note = "" if words else "no words recognised"
     transcript = update(
@@ -268,9 +267,10 @@ def _response_created(event: Event, state: SessionState, now: float) -> Step:
         return state, ()
     if _called_a_tool(state):
         state = turns.go_on(state, response_id)
-    elif state.turn is None or state.turn.response_id:
+    elif turns.unanswered(state) is None:
         state = turns.begin(state, "service")
-    state = turns.mark(state, turns.latest, response_id=response_id, created_at=now)
+    answers = turns.unanswered(state)
+    state = turns.mark(state, lambda turn: turn is answers, response_id=response_id, created_at=now)
     activity = state.activity if state.activity is Activity.LISTENING else Activity.THINKING
     created = effects.Notify("info", f"response created: {response_id}")
     return replace(state, response=Response(response_id, now), activity=activity), (created,)
@@ -366,7 +366,7 @@ def _response_done(event: Event, state: SessionState, now: float) -> Step:
     why = error_text(error) if error else text(details.get("reason"))
     outcome = f"{status}: {why}" if why else status
     spoken = "audio" in listing(state.in_force.get("modalities") or state.asked.get("modalities"))
-    state = turns.mark(state, turns.of_response(response_id), done_at=now, status=outcome)
+    state = turns.mark(state, turns.of_response(response_id), done_at=now)
     state = replace(
         state,
         usage=turns.add_usage(state.usage, mapping(response.get("usage"))),

@@ -164,7 +164,6 @@ class Turn:
     """Time at the ADC of the last voiced microphone block before the turn was closed."""
     speech_stopped_at: float | None = None
     committed_at: float | None = None
-    transcribed_at: float | None = None
     asked_at: float | None = None
     """When `response.create` was sent by us, if it was."""
     created_at: float | None = None
@@ -174,8 +173,6 @@ class Turn:
     heard_at: float | None = None
     """Time at the DAC of the first sample of the answer."""
     done_at: float | None = None
-    status: str = ""
-    """Status of its response (and reason), once done."""
     interrupted_at: float | None = None
     """`speech_started` received (or the key pressed) while the answer was sounding or being generated."""
     silent_at: float | None = None
@@ -193,9 +190,12 @@ class Turn:
 
     @property
     def latency(self) -> float | None:
-        """Seconds from the user's last voiced sample to the first sample of the answer at the speaker."""
+        """Seconds from the user's last voiced sample to the first sample of the answer at the speaker.
+
+        None while one of them is not known, and where the answer came first.
+        """
         start = self.ended_speaking_at
-        return None if start is None or self.heard_at is None else self.heard_at - start
+        return None if start is None or self.heard_at is None or self.heard_at < start else self.heard_at - start
 
 
 @dataclass(frozen=True, slots=True)

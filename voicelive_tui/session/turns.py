@@ -5,23 +5,30 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from voicelive_tui.session.events import mapping, number
-from voicelive_tui.session.state import SessionState, Turn, Usage
+from voicelive_tui.session.state import EntryStatus, SessionState, Turn, Usage
+from voicelive_tui.session.transcript import remove
 
 LIMIT = 1_000
 
 
 def begin(state: SessionState, began_by: Literal["speech", "talk", "text", "service"], **marks: Any) -> SessionState:
-    """A new turn; one that came to nothing (noise that was never committed) gives its place to it."""
-    turns, last = state.turns, state.turn
-    if last and last.committed_at is None and not last.response_id and last.asked_at is None:
+    """A new turn; one that came to nothing (noise that was never committed) gives its place to it.
+
+    What somebody typed does not end what somebody is saying: that turn stays open beside it.
+    """
+    turns, last, transcript = state.turns, state.turn, state.transcript
+    came_to_nothing = last and last.committed_at is None and not last.response_id and last.asked_at is None
+    if last and came_to_nothing and not (began_by == "text" and last.began_by == "speech"):
         turns = turns[:-1]
+        if (entry := state.entry(last.item_id)) and entry.status is EntryStatus.LISTENING:
+            transcript = remove(transcript, last.item_id)
     turn = Turn(last.number + 1 if last and turns is state.turns else last.number if last else 1, began_by, **marks)
-    return replace(state, turns=(*turns[-LIMIT + 1 :], turn))
+    return replace(state, turns=(*turns[-LIMIT + 1 :], turn), transcript=transcript)
 
 
 def go_on(state: SessionState, response_id: str) -> SessionState:
     """Let another response answer the latest turn: the one before only called a function."""
-    turn = replace(state.turns[-1], response_id=response_id, done_at=None, status="")
+    turn = replace(state.turns[-1], response_id=response_id, done_at=None)
     return replace(state, turns=(*state.turns[:-1], turn))
 
 
@@ -44,6 +51,17 @@ def of_item(item_id: str) -> Callable[[Turn], bool]:
 def of_response(response_id: str) -> Callable[[Turn], bool]:
     """The turn that a response answers."""
     return lambda turn: bool(response_id) and turn.response_id == response_id
+
+
+def being_spoken(turn: Turn) -> bool:
+    """A turn of the user's voice that is not committed yet."""
+    return turn.began_by in ("speech", "talk") and turn.committed_at is None
+
+
+def unanswered(state: SessionState) -> Turn | None:
+    """The turn that the next response answers: the latest, or what was said before somebody typed meanwhile."""
+    spoken = (turn for turn in state.turns[-2:-1] if turn.committed_at is not None)
+    return next((turn for turn in (*state.turns[-1:], *spoken) if not turn.response_id), None)
 
 
 def latest(_: Turn) -> bool:

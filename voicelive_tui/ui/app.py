@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
@@ -57,7 +57,6 @@ class VoiceLiveApp(App[None]):
         live: The shell: its state is shown, and keys are given to it as inputs.
         ui: Theme, lean, mouse.
         keys: Binding id to keys, from the configuration; see `keymap.py`.
-        first_screen_hook: Called once when the dashboard is painted.
     """
 
     TITLE = "voicelive-tui"
@@ -73,12 +72,11 @@ class VoiceLiveApp(App[None]):
         live: "LateSession",
         ui: "Ui",
         keys: Mapping[str, str],
-        first_screen_hook: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         self.live = live
         self.ui = ui
-        self._first_screen_hook = first_screen_hook
+        self.keys = keys
         self._ending = False
         for theme in THEMES:
             self.register_theme(theme)
@@ -99,12 +97,10 @@ class VoiceLiveApp(App[None]):
         self.call_after_refresh(self.open_dashboard)
 
     async def open_dashboard(self) -> None:
-        """Show the dashboard, and call the hook once that is painted."""
+        """Show the dashboard."""
         from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - see `compose`
 
         await self.push_screen(DashboardScreen(self.live, self.ui, self.size))
-        if self._first_screen_hook is not None:
-            self.call_after_refresh(self._first_screen_hook)
         if os.environ.get("SSH_CONNECTION") and not self.ui.lean:
             self.notify("A slow line? --lean draws less often.", timeout=6)
 

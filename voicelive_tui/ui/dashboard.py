@@ -24,7 +24,7 @@ from voicelive_tui.session.inputs import (
     TalkPressed,
     TextTyped,
 )
-from voicelive_tui.session.state import Reading, SessionState
+from voicelive_tui.session.state import Link, Reading, SessionState
 from voicelive_tui.ui.arrangement import CLASSES, LEAST, PANES, arrange
 from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.foot import Keys
@@ -40,6 +40,7 @@ from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.text import visible
 
 if TYPE_CHECKING:
     from voicelive_tui.config import Ui
@@ -167,7 +168,7 @@ class DashboardScreen(TonedScreen):
             self.pace(False)
 
     def pace(self, quiet: bool) -> None:
-        """Tick half as often while nothing is going on: an idle screen is to cost next to nothing."""
+        """Tick less often while nothing is going on: an idle screen is to cost next to nothing."""
         if self.lean or quiet is self._slow:
             return
         self._slow = quiet
@@ -255,10 +256,14 @@ class DashboardScreen(TonedScreen):
         return self.session.microphone.push_to_talk if action == "talk" else True
 
     def apply(self, input_: Input) -> None:
-        """Give an input to the shell, and show what it did without waiting for the tick."""
+        """Give an input to the shell, show what it did without waiting for the tick, and say why it did nothing."""
+        before = self.live.state.log.next_seq
         self.live.apply(input_)
         self.take(self.live.state)
         self.logged = self.live.state
+        for row in self.live.state.log.since(before):
+            if (row.direction, row.severity) == ("local", "warning"):
+                self.notify(row.text, severity="warning", markup=False)
 
     def action_mute(self) -> None:
         """`m`."""
@@ -287,6 +292,9 @@ class DashboardScreen(TonedScreen):
         if message.purpose == "say":
             if message.text.strip():
                 self.apply(TextTyped(message.text.strip()))
+            if self.session.connection.link is not Link.READY:  # nothing that was typed is lost
+                self.query_one(Prompt).ask("say", message.text)
+                return
         else:
             self.query_pane(message.text)
         self.set_focus(self.pane.target)
@@ -296,8 +304,12 @@ class DashboardScreen(TonedScreen):
         if message.purpose != "say":
             self.query_pane(message.text)
 
-    def on_prompt_left(self) -> None:
-        """Escape: nothing is changed."""
+    def on_prompt_left(self, message: Prompt.Left) -> None:
+        """Escape: what was in force before is again."""
+        if message.purpose == "filter":
+            self.query_pane(message.before)
+        elif message.purpose == "search":
+            self.query_one(TranscriptPane).search_is_left()
         self.set_focus(self.pane.target)
 
     # Panes
@@ -323,6 +335,7 @@ class DashboardScreen(TonedScreen):
             self.query_one(Prompt).ask("filter", self.pane.query_text)
         else:
             self.action_go("transcript")
+            self.query_one(TranscriptPane).search_begins()
             self.query_one(Prompt).ask("search")
 
     def action_debug(self) -> None:
@@ -360,6 +373,9 @@ class DashboardScreen(TonedScreen):
         identifier = getattr(line, f"{what}_id", "")
         if not identifier:
             self.notify(f"This line belongs to no {what}.", timeout=3)
+            return
+        if visible(identifier) != identifier or len(identifier.split()) != 1:  # what is typed can be edited, and drawn
+            self.notify(f"The id of this {what} holds characters that no filter has.", timeout=3)
             return
         self.action_go("events")
         events_pane.query_changed(f"{what}:{identifier}")

@@ -8,7 +8,7 @@ its length is reckoned from its characters at `MS_PER_CHARACTER`.
 
 from voicelive_tui.session.state import Entry, EntryStatus, Reading, Turn
 from voicelive_tui.ui import latency
-from voicelive_tui.ui.text import Line, Wrapping, clock, duration, visible, wrap
+from voicelive_tui.ui.text import Line, Wrapping, clock, duration, excerpt, fit, visible, wrap
 
 MS_PER_CHARACTER = 60.0
 """Speech at about 16 characters a second."""
@@ -52,7 +52,7 @@ def entry_lines(
     name = entry.tool or _NAMES[entry.role]
     head: Line = (
         (f" {clock(entry.at - origin):>5} ", "dim"),
-        (f"{visible(name)[:9]:10} ", entry.role if entry.role in ("user", "assistant") else "dim"),
+        (fit(visible(name[:99]), 10) + " ", entry.role if entry.role in ("user", "assistant") else "dim"),
     )
     margin: Line = ((" " * INDENT, "text"),)
     text, cut = _drawn_text(entry, heard)
@@ -106,7 +106,7 @@ def _waiting(entry: Entry) -> str:
 def _tool_lines(entry: Entry, room: int, margin: Line) -> list[Line]:
     lines: list[Line] = []
     for mark, text in (("( ", entry.arguments), ("→ ", entry.output)):
-        for index, piece in enumerate(wrap(visible(" ".join(text[:2000].split())), room - 2) if text else ()):
+        for index, piece in enumerate(wrap(excerpt(" ".join(text.split())), room - 2) if text else ()):
             lines.append((*margin, (mark if not index else "  ", "faint"), (piece, "text")))
     if entry.output and entry.done_at is not None:
         lines.append((*margin, (f"  result {duration((entry.done_at - entry.at) * 1000)} after the call", "dim")))
@@ -126,7 +126,7 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
         sent = "" if entry.truncated_ms is None else f" · truncated at {entry.truncated_ms:,} ms"
         remarks.append(("╎ ", f"interrupted{heard}{sent}", "warn"))
     if entry.note or failed:
-        note = visible(entry.note) or "failed, no reason given"
+        note = excerpt(entry.note) or "failed, no reason given"
         remarks.append(("✗ ", note, "bad") if failed else ("· ", note, "dim"))
     return remarks
 

@@ -22,6 +22,10 @@ _SEVERITIES = {"warning": ("warning", "error"), "error": ("error",)}
 _DIRECTIONS = ("in", "out", "local", "log")
 
 
+PATIENCE = 0.05
+"""Seconds that a regular expression may take for one row; some take for ever."""
+
+
 def everything(_row: LogRow) -> bool:
     """The filter that lets every row through."""
     return True
@@ -31,7 +35,8 @@ def parse(text: str) -> Filter:
     """The filter that a text stands for; an empty text lets everything through.
 
     Raises:
-        ValueError: The text is no filter; its message is one sentence for the user.
+        ValueError: The text is no filter; its message is one sentence for the user. The filter raises it too, where it
+            takes too long.
     """
     terms: list[Filter] = []
     text, position = text.strip(), 0
@@ -100,8 +105,17 @@ def _contains(text: str) -> Filter:
 
 
 def _searches(pattern: str) -> Filter:
+    import regex  # noqa: PLC0415 - 30 ms that the first screen need not wait for
+
     try:
-        search = re.compile(pattern.replace(r"\/", "/"), re.IGNORECASE).search
-    except re.error as error:
+        search = regex.compile(pattern.replace(r"\/", "/"), regex.IGNORECASE).search
+    except regex.error as error:
         raise ValueError(f"/{pattern}/ is no regular expression: {error}") from None
-    return lambda row: bool(search(row.type) or search(row.text) or search(row.item_id) or search(row.response_id))
+
+    def chooses(row: LogRow) -> bool:
+        try:
+            return any(search(t, timeout=PATIENCE) for t in (row.type, row.text, row.item_id, row.response_id))
+        except TimeoutError:
+            raise ValueError(f"/{pattern}/ takes too long: put it more simply") from None
+
+    return chooses

@@ -17,7 +17,7 @@ def key_of(widget: Widget, binding_id: str) -> str:
     for owner in (widget.screen, widget.app, ScrollList):
         for binding in owner.BINDINGS:
             if isinstance(binding, Binding) and binding.id == binding_id:
-                mapped = widget.app._keymap.get(binding_id)  # Textual has no other way to ask for it
+                mapped = getattr(widget.app, "keys", {}).get(binding_id)  # see `VoiceLiveApp`
                 key = (mapped or binding.key).partition(",")[0]
                 return widget.app.get_key_display(binding.with_key(key, None if mapped else binding.key_display))
     return ""

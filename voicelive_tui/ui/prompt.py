@@ -50,7 +50,11 @@ class Prompt(Horizontal):
         """The text changed."""
 
     class Left(Message):
-        """Escape was pressed."""
+        """Escape was pressed; `before` is what stood there first."""
+
+        def __init__(self, purpose: Purpose, before: str) -> None:
+            super().__init__()
+            self.purpose, self.before = purpose, before
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
@@ -101,8 +105,6 @@ class Prompt(Horizontal):
         """Tab: what is typed is to be finished or left."""
 
     def action_leave(self) -> None:
-        """Escape: what was in force before is again."""
+        """Escape."""
         self.display = False
-        if self.purpose != "say":
-            self.post_message(self.Changed(self.purpose, self._before))
-        self.post_message(self.Left())
+        self.post_message(self.Left(self.purpose, self._before))

@@ -24,7 +24,7 @@ def summarize(row: LogRow) -> str:
         return f"{len(row.text):,} characters"
     try:
         event = json.loads(row.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return visible(row.text)
     if not isinstance(event, dict):
         return visible(row.text)

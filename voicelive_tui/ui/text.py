@@ -15,6 +15,8 @@ Span = tuple[str, str]
 """A run of text and its tone: one of `canvas.TONES`."""
 Line = tuple[Span, ...]
 
+EXCERPT = 2_000
+"""Characters of what is not the conversation itself that are drawn."""
 MARKS = 4
 """Combining marks drawn on one character; a run beyond that is a joke or an attack, and is told by its length."""
 
@@ -69,6 +71,13 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _RUN.sub(_limited, text.translate(_INVISIBLE))
+
+
+def excerpt(text: str) -> str:
+    """Foreign text as it may be drawn, and no more of it than somebody reads: the event has all of it."""
+    if len(text) <= EXCERPT:
+        return visible(text)
+    return f"{visible(text[:EXCERPT])}… and {len(text) - EXCERPT:,} characters more"
 
 
 def clip(text: str, width: int) -> str:
@@ -127,11 +136,9 @@ def wrap(text: str, width: int) -> list[str]:
         if used + bare > width and current:
             pieces.append(current)
             current, used = "", 0
-        while bare > width:
-            head = _prefix(word, width)
-            pieces.append(head)
-            word = word[len(head) :]  # noqa: PLW2901 - what is left of the word
-            bare = cell_len(word.rstrip())
+        if bare > width:
+            *full, word = _broken(word, width)  # noqa: PLW2901 - what is left of the word
+            pieces += full
         current += word
         used += cell_len(word)
     return [*pieces, current] if current or not pieces else pieces
@@ -163,14 +170,16 @@ class Wrapping:
         return self._rows
 
 
-def _prefix(text: str, width: int) -> str:
-    """The longest beginning that fits `width` cells, at least one character."""
-    used = 0
-    for index, character in enumerate(text):
-        used += cell_len(character)
-        if used > width:
-            return text[: max(index, 1)]
-    return text
+def _broken(word: str, width: int) -> list[str]:
+    """A word in pieces of at most `width` cells, at least one character each; spaces hang on the last."""
+    pieces, start, used = [], 0, 0
+    for index, character in enumerate(word.rstrip()):
+        cells = cell_len(character)
+        if used + cells > width and index > start:
+            pieces.append(word[start:index])
+            start, used = index, 0
+        used += cells
+    return [*pieces, word[start:]]
 
 
 def clock(seconds: float) -> str:

@@ -1,6 +1,8 @@
 import json
 from dataclasses import replace
 
+from rich.cells import cell_len
+
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
@@ -207,12 +209,12 @@ async def test_the_limit_of_the_log_is_said():
     pane = EventsPane()
     async with PaneApp(pane).run_test(size=(120, 10)) as pilot:
         log = EventLog()
-        for n in range(EventLog.LIMIT + EventLog.CHUNK):
+        for n in range(EventLog.LIMIT + 2 * EventLog.CHUNK):
             log = log.append(float(n), "in", "x.y", "{}")
         pane.session = with_log(log)
         await pilot.pause()
         assert "the last 50,000 are kept" in screen_text(pilot.app)
-        assert len(pane.view.rows) == len(log) <= EventLog.LIMIT
+        assert EventLog.LIMIT <= len(pane.view.rows) == len(log) <= EventLog.LIMIT + EventLog.CHUNK
 
 
 def test_times():
@@ -223,3 +225,35 @@ def test_times():
     assert gap(0.25) == "+0.250"
     assert gap(123.4) == "+123"
     assert gap(123456) == "+++"
+
+
+async def test_a_regular_expression_that_takes_for_ever_is_refused():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 10)) as pilot:
+        pane.session = with_log(states.event(EventLog(), 1.0, "in", "x.y", words="some words"))
+        await pilot.pause()
+        pane.query_changed("words")
+        pane.query_changed("/(a|a)+!/")
+        assert pane.query_text == "/(a|a)+!/"
+        pane.session = with_log(states.event(pane.session.log, 2.0, "in", "x.y", words="a" * 5000))
+        await pilot.pause()
+        assert pilot.app.said[-1] == "/(a|a)+!/ takes too long: put it more simply"
+        assert pane.query_text == ""
+        pane.query_changed("words")
+        pane.query_changed("/(a|a)+!/")
+        await pilot.pause()
+        assert len(pilot.app.said) == 2
+        assert pane.query_text == "words"
+        assert len(pane.view.rows) == 2
+
+
+async def test_the_id_column_keeps_its_width():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(120, 10)) as pilot:
+        log = states.event(EventLog(), 1.0, "in", "response.done", item_id="漢" * 30, response={"status": "completed"})
+        pane.session = with_log(
+            states.event(log, 2.0, "in", "response.done", item_id="item_1", response={"status": "completed"})
+        )
+        await pilot.pause()
+        wide, narrow = (line for line in screen_text(pilot.app).splitlines() if "completed" in line)
+        assert cell_len(wide[: wide.index("completed")]) == cell_len(narrow[: narrow.index("completed")])

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
@@ -86,3 +88,10 @@ async def test_odd_settings_from_the_wire():
     }
     text = await shown(replace(states.IDLE, in_force=odd, asked={}))
     assert "[b]f[/b], 3" in text
+
+
+@pytest.mark.parametrize("character", ["x", "é", "漢", "x "])
+async def test_a_megabyte_for_a_name_is_cut(character):
+    odd = {"model": character * 1_000_000, "voice": {"name": character * 1_000_000}}
+    text = await shown(replace(states.IDLE, in_force=odd, asked={}), (100, 400))
+    assert "characters more" in text

@@ -142,7 +142,7 @@ async def test_the_keys_that_are_named_are_those_in_force():
     line, problem = StatusLine(), ProblemLine()
     for shown, sentence in ((line, "press f2 to be heard again"), (problem, "^g opens it, B dismisses")):
         app = OneLine(shown)
-        app.set_keymap({"mute": "f2,u", "cross": "ctrl+g", "back": "B"})
+        app.keys = {"mute": "f2,u", "cross": "ctrl+g", "back": "B"}
         async with app.run_test(size=(100, 3)) as pilot:
             muted = Microphone(capturing=True, muted=True)
             # Braces that came over the wire are text.

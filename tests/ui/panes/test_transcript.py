@@ -264,12 +264,12 @@ async def test_brought_up_to_date_step_by_step_it_shows_what_it_would_show_at_on
             session = happen(chance, session, number)
             sounding = next((entry.item_id for entry in reversed(session.transcript) if entry.audio_ms), "")
             reading = Reading(heard_item=sounding, heard_ms=chance.uniform(0, 500))
-            pane.view.show(session, reading, 0.0)
+            pane.view.show(session, reading)
             if number % 30 == 29:
                 seen.append((session, reading, drawn(pane.view)))
         assert pane.view.count > 10
     for then, reading, lines in seen:
         fresh = TranscriptPane()
         async with PaneApp(fresh).run_test(size=(80, 24)):
-            fresh.view.show(then, reading, 0.0)
+            fresh.view.show(then, reading)
             assert drawn(fresh.view) == lines

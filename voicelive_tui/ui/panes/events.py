@@ -56,7 +56,7 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
         return tuple(spans)
     spans.append((fit(clip_left(visible(row.type), type_width), type_width) + " ", tone))
     if width >= 100:
-        spans.append((f"{visible(short_id(row.item_id or row.response_id)):8} ", "dim"))
+        spans.append((fit(visible(short_id(row.item_id or row.response_id)), 8) + " ", "dim"))
     spans.append((summarize(row), "dim" if tone == "text" else tone))
     return tuple(spans)
 
@@ -68,7 +68,6 @@ class EventsView(ScrollList):
         super().__init__(id="events-view")
         self.rows = Rows()
         self.log_shown = EventLog()
-        self.origin: float | None = None
         self._hidden: LogRow | None = None
         """The row under the cursor, while a filter hides it."""
 
@@ -89,7 +88,7 @@ class EventsView(ScrollList):
             return ()
         before = self.row_before(y, row)
         since = row.at - before.at if before is not None else 0.0
-        line = event_line(row, fold, since, self.origin or 0.0, self.size.width)
+        line = event_line(row, fold, since, self.log_shown.origin, self.size.width)
         return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
 
     def row_before(self, index: int, row: LogRow) -> LogRow | None:
@@ -109,8 +108,6 @@ class EventsView(ScrollList):
     def show(self, log: EventLog) -> int:
         """Bring the list up to date with the log; how many lines were dropped at its front."""
         self.log_shown = log
-        if self.origin is None and (first := log.row(log.first_seq)) is not None:
-            self.origin = first.at
         dropped = self.rows.update(log)
         if dropped:
             self.cursor = None if self.cursor is None else max(self.cursor - dropped, 0)
@@ -187,7 +184,12 @@ once more shows everything.
 
     def show(self, session: SessionState) -> None:
         """Show what is new."""
-        dropped = self.view.show(session.log)
+        try:
+            dropped = self.view.show(session.log)
+        except ValueError as problem:  # a filter that was quick enough for the rows before these
+            dropped = 0
+            self.post_message(self.QueryRefused(self.query_text, str(problem)))
+            self._filter("", filters.everything)
         self._seen = len(self.view.rows) if self.view.following else max(self._seen - dropped, 0)
 
     def note(self) -> Line:
@@ -216,9 +218,17 @@ once more shows everything.
         except ValueError as problem:
             self.post_message(self.QueryRefused(text, str(problem)))
             return
-        self.query_text = text.strip()
+        before = self.query_text, self.view.rows.choose
+        try:
+            self._filter(text.strip(), choose)
+        except ValueError as problem:  # it takes too long
+            self._filter(*before)
+            self.post_message(self.QueryRefused(text, str(problem)))
+
+    def _filter(self, text: str, choose: filters.Filter) -> None:
+        self.query_text = text
         self.view.rows.choose = choose
-        self.view.rows.records_wanted = "dir:log" in self.query_text.split()
+        self.view.rows.records_wanted = "dir:log" in text.split()
         self._build()
 
     def toggle_unfolded(self) -> None:

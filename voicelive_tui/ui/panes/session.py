@@ -13,7 +13,7 @@ from voicelive_tui.ui import latency
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.meters import health
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Span, clip, clock, duration, short_id, visible, width_of, wrap
+from voicelive_tui.ui.text import Line, Span, clip, clock, duration, excerpt, short_id, visible, width_of, wrap
 
 LABEL = 16
 RECENT = 4
@@ -67,9 +67,9 @@ def settings(session: SessionState) -> list[Line]:
             continue
         if session.in_force and want and have != want:
             shown = have or "the service's default"
-            rows.append((*_label(label), (visible(shown), "warn"), (" ≠ asked ", "dim"), (visible(want), "text")))
+            rows.append((*_label(label), (excerpt(shown), "warn"), (" ≠ asked ", "dim"), (excerpt(want), "text")))
         else:
-            rows.append((*_label(label), (visible(have or want), "text" if have else "dim")))
+            rows.append((*_label(label), (excerpt(have or want), "text" if have else "dim")))
     return rows
 
 
@@ -91,8 +91,8 @@ def delays(session: SessionState, width: int) -> list[Line]:
     longest = max(turn.latency or 0 for turn in recent) * 1000
     for turn in recent:
         parts = latency.stages(turn)
-        slowest = max(parts, key=lambda part: part.milliseconds)
-        words = f" {slowest.name} {duration(slowest.milliseconds)}" if width >= LABEL + 40 else ""
+        slowest = latency.slowest(turn)
+        words = f" {slowest.name} {duration(slowest.milliseconds)}" if slowest and width >= LABEL + 40 else ""
         rows.append(
             (
                 (f" turn {turn.number}".ljust(LABEL), "dim"),
@@ -113,7 +113,7 @@ def delays(session: SessionState, width: int) -> list[Line]:
         silent = (
             "" if cut.silent_at is None else f"silent after {duration((cut.silent_at - cut.interrupted_at) * 1000)}"
         )
-        unheard = "" if cut.unheard_ms is None else f"{duration(cut.unheard_ms)} unheard"
+        unheard = "before its first sound" if cut.unheard_ms is None else f"{duration(cut.unheard_ms)} unheard"
         rows.append(
             (*_label("interrupted"), (f"turn {cut.number}: " + " · ".join(filter(None, (silent, unheard))), "text"))
         )
@@ -128,14 +128,14 @@ def connection(session: SessionState, now: float) -> list[Line]:
         words = " · ".join(filter(None, (f"api {link.api_version}" if link.api_version else "", link.credential)))
         rows.append((*_label(""), (visible(words), "dim")))
     if link.session_id:
-        rows.append((*_label("session id"), (visible(link.session_id), "text")))
+        rows.append((*_label("session id"), (excerpt(link.session_id), "text")))
     if link.ready_at is not None:
         until = now if link.ended_at is None else link.ended_at
         minutes = int((until - link.ready_at) // 60)
         rows.append((*_label("connected for"), (f"{minutes} min" if minutes else "less than a minute", "text")))
     if link.link in (Link.CLOSED, Link.FAILED):
         code = "" if link.close_code is None else f"{link.close_code} {CLOSE_CODES.get(link.close_code, '')} ".rstrip()
-        rows.append((*_label(link.link.value), (" · ".join(filter(None, (code, visible(link.problem)))), "bad")))
+        rows.append((*_label(link.link.value), (" · ".join(filter(None, (code, excerpt(link.problem)))), "bad")))
     return rows
 
 
@@ -198,7 +198,8 @@ class SessionPane(Pane):
     NAME = "Session"
     NUMBER = "1"
     HELP_TEXT = "\n".join((
-        "delay: from the last voiced microphone sample to the first sample of the answer at the speaker. Its parts:",
+        "delay: from the last voiced microphone sample (of a typed message: from its sending) to the first sample of "
+        "the answer at the speaker. Its parts:",
         *(f"{mark} {name}: {ends}" for name, mark, ends in latency.STAGES),
         "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank).",
         "silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.",

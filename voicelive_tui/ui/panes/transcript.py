@@ -14,7 +14,7 @@ from voicelive_tui.ui.hints import with_keys
 from voicelive_tui.ui.panes import Pane, following_note
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Span, Wrapping, visible, wrap
+from voicelive_tui.ui.text import Line, Span, Wrapping, excerpt, visible, wrap
 
 KEPT = 2_000
 """Lines that are kept at most: those of the entries looked at last."""
@@ -38,7 +38,7 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str]) 
     lines: list[Line] = []
     for mark, text, tone in said:
         lines.append(())
-        for index, piece in enumerate(wrap(visible(named(text)), max(width - 6, 10))):
+        for index, piece in enumerate(wrap(excerpt(named(text)), max(width - 6, 10))):
             lines.append((("   ", "text"), (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
     return lines
 
@@ -80,8 +80,8 @@ class TranscriptView(ScrollList):
         self._turn_of: dict[str, Turn] = {}
         self._scale_ms = 0.0
         self._placed_for: tuple[int, float, int, tuple[Turn, ...]] = (0, 0.0, 0, ())
-        """What has to be the same for entries to stay where they are: width, time of the first row, entries left out,
-        turns."""
+        """What has to be the same for entries to stay where they are: width, where time is counted from, entries left
+        out, turns."""
 
     @property
     def count(self) -> int:
@@ -113,7 +113,7 @@ class TranscriptView(ScrollList):
             return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:])
         return line
 
-    def show(self, session: SessionState, reading: Reading, origin: float) -> None:
+    def show(self, session: SessionState, reading: Reading) -> None:
         """Bring the places of the entries up to date; those before the first that changed keep theirs."""
         moved, self.left_out = session.left_out - self.left_out, session.left_out
         gone = self.top_of(moved) if moved > 0 else 0
@@ -123,7 +123,7 @@ class TranscriptView(ScrollList):
         if session.turns is not self._placed_for[-1]:
             self._turn_of = {turn.response_id: turn for turn in session.turns if turn.response_id}
             self._scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
-        placed_for = (self.size.width, origin, self.left_out, session.turns)
+        placed_for = (self.size.width, session.log.origin, self.left_out, session.turns)
         start = self._unchanged(before) if placed_for == self._placed_for else 0
         if placed_for[:2] != self._placed_for[:2]:
             self._placed.clear()
@@ -147,7 +147,8 @@ class TranscriptView(ScrollList):
         if at < len(self.entries) and self.entries[at].item_id == item_id:
             self.cursor = at
         else:
-            self.cursor = next((i for i, entry in enumerate(self.entries) if entry.item_id == item_id), at)
+            found = next((i for i, entry in enumerate(self.entries) if entry.item_id == item_id), at)
+            self.cursor = min(found, len(self.entries) - 1) if self.entries else None
 
     def _unchanged(self, before: tuple[Entry, ...]) -> int:
         """How many entries, from the first on, are as they were and will not be heard any further."""
@@ -214,6 +215,7 @@ Under each answer: the time from your last word to its first sound, and its part
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
         self._query = ""
+        self._before_search: tuple[str, int | None, bool, int] = ("", None, True, 0)
         self._seen = 0
         """Entries there were when following ended."""
 
@@ -228,8 +230,7 @@ Under each answer: the time from your last word to its first sound, and its part
 
     def show(self, session: SessionState) -> None:
         """Show the entries."""
-        first = session.transcript[0].at if session.transcript else 0.0
-        self.view.show(session, self.reading, session.connection.started_at or first)
+        self.view.show(session, self.reading)
         if self.view.following:
             self._seen = session.left_out + len(session.transcript)
 
@@ -262,6 +263,20 @@ Under each answer: the time from your last word to its first sound, and its part
         self.view.matches = self._found()
         if self.view.matches:
             self.view.go_to(self.view.matches[-1])
+        self.show_head()
+
+    def search_begins(self) -> None:
+        """Remember where the list is, for `search_is_left`."""
+        self._before_search = self._query, self.view.cursor, self.view.following, self.view.scroll_offset.y
+
+    def search_is_left(self) -> None:
+        """Be where the list was, with what was searched for then."""
+        self._query, cursor, following, top = self._before_search
+        self.view.matches = self._found()
+        self.view.follow(following)
+        if not following:
+            self.view.cursor = cursor
+            self.view.scroll_to(y=top, animate=False)
         self.show_head()
 
     def _found(self) -> list[int]:
@@ -301,4 +316,6 @@ Under each answer: the time from your last word to its first sound, and its part
     def copy(self) -> None:
         """Copy the entry under the cursor, as it came."""
         if entry := self.selected():
-            self.post_message(self.Copied(entry.text, "the words of this line"))
+            call = f"{entry.tool}({entry.arguments})" if entry.tool else ""
+            told = (entry.text, call, entry.output, "" if entry.text else entry.note)
+            self.post_message(self.Copied("\n".join(filter(None, told)), "what this line says"))
