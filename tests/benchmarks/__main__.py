@@ -3,7 +3,8 @@
     make bench                    all of them
     make bench ARGS="ui loopback" those whose names hold one of these words
 
-Benchmarks print figures beside a baseline that was measured in the same run; nothing here passes or fails.
+Benchmarks print figures beside a baseline that was measured in the same run, or beside a target. The exit status is 1
+where one missed a target.
 """
 
 import subprocess

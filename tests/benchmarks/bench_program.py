@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_program [SECONDS]
 
-It takes seven minutes with the default of 20 SECONDS a scene. The real program talks through the real SDK to a service
+It takes ten minutes with the default of 20 SECONDS a scene. The real program talks through the real SDK to a service
 in a process of its own: `voicelive-tui serve`, or where 2,000 events a second are wanted `Flood`. Its streams are
 PortAudio's on the virtual sound bed. The service's and the sound server's processor time is not counted. A canary notes
 how long the machine itself stalled; `tests/ui/plain.py` is what Textual's own widgets take on the same machine. Exit
@@ -53,21 +53,22 @@ class Flood:
     """A service that sends events at a rate, or as fast as they are taken, in a process of its own.
 
     Every fortieth event carries `AUDIO_MS` of sound, so that at 2,000 a second it comes in real time. Nine in ten of
-    the others are words, one in ten is of a kind that gets a line of its own.
+    the others are words, one in ten is of a kind that gets a line of its own. With `marks`, each event is of a kind of
+    its own: `mark.n000123.`.
     """
 
-    def __init__(self, events: int, a_second: float = math.inf, sound: bytes = b"") -> None:
+    def __init__(self, events: int, a_second: float = math.inf, sound: bytes = b"", *, marks: bool = False) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
         self._process = multiprocessing.get_context("fork").Process(
-            target=_flood, args=(theirs, events, a_second, sound), daemon=True
+            target=_flood, args=(theirs, events, a_second, sound, marks), daemon=True
         )
         self._process.start()
         self.endpoint: str = self._pipe.recv()
 
-    def sent(self) -> int:
-        """How many events were sent; waits for the last one."""
-        count: int = self._pipe.recv()
-        return count
+    def sent(self) -> list[float]:
+        """When each event was sent (`time.monotonic()`, one clock for all processes); waits for the last one."""
+        times: list[float] = self._pipe.recv()
+        return times
 
     def end(self) -> None:
         """End the process."""
@@ -75,10 +76,12 @@ class Flood:
         self._process.join()
 
 
-def _flood(pipe: Connection, events: int, a_second: float, sound: bytes) -> None:
+def _flood(pipe: Connection, events: int, a_second: float, sound: bytes, marks: bool) -> None:
     from aiohttp import web
 
     def event(number: int) -> str:
+        if marks:
+            return json.dumps({"type": f"mark.n{number:06}."})
         answer = number // 400
         ids = {"response_id": f"resp_{answer}", "item_id": f"item_{answer}", "output_index": 0, "content_index": 0}
         if sound and number % 40 == 0:
@@ -99,15 +102,16 @@ def _flood(pipe: Connection, events: int, a_second: float, sound: bytes) -> None
         await link.send_json({"type": "session.updated", "session": {**message["session"], "id": "sess_flood"}})
         reading = asyncio.create_task(_read(link))
         await asyncio.sleep(2)
-        began, number = time.monotonic(), 0
-        while number < events:
+        began, times = time.monotonic(), []
+        while len(times) < events:
             due = events if a_second == math.inf else min(int((time.monotonic() - began) * a_second), events)
-            while number < due:
-                await link.send_str(event(number))
-                number += 1
+            while len(times) < due:
+                text = event(len(times))
+                times.append(time.monotonic())
+                await link.send_str(text)
             await asyncio.sleep(0.005)
         await link.send_json({"type": "flood.over"})
-        pipe.send(number)
+        pipe.send(times)
         await reading
         return link
 
@@ -157,7 +161,7 @@ def program(endpoint: str, bed: SoundBed, *options: str, emulate: bool = False, 
 
 
 @contextmanager
-def unheard(endpoint: str, bed: SoundBed, sound: bytes | None) -> Iterator[Terminal]:
+def unheard(endpoint: str, bed: SoundBed, sound: bytes | None, *options: str) -> Iterator[Terminal]:
     """The program with no speaker, and with a file as its microphone or none."""
     with tempfile.TemporaryDirectory() as folder:
         microphone = "none"
@@ -166,7 +170,7 @@ def unheard(endpoint: str, bed: SoundBed, sound: bytes | None) -> Iterator[Termi
             writer = WavWriter(microphone.removeprefix("file:"))
             writer.write(sound)
             writer.close()
-        with program(endpoint, bed, "--input-device", microphone, "--output-device", "none") as terminal:
+        with program(endpoint, bed, "--input-device", microphone, "--output-device", "none", *options) as terminal:
             yield terminal
 
 
@@ -229,6 +233,7 @@ class MeterWatch:
     def __init__(self, bed: SoundBed, terminal: Terminal) -> None:
         self._terminal = terminal
         self.seen: list[float] = []
+        """When the level was seen to rise."""
         burst = (8000 * np.sin(np.arange(int(0.7 * RATE)) * 2 * np.pi * 440 / RATE)).astype("<i2")
         rng = np.random.default_rng(4)
         pieces = [np.concatenate([burst, np.zeros(int(rng.uniform(2.0, 2.3) * RATE), "<i2")]) for _ in range(60)]
@@ -251,7 +256,27 @@ class MeterWatch:
         feeder.wait()
         recording.stop()
         began = recording.sounds_began()
-        return [min(at - start for start in began if start <= at) for at in self.seen if began and began[0] <= at]
+        return [
+            min((at - start for at in self.seen if start <= at < following), default=math.inf)
+            for start, following in zip(began, [*began[1:], math.inf], strict=True)
+            if start < end - 1  # the last may come to the screen after the end
+        ]
+
+
+def marks_on_the_screen(bed: SoundBed, seconds: float) -> list[float]:
+    """Seconds from the service's socket to the bytes for the terminal, of each event; infinite for one not drawn."""
+    flood = Flood(round(seconds * 60), 60, marks=True)
+    seen: dict[int, float] = {}
+    with program(flood.endpoint, bed, "--input-device", "none", "--output-device", "none") as terminal:
+        rest, over = b"", False
+        while not over:
+            rest = rest[-20:] + terminal.read_some(0.01)
+            over = b"flood.over" in rest
+            for mark in re.findall(rb"mark\.n(\d{6})\.", rest):
+                seen.setdefault(int(mark), time.monotonic())
+        sent = flood.sent()
+    flood.end()
+    return [seen.get(number, math.inf) - at for number, at in enumerate(sent)]
 
 
 def flood_beside_sound(bed: SoundBed, seconds: float) -> dict[str, float]:
@@ -265,7 +290,7 @@ def flood_beside_sound(bed: SoundBed, seconds: float) -> dict[str, float]:
         ended: list[tuple[int, float]] = []
 
         def wait() -> None:
-            ended.append((flood.sent(), time.monotonic()))
+            ended.append((len(flood.sent()), time.monotonic()))
             over.set()
 
         threading.Thread(target=wait, daemon=True).start()
@@ -345,6 +370,9 @@ def main() -> int:
                     a_second, percent = cost(terminal, seconds)
                 tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
                 tell(f"{name}: CPU of one core", percent, "%", most_cpu)
+            with unheard(endpoint, bed, said(seconds + 26), "--lean") as terminal:
+                terminal.read(6.0)
+                tell("talking --lean: to the terminal", cost(terminal, seconds)[0], "B/s", 1000)
             with Terminal("-m", "tests.ui.plain", width=120, height=40, emulate=False) as terminal:
                 terminal.read(3.0)
                 plain_a_second, plain_percent = cost(terminal, min(seconds, 10.0))
@@ -357,6 +385,8 @@ def main() -> int:
                 delays = [delay * 1000 for delay in MeterWatch(bed, terminal).run(max(seconds, 30.0))]
             tell(f"sound at the microphone to its level, median of {len(delays)}", percentile(delays, 0.5), "ms")
             tell("  95th percentile", percentile(delays, 0.95), "ms", 150)
+            drawn = [delay * 1000 for delay in marks_on_the_screen(bed, seconds)]
+            tell(f"wire to pixel at 60 events/s, 95th percentile of {len(drawn)}", percentile(drawn, 0.95), "ms", 80)
         print(f"  (longest stall of the machine: {canary.worst * 1000:.0f} ms)")
         with Canary() as canary:
             found = flood_beside_sound(bed, max(seconds, 20.0) + 10)
@@ -368,8 +398,9 @@ def main() -> int:
         tell("flood: samples put in between", found["inserted"], "", 0)
         tell("flood: underflows", found["underflows"], "", 0)
         print(f"  (stalls of the machine above 10 ms: {len(canary.stalls)}, longest {canary.worst * 1000:.0f} ms)")
-        tell("memory after 50,000 events", memory(bed, events=50_000), "MB", 130)
-        tell("memory after 550,000 events", memory(bed, events=550_000), "MB", 130)
+        full, long = memory(bed, events=50_000), memory(bed, events=550_000)
+        tell("memory after 50,000 events", full, "MB", 130)
+        tell("  more after 550,000 events", long - full, "MB", 5)
         with tempfile.TemporaryDirectory() as folder:
             cli = Path(folder) / "az"
             cli.write_text(ENTRA)

@@ -1,9 +1,8 @@
 """The dashboard alone in a terminal: `python -m tests.ui.driver SCENE [--lean] [--theme NAME]`.
 
 The shell is a stand-in that plays a scripted conversation through the real reducer by the wall clock; its levels are
-simulated. No network, no sound. Scenes: `talk`, `idle`, `flood` (2,000 events a second), `hostile`, `marks` (60 events
-a second, each with a mark of its own), `meter` (nothing but a level that jumps), `long` (550,000 events as fast as they
-are taken). With `--report PATH`, a JSON object with what was measured is written there at the end.
+simulated. No network, no sound. Scenes: `talk`, `idle`, `flood` (2,000 events a second), `hostile`, `meter` (nothing
+but a level that jumps). With `--report PATH`, a JSON object with what was measured is written there at the end.
 """
 
 import argparse
@@ -12,7 +11,6 @@ import json
 import math
 import os
 import random
-import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -109,12 +107,8 @@ class ScriptedLive:
             await self.flood()
         elif self.scene == "hostile":
             self.hostile()
-        elif self.scene == "marks":
-            await self.marks()
         elif self.scene == "meter":
             await self.jump()
-        elif self.scene == "long":
-            await self.grow()
         else:
             for number in range(1000):
                 await self.exchange(number)
@@ -155,16 +149,6 @@ class ScriptedLive:
                 self.receive(kind, item_id="item_f", response_id="resp_f", delta=f"word{sent} ")
             await asyncio.sleep(0.01)
 
-    async def marks(self) -> None:
-        """60 events a second; when each came is reported by its mark."""
-        came = self.measured["marks"] = {}
-        began = time.monotonic()
-        for number in range(1_000_000):
-            await asyncio.sleep(max(began + number / 60 - time.monotonic(), 0))
-            mark = f"mark.n{number:06}."
-            came[mark] = time.monotonic()
-            self.receive(mark)
-
     async def jump(self) -> None:
         """A level that jumps; when it did is reported."""
         came = self.measured["jumps"] = []
@@ -174,24 +158,13 @@ class ScriptedLive:
                 came.append(time.monotonic())
                 await asyncio.sleep(length)
 
-    async def grow(self) -> None:
-        """Exchanges without their pauses; the memory that is in use after some of them."""
-        for number in range(10_000_000):
-            at = f"{number // 200}"
-            kind = "response.audio_transcript.delta" if number % 10 else "response.content_part.added"
-            self.receive(kind, item_id="item_" + at, response_id="resp_" + at, delta=f"word{number} ")
-            if number in (50_000, 150_000, 550_000):
-                self.measured[f"rss_mb_{number}"] = resident_mb()
-            if number % 50 == 0:
-                await asyncio.sleep(0)
-
     def hostile(self) -> None:
         for number, text in enumerate(HOSTILE):
             item = f"item_h{number}"
             body = {"id": item, "type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
             self.receive("conversation.item.created", item=body)
         self.receive("error", error={"code": HOSTILE[1], "message": HOSTILE[1] + HOSTILE[0]})
-        self.receive(HOSTILE[1], **{HOSTILE[0]: HOSTILE[2]})
+        self.receive(HOSTILE[1], item_id=HOSTILE[1], **{HOSTILE[0]: HOSTILE[2]})
 
     async def exchange(self, number: int) -> None:
         """Three seconds of speech and an answer of ten seconds, generated in a quarter of that; each third is cut."""
@@ -261,15 +234,9 @@ class ScriptedLive:
         yield 14.3, finish
 
 
-def resident_mb() -> float:
-    """Memory in use now, not its peak."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("scene", choices=("talk", "idle", "flood", "hostile", "marks", "meter", "long"))
+    parser.add_argument("scene", choices=("talk", "idle", "flood", "hostile", "meter"))
     parser.add_argument("--lean", action="store_true")
     parser.add_argument("--theme", default="voicelive-dark")
     parser.add_argument("--seconds", type=float, default=math.inf)
@@ -293,7 +260,6 @@ def main() -> None:
         began, used = time.monotonic(), time.process_time()
         await asyncio.wait([task], timeout=None if options.seconds == math.inf else options.seconds - options.settle)
         measured["cpu_percent"] = (time.process_time() - used) / (time.monotonic() - began) * 100
-        measured["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         measured.update(live.measured | {"sent": live.flooded, "elapsed_s": live.flooded_s})
         if not task.done():
             app.exit()
