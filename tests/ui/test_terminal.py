@@ -74,9 +74,9 @@ def test_hostile_text_is_drawn_and_not_obeyed():
         terminal.wait_for("connecting to")
         assert_layout_of_events(terminal)
         terminal.write("Gs")  # an id may come to stand in a filter, and a filter in the prompt
-        terminal.wait_for("holds characters that no filter has")
+        terminal.wait_for("The id of this item holds")
         terminal.write("/")
-        terminal.wait_for(" filter ")
+        terminal.wait_for("esc Leave")
         terminal.write("\x1b")
         terminal.wait_for("Mute")
         for obeyed in (b"\x1b]52", b"\x1b]0;title", b"\x1b[10A", b"\xc2\x9b", "\u202e".encode(), b"\xcc\x81" * 5):
