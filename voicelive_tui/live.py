@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.010
 """How often captured sound and the speaker's progress are looked at, where news may be there; each look wakes a
 processor."""
+BURST_SECONDS = 0.0003
+"""Received events are worked on for so long before anybody else has a turn."""
 LONGEST_LOOK_SECONDS = 0.030
 """For the speaker's progress is not to be told much later than it happens."""
 NATIVE_SECONDS = 1.0
@@ -262,6 +264,7 @@ class LiveSession:
         return await self._connect(service, model, await self._credential())
 
     async def _receive_all(self, connection: ServiceConnection) -> None:
+        since = time.monotonic()
         while True:
             try:
                 event = await connection.receive()
@@ -275,7 +278,11 @@ class LiveSession:
                 if event.get("type") == "input_audio_buffer.speech_stopped":
                     self._tell_voiced()
                 self.apply(inputs.Received(event))
-            await asyncio.sleep(0)  # a burst that is already here must not starve the sender and the screen
+            # A burst that is already here must not starve the sender and the screen; but a turn of the loop for each
+            # event takes as long as the event.
+            if time.monotonic() - since > BURST_SECONDS:
+                await asyncio.sleep(0)
+                since = time.monotonic()
 
     async def _send_all(self, connection: ServiceConnection) -> None:
         while True:

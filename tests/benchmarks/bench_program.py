@@ -41,6 +41,8 @@ SETTLE = 14.0
 """Seconds until a screen on which nothing happens has slowed down."""
 FLOOD_EVENTS = 2000
 AUDIO_MS = 20
+LEAD_MS = 300
+"""Sound that comes at once: a service generates faster than real time, so what is measured is not its pace."""
 ROOM_DBFS = -55
 """RMS of the noise of a quiet room in the microphone."""
 ENTRA = """#!/bin/sh
@@ -85,8 +87,8 @@ def _flood(pipe: Connection, events: int, a_second: float, sound: bytes, marks: 
         answer = number // 400
         ids = {"response_id": f"resp_{answer}", "item_id": f"item_{answer}", "output_index": 0, "content_index": 0}
         if sound and number % 40 == 0:
-            at = number // 40 * AUDIO_MS * RATE // 500
-            pcm = sound[at : at + AUDIO_MS * RATE // 500] or silence(AUDIO_MS * RATE // 1000)
+            begin, end = (LEAD_MS + number // 40 * AUDIO_MS) * RATE // 500, AUDIO_MS * RATE // 500
+            pcm = sound[begin if number else 0 : begin + end] or silence(AUDIO_MS * RATE // 1000)
             # One item throughout: nothing but the flood itself may make a gap.
             more = {"delta": base64.b64encode(pcm).decode(), "item_id": "sound", "response_id": "resp_sound"}
             return json.dumps({"type": "response.audio.delta", **ids, **more})
@@ -267,13 +269,18 @@ def marks_on_the_screen(bed: SoundBed, seconds: float) -> list[float]:
     """Seconds from the service's socket to the bytes for the terminal, of each event; infinite for one not drawn."""
     flood = Flood(round(seconds * 60), 60, marks=True)
     seen: dict[int, float] = {}
-    with program(flood.endpoint, bed, "--input-device", "none", "--output-device", "none") as terminal:
-        rest, over = b"", False
-        while not over:
-            rest = rest[-20:] + terminal.read_some(0.01)
-            over = b"flood.over" in rest
-            for mark in re.findall(rb"mark\.n(\d{6})\.", rest):
-                seen.setdefault(int(mark), time.monotonic())
+    silent = ("--input-device", "none", "--output-device", "none")
+    with program(flood.endpoint, bed, *silent, emulate=True) as terminal:
+        over = False
+        while not over:  # of a line that changed only what differs is written, so the emulated screen is looked at
+            terminal.screen.dirty.clear()
+            terminal.read_some(0.01)
+            now, shown = time.monotonic(), terminal.screen.buffer
+            lines = ["".join(shown[y][x].data for x in range(120)) for y in sorted(terminal.screen.dirty)]
+            over = any("flood.over" in line for line in lines)
+            for line in lines:
+                if mark := re.search(r"mark\.n(\d{6})\.", line):
+                    seen.setdefault(int(mark[1]), now)
         sent = flood.sent()
     flood.end()
     return [seen.get(number, math.inf) - at for number, at in enumerate(sent)]

@@ -2,7 +2,16 @@ from dataclasses import replace
 
 from tests import states
 from voicelive_tui.session.state import Activity
-from voicelive_tui.ui.pacing import COUNTED_EVERY, COUNTED_SELDOM, QUIET_AFTER, Pacing, has_news, notable
+from voicelive_tui.ui.pacing import (
+    COUNTED_EVERY,
+    COUNTED_SELDOM,
+    CROWD,
+    CROWDED_EVERY,
+    QUIET_AFTER,
+    Pacing,
+    has_news,
+    notable,
+)
 
 SOUND = replace(states.IDLE, log=states.event(states.IDLE.log, 30.0, "out", "input_audio_buffer.append", size=10))
 
@@ -37,3 +46,16 @@ def test_quiet_counts_seldom_and_ends_with_news():
     assert pacing.due == later + COUNTED_SELDOM
     pacing.decide(states.IDLE, states.IDLE, states.LISTENING, later)
     assert not pacing.quiet(states.IDLE, later + 1)
+
+
+def test_of_a_flood_not_every_tick_is_drawn():
+    pacing = Pacing(0.0, lean=False)
+    log = SOUND.log
+    for number in range(CROWD + 1):
+        log = states.event(log, 31.0 + number, "in", "response.done")
+    flood = replace(states.LISTENING, log=log)
+    assert pacing.decide(states.IDLE, states.IDLE, flood, 1.0) == (True, True)
+    assert pacing.decide(states.IDLE, states.IDLE, flood, 1.0 + CROWDED_EVERY / 2) == (False, False)
+    assert pacing.decide(states.IDLE, states.IDLE, flood, 1.0 + CROWDED_EVERY * 1.01) == (True, True)
+    few = replace(states.LISTENING, log=states.event(SOUND.log, 31.0, "in", "response.done"))
+    assert pacing.decide(states.IDLE, states.IDLE, few, 1.0 + CROWDED_EVERY * 1.1) == (True, True)

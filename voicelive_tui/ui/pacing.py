@@ -10,6 +10,9 @@ from voicelive_tui.ui.rows import foldable
 
 QUIET_AFTER = 10.0
 """Seconds without anything but more of the same sound, after which the screen slows down."""
+CROWD, CROWDED_EVERY = 50, 0.15
+"""So many events since the log was shown are a flood, of which nobody reads each line; and the seconds between looks at
+it, so that drawing does not take the processor from the sound."""
 COUNTED_EVERY, COUNTED_SELDOM = 1.0, 10.0
 """Seconds between looks at what only counts up."""
 
@@ -41,10 +44,13 @@ class Pacing:
         self.due = 0.0
         """When that which only counts up is shown next."""
         self._notable_at = now
+        self._shown_at = 0.0
 
     def decide(self, shown: SessionState, logged: SessionState, state: SessionState, now: float) -> tuple[bool, bool]:
         """Whether a state is to be shown, and whether its log is, given what is shown of each."""
         if state is shown and state is logged:
+            return False, False
+        if state.log.next_seq - logged.log.next_seq > CROWD and now - self._shown_at < CROWDED_EVERY:
             return False, False
         due = now >= self.due
         changed, news = notable(shown, state), has_news(logged, state)
@@ -52,6 +58,8 @@ class Pacing:
             self._notable_at = now
         if due:
             self.due = now + (COUNTED_SELDOM if self.lean or self.quiet(shown, now) else COUNTED_EVERY)
+        if changed or news:
+            self._shown_at = now
         return changed or due, news or due
 
     def quiet(self, shown: SessionState, now: float) -> bool:
