@@ -121,6 +121,7 @@ class ServiceConnection:
                 "max_msg_size": BIGGEST_MESSAGE,
                 "heartbeat": HEARTBEAT,
                 "close_timeout": CLOSE_LIMIT,
+                "autoclose": False,  # aiohttp would answer by itself, and where that fails lose the code that came
             },
         )
         host = host_of(service.endpoint)

@@ -203,3 +203,26 @@ def test_an_interruption_does_not_wait_for_the_microphone(board, monkeypatch):
     assert pair.cut() == 5.0
     release.set()
     hanging.join(5)
+
+
+def test_what_is_being_opened_is_not_lost_and_not_opened_twice(monkeypatch):
+    go_on, opened = threading.Event(), []
+
+    class Slow:
+        def open(self, engine: AudioEngine) -> Stream:
+            opened.append(engine)
+            assert go_on.wait(10)
+            return Stream("a file")
+
+    Board.journal = []
+    monkeypatch.setattr(duplex, "output_for", lambda device, latency: Slow())
+    pair = Duplex(AudioEngine(), "none", "file:somewhere.wav")
+    opening = threading.Thread(target=pair.open, args=("output",))
+    opening.start()
+    while not opened:
+        opening.join(0.01)
+    assert pair.missing == set()
+    assert pair.recover() == []
+    go_on.set()
+    opening.join(10)
+    assert (len(opened), Board.journal, pair.missing) == (1, ["start a file"], set())

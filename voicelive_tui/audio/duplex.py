@@ -61,6 +61,8 @@ class Duplex:
         self._lock_of_others = threading.Lock()  # by what is not PortAudio's, and cannot hang with a sound server
         self._speaker = threading.Lock()
         self._wanted: set[Direction] = set()
+        self._opening: set[Direction] = set()
+        """What `open` is at: wanted and not there yet, but not lost either."""
         self._away: set[Direction] = set()
         self._rescanned_at = -RESCAN_SECONDS
 
@@ -77,7 +79,7 @@ class Duplex:
     @property
     def missing(self) -> set[Direction]:
         """The directions wanted that are not open."""
-        return {d for d in tuple(self._wanted) if not self._stream(d)}
+        return {d for d in tuple(self._wanted) if not self._stream(d) and d not in self._opening}
 
     @property
     def incomplete(self) -> set[Direction]:
@@ -89,6 +91,7 @@ class Duplex:
 
         What could not be opened is wanted nevertheless: `recover` tries again.
         """
+        self._opening.update(directions or DIRECTIONS)
         self._wanted.update(directions or DIRECTIONS)
         results = []
         for direction in directions or DIRECTIONS:
@@ -97,6 +100,8 @@ class Duplex:
                     results.append(self._open(direction))
             except AudioError as error:
                 results.append(Checked(direction, ok=False, sentence=str(error)))
+            finally:
+                self._opening.discard(direction)
         return results
 
     def close(self, *directions: Direction) -> None:
@@ -165,7 +170,7 @@ class Duplex:
             A result for each direction that was opened anew, or could not be.
         """
         with _held(self._lock):
-            lost = [d for d in DIRECTIONS if d in self._wanted and (d in stalled or not self._stream(d))]
+            lost = [d for d in DIRECTIONS if d in self._wanted and (d in stalled or d in self.missing)]
             for direction in lost:
                 self._close(direction)
             results = [self._open(direction) for direction in lost]
