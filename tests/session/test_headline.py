@@ -22,7 +22,17 @@ READY = Connection(link=Link.READY)
             "press {talk} to send",
         ),
         (SessionState(READY, input=Device("", "no device")), "ready", "no microphone: press {type} to type"),
-        (SessionState(READY, activity=Activity.SPEAKING), "speaking", "speak or press {interrupt} to interrupt"),
+        (
+            SessionState(READY, activity=Activity.SPEAKING, microphone=Microphone(capturing=True)),
+            "speaking",
+            "speak or press {interrupt} to interrupt",
+        ),
+        (SessionState(READY, activity=Activity.SPEAKING), "speaking", "press {interrupt} to interrupt"),
+        (
+            SessionState(READY, activity=Activity.SPEAKING, microphone=Microphone(capturing=True, muted=True)),
+            "speaking",
+            "press {interrupt} to interrupt",
+        ),
         (SessionState(READY, activity=Activity.INTERRUPTED), "interrupted", "the answer was cut off"),
     ],
 )

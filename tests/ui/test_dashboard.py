@@ -280,6 +280,8 @@ async def test_too_small_names_the_least_size():
         await settled(pilot)
         assert "60x16" not in screen_text(app)
         assert "I heard you" in screen_text(app)
+        await pilot.pause()
+        assert app.screen.focused is app.screen.query_one(TranscriptPane).view
 
 
 async def test_tab_goes_round_the_panes():

@@ -119,3 +119,39 @@ async def test_a_click_puts_the_cursor_on_an_item():
         await pilot.pause()
         await pilot.click(numbers, offset=(2, 3))
         assert (numbers.cursor, numbers.following) == (3, False)
+
+
+class Pages(Numbers):
+    """Items of 35 lines each."""
+
+    def top_of(self, index):
+        return 35 * index
+
+    def item_at(self, y):
+        return y // 35 if 0 <= y < 35 * self.total else None
+
+    def line(self, y):
+        return ((f"line {y}", "text"),)
+
+
+async def test_every_line_of_an_item_longer_than_the_list_comes_into_view():
+    class PagesApp(TonedApp):
+        def compose(self):
+            yield Pages()
+
+    app = PagesApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        pages = app.query_one(Pages)
+        pages.focus()
+        pages.grow(3)
+        for keys in (("g", "ctrl+d", "G"), ("g", "j", "G")):
+            await pilot.press(keys[0])
+            seen = set()
+            while pages.cursor is not None and len(seen) < 105:
+                before = pages.cursor, pages.top
+                seen.update(range(pages.top, pages.top + 10))
+                await pilot.press(keys[1])
+                if (pages.cursor, pages.top) == before:
+                    break
+            assert seen == set(range(105))
+            await pilot.press(keys[2])

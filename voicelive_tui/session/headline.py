@@ -44,7 +44,8 @@ def headline(state: SessionState) -> Headline:
         case Activity.THINKING:
             detail = "waiting for the answer"
         case Activity.SPEAKING:
-            detail = Hint("speak or press {interrupt} to interrupt")
+            by_voice = mic.capturing and not mic.muted and not mic.push_to_talk
+            detail = Hint(("speak or " if by_voice else "") + "press {interrupt} to interrupt")
         case Activity.INTERRUPTED:
             detail = "the answer was cut off"
         case Activity.READY:

@@ -80,7 +80,7 @@ class DashboardScreen(TonedScreen):
         Binding("3", "go('events')", "Events", show=False, id="pane.events"),
         Binding("4", "go('meters')", "Levels", show=False, id="pane.meters"),
         Binding("z", "zoom", "Zoom", show=False, tooltip="Give the focused pane all the room, or end that", id="zoom"),
-        Binding("f", "follow", "Follow", show=False, tooltip="Stay at the end of the list", id="follow"),
+        Binding("f", "follow", "Follow", show=False, tooltip="Stay at the end, or stop that", id="follow"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the selection or the line", id="copy"),
         Binding("e", "cross", "Event ↔ words", show=False, tooltip="From an event to its words and back", id="cross"),
         Binding(
@@ -196,6 +196,12 @@ class DashboardScreen(TonedScreen):
     def on_resize(self, event: events.Resize) -> None:
         """Another size may want another layout; the screen itself learns of its size after this."""
         self.lay_out(event.size)
+        self.call_after_refresh(self.keep_focus)
+
+    def keep_focus(self) -> None:
+        """Where there was no room for the widget with the focus, its pane has it again."""
+        if self.focused is None and self.pane.display:
+            self.set_focus(self.pane.target)
 
     def lay_out(self, size: Size | None = None) -> None:
         """Show the panes that there is room for."""

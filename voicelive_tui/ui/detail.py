@@ -25,6 +25,10 @@ class EventDetail(Tree[Any]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", "Down", show=False, id="detail.down"),
         Binding("k", "cursor_up", "Up", show=False, id="detail.up"),
+        Binding("ctrl+d", "page_down", "Page down", show=False, id="detail.page_down"),
+        Binding("ctrl+u", "page_up", "Page up", show=False, id="detail.page_up"),
+        Binding("g", "scroll_home", "First", show=False, id="detail.first"),
+        Binding("G", "scroll_end", "Last", show=False, id="detail.last"),
     ]
     DEFAULT_CSS = """
     EventDetail {

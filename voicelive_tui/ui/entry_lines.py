@@ -29,9 +29,10 @@ def heard_characters(entry: Entry, reading: Reading) -> int | None:
     else:
         heard = reading.heard_ms if reading.heard_item == entry.item_id else 0.0
     length = entry.audio_ms
-    if entry.done_at is None:
+    whole = entry.done_at is not None and entry.status is not EntryStatus.FAILED  # else more words came than sound
+    if not whole:
         length = max(length, len(entry.text) * MS_PER_CHARACTER)
-    if heard >= length - 1 and entry.done_at is not None:
+    if heard >= length - 1 and whole:
         return len(entry.text)
     at = min(int(len(entry.text) * heard / length), len(entry.text))
     while 0 < at < len(entry.text) and not entry.text[at - 1].isspace():

@@ -118,16 +118,32 @@ class ScrollList(Canvas, can_focus=True):
 
     def action_move(self, step: int) -> None:
         """Move the cursor by items; from following, begin with the last one."""
+        if self._moves_within(step):
+            return
         self.go_to(self.count - 1 if self.cursor is None else self.cursor + step)
 
     def action_half_page(self, direction: int) -> None:
         """Move the cursor by half a page of lines."""
-        if not self.count:
+        if not self.count or self._moves_within(direction):
             return
         start = self.count - 1 if self.cursor is None else self.cursor
         y = self.top_of(start) + direction * max(self.size.height // 2, 1)
         found = self.item_at(min(max(y, 0), self.top_of(self.count) - 1))
         self.go_to(start + direction if found == start or found is None else found)
+
+    def _moves_within(self, direction: int) -> bool:
+        """Move by half a page within an item that goes on beyond the pane; False where it does not."""
+        if self.cursor is None or not direction:
+            return False
+        height, top = self.size.height, self.scroll_offset.y
+        first, last = self.top_of(self.cursor), self.top_of(self.cursor + 1)
+        step = max(height // 2, 1)
+        to = min(top + step, last - height) if direction > 0 else max(top - step, first)
+        if last - first <= height or (to <= top if direction > 0 else to >= top):
+            return False
+        self.scroll_to(y=to, animate=False)
+        self.post_message(self.Moved())
+        return True
 
     def action_first(self) -> None:
         """Go to the first item."""

@@ -248,7 +248,9 @@ once more shows everything.
             self.open(row)
 
     def on_scroll_list_moved(self) -> None:
-        """An open detail follows the cursor."""
+        """An open detail follows the cursor; at the last line nothing is new below."""
+        if self.view.cursor == len(self.view.rows) - 1:
+            self._seen = len(self.view.rows)
         super().on_scroll_list_moved()
         if self.has_class("-detail") and (row := self.view.row_at(self.view.cursor)):
             self.query_one(EventDetail).show(row)

@@ -88,7 +88,8 @@ class MetersPane(Pane):
     NUMBER = "4"
     HELP_TEXT = """\
 The bars are RMS levels in dBFS (a full-scale sine reads -3), the mark is the highest peak of the last seconds.
-mic: what is being sent to the service now, so silence while muted or gated. A good voice is around -24 to -12.
+mic: what is being sent to the service now, so silence while muted or gated; what would be sent where it says "waits". \
+A good voice is around -24 to -12.
 assistant: what the speaker plays now, not what arrived. no speaker: what it would play; nobody hears it.
 underflow: the speaker wanted sound and there was none in time. overflow: the microphone's sound was not taken in time.
 dropped: captured sound thrown away because it was stale or the connection was behind.

@@ -54,11 +54,11 @@ def folded(line: Line, width: int) -> tuple[Line, ...]:
     return tuple(tuple(piece) for piece in pieces)
 
 
-def settings(session: SessionState) -> list[Line]:
-    """Each setting in force, and what was asked for where that differs."""
+def settings(session: SessionState, which: "Settings") -> list[Line]:
+    """Each of some settings in force, and what was asked for where that differs."""
     asked = {**session.asked, "model": session.connection.model or None}
     rows: list[Line] = []
-    for label, key, words in _SETTINGS:
+    for label, key, words in which:
         want, have = words(asked.get(key)), words(session.in_force.get(key))
         if key in session.asked and not want:
             want = "none"  # null: not the service's default, but expressly nothing
@@ -229,10 +229,11 @@ class SessionPane(Pane):
         device: list[Line] = [(*_label("sound"), *health(session, self.reading), (waiting, "dim"), (native, "warn"))]
         blocks = (
             delays(session, view.size.width),
-            settings(session),
+            settings(session, _SETTINGS),
             counts(session),
             connection(session, monotonic()),
             device,
+            settings(session, _INSTRUCTIONS),
         )
         width = max(view.size.width, LABEL + 10)
         view.lines = [part for block in blocks for line in (*block, ()) for part in folded(line, width)][:-1]
@@ -297,7 +298,9 @@ def _one_line(value: Any) -> str:
     return clip(" ".join(str(value).split()), 200) if value else ""
 
 
-_SETTINGS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+Settings = tuple[tuple[str, str, Callable[[Any], str]], ...]
+"""Label, key in the session, and how its value is put in words."""
+_SETTINGS: Settings = (
     ("model", "model", _plain),
     ("voice", "voice", _named),
     ("turn detection", "turn_detection", _turn_detection),
@@ -307,5 +310,6 @@ _SETTINGS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("modalities", "modalities", _list),
     ("tools", "tools", _list),
     ("agent", "agent", _named),
-    ("instructions", "instructions", _one_line),
 )
+_INSTRUCTIONS: Settings = (("instructions", "instructions", _one_line),)
+"""Apart, and last: they are long."""

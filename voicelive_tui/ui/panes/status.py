@@ -129,6 +129,8 @@ class StatusLine(Lines):
         word, detail = headline(self.session)
         if starved(self.session, self.reading):
             word, detail = "thinking", "waiting for more of the answer"
+        elif word == "speaking" and self.reading.gated:
+            detail = Hint("press {interrupt} to interrupt")
         tone = _TONES.get(word, "chip")
         left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (visible(with_keys(self, detail)), "text"))
         connection = self.session.connection

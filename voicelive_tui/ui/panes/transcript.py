@@ -26,8 +26,8 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str]) 
     said: list[tuple[str, str, str]] = []
     if connection.link in (Link.FAILED, Link.CLOSED) and connection.problem:
         said.append(("✗ ", connection.problem, "bad"))
-        if connection.link is Link.CLOSED:
-            said.append(("", Hint("Press {reset} for a new session."), "dim"))
+        again = "a new session" if connection.link is Link.CLOSED else "another try"
+        said.append(("", Hint(f"Press {{reset}} for {again}."), "dim"))
     if not session.transcript:
         said += [("! ", f"{name}: {problem}", "warn") for name, problem in silent_devices(session)]
         if connection.link is Link.READY and not session.microphone.capturing:
@@ -264,6 +264,12 @@ Under each answer: the time from your last word to its first sound, and its part
         if self.view.matches:
             self.view.go_to(self.view.matches[-1])
         self.show_head()
+
+    def on_scroll_list_moved(self) -> None:
+        """At the last entry nothing is new below."""
+        if self.view.cursor == self.view.count - 1:
+            self._seen = self.view.left_out + self.view.count
+        super().on_scroll_list_moved()
 
     def search_begins(self) -> None:
         """Remember where the list is, for `search_is_left`."""
