@@ -278,6 +278,7 @@ def test_speaking_into_an_answer_cuts_it_and_what_was_heard_is_what_the_service_
             told_ms = float(told[1]) * (1 if told[2] == "ms" else 1000)
             heard_ms = np.count_nonzero(recording.samples == FIRST) / 24
             terminal.wait_for("A short one.")
+            terminal.wait_for("SPEAKING")  # its words come before its sound
             wait_until_gone(terminal, "SPEAKING")
             end(terminal)
             samples = recording.samples
