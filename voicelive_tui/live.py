@@ -4,9 +4,8 @@ Its tasks, all on one event loop:
 
 - `run` connects, and then receives: each server event passes the taps, then the reducer, then its effects are done.
 - the sender drains the outbox in order, so that a commit never overtakes an append.
-- housekeeping looks every 10 ms, and less often where nothing can have come yet: whole microphone chunks go to the
-  outbox, and what began or ended at the speaker goes to the reducer. Without a microphone it rests until something
-  happens.
+- housekeeping looks every 10 ms, or 30 ms after a chunk was taken: whole microphone chunks go to the outbox,
+  and what began or ended at the speaker goes to the reducer. Without a microphone it rests until something happens.
 - the watch notices streams of sound that stall.
 
 `state` is replaced here and nowhere else. Whoever wants to know looks at it; nobody is called for drawing.
