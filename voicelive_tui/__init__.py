@@ -11,8 +11,8 @@ How it is built, in one page.
 - **Three clocks.** The PortAudio callbacks (hard deadline), the asyncio tasks (network pace), the screen's tick (at
   most 20 Hz). Each boundary has one crossing: two block queues between the first two, `live.state` between the last
   two. Audio never travels in a Textual message; nothing draws per event.
-- **Screen.** `ui/` copies `live.state` into one reactive each tick; panes receive it by `data_bind` and repaint what
-  changed. Panes own no session facts and only post messages.
+- **Screen.** `ui/` copies `live.state` into one reactive each tick; panes receive it by `data_bind`, levels from the
+  tick itself, and repaint what changed. Panes own no session facts and only post messages.
 - **Loopback.** `loopback/` is a second, independent party: a Voice Live service on a real socket. It shares nothing
   with the client but `audio/pcm.py`, so that the SDK, the demo and the tests all take the same road.
 

@@ -4,8 +4,9 @@ Its tasks, all on one event loop:
 
 - `run` connects, and then receives: each server event passes the taps, then the reducer, then its effects are done.
 - the sender drains the outbox in order, so that a commit never overtakes an append.
-- housekeeping looks every 10 ms, or 30 ms after a chunk was taken: whole microphone chunks go to the outbox,
-  and what began or ended at the speaker goes to the reducer. Without a microphone it rests until something happens.
+- housekeeping looks every 10 ms, or after a chunk was taken when the next is due: whole microphone chunks go to the
+  outbox, and what began or ended at the speaker goes to the reducer. Without a microphone it rests until something
+  happens.
 - the watch notices streams of sound that stall.
 
 `state` is replaced here and nowhere else. Whoever wants to know looks at it; nobody is called for drawing.
@@ -40,7 +41,8 @@ LOOK_SECONDS = 0.010
 processor."""
 BURST_SECONDS = 0.0003
 """Received events are worked on for so long before anybody else has a turn."""
-LONGEST_LOOK_SECONDS = 0.030
+EARLIER_SECONDS = 0.002
+LONGEST_LOOK_SECONDS = 0.040
 """For the speaker's progress is not to be told much later than it happens."""
 NATIVE_SECONDS = 1.0
 """How often the messages of C libraries are counted, for which their file is read."""
@@ -139,6 +141,10 @@ class LiveSession:
             output_latency_ms=self.sound.output_latency_ms,
             stalled=tuple(sorted(self.sound.stalled)),
         )
+
+    def stirs(self) -> bool:
+        """Whether sound began or ended since the last `reading`: a reason to take another one sooner."""
+        return self.engine.stirs()
 
     async def devices(self) -> list[DeviceChoice]:
         """What the device picker offers.
@@ -314,8 +320,8 @@ class LiveSession:
                 await asyncio.sleep(pause)
             pause = LOOK_SECONDS
             while chunk := self.engine.chunk():
-                # It was complete a look ago at most, so the next one is not before this.
-                pause = min(self.engine.chunk_ms / 1000 - LOOK_SECONDS, LONGEST_LOOK_SECONDS)
+                # Earlier after each chunk than after the one before, until it is too early: then it is caught fresh.
+                pause = min(self.engine.chunk_ms / 1000 - EARLIER_SECONDS, LONGEST_LOOK_SECONDS)
                 if self.state.microphone.sending and self._connection is not None:
                     self._post(chunk)
             for event in self.engine.events():

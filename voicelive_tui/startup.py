@@ -144,6 +144,10 @@ class LateSession:
 
         return Reading()
 
+    def stirs(self) -> bool:
+        """As `LiveSession.stirs`."""
+        return self.live is not None and self.live.stirs()
+
     def apply(self, event: "Input") -> None:
         """As `LiveSession.apply`; with no session yet, no key has anything to act on."""
         if self.live:

@@ -290,3 +290,21 @@ class TestWatchdog:
             stalled = engine.stalled()
             time.sleep(0.01)
         assert stalled == {"output"}
+
+
+def test_what_begins_or_ends_stirs_until_the_levels_are_taken(clock):
+    engine = AudioEngine()
+    assert not engine.stirs()
+    for dbfs, stirs in ((-75, False), (-20, True), (-30, False), (-75, True)):
+        hear(engine, clock, tone(dbfs, 40))
+        engine.chunk()
+        assert engine.stirs() is stirs
+        engine.levels()
+        assert not engine.stirs()
+    engine.play("a", tone(-20, 200))
+    play_block(engine, clock.now)
+    assert engine.stirs()
+    engine.levels()
+    assert not engine.stirs()
+    clock.now += 0.3
+    assert engine.stirs()

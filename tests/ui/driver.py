@@ -47,6 +47,7 @@ class ScriptedLive:
         self.state = SessionState()
         self.playing: tuple[str, float, float] | None = None
         self.speaking_until = 0.0
+        self._sounding = (False, False)
         self._closed = asyncio.Event()
         self._random = random.Random(1)
         self.measured: dict[str, Any] = {}
@@ -70,6 +71,11 @@ class ScriptedLive:
         return self._reading_type(
             capture=capture, playback=playback, heard_item=item, heard_ms=heard, buffered_ms=buffered
         )
+
+    def stirs(self) -> bool:
+        sounding = time.monotonic() < self.speaking_until, self.playing is not None
+        stirs, self._sounding = sounding != self._sounding, sounding
+        return stirs
 
     def _voice(self, now: float) -> Any:
         """Levels that move as speech does: syllables at 4 Hz with some chance in them."""

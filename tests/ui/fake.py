@@ -24,12 +24,16 @@ class FakeLive:
     def __init__(self, state: SessionState, reading: Reading = SILENCE) -> None:
         self.state = state
         self._reading = reading
+        self.stirring = False
         self.applied: list[object] = []
         self.calls: list[object] = []
         self.closed = asyncio.Event()
 
     def reading(self) -> Reading:
         return self._reading
+
+    def stirs(self) -> bool:
+        return self.stirring
 
     def set_reading(self, reading: Reading) -> None:
         self._reading = reading

@@ -10,7 +10,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from tests.ui.screens import TonedApp
-from voicelive_tui.ui.canvas import TONES, Lines, changed_columns
+from voicelive_tui.ui.canvas import TONES, Lines, VerticalGround, changed_columns
 from voicelive_tui.ui.scroll_list import ScrollList
 
 
@@ -115,7 +115,7 @@ async def tones(theme):
 def looks(view, y):
     """What is seen of each character: the colours of sign and ground, and whether it is underlined."""
     seen = []
-    for words, style, _ in view.render_line(y):
+    for words, style, _ in view.render_lines(Region(0, y, view.size.width, 1))[0]:
         # The terminal's default is one colour for signs and another for their ground.
         pair = [
             color if color and not color.is_default else default
@@ -160,3 +160,21 @@ async def test_where_colours_are_mixed_the_cursor_is_a_ground_of_its_own():
         under, other = looks(view, 0), looks(view, 1)
         assert not under[0][2]
         assert under[0][1] != other[0][1]
+
+
+async def test_what_lies_under_other_widgets_has_its_colour_everywhere():
+    class TheApp(TonedApp):
+        CSS = "VerticalGround { background: #102030; height: 3; } Lines { width: 4; height: 1; }"
+
+        def compose(self):
+            with VerticalGround():
+                yield Lines()
+
+    app = TheApp()
+    async with app.run_test(size=(10, 4)) as pilot:
+        for ground in ("#102030", "#405060"):
+            app.query_one(VerticalGround).styles.background = ground
+            await pilot.pause()
+            lines = app.query_one(VerticalGround).render_lines(Region(0, 0, 10, 3))
+            assert [line.text for line in lines] == [" " * 10] * 3
+            assert {segment.style.bgcolor.name for line in lines for segment in line} == {ground}

@@ -29,6 +29,7 @@ from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.panes import status
 from voicelive_tui.ui.panes.events import EventsPane
+from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
@@ -727,15 +728,12 @@ async def test_the_beginning_of_a_sound_does_not_wait_for_its_tick():
         await settled(pilot)
         screen = app.screen
         screen._timer.pause()
-        for loud in (True, False, True):
+        meters = screen.query_one(MetersPane)
+        app.live.set_reading(states.Reading(capture=Meter(rms=-20.0)))
+        for app.live.stirring in (False, True):
             screen._ticks = 1  # the next one is not the meters' turn
-            app.live.set_reading(states.Reading(capture=Meter(rms=-20.0)) if loud else states.Reading())
             screen.tick()
-            assert screen.reading is app.live.reading()
-        screen._ticks = 1
-        app.live.set_reading(states.Reading(capture=Meter(rms=-25.0)))
-        screen.tick()
-        assert screen.reading is not app.live.reading()
+            assert (meters.reading is app.live.reading()) is app.live.stirring
 
 
 @pytest.mark.parametrize("identifier", ["it\x1b]52;c;aGVsbG8=\x1b\\x", "item one", "e" + "\u0301" * 9])

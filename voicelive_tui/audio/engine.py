@@ -41,6 +41,8 @@ VOICED_OVER_NOISE = 9.0
 """... if it stands out from the noise floor by so many dB."""
 NOISE_RISE = 3.0
 """The noise floor follows a quieter chunk at once, and a louder one by so many dB a second."""
+SOUND_DBFS = -60.0
+"""Above this RMS a chunk is more than a quiet room."""
 ZEROS_SECONDS = 3.0
 """A microphone that gave nothing but zeros for so long is said to be silent: real ones always carry noise."""
 CLIPPED_SAMPLES = 3
@@ -191,6 +193,7 @@ class AudioEngine:
         self._capture_hold = _Hold()
         self._playback_hold = _Hold()
         self._levels_at = 0.0
+        self._sounding = (False, False)  # as it was at the last `levels`
         self._noise = VOICED_DBFS - VOICED_OVER_NOISE
         self._zeros = 0.0  # seconds of sound
         self._clipped_at = -math.inf
@@ -330,16 +333,31 @@ class AudioEngine:
         """The meters: the last chunk taken, and what was heard since the last call (one block at least)."""
         now = time.monotonic()
         since, self._levels_at = max(self._levels_at, now - 0.2), now
-        heard = [
-            block.pcm[: block.frames_heard * SAMPLE_WIDTH]
-            for block in self.played[-50:]
-            if block.segments and block.at <= now and block.at + block.frames_heard / SAMPLE_RATE > since
-        ]
-        fresh = now - self._capture_at < STALL_SECONDS
+        heard = []
+        for block in reversed(self._playback.played.copy()):
+            if block.at + len(block.pcm) / SAMPLE_WIDTH / SAMPLE_RATE <= since:
+                break  # it and those before it were heard by the last call
+            if block.segments and block.at <= now:
+                heard.append(block.pcm[: block.frames_heard * SAMPLE_WIDTH])
+        self._sounding = self._sounds(now)
         return Levels(
-            self._meter(self._capture_level if fresh else SILENCE, self._capture_hold, now),
+            self._meter(self._captured_level(now), self._capture_hold, now),
             self._meter(level(b"".join(heard)), self._playback_hold, now),
         )
+
+    def stirs(self) -> bool:
+        """Whether sound began or ended in either direction since the last `levels`, which costs twenty times as much.
+
+        Sound is what is above `SOUND_DBFS` at the microphone, and what is not only silence at the speaker.
+        """
+        return self._sounds(time.monotonic()) != self._sounding
+
+    def _sounds(self, now: float) -> tuple[bool, bool]:
+        return self._captured_level(now).rms > SOUND_DBFS, self._playback.silent_from() > now
+
+    def _captured_level(self, now: float) -> Level:
+        """Of the last chunk taken, while there are any."""
+        return self._capture_level if now - self._capture_at < STALL_SECONDS else SILENCE
 
     @staticmethod
     def _meter(measured: Level, hold: _Hold, now: float) -> Meter:

@@ -42,7 +42,7 @@ class _Ticker:
         self._direction: Direction = direction
         self._tick = tick
         self._idle = idle
-        self._closing = threading.Event()
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name=f"paced {direction}", daemon=True)
 
     def start(self) -> None:
@@ -50,14 +50,17 @@ class _Ticker:
         self._thread.start()
 
     def close(self) -> None:
-        self._closing.set()
+        self._closing = True
         if self._thread.is_alive():
             self._thread.join()
         self._engine.watchdog.closed(self._direction)
 
     def _run(self) -> None:
         number = _next()
-        while not self._closing.wait(max(0.0, number * BLOCK_SECONDS - time.monotonic())):
+        while True:
+            time.sleep(max(0.0, number * BLOCK_SECONDS - time.monotonic()))
+            if self._closing:  # looked at once a block: to wait for it costs more than the block
+                return
             try:
                 self._tick(number * BLOCK_SECONDS)
             except pcm.AudioFileError as error:  # the disk is full or gone
@@ -91,7 +94,7 @@ class _Recording:
         self._sound = memoryview(sound)
         self.over = False
 
-    def read(self, frames: int, heard: bytes) -> bytes:
+    def read(self, frames: int, _heard: bytes) -> bytes:
         part, self._sound = self._sound[: frames * 2], self._sound[frames * 2 :]
         self.over = not self._sound
         return bytes(part).ljust(frames * 2, b"\0")
@@ -121,7 +124,8 @@ class PacedInput:
         self._ticker.close()
 
     def _tick(self, at: float) -> None:
-        sound = self._source.read(BLOCK_FRAMES, self._heard(at))
+        heard = b"" if isinstance(self._source, _Recording) else self._heard(at)
+        sound = self._source.read(BLOCK_FRAMES, heard)
         self._engine.captured(sound, at - BLOCK_SECONDS, time.monotonic())
 
     def _heard(self, now: float) -> bytes:

@@ -81,7 +81,8 @@ def level(pcm: bytes | memoryview) -> Level:
     if len(pcm) < SAMPLE_WIDTH:  # nothing was heard, as most of the time
         return SILENCE
     x = samples(pcm).astype(np.float32)
-    return Level(_dbfs(math.sqrt(float(np.dot(x, x)) / x.size)), _dbfs(float(np.abs(x).max())))
+    peak = float(np.maximum.reduce(np.absolute(x)))
+    return Level(_dbfs(math.sqrt(float(np.dot(x, x)) / x.size)), _dbfs(peak))
 
 
 def _dbfs(amplitude: float) -> float:

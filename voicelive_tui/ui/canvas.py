@@ -8,17 +8,21 @@ Rules of this file:
 - Textual calls `on_resize` of every class of a widget, the most special first: none of them calls its base's.
 - `Canvas.repaint()` compares what the visible lines are now with what was drawn, and refreshes the cells between the
   first and the last difference of each line. Nobody else asks for a refresh because of new content.
+- For whatever little changed, Textual asks every widget for all of its lines. So they are kept as they are to be drawn:
+  those of a canvas until their content changes, the empty ones of what lies under other widgets (`Ground`) for good.
 - `ScrollList` adds following, a cursor and half-page moves. While it follows and is full it moves by half a page:
   scrolling by a row writes nearly the whole pane, so it should be rare.
 """
 
 from itertools import zip_longest
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from rich.cells import cell_len
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color as ThemeColor
+from textual.containers import Horizontal, Vertical
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
@@ -38,7 +42,38 @@ _INVISIBLE_ON_SPACES = frozenset(
 )
 
 
-class TonedScreen(Screen[None]):
+class Ground(Widget):
+    """What lies under other widgets, empty and without a border: one line is made, and stands for all of them.
+
+    The last of a class's bases: Textual takes a widget's default style from the first.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._empty: dict[int, Strip] = {}
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Textual asks for the lines to be drawn."""
+        line = self._empty.get(crop.width)
+        if line is None:
+            line = self._empty[crop.width] = super().render_lines(Region(0, 0, crop.width, 1))[0]
+        return [line] * crop.height
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Something about its looks may have changed."""
+        self._empty.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+
+class VerticalGround(Vertical, Ground):
+    """Lays its children out one under another."""
+
+
+class HorizontalGround(Horizontal, Ground):
+    """Lays its children out side by side."""
+
+
+class TonedScreen(Screen[None], Ground):
     """A screen that can show canvases: it knows how each tone looks."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"canvas--{tone}" for tone in TONES}
@@ -83,8 +118,9 @@ class Canvas(ScrollView, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id, classes=classes)
         self._drawn: dict[int, tuple[Line, str, Strip]] = {}
+        """Of each visible line its content, what is laid over it, and how it is drawn."""
         self._styles: dict[str, Style] = {}
-        self._drawing = False
+        self._known_ground: ThemeColor | None = None
 
     def line(self, y: int) -> Line:
         """What line `y` of the content is; an empty line beyond its end."""
@@ -105,12 +141,11 @@ class Canvas(ScrollView, can_focus=False):
             line, over = self.line(top + y), self.highlight(top + y)
             if drawn is None:
                 self.refresh(Region(0, y, width, 1))
-            elif (line, over) != drawn[:2]:
+            elif line != drawn[0] or over != drawn[1]:
                 strip = self._strip(line, over, width)
+                self._drawn[y] = (line, over, strip)
                 if columns := changed_columns(drawn[2], strip):
                     self.refresh(Region(columns[0], y, columns[1] - columns[0], 1))
-                else:
-                    self._drawn[y] = (line, over, strip)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolled: cells that look the same as before stay, where Textual's own would write all of them anew."""
@@ -119,28 +154,48 @@ class Canvas(ScrollView, can_focus=False):
         else:
             self.repaint()
 
-    def render_line(self, y: int) -> Strip:
-        """Textual asks for one visible line."""
-        content_y = self.scroll_offset.y + y
-        line, over = self.line(content_y), self.highlight(content_y)
-        strip = self._strip(line, over, self.size.width)
-        self._drawn[y] = (line, over, strip)
-        if not self.ALLOW_SELECT:
-            return strip
-        if (selection := self.text_selection) and (span := selection.get_span(content_y)):
-            strip = Strip(_restyle(list(strip), *span, self._background("select")), strip.cell_length)
-        return strip if self._drawing else strip.apply_offsets(self.scroll_offset.x, content_y)
-
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The lines as they are drawn: without the offsets by which a selection is found, which make each a new style.
+        """Textual asks for the visible lines to be drawn."""
+        strips = [self._drawn_strip(y) for y in crop.line_range]
+        if self.ALLOW_SELECT and (selection := self.text_selection):
+            top = self.scroll_offset.y
+            spans = [selection.get_span(top + y) for y in crop.line_range]
+            strips = [self._selected(*each) for each in zip(strips, spans, strict=True)]
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
 
-        Textual keeps thousands of styles. The mouse asks `render_line` itself for the line it is on.
+    def render_line(self, y: int) -> Strip:
+        """Textual asks for one visible line, to find out what the mouse is on: with the offsets that tell it.
+
+        As each offset makes a new style, and Textual keeps thousands of those, they are not in what is drawn.
         """
-        self._drawing = True
-        try:
-            return super().render_lines(crop)
-        finally:
-            self._drawing = False
+        strip = self._drawn_strip(y)
+        return strip.apply_offsets(self.scroll_offset.x, self.scroll_offset.y + y) if self.ALLOW_SELECT else strip
+
+    def _drawn_strip(self, y: int) -> Strip:
+        """A visible line as it is drawn, but for the selection."""
+        if y not in self._drawn:
+            line, over = self.line(self.scroll_offset.y + y), self.highlight(self.scroll_offset.y + y)
+            self._drawn[y] = (line, over, self._strip(line, over, self.size.width))
+        return self._drawn[y][2]
+
+    def _selected(self, strip: Strip, span: tuple[int, int] | None) -> Strip:
+        if span is None:
+            return strip
+        return self._filtered(Strip(_restyle(list(strip), *span, self._background("select")), strip.cell_length))
+
+    def _filtered(self, strip: Strip) -> Strip:
+        """As Textual changes every line: without colours, or without what a terminal cannot do."""
+        for each in self.get_line_filters():
+            strip = strip.apply_filter(each, self._ground)
+        return strip
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """See Textual. Asked for without a region by anything but new content: looks may have changed."""
+        if not regions:
+            self._forget()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def notify_style_update(self) -> None:
         """Colours changed: what was drawn says nothing any more."""
@@ -150,6 +205,7 @@ class Canvas(ScrollView, can_focus=False):
     def _forget(self) -> None:
         self._drawn.clear()
         self._styles.clear()
+        self._known_ground = None
 
     def on_resize(self) -> None:
         """Lines are cut to the width, so all of them are new."""
@@ -175,7 +231,7 @@ class Canvas(ScrollView, can_focus=False):
         segments = [Segment(text, self._tone(tone) + laid_over) for text, tone in line if text]
         # A line is filled up in its last tone where that shows on spaces no more than the plain one: bytes saved.
         fill = line[-1][1] if line and line[-1][1] in _INVISIBLE_ON_SPACES else "text"
-        return Strip(segments).adjust_cell_length(width, self._tone(fill) + laid_over).simplify()
+        return self._filtered(Strip(segments).adjust_cell_length(width, self._tone(fill) + laid_over).simplify())
 
     def _tone(self, tone: str) -> Style:
         style = self._styles.get(tone)
@@ -183,10 +239,17 @@ class Canvas(ScrollView, can_focus=False):
             style = self._styles[tone] = self._look(tone)
         return style
 
+    @property
+    def _ground(self) -> ThemeColor:
+        """The colour of what is under the text; found by a walk up to the screen."""
+        if self._known_ground is None:
+            self._known_ground = self.background_colors[1]
+        return self._known_ground
+
     def _look(self, tone: str) -> Style:
         """A tone on this widget's background."""
         look = self.screen.get_component_styles(f"canvas--{tone}")
-        background = self.background_colors[1]
+        background = self._ground
         style = self.rich_style + look.text_style
         if look.has_rule("background"):
             background += look.background
@@ -223,17 +286,23 @@ def _restyle(segments: list[Segment], start: int, end: int, style: Style) -> lis
 
 def changed_columns(old: Strip, new: Strip) -> tuple[int, int] | None:
     """The first column where two strips look different and the one after the last, or None where they look the same."""
-    if old == new:
-        return None
-    before, after = _cells(old), _cells(new)
-    different = [x for x, (a, b) in enumerate(zip_longest(before, after)) if a != b]
+    before, after = list(old), list(new)
+    at = 0
+    while before and after and before[0] == after[0]:
+        at += before.pop(0).cell_length
+        after.pop(0)
+    while before and after and before[-1] == after[-1]:
+        before.pop()
+        after.pop()
+    cells = zip_longest(_cells(before), _cells(after))
+    different = [x for x, (a, b) in enumerate(cells, at) if a != b]
     return (different[0], different[-1] + 1) if different else None
 
 
-def _cells(strip: Strip) -> list[tuple[str, Style | Color | None]]:
+def _cells(segments: list[Segment]) -> list[tuple[str, Style | Color | None]]:
     """Character and look of each cell; the second cell of a wide character is empty text."""
     cells: list[tuple[str, Style | Color | None]] = []
-    for text, style, _ in strip:
+    for text, style, _ in segments:
         # Of a space only its background is seen, unless it is more than a space.
         plain = style is not None and not (style.reverse or style.underline or style.strike)
         space = style.bgcolor if style is not None and plain else style

@@ -1,7 +1,8 @@
 """The dashboard screen: its layout, its keys, the tick, and the one worker that holds the conversation.
 
-The tick is the only crossing from the shell to the screen: it copies `live.state` into `session` and `live.reading()`
-into `reading`, from where panes get them by `data_bind`. Keys become inputs, given to `live.apply`.
+The tick is the only crossing from the shell to the screen: it copies `live.state` into `session`, from where panes get
+it by `data_bind`, and gives them `live.reading()` itself (`hear`): ten times a second a binding would cost as much as
+what is drawn. Keys become inputs, given to `live.apply`.
 """
 
 from time import monotonic
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widgets import Static
@@ -24,13 +24,13 @@ from voicelive_tui.session.inputs import (
     TalkPressed,
     TextTyped,
 )
-from voicelive_tui.session.state import Link, Reading, SessionState
+from voicelive_tui.session.state import Link, SessionState
 from voicelive_tui.ui.arrangement import CLASSES, LEAST, PANES, arrange
-from voicelive_tui.ui.canvas import TonedScreen
+from voicelive_tui.ui.canvas import HorizontalGround, TonedScreen, VerticalGround
 from voicelive_tui.ui.foot import Keys
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.hints import with_keys
-from voicelive_tui.ui.pacing import Pacing, sounds
+from voicelive_tui.ui.pacing import Pacing
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
@@ -100,7 +100,6 @@ class DashboardScreen(TonedScreen):
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     logged: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     """What the events pane shows: as `session`, but a line that only counts up may wait."""
-    reading: reactive[Reading] = reactive(Reading, init=False, repaint=False)
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
     def __init__(self, live: "LateSession", ui: "Ui", size: Size) -> None:
@@ -118,16 +117,16 @@ class DashboardScreen(TonedScreen):
         """Status, panes, levels, prompt, keys."""
         cls = DashboardScreen
         yield Static(f"The dashboard needs at least {LEAST.width}x{LEAST.height} characters.", id="tiny", markup=False)
-        with Horizontal(id="top"):
-            yield StatusLine(id="status").data_bind(cls.session, cls.reading, cls.elapsed)
+        with HorizontalGround(id="top"):
+            yield StatusLine(id="status").data_bind(cls.session, cls.elapsed)
             yield Clock(id="clock").data_bind(cls.elapsed)
         yield ProblemLine(id="problem").data_bind(cls.session)
-        with Container(id="main"):
-            with Container(id="talk"):
-                yield SessionPane(id="session").data_bind(cls.session, cls.reading, cls.elapsed)
-                yield TranscriptPane(id="transcript").data_bind(cls.session, cls.reading)
+        with VerticalGround(id="main"):
+            with VerticalGround(id="talk"):
+                yield SessionPane(id="session").data_bind(cls.session, cls.elapsed)
+                yield TranscriptPane(id="transcript").data_bind(cls.session)
             yield EventsPane(id="events").data_bind(session=cls.logged)
-        yield MetersPane(id="meters").data_bind(cls.session, cls.reading)
+        yield MetersPane(id="meters").data_bind(cls.session)
         yield Prompt(id="prompt")
         yield Keys()
 
@@ -138,6 +137,8 @@ class DashboardScreen(TonedScreen):
                 view.step = 0.9
             self.query_one(MetersPane).widest //= 2
         self.lay_out()
+        query = self.query_one
+        self._hearing = (query(StatusLine), query(SessionPane), query(TranscriptPane), query(MetersPane))
         self.tick()
         self._timer = self.set_interval(0.6 if self.lean else 0.05, self.tick)
         self._slow_timer = self.set_interval(0.08, self.tick, pause=True)
@@ -153,9 +154,10 @@ class DashboardScreen(TonedScreen):
         """Copy what changed from the shell to the panes."""
         now, state = monotonic(), self.live.state
         self._ticks += 1
-        reading = self.live.reading()
-        if self._ticks % 2 or self._slow or sounds(reading) != sounds(self.reading):
-            self.reading = reading
+        if self._ticks % 2 or self._slow or self.live.stirs():
+            reading = self.live.reading()
+            for pane in self._hearing:
+                pane.hear(reading)
         show, log = self.pacing.decide(self.session, self.logged, state, now)
         if show:
             self.take(state)

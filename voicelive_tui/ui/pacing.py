@@ -4,8 +4,7 @@ Sound going to and fro changes the log and the counts 50 times a second. Drawn e
 of an idle screen, so it waits for the next full second, and longer where nothing has gone on for a while.
 """
 
-from voicelive_tui.session.state import Activity, Reading, SessionState
-from voicelive_tui.ui.panes.meters import FLOOR_DBFS
+from voicelive_tui.session.state import Activity, SessionState
 from voicelive_tui.ui.rows import foldable
 
 QUIET_AFTER = 10.0
@@ -29,11 +28,6 @@ def notable(old: SessionState, new: SessionState) -> bool:
 def has_news(old: SessionState, new: SessionState) -> bool:
     """Whether the log has rows that are more than one more of a run."""
     return any(not foldable(row) for row in new.log.since(old.log.next_seq))
-
-
-def sounds(reading: Reading) -> tuple[bool, bool]:
-    """Whether either direction is more than silent: its beginning and end are shown at once."""
-    return reading.capture.rms > FLOOR_DBFS, reading.playback.rms > FLOOR_DBFS
 
 
 class Pacing:

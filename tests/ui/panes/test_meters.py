@@ -42,7 +42,7 @@ def test_what_hardly_changes_stays_as_it_is_shown():
 
 async def test_levels_and_states():
     pane = MetersPane()
-    pane.set_reactive(MetersPane.reading, states.SPEAKING_READING)
+    pane.reading = states.SPEAKING_READING
     async with PaneApp(pane).run_test(size=(80, 3)) as pilot:
         pane.styles.height = 3
         pane.session = states.SPEAKING
@@ -53,10 +53,10 @@ async def test_levels_and_states():
         await pilot.pause()
         assert "mic MUTED" in screen_text(pilot.app)
         pane.session = states.SPEAKING
-        pane.reading = Reading(gated=True)
+        pane.hear(Reading(gated=True))
         await pilot.pause()
         assert "mic gated" in screen_text(pilot.app)
-        pane.reading = Reading(stalled=("input",), underflows=3)
+        pane.hear(Reading(stalled=("input",), underflows=3))
         await pilot.pause()
         assert "mic STALLED" in screen_text(pilot.app)
 
@@ -72,7 +72,7 @@ async def test_a_microphone_that_is_open_and_gives_nothing_is_not_called_absent(
 
 async def test_more_room_shows_the_health_of_the_sound():
     pane = MetersPane()
-    pane.set_reactive(MetersPane.reading, replace(states.SPEAKING_READING, underflows=2, dropped_ms=121))
+    pane.reading = replace(states.SPEAKING_READING, underflows=2, dropped_ms=121)
     pane.styles.height = 12
     async with PaneApp(pane).run_test(size=(100, 12)) as pilot:
         pane.session = states.SPEAKING

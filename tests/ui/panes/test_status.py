@@ -67,7 +67,8 @@ def test_no_microphone():
 async def test_the_word(name, word):
     line = StatusLine()
     async with OneLine(line).run_test(size=(80, 3)) as pilot:
-        line.session, line.reading = states.NAMED[name], states.SPEAKING_READING
+        line.session = states.NAMED[name]
+        line.hear(states.SPEAKING_READING)
         await pilot.pause()
         assert word in screen_text(pilot.app).split("\n")[0]
 
@@ -102,14 +103,14 @@ async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         line.session = replace(states.SPEAKING, response=Response("resp_1", 0.0))
-        line.reading = states.SPEAKING_READING
+        line.hear(states.SPEAKING_READING)
         await pilot.pause()
         assert "SPEAKING" in screen_text(pilot.app)
-        line.reading = Reading()
+        line.hear(Reading())
         await pilot.pause()
         assert "THINKING" in screen_text(pilot.app)
         assert "waiting for more of the answer" in screen_text(pilot.app)
-        line.reading = states.SPEAKING_READING
+        line.hear(states.SPEAKING_READING)
         await pilot.pause()
         assert "SPEAKING" in screen_text(pilot.app)
 
@@ -118,7 +119,8 @@ async def test_the_caller_is_called_synthetic_in_80_columns_too_beside_the_longe
     line = StatusLine()
     async with OneLine(line).run_test(size=(80, 1)) as pilot:
         connection = replace(states.SPEAKING.connection, demo=True, caller=True)
-        line.session, line.reading = replace(states.SPEAKING, connection=connection), states.SPEAKING_READING
+        line.session = replace(states.SPEAKING, connection=connection)
+        line.hear(states.SPEAKING_READING)
         await pilot.pause()
         shown = screen_text(pilot.app)
         assert "SPEAKING" in shown

@@ -46,7 +46,7 @@ async def test_partial_text_grows_in_place_and_turns_are_explained():
     pane = TranscriptPane()
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
         pane.session = states.SPEAKING
-        pane.reading = states.SPEAKING_READING
+        pane.hear(states.SPEAKING_READING)
         await pilot.pause()
         shown = screen_text(pilot.app)
         assert "0:16 You        Why is the second answer slower? 為什麼？" in shown

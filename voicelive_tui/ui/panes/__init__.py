@@ -1,6 +1,6 @@
 """Panes: the bordered parts of the dashboard.
 
-A pane is given `session` and `reading` by `data_bind` and shows them; what it owns itself is where it is scrolled to,
+A pane is given `session` and `reading` and shows them; what it owns itself is where it is scrolled to,
 what is selected and what is filtered. It says what the user wants with messages, and knows nothing of the shell.
 """
 
@@ -8,20 +8,19 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from voicelive_tui.session.headline import Hint
 from voicelive_tui.session.state import Reading, SessionState
-from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.canvas import Lines, VerticalGround
 from voicelive_tui.ui.hints import key_of, with_keys
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, spread
 
 
-class Pane(Vertical):
+class Pane(VerticalGround):
     """The base of all panes: a head line with the pane's number and name, and a body below it.
 
     A subclass yields its body in `body`, and shows the session in `show`.
@@ -41,9 +40,12 @@ class Pane(Vertical):
     """
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
-    reading: reactive[Reading] = reactive(Reading, init=False, repaint=False)
+    reading = Reading()
+    """What the sound path showed last: a plain value, for it comes ten times a second; see `hear`."""
     others: reactive[tuple[str, ...]] = reactive((), init=False, repaint=False)
     """Panes that there is no room for now, each as its key and its name; the head names them."""
+
+    _noted: Line = ()
 
     class QueryRefused(Message):
         """What was typed after `/` cannot be understood; what was in force before stays."""
@@ -87,18 +89,20 @@ class Pane(Vertical):
         """The key that goes to the pane."""
         return key_of(self, f"pane.{self.id}") or self.NUMBER
 
-    def watch_session(self, session: SessionState) -> None:
+    def watch_session(self, old: SessionState, new: SessionState) -> None:
         """The tick brought a new value."""
         if self.is_mounted:
-            self.show(session)
-            self.show_head()
+            self.show(new)
+            if self.note() != self._noted:
+                self.show_head()
 
     def watch_others(self) -> None:
         """Another layout."""
         self.show_head()
 
-    def watch_reading(self, old: Reading, new: Reading) -> None:
+    def hear(self, reading: Reading) -> None:
         """The tick brought new levels; most panes do not care."""
+        self.reading = reading
 
     def on_mount(self) -> None:
         """Show what there is already."""
@@ -132,7 +136,7 @@ class Pane(Vertical):
             (" " if self.others else "", "text"),
         )
         # Textual writes a changed line from its left edge to the change, so what changes stands at the left.
-        note = self.note()
+        self._noted = note = self.note()
         left: Line = (*title, *note, (" ", "text")) if note else title
         self.query_one(".pane--head", Lines).show(spread(left, (), self.size.width, ("─", "faint")))
 

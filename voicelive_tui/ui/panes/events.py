@@ -1,12 +1,12 @@
 """The event pane: every event in both directions, folded, filtered, and opened as a JSON tree beside the list."""
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 
 from voicelive_tui.session.event_log import EventLog, LogRow
 from voicelive_tui.session.headline import Hint
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui import filters
+from voicelive_tui.ui.canvas import HorizontalGround
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.hints import with_keys
 from voicelive_tui.ui.panes import Pane, following_note
@@ -14,6 +14,9 @@ from voicelive_tui.ui.rows import Fold, Rows, foldable
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.summary import summarize
 from voicelive_tui.ui.text import Line, Span, clip_left, fit, short_id, size, visible
+
+KEPT = 200
+"""Lines that are kept at most: those of a tall screen, as they move."""
 
 _ARROWS = {"in": ("←", "good"), "out": ("→", "user"), "local": ("•", "accent"), "log": ("≡", "dim")}
 _MARKS = {"error": ("✗", "bad"), "warning": ("!", "warn")}
@@ -70,6 +73,8 @@ class EventsView(ScrollList):
         self.log_shown = EventLog()
         self._hidden: LogRow | None = None
         """The row under the cursor, while a filter hides it."""
+        self._made: dict[tuple[Fold, Fold | None, float, int], Line] = {}
+        """Lines by what they were made of."""
 
     @property
     def count(self) -> int:
@@ -82,14 +87,24 @@ class EventsView(ScrollList):
             nothing = y == 0 and not self.rows and len(self.log_shown)
             hint = Hint("   no event is like that; {back} shows all of them")
             return ((with_keys(self, hint), "dim"),) if nothing else ()
+        made_of = (self.rows[y], self.rows[y - 1] if y else None, self.log_shown.origin, self.size.width)
+        line = self._made.get(made_of)
+        if line is None:
+            line = self._made[made_of] = self._make(y)
+            if len(self._made) > KEPT:
+                del self._made[next(iter(self._made))]
+        if not line:
+            return ()
+        return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+
+    def _make(self, y: int) -> Line:
         fold = self.rows[y]
         row = self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
         if row is None:
             return ()
         before = self.row_before(y, row)
         since = row.at - before.at if before is not None else 0.0
-        line = event_line(row, fold, since, self.log_shown.origin, self.size.width)
-        return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+        return event_line(row, fold, since, self.log_shown.origin, self.size.width)
 
     def row_before(self, index: int, row: LogRow) -> LogRow | None:
         """The last row of the line above; the first one where that is a run that went on meanwhile."""
@@ -110,6 +125,7 @@ class EventsView(ScrollList):
         self.log_shown = log
         dropped = self.rows.update(log)
         if dropped:
+            self._made.clear()  # runs lost their beginnings
             self.cursor = None if self.cursor is None else max(self.cursor - dropped, 0)
             self.scroll_to(y=max(self.scroll_offset.y - dropped, 0), animate=False)
         self.items_changed()
@@ -168,7 +184,7 @@ once more shows everything.
 
     def body(self) -> ComposeResult:
         """The list, and the opened event beside it."""
-        with Horizontal():
+        with HorizontalGround():
             yield EventsView()
             yield EventDetail()
 

@@ -5,13 +5,13 @@ line from the widget's left edge to the last change, which is why bars are widge
 """
 
 import time
+from functools import cache
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.events import Resize
 
 from voicelive_tui.session.state import SILENCE_DBFS, Meter, Reading, SessionState
-from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import microphone, silent_devices
 from voicelive_tui.ui.text import Line, Span, duration, fit, visible
@@ -46,6 +46,7 @@ def bar(meter: Meter, width: int) -> Line:
     return tuple(span for span in spans if span[0])
 
 
+@cache
 def scale(width: int) -> str:
     """The numbers under a bar of `width` cells."""
     marks = [" "] * (width + 4)
@@ -114,7 +115,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def body(self) -> ComposeResult:
         """Labels, numbers and bars apart: what moves does not write again what stands to its left."""
-        with Horizontal():
+        with HorizontalGround():
             yield Lines(id="meters-labels")
             yield Lines(id="meters-levels")
             bars = Lines(id="meters-bars")
@@ -157,10 +158,20 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
                 ((" speaker     ", "dim"), _device(session.output.description, session.output.problem)),
             )  # fmt: skip
 
-    def watch_reading(self, old: Reading, new: Reading) -> None:
-        """New levels."""
-        if self.is_mounted:
-            self.show(self.session)
+    def watch_session(self, old: SessionState, new: SessionState) -> None:
+        """Levels come with the readings; of a session only what the labels say is of interest."""
+        shown = ("microphone", "input", "output", "playing")
+        if any(getattr(old, name) is not getattr(new, name) for name in shown):
+            super().watch_session(old, new)
+
+    def hear(self, reading: Reading) -> None:
+        """New levels, and perhaps sound that was lost."""
+        if reading == self.reading:
+            return
+        super().hear(reading)
+        self.show(self.session)
+        if self.note() != self._noted:
+            self.show_head()
 
     def on_resize(self, _event: Resize | None = None) -> None:
         """Bars are as wide as the pane."""

@@ -211,6 +211,10 @@ class SessionPane(Pane):
 
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self._blocks: dict[str, tuple[tuple[object, ...], tuple[Line, ...]]] = {}
+
     def body(self) -> ComposeResult:
         """One list."""
         yield SessionView()
@@ -226,18 +230,28 @@ class SessionPane(Pane):
         waiting = f" · buffered {duration(self.reading.buffered_ms)} · outbox {duration(self.reading.outbox_ms)}"
         printed = self.reading.native_messages
         native = f" · {printed:,} line{'s' if printed > 1 else ''} printed by sound libraries" if printed else ""
-        device: list[Line] = [(*_label("sound"), *health(session, self.reading), (waiting, "dim"), (native, "warn"))]
-        blocks = (
-            delays(session, view.size.width),
-            settings(session, _SETTINGS),
-            counts(session),
-            connection(session, monotonic()),
-            device,
-            settings(session, _INSTRUCTIONS),
-        )
-        width = max(view.size.width, LABEL + 10)
-        view.lines = [part for block in blocks for line in (*block, ()) for part in folded(line, width)][:-1]
+        sound = (*_label("sound"), *health(session, self.reading), (waiting, "dim"), (native, "warn"))
+        link, now, width = session.connection, monotonic(), view.size.width
+        set_by = (session.asked, session.in_force, link.model)
+        view.lines = [
+            *self._kept("delays", lambda: delays(session, width), session.turns),
+            *self._kept("settings", lambda: settings(session, _SETTINGS), *set_by),
+            *self._kept("counts", lambda: counts(session), session.counts, session.usage),
+            *self._kept("connection", lambda: connection(session, now), link, (now - (link.ready_at or now)) // 60),
+            *self._kept("sound", lambda: [sound], sound),
+            *self._kept("instructions", lambda: settings(session, _INSTRUCTIONS), *set_by),
+        ][:-1]
         view.items_changed()
+
+    def _kept(self, name: str, make: Callable[[], list[Line]], *made_of: object) -> tuple[Line, ...]:
+        """The lines of a block and an empty one, made anew only where they would be others."""
+        width = self.query_one(SessionView).size.width
+        before, lines = self._blocks.get(name, ((), ()))
+        if before != (width, *made_of):
+            room = max(width, LABEL + 10)
+            lines = tuple(part for line in (*make(), ()) for part in folded(line, room))
+            self._blocks[name] = ((width, *made_of), lines)
+        return lines
 
     def on_resize(self) -> None:
         """Waterfalls are as wide as the pane."""

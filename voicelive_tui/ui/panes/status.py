@@ -102,16 +102,17 @@ class StatusLine(Lines):
     """One line, or three in a tall terminal, in which the middle one speaks."""
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
-    reading: reactive[Reading] = reactive(Reading, init=False, repaint=False)
+    reading = Reading()
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
     def watch_session(self) -> None:
         """Draw again."""
         self.redraw()
 
-    def watch_reading(self, old: Reading, new: Reading) -> None:
+    def hear(self, reading: Reading) -> None:
         """Only the microphone's state, and whether there is anything to hear, matter here."""
-        marks = [(each.gated, each.stalled, starved(self.session, each)) for each in (old, new)]
+        old, self.reading = self.reading, reading
+        marks = [(each.gated, each.stalled, starved(self.session, each)) for each in (old, reading)]
         if marks[0] != marks[1]:
             self.redraw()
 

@@ -234,9 +234,11 @@ Under each answer: the time from your last word to its first sound, and its part
         if self.view.following:
             self._seen = session.left_out + len(session.transcript)
 
-    def watch_reading(self, old: Reading, new: Reading) -> None:
+    def hear(self, reading: Reading) -> None:
         """More was heard: words change their tone."""
-        if self.is_mounted and (old.heard_item != new.heard_item or self.view.hears_more(new)):
+        old = self.reading
+        super().hear(reading)
+        if old.heard_item != reading.heard_item or self.view.hears_more(reading):
             self.show(self.session)
 
     def on_resize(self) -> None:
