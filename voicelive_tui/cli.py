@@ -101,7 +101,9 @@ def _conversation_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file."),
         click.option("--log-file", metavar="PATH", help="Where log records go."),
         click.option("--verbose", is_flag=True, help="Log in detail, the SDK included; to the log file."),
-        click.option("--lean", is_flag=True, default=None, help="Draw less often, for slow lines."),
+        click.option(
+            "--lean", is_flag=True, default=None, help="Draw less often, in the terminal's own colours, for slow lines."
+        ),
     ]
     for option in reversed(options):
         command = option(command)

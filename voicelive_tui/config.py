@@ -120,10 +120,13 @@ class Audio(_Section, frozen=True):
 class Ui(_Section, frozen=True):
     """The dashboard."""
 
-    theme: str = "voicelive-dark"
-    """voicelive-dark, voicelive-light, or any of Textual's; ansi-dark and ansi-light use the terminal's colours."""
+    theme: str = ""
+    """voicelive-dark, voicelive-light, or any of Textual's; ansi-dark and ansi-light use the terminal's colours.
+
+    Empty: voicelive-dark, or ansi-dark where it is to be lean, for its colours take a third fewer bytes.
+    """
     lean: bool = False
-    """Draw less often: for slow lines."""
+    """Draw less often, and in the terminal's own colours: for slow lines."""
     mouse: bool = True
 
 

@@ -88,7 +88,7 @@ def _demand_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:
     Raises:
         ConfigError: There is no such theme, binding or key, or two bindings have the same key.
     """
-    if settings.ui.theme not in app.theme_names():
+    if settings.ui.theme and settings.ui.theme not in app.theme_names():
         raise ConfigError(f"ui.theme: there is no theme {settings.ui.theme!r}: {', '.join(sorted(app.theme_names()))}")
     if settings.keys:
         from voicelive_tui.ui import keymap  # noqa: PLC0415 - brings every pane, which else come behind the first screen

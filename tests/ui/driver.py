@@ -244,7 +244,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("scene", choices=("talk", "idle", "flood", "hostile", "meter"))
     parser.add_argument("--lean", action="store_true")
-    parser.add_argument("--theme", default="voicelive-dark")
+    parser.add_argument("--theme", default="")
     parser.add_argument("--seconds", type=float, default=math.inf)
     parser.add_argument("--report")
     parser.add_argument("--settle", type=float, default=0.0, help="CPU is counted from here on")

@@ -13,7 +13,7 @@ SILENCE = Reading()
 class FakeUi:
     """What the dashboard needs of the settings."""
 
-    theme: str = "voicelive-dark"
+    theme: str = ""
     lean: bool = False
     mouse: bool = True
 

@@ -153,15 +153,19 @@ def test_without_colour_words_say_everything():
         assert all(red == green == blue for red, green, blue in colours)
 
 
-def test_lean_halves_the_bytes_of_colours(tmp_path):
-    folders = {"XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-    options = ("--demo", "--input-device", "none", "--output-device", "none")
-    with Terminal("-m", "voicelive_tui", *options, "--lean", **folders) as terminal:
+@pytest.mark.parametrize("theme", ["", "voicelive-light"])
+def test_lean_has_colours_of_few_bytes(tmp_path, theme):
+    """The terminal's own 16, or of a theme that was asked for the nearest of 256."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[ui]\ntheme = "{theme}"\n')
+    options = ("--demo", "--input-device", "none", "--output-device", "none", "--config", str(config))
+    with Terminal("-m", "voicelive_tui", *options, "--lean", XDG_STATE_HOME=str(tmp_path)) as terminal:
         terminal.wait_for("READY", 30)
         terminal.write("q")
         assert terminal.wait_for_end() == 0
-        assert b"[38;5;" in terminal.received or b";48;5;" in terminal.received
-        assert b"8;2;" not in terminal.received
+    assert re.search(rb"\x1b\[[\d;]*3[1-6][;m]", terminal.received) or theme
+    assert bool(re.search(rb"[34]8;5;", terminal.received)) is bool(theme)
+    assert not re.search(rb"[34]8;2;", terminal.received)
 
 
 def test_what_is_typed_in_one_piece_with_its_key_is_the_message():

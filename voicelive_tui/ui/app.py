@@ -80,7 +80,7 @@ class VoiceLiveApp(App[None]):
         self._ending = False
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = ui.theme
+        self.theme = ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
         self.set_keymap(keys)
 
     @staticmethod

@@ -135,7 +135,7 @@ class DashboardScreen(TonedScreen):
         if self.lean:
             for view in self.query(ScrollList):
                 view.step = 0.9
-            self.query_one(MetersPane).widest //= 2
+            self.query_one(MetersPane).be_lean()
         self.lay_out()
         query = self.query_one
         self._hearing = (query(StatusLine), query(SessionPane), query(TranscriptPane), query(MetersPane))

@@ -24,7 +24,7 @@ STEADY_DB = 1.5
 """What is shown stays until the level is so far from it: the noise of a room would set the screen in motion."""
 LABEL = 11
 WIDEST = 60
-"""Cells of the widest bar: one for each decibel; half of that where every byte counts."""
+"""Cells of the widest bar: one for each decibel."""
 
 
 def bar(meter: Meter, width: int) -> Line:
@@ -108,7 +108,8 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
-        self.widest = WIDEST
+        self._widest = WIDEST
+        self._numbers_every = 0.5
         self._numbers_due = 0.0
         self._labelled: object = None
         self._capture = self._playback = Meter()
@@ -123,15 +124,20 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             yield bars
         yield Lines(id="meters-more")
 
+    def be_lean(self) -> None:
+        """Draw with fewer bytes: half the cells, and numbers seldom."""
+        self._widest = WIDEST // 2
+        self._numbers_every = 2.0
+
     @property
     def target(self) -> Lines:
         """The bars have the focus for the pane."""
         return self.query_one("#meters-bars", Lines)
 
     def show(self, session: SessionState) -> None:
-        """Draw labels and bars; numbers twice a second, since nobody reads faster, and when sound begins or ends."""
+        """Draw labels and bars; numbers less often, since nobody reads so fast, and when sound begins or ends."""
         reading, bars = self.reading, self.query_one("#meters-bars", Lines)
-        width = max(min(bars.size.width - 1, self.widest), 1)
+        width = max(min(bars.size.width - 1, self._widest), 1)
         capture = self._capture = steady(self._capture, reading.capture)
         playback = self._playback = steady(self._playback, reading.playback)
         bars.show(bar(capture, width), bar(playback, width), ((scale(width), "faint"),))
@@ -143,7 +149,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         state = (word, tone, heard, capture.rms > FLOOR_DBFS, playback.rms > FLOOR_DBFS)
         if now < self._numbers_due and state == self._labelled:
             return
-        self._numbers_due, self._labelled = now + 0.5, state
+        self._numbers_due, self._labelled = now + self._numbers_every, state
         self.query_one("#meters-labels", Lines).show(
             ((f" {fit(word, LABEL)}", tone),), ((f" {fit(heard[0], LABEL)}", heard[1]),)
         )
