@@ -113,7 +113,7 @@ def _flood(pipe: Connection, events: int, a_second: float, sound: bytes, marks: 
                 await link.send_str(text)
             await asyncio.sleep(0.005)
         await link.send_json({"type": "flood.over"})
-        pipe.send(times)
+        await asyncio.to_thread(pipe.send, times)  # it waits for its reader, and the socket's last bytes must not
         await reading
         return link
 
@@ -339,85 +339,107 @@ def memory(bed: SoundBed, *options: str, events: int, **env: str) -> float:
     return used
 
 
-def main() -> int:
-    """Print a line for each figure: what, measured, target."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
-    missed = 0
+class Report:
+    """Prints a line for each figure, what, measured, target; and counts the targets missed."""
 
-    def tell(what: str, measured: float, unit: str, target: float | None = None) -> None:
-        nonlocal missed
+    def __init__(self) -> None:
+        self.missed = 0
+
+    def tell(self, what: str, measured: float, unit: str, target: float | None = None) -> None:
         late = target is not None and measured > target
-        missed += late
+        self.missed += late
         aim = "" if target is None else f" target {target:g}{'   MISSED' if late else ''}"
         print(f"{what:52} {measured:10.2f} {unit:6}{aim}", flush=True)
 
-    bed = SoundBed()
+
+def without_devices(report: Report, bed: SoundBed, seconds: float) -> None:
+    """Bytes and processor time; to be asked before there is a sound server, which wakes the machine for nothing."""
+    with service() as endpoint:
+        for name, sound, settle, most_cpu in (("idle", None, SETTLE, 1.5), ("talking", said, 6.0, 10)):
+            with unheard(endpoint, bed, sound and sound(settle + seconds + 20)) as terminal:
+                terminal.read(settle)
+                a_second, percent = cost(terminal, seconds)
+            report.tell(f"{name}, without sound devices: to the terminal", a_second, "B/s", 5000 if sound else 100)
+            report.tell(f"{name}, without sound devices: CPU of one core", percent, "%", most_cpu)
+        with unheard(endpoint, bed, said(seconds + 26), "--lean") as terminal:
+            terminal.read(6.0)
+            report.tell("talking --lean: to the terminal", cost(terminal, seconds)[0], "B/s", 1000)
+    with Terminal("-m", "tests.ui.plain", width=120, height=40, emulate=False) as terminal:
+        terminal.read(3.0)
+        plain_a_second, plain_percent = cost(terminal, min(seconds, 10.0))
+    report.tell("a plain Textual screen: to the terminal", plain_a_second, "B/s")
+    report.tell("a plain Textual screen: CPU of one core", plain_percent, "%")
+    report.tell("  of its bytes, talking without sound devices takes", a_second / plain_a_second * 100, "%")
+    report.tell("  of its CPU", percent / plain_percent * 100, "%")
+
+
+def with_devices(report: Report, bed: SoundBed, seconds: float) -> None:
+    """Bytes and processor time, and how soon a level and an event are seen."""
+    with Canary() as canary, service() as endpoint:
+        for name, sound, settle, most_bytes, most_cpu in (
+            ("idle, digital silence", hush, SETTLE, 100, 9),
+            (f"idle, a room of {ROOM_DBFS} dBFS", room, SETTLE, None, 9),
+            ("talking", said, 6.0, 5000, 18),
+        ):
+            with program(endpoint, bed) as terminal:
+                feeder = bed.speak(sound(settle + seconds + 20))
+                terminal.read(settle)
+                a_second, percent = cost(terminal, seconds)
+                feeder.kill()
+                feeder.wait()
+            report.tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
+            report.tell(f"{name}: CPU of one core", percent, "%", most_cpu)
+        with program(endpoint, bed, emulate=True) as terminal:
+            terminal.wait_for("mic LIVE", 20)
+            delays = [delay * 1000 for delay in MeterWatch(bed, terminal).run(max(seconds, 30.0))]
+        report.tell(f"sound at the microphone to its level, median of {len(delays)}", percentile(delays, 0.5), "ms")
+        report.tell("  95th percentile", percentile(delays, 0.95), "ms", 150)
+        drawn = [delay * 1000 for delay in marks_on_the_screen(bed, seconds)]
+        report.tell(f"wire to pixel at 60 events/s, 95th percentile of {len(drawn)}", percentile(drawn, 0.95), "ms", 80)
+    print(f"  (longest stall of the machine: {canary.worst * 1000:.0f} ms)")
+
+
+def flooded(report: Report, bed: SoundBed, seconds: float) -> None:
+    """See `flood_beside_sound`."""
+    with Canary() as canary:
+        found = flood_beside_sound(bed, max(seconds, 20.0) + 10)
+    report.tell("flood: CPU of one core", found["cpu"], "%")
+    report.tell("flood: a key is answered, 95th percentile", found["key_p95_ms"], "ms", 100)
+    report.tell("flood: last event drawn after it was sent", found["behind_ms"], "ms")
+    report.tell("flood: events sent and not counted on the screen", found["events_lost"], "", 0)
+    report.tell("flood: samples of the answer lost", found["lost"], "", 0)
+    report.tell("flood: samples put in between", found["inserted"], "", 0)
+    report.tell("flood: underflows", found["underflows"], "", 0)
+    print(f"  (stalls of the machine above 10 ms: {len(canary.stalls)}, longest {canary.worst * 1000:.0f} ms)")
+
+
+def grown(report: Report, bed: SoundBed) -> None:
+    """Memory with a full log, and after ten times as much."""
+    full, long = memory(bed, events=50_000), memory(bed, events=550_000)
+    report.tell("memory after 50,000 events", full, "MB", 130)
+    report.tell("  more after 550,000 events", long - full, "MB", 5)
+    with tempfile.TemporaryDirectory() as folder:
+        cli = Path(folder) / "az"
+        cli.write_text(ENTRA)
+        cli.chmod(0o755)
+        path = {"PATH": f"{folder}:{os.environ['PATH']}", "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential"}
+        used = memory(bed, "--use-token-credential", events=50_000, **path)
+        report.tell("memory after 50,000 events, with Entra ID", used, "MB", 150)
+
+
+def main() -> int:
+    """Measure everything."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    report, bed = Report(), SoundBed()
+    without_devices(report, bed, seconds)
     bed.start()
     try:
-        with Canary() as canary, service() as endpoint:
-            for name, sound, settle, most_bytes, most_cpu in (
-                ("idle, digital silence", hush, SETTLE, 100, 9),
-                (f"idle, a room of {ROOM_DBFS} dBFS", room, SETTLE, None, 9),
-                ("talking", said, 6.0, 5000, 18),
-            ):
-                with program(endpoint, bed) as terminal:
-                    feeder = bed.speak(sound(settle + seconds + 20))
-                    terminal.read(settle)
-                    a_second, percent = cost(terminal, seconds)
-                    feeder.kill()
-                    feeder.wait()
-                tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
-                tell(f"{name}: CPU of one core", percent, "%", most_cpu)
-            for name, sound, settle, most_bytes, most_cpu in (
-                ("idle, without sound devices", None, SETTLE, 100, 1.5),
-                ("talking, without sound devices", said, 6.0, 5000, 10),
-            ):
-                with unheard(endpoint, bed, sound and sound(settle + seconds + 20)) as terminal:
-                    terminal.read(settle)
-                    a_second, percent = cost(terminal, seconds)
-                tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
-                tell(f"{name}: CPU of one core", percent, "%", most_cpu)
-            with unheard(endpoint, bed, said(seconds + 26), "--lean") as terminal:
-                terminal.read(6.0)
-                tell("talking --lean: to the terminal", cost(terminal, seconds)[0], "B/s", 1000)
-            with Terminal("-m", "tests.ui.plain", width=120, height=40, emulate=False) as terminal:
-                terminal.read(3.0)
-                plain_a_second, plain_percent = cost(terminal, min(seconds, 10.0))
-            tell("a plain Textual screen: to the terminal", plain_a_second, "B/s")
-            tell("a plain Textual screen: CPU of one core", plain_percent, "%")
-            tell("  of its bytes, talking without sound devices takes", a_second / plain_a_second * 100, "%")
-            tell("  of its CPU", percent / plain_percent * 100, "%")
-            with program(endpoint, bed, emulate=True) as terminal:
-                terminal.wait_for("mic LIVE", 20)
-                delays = [delay * 1000 for delay in MeterWatch(bed, terminal).run(max(seconds, 30.0))]
-            tell(f"sound at the microphone to its level, median of {len(delays)}", percentile(delays, 0.5), "ms")
-            tell("  95th percentile", percentile(delays, 0.95), "ms", 150)
-            drawn = [delay * 1000 for delay in marks_on_the_screen(bed, seconds)]
-            tell(f"wire to pixel at 60 events/s, 95th percentile of {len(drawn)}", percentile(drawn, 0.95), "ms", 80)
-        print(f"  (longest stall of the machine: {canary.worst * 1000:.0f} ms)")
-        with Canary() as canary:
-            found = flood_beside_sound(bed, max(seconds, 20.0) + 10)
-        tell("flood: CPU of one core", found["cpu"], "%")
-        tell("flood: a key is answered, 95th percentile", found["key_p95_ms"], "ms", 100)
-        tell("flood: last event drawn after it was sent", found["behind_ms"], "ms")
-        tell("flood: events sent and not counted on the screen", found["events_lost"], "", 0)
-        tell("flood: samples of the answer lost", found["lost"], "", 0)
-        tell("flood: samples put in between", found["inserted"], "", 0)
-        tell("flood: underflows", found["underflows"], "", 0)
-        print(f"  (stalls of the machine above 10 ms: {len(canary.stalls)}, longest {canary.worst * 1000:.0f} ms)")
-        full, long = memory(bed, events=50_000), memory(bed, events=550_000)
-        tell("memory after 50,000 events", full, "MB", 130)
-        tell("  more after 550,000 events", long - full, "MB", 5)
-        with tempfile.TemporaryDirectory() as folder:
-            cli = Path(folder) / "az"
-            cli.write_text(ENTRA)
-            cli.chmod(0o755)
-            path = {"PATH": f"{folder}:{os.environ['PATH']}", "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential"}
-            used = memory(bed, "--use-token-credential", events=50_000, **path)
-            tell("memory after 50,000 events, with Entra ID", used, "MB", 150)
+        with_devices(report, bed, seconds)
+        flooded(report, bed, seconds)
+        grown(report, bed)
     finally:
         bed.stop()
-    return 1 if missed else 0
+    return 1 if report.missed else 0
 
 
 if __name__ == "__main__":

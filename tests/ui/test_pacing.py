@@ -26,6 +26,19 @@ def test_sound_going_to_and_fro_is_not_notable():
     assert has_news(state, replace(state, log=states.event(log, 31.0, "in", "response.done")))
 
 
+def test_more_sound_of_an_answer_is_not_notable_but_its_first_and_every_word_is():
+    state = states.SPEAKING
+    *before, last = state.transcript
+
+    def with_last(**changes):
+        return replace(state, transcript=(*before, replace(last, **changes)))
+
+    assert not notable(state, with_last(audio_ms=last.audio_ms + 200))
+    assert notable(with_last(audio_ms=0.0), state)
+    assert notable(state, with_last(audio_ms=last.audio_ms + 200, text=last.text + " word"))
+    assert notable(state, replace(state, transcript=tuple(before)))
+
+
 def test_what_only_counts_up_waits_and_the_rest_does_not():
     pacing = Pacing(0.0, lean=False)
     assert pacing.decide(states.IDLE, states.IDLE, states.IDLE, 1.0) == (False, False)

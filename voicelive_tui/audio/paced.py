@@ -29,6 +29,7 @@ class _Ticker:
         direction: Of the stream.
         tick: Is given the time on the grid.
         idle: Waits while there is nothing to tick for, `NAP_SECONDS` at most; True where it did.
+        at_once: So many ticks are made up for together: each waking of a processor costs more than a tick.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class _Ticker:
         direction: Direction,
         tick: Callable[[float], None],
         idle: Callable[[], bool] = lambda: False,
+        at_once: int = 1,
     ) -> None:
         self._engine = engine
         self._direction: Direction = direction
         self._tick = tick
         self._idle = idle
+        self._at_once = at_once
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=f"paced {direction}", daemon=True)
 
@@ -58,15 +61,17 @@ class _Ticker:
     def _run(self) -> None:
         number = _next()
         while True:
-            time.sleep(max(0.0, number * BLOCK_SECONDS - time.monotonic()))
-            if self._closing:  # looked at once a block: to wait for it costs more than the block
+            last = number + self._at_once - 1
+            time.sleep(max(0.0, last * BLOCK_SECONDS - time.monotonic()))
+            if self._closing:  # looked at when it wakes anyway: to wait for it costs more than the ticks
                 return
             try:
-                self._tick(number * BLOCK_SECONDS)
+                for each in range(number, last + 1):
+                    self._tick(each * BLOCK_SECONDS)
             except pcm.AudioFileError as error:  # the disk is full or gone
                 self._engine.watchdog.ended(self._direction, str(error))
                 return
-            number = _next() if self._idle() else number + 1
+            number = _next() if self._idle() else last + 1
 
 
 def _next() -> int:
@@ -108,7 +113,10 @@ class PacedInput:
         self._engine = engine
         self._source = source
         self._heard_up_to = time.monotonic()
-        self._ticker = _Ticker(engine, "input", self._tick)
+        # Of a file nobody hears when its blocks come, as long as they are there when the chunk they make up is due.
+        recorded = isinstance(source, _Recording)
+        blocks = int(engine.chunk_ms / 1000 / BLOCK_SECONDS) if recorded else 1
+        self._ticker = _Ticker(engine, "input", self._tick, at_once=blocks)
 
     @property
     def input_ended(self) -> bool:

@@ -227,6 +227,18 @@ def _see_item(state: SessionState, item: Event, now: float, response_id: str = "
             if arguments := text(item.get("arguments")):
                 changes["arguments"] = arguments
             return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
+        case "mcp_call" | "mcp_approval_request" as kind if item_id:
+            changes |= {"tool": text(item.get("name")), "note": f"MCP server {text(item.get('server_label'))}"}
+            if kind == "mcp_approval_request":
+                changes["note"] += " waits for an approval, which this program does not give"
+            if arguments := text(item.get("arguments")):
+                changes["arguments"] = arguments
+            if output := text(item.get("output")):
+                changes |= {"output": output, "status": EntryStatus.DONE, "done_at": now}
+            if error := item.get("error"):
+                why = text(error) or error_text(mapping(error))
+                changes |= {"note": f"{changes['note']}: {why}", "status": EntryStatus.FAILED, "done_at": now}
+            return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
         case "function_call_output":
             call = next((e for e in state.transcript if e.call_id and e.call_id == item.get("call_id")), None)
             if call is None:
@@ -346,13 +358,32 @@ def finish(state: SessionState, *item_ids: str) -> Step:
     return state, tuple(effects.FinishItem(item_id) for item_id in new)
 
 
-@_on("response.function_call_arguments.delta", "response.function_call_arguments.done")
+@_on(
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.mcp_call_arguments.delta",
+    "response.mcp_call_arguments.done",
+)
 def _arguments(event: Event, state: SessionState, now: float) -> Step:
     def grown(entry: Entry) -> Entry:
         whole = text(event.get("arguments"))
         return replace(entry, arguments=whole or entry.arguments + text(event.get("delta")))
 
     return replace(state, transcript=change(state.transcript, text(event.get("item_id")), grown)), ()
+
+
+@_on("response.mcp_call.failed")
+def _mcp_call_failed(event: Event, state: SessionState, now: float) -> Step:
+    def failed(entry: Entry) -> Entry:
+        return replace(entry, status=EntryStatus.FAILED, done_at=now)
+
+    return replace(state, transcript=change(state.transcript, text(event.get("item_id")), failed)), ()
+
+
+@_on("mcp_list_tools.failed")
+def _mcp_tools_missing(event: Event, state: SessionState, now: float) -> Step:
+    sentence = "the tools of an MCP server could not be listed"
+    return pin(state, now, sentence, "warning"), (effects.Notify("warning", sentence),)
 
 
 @_on("response.done")

@@ -136,16 +136,19 @@ class Canvas(ScrollView, can_focus=False):
             return
         width, height = self.size
         top = self.scroll_offset.y
+        changed: list[Region] = []
         for y in range(height):
             drawn = self._drawn.get(y)
             line, over = self.line(top + y), self.highlight(top + y)
             if drawn is None:
-                self.refresh(Region(0, y, width, 1))
+                changed.append(Region(0, y, width, 1))
             elif line != drawn[0] or over != drawn[1]:
                 strip = self._strip(line, over, width)
                 self._drawn[y] = (line, over, strip)
                 if columns := changed_columns(drawn[2], strip):
-                    self.refresh(Region(columns[0], y, columns[1] - columns[0], 1))
+                    changed.append(Region(columns[0], y, columns[1] - columns[0], 1))
+        if changed:
+            self.refresh(*changed)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolled: cells that look the same as before stay, where Textual's own would write all of them anew."""

@@ -154,7 +154,7 @@ class DashboardScreen(TonedScreen):
         """Copy what changed from the shell to the panes."""
         now, state = monotonic(), self.live.state
         self._ticks += 1
-        if self._ticks % 2 or self._slow or self.live.stirs():
+        if self._ticks % 2 or self.live.stirs():
             reading = self.live.reading()
             for pane in self._hearing:
                 pane.hear(reading)

@@ -97,10 +97,10 @@ def _heard_spans(piece: str, cut: int | None) -> Line:
 def _waiting(entry: Entry) -> str:
     if entry.status is EntryStatus.LISTENING:
         return "…"
+    if entry.role == "tool":
+        return "failed" if entry.status is EntryStatus.FAILED else "calling" if entry.done_at is None else "called"
     if entry.status is EntryStatus.FAILED:
         return "(no transcript)"
-    if entry.role == "tool":
-        return "calling" if entry.done_at is None else "called"
     return "…" if entry.status is EntryStatus.PARTIAL else "(no words)"
 
 

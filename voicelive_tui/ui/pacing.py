@@ -4,7 +4,10 @@ Sound going to and fro changes the log and the counts 50 times a second. Drawn e
 of an idle screen, so it waits for the next full second, and longer where nothing has gone on for a while.
 """
 
-from voicelive_tui.session.state import Activity, SessionState
+from dataclasses import replace
+from operator import attrgetter, is_not
+
+from voicelive_tui.session.state import Activity, Entry, SessionState
 from voicelive_tui.ui.rows import foldable
 
 QUIET_AFTER = 10.0
@@ -16,13 +19,23 @@ COUNTED_EVERY, COUNTED_SELDOM = 1.0, 10.0
 """Seconds between looks at what only counts up."""
 
 
+_COUNTED = ("log", "counts", "transcript")
+_OTHERS = attrgetter(*(name for name in SessionState.__dataclass_fields__ if name not in _COUNTED))
+
+
 def notable(old: SessionState, new: SessionState) -> bool:
-    """Whether more has changed than the log and the counts of sound that goes to and fro."""
-    return any(
-        getattr(old, name) is not getattr(new, name)
-        for name in SessionState.__dataclass_fields__
-        if name not in ("log", "counts")
-    )
+    """Whether more has changed than the log, the counts, and how much sound of an answer came."""
+    if any(map(is_not, _OTHERS(old), _OTHERS(new))):
+        return True
+    if old.transcript is new.transcript:
+        return False
+    return len(old.transcript) != len(new.transcript) or not all(map(_says_the_same, old.transcript, new.transcript))
+
+
+def _says_the_same(old: Entry, new: Entry) -> bool:
+    if old is new:
+        return True
+    return bool(old.audio_ms) is bool(new.audio_ms) and replace(old, audio_ms=new.audio_ms) == new
 
 
 def has_news(old: SessionState, new: SessionState) -> bool:

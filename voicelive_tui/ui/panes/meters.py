@@ -108,6 +108,9 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
+        self._labels, self._levels = Lines(id="meters-labels"), Lines(id="meters-levels")
+        self._bars, self._more = Lines(id="meters-bars"), Lines(id="meters-more")
+        self._bars.can_focus = True
         self._widest = WIDEST
         self._numbers_every = 0.5
         self._numbers_due = 0.0
@@ -117,12 +120,10 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
     def body(self) -> ComposeResult:
         """Labels, numbers and bars apart: what moves does not write again what stands to its left."""
         with HorizontalGround():
-            yield Lines(id="meters-labels")
-            yield Lines(id="meters-levels")
-            bars = Lines(id="meters-bars")
-            bars.can_focus = True
-            yield bars
-        yield Lines(id="meters-more")
+            yield self._labels
+            yield self._levels
+            yield self._bars
+        yield self._more
 
     def be_lean(self) -> None:
         """Draw with fewer bytes: half the cells, and numbers seldom."""
@@ -132,11 +133,11 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
     @property
     def target(self) -> Lines:
         """The bars have the focus for the pane."""
-        return self.query_one("#meters-bars", Lines)
+        return self._bars
 
     def show(self, session: SessionState) -> None:
         """Draw labels and bars; numbers less often, since nobody reads so fast, and when sound begins or ends."""
-        reading, bars = self.reading, self.query_one("#meters-bars", Lines)
+        reading, bars = self.reading, self._bars
         width = max(min(bars.size.width - 1, self._widest), 1)
         capture = self._capture = steady(self._capture, reading.capture)
         playback = self._playback = steady(self._playback, reading.playback)
@@ -150,11 +151,9 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         if now < self._numbers_due and state == self._labelled:
             return
         self._numbers_due, self._labelled = now + self._numbers_every, state
-        self.query_one("#meters-labels", Lines).show(
-            ((f" {fit(word, LABEL)}", tone),), ((f" {fit(heard[0], LABEL)}", heard[1]),)
-        )
-        self.query_one("#meters-levels", Lines).show(((level(capture), "text"),), ((level(playback), "text"),))
-        more = self.query_one("#meters-more", Lines)
+        self._labels.show(((f" {fit(word, LABEL)}", tone),), ((f" {fit(heard[0], LABEL)}", heard[1]),))
+        self._levels.show(((level(capture), "text"),), ((level(playback), "text"),))
+        more = self._more
         if more.display:
             more.show(
                 ((" buffered ", "dim"), (f"{duration(reading.buffered_ms):>8}", "text"),
@@ -181,7 +180,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def on_resize(self, _event: Resize | None = None) -> None:
         """Bars are as wide as the pane."""
-        self.query_one("#meters-more").display = self.size.height >= 8
+        self._more.display = self.size.height >= 8
         self._numbers_due = 0.0
         self.show(self.session)
 
