@@ -11,7 +11,7 @@ import pytest
 
 from tests.conversing import Mouth, Recorder, conversation, speech, until
 from tests.session.folding import answer
-from voicelive_tui.audio.pcm import duration_ms, load_wav
+from voicelive_tui.audio.pcm import WavWriter, duration_ms, load_wav
 from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetection
 from voicelive_tui.connection import BadMessage, ConnectError, Credential, LinkClosed
 from voicelive_tui.live import OUTBOX_LIMIT_MS, LiveSession
@@ -249,9 +249,11 @@ async def nobody() -> Any:
     return None
 
 
-def scripted(connection: Any, microphone: Mouth | None = None) -> tuple[LiveSession, Recorder]:
-    settings = Settings(service=Service(endpoint="http://127.0.0.1:1"), session=Session(), audio=SILENT)
-    live, recorder = LiveSession(settings, nobody, "none", caller=microphone, connect=connection), Recorder()
+def scripted(connection: Any, microphone: Mouth | str | None = None) -> tuple[LiveSession, Recorder]:
+    audio = Audio(input_device=microphone, output_device="none") if isinstance(microphone, str) else SILENT
+    settings = Settings(service=Service(endpoint="http://127.0.0.1:1"), session=Session(), audio=audio)
+    caller = microphone if isinstance(microphone, Mouth) else None
+    live, recorder = LiveSession(settings, nobody, "none", caller=caller, connect=connection), Recorder()
     live.add_tap(recorder)
     return live, recorder
 
@@ -367,3 +369,30 @@ async def test_while_the_program_is_suspended_the_microphone_is_closed() -> None
     await live.close()
     await running
     connection.finish()
+
+
+async def test_a_recording_that_is_over_is_told_and_does_not_begin_again(tmp_path: Path) -> None:
+    writer = WavWriter(str(tmp_path / "said.wav"))
+    writer.write(bytes(4800))
+    writer.close()
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, microphone=f"file:{tmp_path}/said.wav")
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: live.reading().input_ended, "all of it was captured")
+    await live.suspend()
+    await live.resume()
+    assert not live.sound.input_open
+    await live.close()
+    await running
+    connection.finish()
+
+
+async def test_nothing_and_the_file_in_use_can_be_chosen_as_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicelive_tui.live.list_devices", list)
+    live, _ = scripted(ScriptedConnection(), microphone="file:said.wav")
+    offered = [(choice.spec, choice.current) for choice in await live.devices() if choice.direction == "input"]
+    assert offered == [("", False), ("file:said.wav", True), ("none", False)]
+    await live.choose_device("input", "none")
+    assert [choice.spec for choice in await live.devices() if choice.current] == ["none", "none"]
+    assert live.state.input.description == "none"

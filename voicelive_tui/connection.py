@@ -98,6 +98,8 @@ class ServiceConnection:
     def __init__(self, sdk: VoiceLiveConnection) -> None:
         """Take over an open connection of the SDK; see `open`."""
         self._sdk = sdk
+        self._reason = ""
+        self._note_reason()
         self._closing = False
         self._bad_in_a_row = 0
 
@@ -146,7 +148,7 @@ class ServiceConnection:
         try:
             raw = await self._sdk.recv_bytes()
         except ConnectionClosed as end:
-            raise LinkClosed(self._close_code(end.code)) from None
+            raise LinkClosed(self._close_code(end.code), self._reason) from None
         except (TimeoutError, RuntimeError, OSError) as problem:
             raise LinkClosed(self._close_code(1006), type(problem).__name__) from None
         if not raw:  # an empty message, or what the SDK makes of a close of our own
@@ -187,6 +189,21 @@ class ServiceConnection:
         if self._bad_in_a_row >= BAD_FRAMES_LIMIT:
             return LinkClosed(1002, f"{BAD_FRAMES_LIMIT} unreadable messages in a row")
         return BadMessage(sentence)
+
+    def _note_reason(self) -> None:
+        """Keep the reason of a close frame in passing: the SDK drops it (1.3.1), and aiohttp keeps the code only."""
+        link = getattr(self._sdk, "_connection", None)
+        if link is None:
+            return
+        receive = link.receive
+
+        async def noting(*args: Any) -> aiohttp.WSMessage:
+            message: aiohttp.WSMessage = await receive(*args)
+            if message.type is aiohttp.WSMsgType.CLOSE and message.extra:
+                self._reason = "".join(sign if sign.isprintable() else " " for sign in message.extra)
+            return message
+
+        link.receive = noting
 
     def _close_code(self, fallback: int) -> int:
         if self._closing:  # our own close is reported as 1006 by the SDK

@@ -99,7 +99,7 @@ class LiveSession:
         self._outbox_filled = asyncio.Event()
         self._happened = asyncio.Event()
         self._reconnect = asyncio.Event()
-        self._closing = False
+        self._closing = self._input_over = False
         self._ended = asyncio.Event()
         self._chores: set[asyncio.Task[None]] = set()
         self._check: asyncio.Task[None] | None = None
@@ -130,6 +130,7 @@ class LiveSession:
             capture=Meter(*levels.capture),
             playback=Meter(*levels.playback),
             gated=self.engine.gated,
+            input_ended=self.sound.input_ended,
             heard_item=item,
             heard_ms=self.engine.heard_ms(item) if item else 0.0,
             buffered_ms=self.engine.buffered_ms,
@@ -161,6 +162,9 @@ class LiveSession:
                 if device.inputs if direction == "input" else device.outputs:
                     label = f"{device.name} ({device.hostapi})"
                     choices.append(DeviceChoice(direction, str(device.index), label, current == str(device.index)))
+            if current.startswith("file:"):
+                choices.append(DeviceChoice(direction, current, current, True))
+            choices.append(DeviceChoice(direction, "none", "none", current == "none"))
         return choices
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
@@ -175,12 +179,13 @@ class LiveSession:
 
     async def suspend(self) -> None:
         """Release the microphone, as before the program is stopped by Ctrl+Z."""
+        self._input_over = self.sound.input_ended
         await self.sound.stop_capture()
         self._follow_capture()
 
     async def resume(self) -> None:
-        """Take the microphone again."""
-        if self.state.connection.link is Link.READY:
+        """Take the microphone again; a file that was over does not begin anew."""
+        if self.state.connection.link is Link.READY and not self._input_over:
             await self._capture()
 
     # --- its life

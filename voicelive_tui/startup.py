@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLOSE_LIMIT = 5.0
+"""Seconds that what was joined gets to come apart."""
+
 HEAVY = ("voicelive_tui.live", "voicelive_tui.loopback.service", "voicelive_tui.loopback.caller")
 
 
@@ -178,7 +181,7 @@ class LateSession:
         elif self._running:
             self._running.cancel()
         if self._running:
-            await asyncio.wait([self._running])
+            await asyncio.wait([self._running], timeout=CLOSE_LIMIT)
 
     async def devices(self) -> "list[DeviceChoice]":
         """As `LiveSession.devices`."""

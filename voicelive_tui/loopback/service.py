@@ -401,7 +401,7 @@ class _Session:
             case Binary(data):
                 await self._socket.send_bytes(data)
             case Close(code):
-                await self._socket.close(code=code)
+                await self._socket.close(code=code, message=b"a fault was asked for")
             case Reset():
                 self._reset()
             case Stall(seconds):

@@ -305,6 +305,8 @@ class Reading:
     """What is being heard now, not what arrived."""
     gated: bool = False
     """Half-duplex: silence is sent while the assistant is heard."""
+    input_ended: bool = False
+    """The file that stands in for the microphone is over."""
     heard_item: str = ""
     heard_ms: float = 0.0
     """How much of that item has been heard so far."""

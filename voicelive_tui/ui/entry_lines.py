@@ -136,6 +136,6 @@ def _delay(turn: Turn, room: int, scale_ms: float) -> Line:
     parts = latency.stages(turn)
     slowest = latency.slowest(turn)
     words = "" if slowest is None else f"  mostly {_PARTS[slowest.name]} {duration(slowest.milliseconds)}"
-    total = duration((turn.latency or 0) * 1000)
+    total = f"#{turn.number} {duration((turn.latency or 0) * 1000)}"
     width = max(room - len(total) - len(words) - 2, 5)
     return ((f"{total} ", "dim"), (latency.waterfall(parts, min(width, 30), scale_ms), "faint"), (words, "dim"))

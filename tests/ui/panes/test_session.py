@@ -49,8 +49,12 @@ async def test_a_closed_connection_names_its_code():
         states.IDLE.connection, link=Link.CLOSED, close_code=1011, ended_at=states.START + 90, problem="gone"
     )
     text = await shown(replace(states.IDLE, connection=link))
-    assert "1011 error in the service · gone" in text
+    assert "code 1011 · gone" in text
     assert "1 min" in text
+    told = replace(link, problem="the connection ended: internal error (code 1011): out of luck")
+    text = await shown(replace(states.IDLE, connection=told))
+    assert text.count("1011") == 1
+    assert "out of luck" in text
 
 
 async def test_what_was_expressly_not_wanted_is_told_and_compared():

@@ -31,6 +31,7 @@ class OneLine(TonedApp):
         (Microphone(capturing=True), Reading(), "mic LIVE"),
         (Microphone(capturing=True, muted=True), Reading(), "mic MUTED"),
         (Microphone(capturing=True), Reading(gated=True), "mic gated"),
+        (Microphone(capturing=True), Reading(input_ended=True), "mic ended"),
         (Microphone(capturing=True, push_to_talk=True), Reading(), "mic waits"),
         (Microphone(capturing=True, push_to_talk=True, talking=True), Reading(), "mic LIVE"),
         (Microphone(capturing=True), Reading(stalled=("input",)), "mic STALLED"),

@@ -19,20 +19,6 @@ LABEL = 16
 RECENT = 4
 """Turns whose waterfall is drawn here; the transcript has all of them."""
 
-CLOSE_CODES = {
-    1000: "normal end",
-    1001: "going away",
-    1002: "protocol error",
-    1003: "unsupported data",
-    1006: "connection lost without a word",
-    1007: "bad data",
-    1008: "policy violation",
-    1009: "too big",
-    1011: "error in the service",
-    1012: "service restart",
-    1013: "try again later",
-}
-
 
 @lru_cache(maxsize=100)
 def folded(line: Line, width: int) -> tuple[Line, ...]:
@@ -134,8 +120,11 @@ def connection(session: SessionState, now: float) -> list[Line]:
         minutes = int((until - link.ready_at) // 60)
         rows.append((*_label("connected for"), (f"{minutes} min" if minutes else "less than a minute", "text")))
     if link.link in (Link.CLOSED, Link.FAILED):
-        code = "" if link.close_code is None else f"{link.close_code} {CLOSE_CODES.get(link.close_code, '')} ".rstrip()
-        rows.append((*_label(link.link.value), (" · ".join(filter(None, (code, excerpt(link.problem)))), "bad")))
+        code = "" if link.close_code is None else f"code {link.close_code}"
+        said = code and code in link.problem
+        rows.append(
+            (*_label(link.link.value), (" · ".join(filter(None, ("" if said else code, excerpt(link.problem)))), "bad"))
+        )
     return rows
 
 

@@ -42,6 +42,8 @@ def microphone(session: SessionState, reading: Reading) -> Span:
         return ("mic MUTED", "chip-bad")
     if reading.gated:
         return ("mic gated", "chip-warn")
+    if reading.input_ended:
+        return ("mic ended", "chip-warn")
     if mic.push_to_talk and not mic.talking:
         return ("mic waits", "chip")
     return ("mic LIVE", "chip-good")
@@ -112,7 +114,7 @@ class StatusLine(Lines):
     def hear(self, reading: Reading) -> None:
         """Only the microphone's state, and whether there is anything to hear, matter here."""
         old, self.reading = self.reading, reading
-        marks = [(each.gated, each.stalled, starved(self.session, each)) for each in (old, reading)]
+        marks = [(each.gated, each.input_ended, each.stalled, starved(self.session, each)) for each in (old, reading)]
         if marks[0] != marks[1]:
             self.redraw()
 

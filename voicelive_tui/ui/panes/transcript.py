@@ -207,7 +207,7 @@ class TranscriptPane(Pane):
 Both sides in the order of the conversation, which is not always the order of arrival.
 Words in italics were not heard (yet); where they begin is estimated from the share of the sound that was heard.
 ╎ marks where you interrupted: what follows it was never heard. “truncated at” is what the service was told.
-Under each answer: the time from your last word to its first sound, and its parts; \
+Under each answer: the number of its turn, the time from your last word to its first sound, and its parts; \
 {pane.session} and {help} explain them.
 {cross} shows the events of the line under the cursor. {query} searches, \
 {match.next} and {match.previous} go to the next and the previous match.""")
