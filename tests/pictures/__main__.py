@@ -30,7 +30,7 @@ async def converse(
     """Hold the conversation on a screen of that size; take each picture when its condition holds, after its keys."""
     recording = folder / "speech.wav"
     writer = WavWriter(recording)
-    writer.write(silence(12_000) + speech(QUESTION) + silence(24_000 * 5) + speech(INTERRUPTION))
+    writer.write(silence(12_000) + speech(QUESTION) + silence(24_000 * 5) + speech(INTERRUPTION) + silence(24_000 * 30))
     writer.close()
     settings = msgspec.structs.replace(Settings(), audio=Audio(input_device=f"file:{recording}", output_device="none"))
     late = LateSession(join(settings, demo=True))

@@ -116,6 +116,16 @@ async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():
         assert "SPEAKING" in screen_text(pilot.app)
 
 
+@pytest.mark.parametrize("unable", [{"gated": True}, {"input_ended": True}])
+async def test_who_cannot_speak_is_not_told_to(unable):
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(100, 3)) as pilot:
+        line.session = states.SPEAKING
+        line.hear(replace(states.SPEAKING_READING, **unable))
+        await pilot.pause()
+        assert "  press i to interrupt" in screen_text(pilot.app)
+
+
 async def test_the_caller_is_called_synthetic_in_80_columns_too_beside_the_longest_words():
     line = StatusLine()
     async with OneLine(line).run_test(size=(80, 1)) as pilot:

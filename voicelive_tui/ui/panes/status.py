@@ -132,7 +132,7 @@ class StatusLine(Lines):
         word, detail = headline(self.session)
         if starved(self.session, self.reading):
             word, detail = "thinking", "waiting for more of the answer"
-        elif word == "speaking" and self.reading.gated:
+        elif word == "speaking" and (self.reading.gated or self.reading.input_ended):
             detail = Hint("press {interrupt} to interrupt")
         tone = _TONES.get(word, "chip")
         left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (visible(with_keys(self, detail)), "text"))
