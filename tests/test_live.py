@@ -380,9 +380,10 @@ async def test_a_recording_that_is_over_is_told_and_does_not_begin_again(tmp_pat
     running = asyncio.create_task(live.run())
     connection.emit(CREATED, UPDATED)
     await until(lambda: live.reading().input_ended, "all of it was captured")
-    await live.suspend()
-    await live.resume()
-    assert not live.sound.input_open
+    for _ in range(2):
+        await live.suspend()
+        await live.resume()
+        assert not live.sound.input_open
     await live.close()
     await running
     connection.finish()
@@ -396,3 +397,13 @@ async def test_nothing_and_the_file_in_use_can_be_chosen_as_a_device(monkeypatch
     await live.choose_device("input", "none")
     assert [choice.spec for choice in await live.devices() if choice.current] == ["none", "none"]
     assert live.state.input.description == "none"
+
+
+async def test_a_file_that_is_chosen_once_more_keeps_what_was_heard(tmp_path: Path) -> None:
+    path = tmp_path / "heard.wav"
+    live, _ = scripted(ScriptedConnection())
+    await live.choose_device("output", f"file:{path}")
+    await until(lambda: live.engine.counters().blocks_out > 3, "it is written")
+    await live.choose_device("output", f"file:{path}")
+    await live.sound.close()
+    assert len(load_wav(str(path))[0]) >= 3 * 960

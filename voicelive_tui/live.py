@@ -168,7 +168,11 @@ class LiveSession:
         return choices
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
-        """Change to another device while the conversation goes on."""
+        """Change to another device while the conversation goes on; a file in use is not begun anew."""
+        if spec.startswith("file:") and spec == self.sound.devices[direction]:
+            return
+        if direction == "input":
+            self._input_over = False
         await self.sound.choose(direction, spec)
         self._follow_capture()
 
@@ -179,7 +183,8 @@ class LiveSession:
 
     async def suspend(self) -> None:
         """Release the microphone, as before the program is stopped by Ctrl+Z."""
-        self._input_over = self.sound.input_ended
+        if self.sound.input_open:
+            self._input_over = self.sound.input_ended
         await self.sound.stop_capture()
         self._follow_capture()
 

@@ -182,6 +182,7 @@ class LateSession:
             self._running.cancel()
         if self._running:
             await asyncio.wait([self._running], timeout=CLOSE_LIMIT)
+            self._running.cancel()
 
     async def devices(self) -> "list[DeviceChoice]":
         """As `LiveSession.devices`."""

@@ -187,6 +187,25 @@ def test_an_mcp_call_that_failed_says_why(error: object) -> None:
     assert "no road" in entry.note
 
 
+@pytest.mark.parametrize("over", [{"type": "response.mcp_call.completed", "item_id": "mcp_1"}, {"output": ""}])
+def test_an_mcp_call_without_a_result_is_over_too(over: dict[str, object]) -> None:
+    fold = ready()
+    fold.feed({"type": "response.output_item.added", "response_id": "resp_1", "item": mcp_call()})
+    done = {"type": "response.output_item.done", "response_id": "resp_1", "item": mcp_call(**over)}
+    fold.feed(over if "type" in over else done)
+    assert fold.state.transcript[0].status is EntryStatus.DONE
+
+
+def test_an_mcp_call_that_failed_stays_so_whatever_it_returned() -> None:
+    fold = ready()
+    fold.feed(
+        {"type": "response.output_item.added", "response_id": "resp_1", "item": mcp_call()},
+        {"type": "response.mcp_call.failed", "item_id": "mcp_1"},
+        {"type": "response.output_item.done", "item": mcp_call(status="failed", output="no road")},
+    )
+    assert (fold.state.transcript[0].status, fold.state.transcript[0].output) == (EntryStatus.FAILED, "no road")
+
+
 def test_an_mcp_call_that_waits_for_an_approval_and_a_server_without_tools_are_told() -> None:
     fold = ready()
     asks = {"id": "mcpr_1", "type": "mcp_approval_request", "server_label": "maps", "name": "route"}

@@ -51,6 +51,10 @@ def test_changed_columns_of_a_wide_character():
     assert changed_columns(strip(("a漢b", "none")), strip(("a漢c", "none"))) == (3, 4)
     assert changed_columns(strip(("a漢b", "none")), strip(("axyb", "none"))) == (1, 3)
     assert changed_columns(strip(("ab", "red")), strip(("a", "red"), ("b", "red"))) is None
+    assert changed_columns(strip(("cafe", "red"), ("\u0301 x", "none")), strip(("cafe", "red"), (" x", "none"))) == (
+        3,
+        4,
+    )
 
 
 class Recorder(Lines):
@@ -160,6 +164,31 @@ async def test_where_colours_are_mixed_the_cursor_is_a_ground_of_its_own():
         under, other = looks(view, 0), looks(view, 1)
         assert not under[0][2]
         assert under[0][1] != other[0][1]
+
+
+async def test_lines_are_as_wide_as_the_canvas_before_it_is_told_of_its_size():
+    class TheApp(TonedApp):
+        def compose(self):
+            yield Lines()
+
+    app = TheApp()
+    async with app.run_test(size=(20, 3)) as pilot:
+        lines = app.query_one(Lines)
+        lines.show((("words", "text"),))
+        await pilot.pause()
+        widths = []
+        render_lines = lines.render_lines
+
+        def noting(crop):
+            strips = render_lines(crop)
+            widths.extend((strip.cell_length, lines.size.width) for strip in strips)
+            return strips
+
+        lines.render_lines = noting
+        await pilot.resize_terminal(30, 3)
+        await pilot.pause()
+        assert widths
+        assert all(width == size for width, size in widths)
 
 
 async def test_what_lies_under_other_widgets_has_its_colour_everywhere():

@@ -34,6 +34,7 @@ def test_more_sound_of_an_answer_is_not_notable_but_its_first_and_every_word_is(
         return replace(state, transcript=(*before, replace(last, **changes)))
 
     assert not notable(state, with_last(audio_ms=last.audio_ms + 200))
+    assert notable(state, with_last(audio_ms=last.audio_ms * 1.1 + 600))
     assert notable(with_last(audio_ms=0.0), state)
     assert notable(state, with_last(audio_ms=last.audio_ms + 200, text=last.text + " word"))
     assert notable(state, replace(state, transcript=tuple(before)))

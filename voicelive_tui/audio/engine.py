@@ -348,12 +348,15 @@ class AudioEngine:
     def stirs(self) -> bool:
         """Whether sound began or ended in either direction since the last `levels`, which costs twenty times as much.
 
-        Sound is what is above `SOUND_DBFS` at the microphone, and what is not only silence at the speaker.
+        Sound is what is above `SOUND_DBFS` at the microphone, and what is being heard of an item at the speaker.
         """
         return self._sounds(time.monotonic()) != self._sounding
 
     def _sounds(self, now: float) -> tuple[bool, bool]:
-        return self._captured_level(now).rms > SOUND_DBFS, self._playback.silent_from() > now
+        # The device may hold blocks that are to be heard later.
+        block = next((block for block in reversed(self._playback.played.copy()) if block.at <= now), None)
+        heard = block is not None and bool(block.segments) and now < block.at + block.frames_heard / SAMPLE_RATE
+        return self._captured_level(now).rms > SOUND_DBFS, heard
 
     def _captured_level(self, now: float) -> Level:
         """Of the last chunk taken, while there are any."""

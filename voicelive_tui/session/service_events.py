@@ -23,7 +23,7 @@ from voicelive_tui.session.events import (
 )
 from voicelive_tui.session.interruption import Step, interrupt, service_setting, unheard
 from voicelive_tui.session.state import Activity, Entry, EntryStatus, Link, Problem, Response, SessionState
-from voicelive_tui.session.transcript import Role, change, place, remove, update
+from voicelive_tui.session.transcript import Role, Transcript, change, place, remove, update
 
 Event = Mapping[str, Any]
 Handler = Callable[[Event, SessionState, float], Step]
@@ -227,18 +227,8 @@ def _see_item(state: SessionState, item: Event, now: float, response_id: str = "
             if arguments := text(item.get("arguments")):
                 changes["arguments"] = arguments
             return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
-        case "mcp_call" | "mcp_approval_request" as kind if item_id:
-            changes |= {"tool": text(item.get("name")), "note": f"MCP server {text(item.get('server_label'))}"}
-            if kind == "mcp_approval_request":
-                changes["note"] += " waits for an approval, which this program does not give"
-            if arguments := text(item.get("arguments")):
-                changes["arguments"] = arguments
-            if output := text(item.get("output")):
-                changes |= {"output": output, "status": EntryStatus.DONE, "done_at": now}
-            if error := item.get("error"):
-                why = text(error) or error_text(mapping(error))
-                changes |= {"note": f"{changes['note']}: {why}", "status": EntryStatus.FAILED, "done_at": now}
-            return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
+        case "mcp_call" | "mcp_approval_request" if item_id:
+            return replace(state, transcript=_see_mcp(state, item_id, item, changes, now))
         case "function_call_output":
             call = next((e for e in state.transcript if e.call_id and e.call_id == item.get("call_id")), None)
             if call is None:
@@ -249,6 +239,26 @@ def _see_item(state: SessionState, item: Event, now: float, response_id: str = "
             )
             return replace(state, transcript=transcript)
     return state
+
+
+def _see_mcp(state: SessionState, item_id: str, item: Event, changes: dict[str, Any], now: float) -> Transcript:
+    """The transcript with a call that the service makes itself, of a tool of an MCP server."""
+    entry = state.entry(item_id)
+    failed = bool(item.get("error")) or item.get("status") == "failed"
+    failed = failed or (entry is not None and entry.status is EntryStatus.FAILED)
+    changes |= {"tool": text(item.get("name")), "note": f"MCP server {text(item.get('server_label'))}"}
+    if item.get("type") == "mcp_approval_request":
+        failed = True
+        changes["note"] += " waits for an approval, which this program does not give"
+    if arguments := text(item.get("arguments")):
+        changes["arguments"] = arguments
+    if item.get("output") is not None:
+        changes |= {"output": text(item["output"]), "status": EntryStatus.DONE, "done_at": now}
+    if error := item.get("error"):
+        changes["note"] += f": {text(error) or error_text(mapping(error))}"
+    if failed:
+        changes |= {"status": EntryStatus.FAILED, "done_at": now}
+    return update(state.transcript, item_id, "tool", now, **changes)
 
 
 def _words(item: Event) -> str:
@@ -372,12 +382,14 @@ def _arguments(event: Event, state: SessionState, now: float) -> Step:
     return replace(state, transcript=change(state.transcript, text(event.get("item_id")), grown)), ()
 
 
-@_on("response.mcp_call.failed")
-def _mcp_call_failed(event: Event, state: SessionState, now: float) -> Step:
-    def failed(entry: Entry) -> Entry:
-        return replace(entry, status=EntryStatus.FAILED, done_at=now)
+@_on("response.mcp_call.completed", "response.mcp_call.failed")
+def _mcp_call_over(event: Event, state: SessionState, now: float) -> Step:
+    status = EntryStatus.FAILED if event.get("type") == "response.mcp_call.failed" else EntryStatus.DONE
 
-    return replace(state, transcript=change(state.transcript, text(event.get("item_id")), failed)), ()
+    def over(entry: Entry) -> Entry:
+        return entry if entry.done_at is not None else replace(entry, status=status, done_at=now)
+
+    return replace(state, transcript=change(state.transcript, text(event.get("item_id")), over)), ()
 
 
 @_on("mcp_list_tools.failed")

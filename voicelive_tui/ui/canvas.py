@@ -64,6 +64,11 @@ class Ground(Widget):
         self._empty.clear()
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
+    def notify_style_update(self) -> None:
+        """Its looks have changed."""
+        super().notify_style_update()
+        self._empty.clear()
+
 
 class VerticalGround(Vertical, Ground):
     """Lays its children out one under another."""
@@ -109,7 +114,11 @@ class TonedScreen(Screen[None], Ground):
 
 
 class Canvas(ScrollView, can_focus=False):
-    """A widget that draws `Line`s. No border and no padding of its own: cells are counted from its corner."""
+    """A widget that draws `Line`s.
+
+    No border and no padding, for cells are counted from its corner; no tint and no opacity, for it draws its lines
+    itself.
+    """
 
     ALLOW_SELECT = False
     ALLOW_MAXIMIZE = False
@@ -178,10 +187,11 @@ class Canvas(ScrollView, can_focus=False):
 
     def _drawn_strip(self, y: int) -> Strip:
         """A visible line as it is drawn, but for the selection."""
-        if y not in self._drawn:
+        drawn = self._drawn.get(y)
+        if drawn is None or drawn[2].cell_length != self.size.width:  # Textual draws a new size before it tells of it
             line, over = self.line(self.scroll_offset.y + y), self.highlight(self.scroll_offset.y + y)
-            self._drawn[y] = (line, over, self._strip(line, over, self.size.width))
-        return self._drawn[y][2]
+            drawn = self._drawn[y] = (line, over, self._strip(line, over, self.size.width))
+        return drawn[2]
 
     def _selected(self, strip: Strip, span: tuple[int, int] | None) -> Strip:
         if span is None:
@@ -290,10 +300,15 @@ def _restyle(segments: list[Segment], start: int, end: int, style: Style) -> lis
 def changed_columns(old: Strip, new: Strip) -> tuple[int, int] | None:
     """The first column where two strips look different and the one after the last, or None where they look the same."""
     before, after = list(old), list(new)
-    at = 0
+    at, last = 0, None
     while before and after and before[0] == after[0]:
-        at += before.pop(0).cell_length
+        last = before.pop(0)
         after.pop(0)
+        at += last.cell_length
+    if last and not all(rest[0].text[:1].isascii() for rest in (before, after) if rest):
+        at -= last.cell_length  # what follows may be a mark on its last character
+        before.insert(0, last)
+        after.insert(0, last)
     while before and after and before[-1] == after[-1]:
         before.pop()
         after.pop()

@@ -154,7 +154,8 @@ class DashboardScreen(TonedScreen):
         """Copy what changed from the shell to the panes."""
         now, state = monotonic(), self.live.state
         self._ticks += 1
-        if self._ticks % 2 or self.live.stirs():
+        idles = self._slow and state.microphone.capturing  # where every tick is as far from the next as two usually are
+        if self._ticks % 2 or idles or self.live.stirs():
             reading = self.live.reading()
             for pane in self._hearing:
                 pane.hear(reading)

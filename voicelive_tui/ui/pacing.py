@@ -15,6 +15,8 @@ QUIET_AFTER = 10.0
 CROWD, CROWDED_EVERY = 50, 0.15
 """So many events since the log was shown are a flood, of which nobody reads each line; and the seconds between looks at
 it, so that drawing does not take the processor from the sound."""
+LITTLE_MS = 500.0
+"""Sound of an answer, in milliseconds, that may come without being shown."""
 COUNTED_EVERY, COUNTED_SELDOM = 1.0, 10.0
 """Seconds between looks at what only counts up."""
 
@@ -33,9 +35,11 @@ def notable(old: SessionState, new: SessionState) -> bool:
 
 
 def _says_the_same(old: Entry, new: Entry) -> bool:
+    """Whether nothing but a little more sound came: where what is heard ends is reckoned from all of it."""
     if old is new:
         return True
-    return bool(old.audio_ms) is bool(new.audio_ms) and replace(old, audio_ms=new.audio_ms) == new
+    little = new.audio_ms - old.audio_ms <= max(LITTLE_MS, old.audio_ms / 10)
+    return little and bool(old.audio_ms) is bool(new.audio_ms) and replace(old, audio_ms=new.audio_ms) == new
 
 
 def has_news(old: SessionState, new: SessionState) -> bool:

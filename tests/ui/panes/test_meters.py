@@ -70,6 +70,16 @@ async def test_a_microphone_that_is_open_and_gives_nothing_is_not_called_absent(
         assert "".join(text for text, _ in pane.note()) == "no microphone: there is none"
 
 
+async def test_another_device_is_shown_whenever_it_comes():
+    pane = MetersPane()
+    pane.styles.height = 12
+    async with PaneApp(pane).run_test(size=(100, 12)) as pilot:
+        for name in ("first", "second", "third"):  # sooner than numbers are drawn again
+            pane.session = replace(states.SPEAKING, input=Device(f"the {name} microphone"))
+            await pilot.pause()
+            assert f"the {name} microphone" in screen_text(pilot.app)
+
+
 async def test_more_room_shows_the_health_of_the_sound():
     pane = MetersPane()
     pane.reading = replace(states.SPEAKING_READING, underflows=2, dropped_ms=121)

@@ -115,6 +115,8 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self._numbers_every = 0.5
         self._numbers_due = 0.0
         self._labelled: object = None
+        self._held_back = False
+        """Numbers were not drawn because it was too soon."""
         self._capture = self._playback = Meter()
 
     def body(self) -> ComposeResult:
@@ -147,8 +149,9 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
         unheard = session.output.problem and not session.output.description
         heard = ("no speaker", "warn") if unheard else ("assistant", "good" if session.playing else "dim")
-        state = (word, tone, heard, capture.rms > FLOOR_DBFS, playback.rms > FLOOR_DBFS)
-        if now < self._numbers_due and state == self._labelled:
+        state = (word, tone, heard, session.input, session.output, capture.rms > FLOOR_DBFS, playback.rms > FLOOR_DBFS)
+        self._held_back = now < self._numbers_due and state == self._labelled
+        if self._held_back:
             return
         self._numbers_due, self._labelled = now + self._numbers_every, state
         self._labels.show(((f" {fit(word, LABEL)}", tone),), ((f" {fit(heard[0], LABEL)}", heard[1]),))
@@ -171,7 +174,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def hear(self, reading: Reading) -> None:
         """New levels, and perhaps sound that was lost."""
-        if reading == self.reading:
+        if reading == self.reading and not self._held_back:
             return
         super().hear(reading)
         self.show(self.session)
