@@ -168,12 +168,13 @@ class Canvas(ScrollView, can_focus=False):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Textual asks for the visible lines to be drawn."""
-        strips = [self._drawn_strip(y) for y in crop.line_range]
+        width = self.size.width
+        strips = [self._drawn_strip(y, width) for y in crop.line_range]
         if self.ALLOW_SELECT and (selection := self.text_selection):
             top = self.scroll_offset.y
             spans = [selection.get_span(top + y) for y in crop.line_range]
             strips = [self._selected(*each) for each in zip(strips, spans, strict=True)]
-        if crop.column_span != (0, self.size.width):
+        if crop.column_span != (0, width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
@@ -182,15 +183,15 @@ class Canvas(ScrollView, can_focus=False):
 
         As each offset makes a new style, and Textual keeps thousands of those, they are not in what is drawn.
         """
-        strip = self._drawn_strip(y)
+        strip = self._drawn_strip(y, self.size.width)
         return strip.apply_offsets(self.scroll_offset.x, self.scroll_offset.y + y) if self.ALLOW_SELECT else strip
 
-    def _drawn_strip(self, y: int) -> Strip:
+    def _drawn_strip(self, y: int, width: int) -> Strip:
         """A visible line as it is drawn, but for the selection."""
         drawn = self._drawn.get(y)
-        if drawn is None or drawn[2].cell_length != self.size.width:  # Textual draws a new size before it tells of it
+        if drawn is None or drawn[2].cell_length != width:  # Textual draws a new size before it tells of it
             line, over = self.line(self.scroll_offset.y + y), self.highlight(self.scroll_offset.y + y)
-            drawn = self._drawn[y] = (line, over, self._strip(line, over, self.size.width))
+            drawn = self._drawn[y] = (line, over, self._strip(line, over, width))
         return drawn[2]
 
     def _selected(self, strip: Strip, span: tuple[int, int] | None) -> Strip:
