@@ -429,7 +429,7 @@ def grown(report: Report, bed: SoundBed) -> None:
 
 def main() -> int:
     """Measure everything."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
     report, bed = Report(), SoundBed()
     without_devices(report, bed, seconds)
     bed.start()
