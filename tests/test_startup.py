@@ -86,3 +86,29 @@ async def test_what_goes_wrong_while_joining_is_a_failed_session_with_the_reason
     assert late.state.connection.link is Link.FAILED
     assert "RuntimeError: no such part" in late.state.connection.problem
     assert "the session broke down" in caplog.text
+
+
+async def test_a_session_that_does_not_come_to_its_end_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicelive_tui.startup.CLOSE_LIMIT", 0.05)
+    cancelled = asyncio.Event()
+
+    class Stuck:
+        async def run(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+        async def close(self) -> None:
+            pass
+
+    @contextlib.asynccontextmanager
+    async def joining() -> AsyncIterator[Stuck]:
+        yield Stuck()
+
+    late = LateSession(joining())  # type: ignore[arg-type]
+    running = asyncio.create_task(late.run())
+    await until(lambda: late.live is not None, "it runs")
+    await late.close()
+    await asyncio.wait_for(cancelled.wait(), 5.0)
+    await asyncio.wait_for(running, 5.0)

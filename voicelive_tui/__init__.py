@@ -25,11 +25,11 @@ Where things are:
 - `session/`: `inputs.py` what can happen, `effects.py` what may be asked for, `state.py` what is known
   (`event_log.py` its log, `headline.py` it in words), `reducer.py` the fold;
   `service_events.py` has a handler for each server event acted on, `interruption.py` all of barge-in,
-  `transcript.py` the order of the conversation, `turns.py` the moments of each turn, `events.py` how the wire is
-  read, `request.py` the one `session.update`.
+  `transcript.py` the order of the conversation, `tools.py` the calls in it, `turns.py` the moments of each turn,
+  `events.py` how the wire is read, `request.py` the one `session.update`.
 - `sound.py` is the awaitable face of `audio/`: streams are opened, cut, switched and recovered off the event loop.
-  `audio/engine.py` is the two queues (`playback.py`, `capture.py`) with levels and counters, `duplex.py` the pair of
-  streams, `portaudio.py` and `paced.py` (files, silence, synthetic users) are the backends, `native.py` keeps C
+  `audio/engine.py` is the two queues (`playback.py`, `capture.py`) with `meters.py` and counters, `duplex.py` the pair
+  of streams, `portaudio.py` and `paced.py` (files, silence, synthetic users) are the backends, `native.py` keeps C
   libraries off the screen.
 
 Imports run one way: cli → fronts → ui, console, check, serve → startup → live → credentials → connection, sound,

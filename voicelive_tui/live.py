@@ -42,6 +42,7 @@ processor."""
 BURST_SECONDS = 0.0003
 """Received events are worked on for so long before anybody else has a turn."""
 EARLIER_SECONDS = 0.002
+"""By so much each look after a chunk comes sooner than the next chunk is due after that look."""
 LONGEST_LOOK_SECONDS = 0.040
 """For the speaker's progress is not to be told much later than it happens."""
 NATIVE_SECONDS = 1.0
@@ -330,7 +331,7 @@ class LiveSession:
                 await asyncio.sleep(pause)
             pause = LOOK_SECONDS
             while chunk := self.engine.chunk():
-                # Earlier after each chunk than after the one before, until it is too early: then it is caught fresh.
+                # So the looks come ever sooner after the chunks, and once too early: that one is caught fresh.
                 pause = min(self.engine.chunk_ms / 1000 - EARLIER_SECONDS, LONGEST_LOOK_SECONDS)
                 if self.state.microphone.sending and self._connection is not None:
                     self._post(chunk)

@@ -3,42 +3,10 @@ import time
 import numpy as np
 import pytest
 
+from tests.audio.blocks import hear, play_block, tone
 from voicelive_tui.audio import engine as module
 from voicelive_tui.audio.engine import AudioEngine, Watchdog
 from voicelive_tui.audio.pcm import BLOCK_BYTES, FLOOR_DBFS, SILENCE, silence
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Time that stands still unless told: only `time.monotonic` as the engine sees it."""
-
-    class Clock:
-        now = 1000.0
-
-        def monotonic(self) -> float:
-            return self.now
-
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    return clock
-
-
-def tone(dbfs: float, ms: float = 20) -> bytes:
-    """A sine of that RMS."""
-    peak = 32767 * 10 ** ((dbfs + 3.01) / 20)
-    return np.rint(peak * np.sin(np.arange(round(ms * 24)) * 0.3)).astype("<i2").tobytes()
-
-
-def play_block(engine: AudioEngine, at: float) -> bytes:
-    out = bytearray(BLOCK_BYTES)
-    engine.fill(memoryview(out), at, at)
-    return bytes(out)
-
-
-def hear(engine: AudioEngine, clock, pcm: bytes) -> None:
-    for start in range(0, len(pcm), BLOCK_BYTES):
-        clock.now += 0.02
-        engine.captured(pcm[start : start + BLOCK_BYTES], clock.now - 0.02, clock.now)
 
 
 def test_chunks_have_their_length_level_and_times(clock):
@@ -107,48 +75,6 @@ def test_full_duplex_never_gates(clock):
     play_block(engine, clock.now)
     hear(engine, clock, tone(-20, 40))
     assert not engine.chunk().gated
-
-
-def test_the_playback_meter_shows_what_is_heard_now_not_what_came(clock):
-    engine = AudioEngine()
-    engine.play("a", silence(4800) + tone(-12, 200))
-    for n in range(20):
-        play_block(engine, clock.now + 0.04 + n * 0.02)
-    shown = []
-    for _ in range(12):
-        shown.append(engine.levels().playback.rms)
-        clock.now += 0.05
-    # Asked every 50 ms: heard from 240 ms on, until 440 ms.
-    assert shown[:5] == [FLOOR_DBFS] * 5
-    assert shown[6:9] == pytest.approx([-12] * 3, abs=0.5)
-    assert shown[10:] == [FLOOR_DBFS] * 2
-
-
-def test_the_peak_is_held_and_then_falls(clock):
-    engine = AudioEngine()
-    hear(engine, clock, tone(-10, 40))
-    engine.chunk()
-    top = engine.levels().capture.peak
-    hear(engine, clock, tone(-50, 40))
-    engine.chunk()
-    clock.now += 0.4
-    assert engine.levels().capture.peak < -40
-    clock.now += 0.6
-    assert engine.levels().capture.hold == top
-    clock.now += 1
-    held = engine.levels().capture.hold
-    assert held < top - 5
-    clock.now += 10
-    assert engine.levels().capture.hold == engine.levels().capture.peak
-
-
-def test_the_meter_of_a_microphone_that_stopped_falls_to_silence(clock):
-    engine = AudioEngine()
-    hear(engine, clock, tone(-10, 40))
-    engine.chunk()
-    assert engine.levels().capture.rms > -12
-    clock.now += 0.6
-    assert engine.levels().capture.rms == FLOOR_DBFS
 
 
 def test_the_last_voiced_chunk_is_loud_and_above_the_noise(clock):
@@ -290,23 +216,3 @@ class TestWatchdog:
             stalled = engine.stalled()
             time.sleep(0.01)
         assert stalled == {"output"}
-
-
-def test_what_begins_or_ends_stirs_until_the_levels_are_taken(clock):
-    engine = AudioEngine()
-    assert not engine.stirs()
-    for dbfs, stirs in ((-75, False), (-20, True), (-30, False), (-75, True)):
-        hear(engine, clock, tone(dbfs, 40))
-        engine.chunk()
-        assert engine.stirs() is stirs
-        engine.levels()
-        assert not engine.stirs()
-    engine.play("a", tone(-20, 200))
-    play_block(engine, clock.now + 0.1)  # the device holds it for a while
-    assert not engine.stirs()
-    clock.now += 0.11
-    assert engine.stirs()
-    engine.levels()
-    assert not engine.stirs()
-    clock.now += 0.3
-    assert engine.stirs()

@@ -14,18 +14,38 @@ from voicelive_tui.session import effects, inputs, transcript
 from voicelive_tui.session.reducer import reduce
 from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
 
-ALL = [*events("native_turn"), *events("cascade_turn"), *answer(), {"type": "error", "error": {"message": "m"}}]
+_CALL = {"id": "item_c", "name": "find", "call_id": "call_1", "server_label": "maps", "arguments": "{}", "output": "x"}
+CALLS = [
+    *(
+        {"type": "response.output_item.done", "response_id": "resp_1", "item": {**_CALL, "type": kind, "error": error}}
+        for kind in ("function_call", "function_call_output", "mcp_call", "mcp_approval_request")
+        for error in (None, {"message": "m"})
+    ),
+    {"type": "response.mcp_call_arguments.delta", "item_id": "item_c", "delta": "{"},
+    {"type": "response.mcp_call.completed", "item_id": "item_c"},
+    {"type": "response.mcp_call.failed", "item_id": "item_c"},
+    {"type": "mcp_list_tools.failed", "item_id": "item_m"},
+]
+ALL = [
+    *events("native_turn"),
+    *events("cascade_turn"),
+    *answer(),
+    *CALLS,
+    {"type": "error", "error": {"message": "m"}},
+]
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> dict[str, Any]:
-    """A server event with any field missing, or of the wrong type."""
+    """A server event with any field missing, or of the wrong type; its own fields or those of an object in it."""
     event = json.loads(json.dumps(draw(st.sampled_from(ALL))))
-    for name in draw(st.sets(st.sampled_from(sorted(event)), max_size=3)):
+    objects = [event, *(value for value in event.values() if isinstance(value, dict) and value)]
+    hurt = draw(st.sampled_from(objects))
+    for name in draw(st.sets(st.sampled_from(sorted(hurt)), max_size=3)):
         if draw(st.booleans()):
-            del event[name]
+            del hurt[name]
         else:
-            event[name] = draw(JSON)
+            hurt[name] = draw(JSON)
     return event  # type: ignore[no-any-return]
 
 

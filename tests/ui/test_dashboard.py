@@ -106,8 +106,22 @@ async def looks_at_the_sound(*, lean):
 
 async def test_a_lean_screen_looks_seldomer():
     lean = await looks_at_the_sound(lean=True)
-    assert 1 <= lean <= 4  # every 0.6 s
-    assert await looks_at_the_sound(lean=False) > 2 * lean  # 30 where the machine keeps up
+    assert 1 <= lean <= 2  # every 1.2 s
+    assert await looks_at_the_sound(lean=False) > 2 * lean  # 15 where the machine keeps up
+
+
+@pytest.mark.parametrize("capturing", [True, False])
+async def test_while_nothing_goes_on_every_slow_tick_looks_at_an_open_microphone(capturing):
+    app = app_of(replace(states.IDLE, microphone=Microphone(capturing=capturing)), states.Reading())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        screen, meters = app.screen, app.screen.query_one(MetersPane)
+        screen.pace(True)
+        screen._slow_timer.pause()
+        screen._ticks = 1  # the next one is not the meters' turn
+        app.live.set_reading(states.Reading(capture=Meter(rms=-20.0)))
+        screen.tick()
+        assert (meters.reading is app.live.reading()) is capturing
 
 
 def compare(shown, file):

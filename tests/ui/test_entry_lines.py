@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from tests import states
-from voicelive_tui.session.state import Reading
-from voicelive_tui.ui.entry_lines import heard_characters
+from voicelive_tui.session.state import Entry, EntryStatus, Reading
+from voicelive_tui.ui.entry_lines import entry_lines, heard_characters
+from voicelive_tui.ui.text import Wrapping
 
 ANSWER = states.SPEAKING.transcript[-1]
 
@@ -38,3 +39,19 @@ def test_words_ahead_of_their_sound_are_not_taken_for_heard():
     entry = replace(ANSWER, audio_ms=200.0)
     heard = heard_characters(entry, Reading(heard_item="item_a2", heard_ms=200))
     assert heard < len(entry.text) / 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "calling"),
+        ({"status": EntryStatus.DONE, "done_at": 2.0}, "called"),
+        ({"status": EntryStatus.FAILED, "done_at": 2.0, "note": "MCP server maps: no road"}, "failed"),
+    ],
+)
+def test_what_became_of_a_call_is_said_beside_its_tool(changes, word):
+    entry = replace(Entry("item_c", "tool", 1.0, tool="route"), **changes)
+    lines = entry_lines(entry, None, Wrapping(60), origin=0.0, turn=None, scale_ms=0.0)
+    said = ["".join(text for text, _ in line) for line in lines]
+    assert said[0].split() == ["0:01", "route", word]
+    assert any(entry.note in line for line in said)

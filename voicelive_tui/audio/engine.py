@@ -18,11 +18,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from voicelive_tui.audio.capture import CaptureQueue
-from voicelive_tui.audio.pcm import FLOOR_DBFS, SAMPLE_RATE, SAMPLE_WIDTH, SILENCE, Level, level, ms_to_frames, samples
+from voicelive_tui.audio.meters import Levels, Meters
+from voicelive_tui.audio.pcm import FLOOR_DBFS, SAMPLE_RATE, SAMPLE_WIDTH, Level, level, ms_to_frames, samples
 from voicelive_tui.audio.playback import Finished, Heard, PlaybackEvent, PlaybackQueue, PlayedBlock, Started
 
 __all__ = [
-    "AudioEngine", "Chunk", "Counters", "Direction", "Finished", "Heard", "Levels", "Meter", "PlaybackEvent",
+    "AudioEngine", "Chunk", "Counters", "Direction", "Finished", "Heard", "Levels", "PlaybackEvent",
     "Started", "Watchdog",
 ]  # fmt: skip
 
@@ -32,17 +33,12 @@ HALF_DUPLEX_TAIL = 0.2
 """After the last sample left the DAC the room still rings, and the microphone's own buffers still hold it (seconds)."""
 STALL_SECONDS = 0.5
 """A stream whose callback has not come for so long is stalled."""
-HOLD_SECONDS = 1.5
-"""How long a peak is held, before the hold falls by `HOLD_FALL` dB a second."""
-HOLD_FALL = 20.0
 VOICED_DBFS = -45.0
 """A chunk may count as voiced from this RMS up ..."""
 VOICED_OVER_NOISE = 9.0
 """... if it stands out from the noise floor by so many dB."""
 NOISE_RISE = 3.0
 """The noise floor follows a quieter chunk at once, and a louder one by so many dB a second."""
-SOUND_DBFS = -60.0
-"""Above this RMS a chunk is more than a quiet room."""
 ZEROS_SECONDS = 3.0
 """A microphone that gave nothing but zeros for so long is said to be silent: real ones always carry noise."""
 CLIPPED_SAMPLES = 3
@@ -64,22 +60,6 @@ class Chunk(NamedTuple):
     """Silence stands in it for the microphone because of half-duplex."""
 
 
-class Meter(NamedTuple):
-    """What a level meter shows, in dBFS."""
-
-    rms: float
-    peak: float
-    hold: float
-    """The highest peak of late."""
-
-
-class Levels(NamedTuple):
-    """Both directions now: what is sent of the microphone, and what is being heard from the speaker."""
-
-    capture: Meter
-    playback: Meter
-
-
 @dataclass(frozen=True, slots=True)
 class Counters:
     """What happened so far. Counts, and milliseconds where the name says so."""
@@ -96,20 +76,6 @@ class Counters:
     """Microphone sound thrown away because it was too old."""
     late_ms: float
     """Sound that came for an answer after its interruption, and was not played."""
-
-
-class _Hold:
-    """A peak that stays for `HOLD_SECONDS` and then falls."""
-
-    def __init__(self) -> None:
-        self._top, self._at = FLOOR_DBFS, 0.0
-
-    def value(self, peak: float, now: float) -> float:
-        fallen = self._top - max(0.0, now - self._at - HOLD_SECONDS) * HOLD_FALL
-        if peak >= fallen:
-            self._top, self._at = peak, now
-            return peak
-        return max(FLOOR_DBFS, fallen)
 
 
 class Watchdog:
@@ -189,11 +155,7 @@ class AudioEngine:
         self.watchdog = Watchdog()
         self._playback = PlaybackQueue(prebuffer_ms)
         self._capture = CaptureQueue()
-        self._capture_level, self._capture_at = SILENCE, 0.0
-        self._capture_hold = _Hold()
-        self._playback_hold = _Hold()
-        self._levels_at = 0.0
-        self._sounding = (False, False)  # as it was at the last `levels`
+        self._meters = Meters()
         self._noise = VOICED_DBFS - VOICED_OVER_NOISE
         self._zeros = 0.0  # seconds of sound
         self._clipped_at = -math.inf
@@ -295,7 +257,7 @@ class AudioEngine:
             return None
         seconds = len(taken.pcm) / SAMPLE_WIDTH / SAMPLE_RATE
         chunk = Chunk(taken.pcm, taken.at, taken.at + seconds, level(taken.pcm), taken.gated)
-        self._capture_level, self._capture_at = chunk.level, time.monotonic()
+        self._meters.captured(chunk.level, time.monotonic())
         self._judge(chunk, seconds)
         return chunk
 
@@ -331,40 +293,11 @@ class AudioEngine:
 
     def levels(self) -> Levels:
         """The meters: the last chunk taken, and what was heard since the last call (one block at least)."""
-        now = time.monotonic()
-        since, self._levels_at = max(self._levels_at, now - 0.2), now
-        heard = []
-        for block in reversed(self._playback.played.copy()):
-            if block.at + len(block.pcm) / SAMPLE_WIDTH / SAMPLE_RATE <= since:
-                break  # it and those before it were heard by the last call
-            if block.segments and block.at <= now:
-                heard.append(block.pcm[: block.frames_heard * SAMPLE_WIDTH])
-        self._sounding = self._sounds(now)
-        return Levels(
-            self._meter(self._captured_level(now), self._capture_hold, now),
-            self._meter(level(b"".join(heard)), self._playback_hold, now),
-        )
+        return self._meters.read(reversed(self._playback.played.copy()), time.monotonic())
 
     def stirs(self) -> bool:
-        """Whether sound began or ended in either direction since the last `levels`, which costs twenty times as much.
-
-        Sound is what is above `SOUND_DBFS` at the microphone, and what is being heard of an item at the speaker.
-        """
-        return self._sounds(time.monotonic()) != self._sounding
-
-    def _sounds(self, now: float) -> tuple[bool, bool]:
-        # The device may hold blocks that are to be heard later.
-        block = next((block for block in reversed(self._playback.played.copy()) if block.at <= now), None)
-        heard = block is not None and bool(block.segments) and now < block.at + block.frames_heard / SAMPLE_RATE
-        return self._captured_level(now).rms > SOUND_DBFS, heard
-
-    def _captured_level(self, now: float) -> Level:
-        """Of the last chunk taken, while there are any."""
-        return self._capture_level if now - self._capture_at < STALL_SECONDS else SILENCE
-
-    @staticmethod
-    def _meter(measured: Level, hold: _Hold, now: float) -> Meter:
-        return Meter(measured.rms, measured.peak, hold.value(measured.peak, now))
+        """Whether sound began or ended in either direction since the last `levels`; see `Meters.stir`."""
+        return self._meters.stir(reversed(self._playback.played.copy()), time.monotonic())
 
     def counters(self) -> Counters:
         """The counters as they are now."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from voicelive_tui.session import effects, turns
+from voicelive_tui.session import effects, tools, turns
 from voicelive_tui.session.events import (
     ALREADY_ACTIVE,
     BENIGN_ERRORS,
@@ -23,7 +23,7 @@ from voicelive_tui.session.events import (
 )
 from voicelive_tui.session.interruption import Step, interrupt, service_setting, unheard
 from voicelive_tui.session.state import Activity, Entry, EntryStatus, Link, Problem, Response, SessionState
-from voicelive_tui.session.transcript import Role, Transcript, change, place, remove, update
+from voicelive_tui.session.transcript import Role, change, place, remove, update
 
 Event = Mapping[str, Any]
 Handler = Callable[[Event, SessionState, float], Step]
@@ -211,7 +211,7 @@ def _output_item(event: Event, state: SessionState, now: float) -> Step:
 def _see_item(state: SessionState, item: Event, now: float, response_id: str = "") -> SessionState:
     item_id, role = text(item.get("id")), text(item.get("role"))
     changes: dict[str, Any] = {"response_id": response_id} if response_id else {}
-    match item.get("type"):
+    match text(item.get("type")):
         case "message" if item_id and role in ("user", "assistant", "system"):
             entry = state.entry(item_id)
             if not (entry and entry.text) and (words := _words(item)):
@@ -222,43 +222,9 @@ def _see_item(state: SessionState, item: Event, now: float, response_id: str = "
             ):
                 changes["typed"] = True
             return replace(state, transcript=update(state.transcript, item_id, cast("Role", role), now, **changes))
-        case "function_call" if item_id:
-            changes |= {"tool": text(item.get("name")), "call_id": text(item.get("call_id"))}
-            if arguments := text(item.get("arguments")):
-                changes["arguments"] = arguments
-            return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
-        case "mcp_call" | "mcp_approval_request" if item_id:
-            return replace(state, transcript=_see_mcp(state, item_id, item, changes, now))
-        case "function_call_output":
-            call = next((e for e in state.transcript if e.call_id and e.call_id == item.get("call_id")), None)
-            if call is None:
-                return state
-            output = text(item.get("output"))
-            transcript = update(
-                state.transcript, call.item_id, "tool", now, output=output, status=EntryStatus.DONE, done_at=now
-            )
-            return replace(state, transcript=transcript)
+        case kind if kind in tools.ITEMS:
+            return replace(state, transcript=tools.see(state.transcript, item, response_id, now))
     return state
-
-
-def _see_mcp(state: SessionState, item_id: str, item: Event, changes: dict[str, Any], now: float) -> Transcript:
-    """The transcript with a call that the service makes itself, of a tool of an MCP server."""
-    entry = state.entry(item_id)
-    failed = bool(item.get("error")) or item.get("status") == "failed"
-    failed = failed or (entry is not None and entry.status is EntryStatus.FAILED)
-    changes |= {"tool": text(item.get("name")), "note": f"MCP server {text(item.get('server_label'))}"}
-    if item.get("type") == "mcp_approval_request":
-        failed = True
-        changes["note"] += " waits for an approval, which this program does not give"
-    if arguments := text(item.get("arguments")):
-        changes["arguments"] = arguments
-    if item.get("output") is not None:
-        changes |= {"output": text(item["output"]), "status": EntryStatus.DONE, "done_at": now}
-    if error := item.get("error"):
-        changes["note"] += f": {text(error) or error_text(mapping(error))}"
-    if failed:
-        changes |= {"status": EntryStatus.FAILED, "done_at": now}
-    return update(state.transcript, item_id, "tool", now, **changes)
 
 
 def _words(item: Event) -> str:
@@ -375,21 +341,13 @@ def finish(state: SessionState, *item_ids: str) -> Step:
     "response.mcp_call_arguments.done",
 )
 def _arguments(event: Event, state: SessionState, now: float) -> Step:
-    def grown(entry: Entry) -> Entry:
-        whole = text(event.get("arguments"))
-        return replace(entry, arguments=whole or entry.arguments + text(event.get("delta")))
-
-    return replace(state, transcript=change(state.transcript, text(event.get("item_id")), grown)), ()
+    return replace(state, transcript=tools.argue(state.transcript, event)), ()
 
 
 @_on("response.mcp_call.completed", "response.mcp_call.failed")
 def _mcp_call_over(event: Event, state: SessionState, now: float) -> Step:
     status = EntryStatus.FAILED if event.get("type") == "response.mcp_call.failed" else EntryStatus.DONE
-
-    def over(entry: Entry) -> Entry:
-        return entry if entry.done_at is not None else replace(entry, status=status, done_at=now)
-
-    return replace(state, transcript=change(state.transcript, text(event.get("item_id")), over)), ()
+    return replace(state, transcript=tools.end(state.transcript, text(event.get("item_id")), status, now)), ()
 
 
 @_on("mcp_list_tools.failed")

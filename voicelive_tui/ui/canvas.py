@@ -129,7 +129,7 @@ class Canvas(ScrollView, can_focus=False):
         self._drawn: dict[int, tuple[Line, str, Strip]] = {}
         """Of each visible line its content, what is laid over it, and how it is drawn."""
         self._styles: dict[str, Style] = {}
-        self._known_ground: ThemeColor | None = None
+        self._known_backdrop: ThemeColor | None = None
 
     def line(self, y: int) -> Line:
         """What line `y` of the content is; an empty line beyond its end."""
@@ -202,7 +202,7 @@ class Canvas(ScrollView, can_focus=False):
     def _filtered(self, strip: Strip) -> Strip:
         """As Textual changes every line: without colours, or without what a terminal cannot do."""
         for each in self.get_line_filters():
-            strip = strip.apply_filter(each, self._ground)
+            strip = strip.apply_filter(each, self._backdrop)
         return strip
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
@@ -219,7 +219,7 @@ class Canvas(ScrollView, can_focus=False):
     def _forget(self) -> None:
         self._drawn.clear()
         self._styles.clear()
-        self._known_ground = None
+        self._known_backdrop = None
 
     def on_resize(self) -> None:
         """Lines are cut to the width, so all of them are new."""
@@ -254,16 +254,16 @@ class Canvas(ScrollView, can_focus=False):
         return style
 
     @property
-    def _ground(self) -> ThemeColor:
+    def _backdrop(self) -> ThemeColor:
         """The colour of what is under the text; found by a walk up to the screen."""
-        if self._known_ground is None:
-            self._known_ground = self.background_colors[1]
-        return self._known_ground
+        if self._known_backdrop is None:
+            self._known_backdrop = self.background_colors[1]
+        return self._known_backdrop
 
     def _look(self, tone: str) -> Style:
         """A tone on this widget's background."""
         look = self.screen.get_component_styles(f"canvas--{tone}")
-        background = self._ground
+        background = self._backdrop
         style = self.rich_style + look.text_style
         if look.has_rule("background"):
             background += look.background
