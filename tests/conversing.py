@@ -9,13 +9,13 @@ import msgspec
 from azure.core.credentials import AzureKeyCredential
 
 from voicelive_tui.audio.pcm import silence
+from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetection
-from voicelive_tui.live import LiveSession
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.service import LoopbackService
-from voicelive_tui.loopback.voice import open_voice
 from voicelive_tui.session import inputs
+from voicelive_tui.speech.voice import open_voice
 
 LIMIT = 20.0
 """Seconds that anything may take on a busy machine."""

@@ -6,7 +6,6 @@ Built from the state's own types alone, with fixed times: a picture made of them
 import json
 from dataclasses import replace
 
-from voicelive_tui.session.event_log import EventLog
 from voicelive_tui.session.state import (
     Activity,
     Connection,
@@ -24,6 +23,7 @@ from voicelive_tui.session.state import (
     Turn,
     Usage,
 )
+from voicelive_tui.wire.log import EventLog
 
 START = 1000.0
 """Monotonic time at which all of these begin."""

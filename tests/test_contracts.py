@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("aiohttp", "azure", "numpy", "rich", "sounddevice", "textual", "voicelive_tui.live")
+HEAVY = ("aiohttp", "azure", "numpy", "rich", "sounddevice", "textual", "voicelive_tui.client.live")
 
 
 def test_the_import_contracts_are_kept():
@@ -69,5 +69,5 @@ def test_the_package_itself_imports_nothing():
 
 
 def test_the_heavy_modules_would_be_noticed():
-    modules, _ = loaded("import voicelive_tui.live")
-    assert heavy(modules) >= {"aiohttp", "azure", "numpy", "voicelive_tui.live"}
+    modules, _ = loaded("import voicelive_tui.client.live")
+    assert heavy(modules) >= {"aiohttp", "azure", "numpy", "voicelive_tui.client.live"}

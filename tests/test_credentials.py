@@ -5,8 +5,8 @@ import pytest
 from azure.core.credentials import AccessToken, AzureKeyCredential
 
 from voicelive_tui import credentials
+from voicelive_tui.client.connection import CredentialError
 from voicelive_tui.config import ConfigError, Service
-from voicelive_tui.connection import CredentialError
 
 KEY = "sk-7f3a-not-for-your-eyes"
 

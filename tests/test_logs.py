@@ -300,5 +300,6 @@ def test_levels_are_those_that_the_configuration_knows():
 
 def test_text_of_the_service_cannot_pass_for_a_record_of_its_own(tmp_path):
     path = started(tmp_path)
-    ours.warning("error from the service: %s", "bad\n2026-01-01 00:00:00,000 INFO    voicelive_tui.live: all is well")
+    record = "bad\n2026-01-01 00:00:00,000 INFO    voicelive_tui.client.live: all is well"
+    ours.warning("error from the service: %s", record)
     assert len(path.read_text().splitlines()) == 1

@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from voicelive_tui import __version__, config, credentials, fronts, logs, startup
+from voicelive_tui import __version__, config, credentials, logs
 from voicelive_tui.audio.native import native_stderr_to
+from voicelive_tui.client import startup
+from voicelive_tui.commands import fronts
+from voicelive_tui.commands.fronts import FAILED, INTERRUPTED
 from voicelive_tui.config import ConfigError, Settings
-from voicelive_tui.fronts import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from voicelive_tui.session.state import SessionState
@@ -158,7 +160,7 @@ class _ServeCommand(click.Command):
     """Its help ends with the faults, which are imported only when it is asked for."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from voicelive_tui.serve import fault_help  # noqa: PLC0415
+        from voicelive_tui.commands.serve import fault_help  # noqa: PLC0415
 
         with formatter.section("Faults"):
             formatter.write_dl(fault_help())
@@ -183,7 +185,7 @@ def serve(
     as_json: bool,
 ) -> None:
     """Run the loopback service alone, for other Voice Live clients and their tests."""
-    from voicelive_tui import serve as serving  # noqa: PLC0415
+    from voicelive_tui.commands import serve as serving  # noqa: PLC0415
 
     try:
         plan = serving.read_script(script) if script else None
@@ -225,7 +227,7 @@ def _leave(status: int) -> None:
             stream.flush()
         except OSError:  # the reader is gone, or the disk full; the interpreter must not try again
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    backends = sys.modules.get("voicelive_tui.audio.backends")  # where nothing loaded it, nothing can hang
+    backends = sys.modules.get("voicelive_tui.audio.devices")  # where nothing loaded it, nothing can hang
     if backends and backends.hanging():
         os._exit(status)
     sys.exit(status)
@@ -324,7 +326,7 @@ def _demand_files(settings: Settings) -> None:
 
 
 def _list_devices(*, as_json: bool) -> int:
-    from voicelive_tui.audio.backends import AudioError, list_devices, run_bounded  # noqa: PLC0415
+    from voicelive_tui.audio.devices import AudioError, list_devices, run_bounded  # noqa: PLC0415
 
     try:
         with native_stderr_to(os.devnull):
@@ -381,7 +383,7 @@ def _checked(options: dict[str, Any], tell: Callable[[str, bool | None, str], No
         return False
     path = options.get("config_path") or config.default_path()
     tell("config", True, f"{path if path.is_file() else f'{path} is not there: defaults'}; log file {log_path}")
-    from voicelive_tui import check as checks  # noqa: PLC0415
+    from voicelive_tui.commands import check as checks  # noqa: PLC0415
 
     async def service() -> bool:
         async with contextlib.AsyncExitStack() as stack:

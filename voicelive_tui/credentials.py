@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from voicelive_tui.config import ConfigError, Service, host_of, is_loopback, is_plain
 
 if TYPE_CHECKING:
-    from voicelive_tui.connection import Credential
+    from voicelive_tui.client.connection import Credential
 
 CredentialSource = Callable[[], Awaitable["Credential"]]
 
@@ -51,7 +51,7 @@ async def source(service: Service) -> AsyncIterator[CredentialSource]:
 
     async def token() -> "Credential":
         if not made:
-            from voicelive_tui.connection import CredentialError  # noqa: PLC0415
+            from voicelive_tui.client.connection import CredentialError  # noqa: PLC0415
 
             try:
                 from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow, and only needed here

@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from voicelive_tui.audio import backends, duplex
-from voicelive_tui.audio.backends import AudioError
+from voicelive_tui.audio import devices as backends
+from voicelive_tui.audio import duplex
+from voicelive_tui.audio.devices import AudioError
 from voicelive_tui.audio.duplex import Duplex
 from voicelive_tui.audio.engine import AudioEngine
 

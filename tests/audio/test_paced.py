@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voicelive_tui.audio import pcm
-from voicelive_tui.audio.backends import AudioError, input_for, output_for
+from voicelive_tui.audio.devices import AudioError, input_for, output_for
 from voicelive_tui.audio.engine import STALL_SECONDS, AudioEngine
 
 

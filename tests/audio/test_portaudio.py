@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from voicelive_tui.audio import pcm, portaudio
-from voicelive_tui.audio.backends import AudioError, Device
+from voicelive_tui.audio.devices import AudioError, Device
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.portaudio import StreamClock, _explain, choose, server_is_remote
 

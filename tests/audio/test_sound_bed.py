@@ -16,7 +16,7 @@ import pytest
 
 from tests.sound_bed import SoundBed, missing, require, undisturbed
 from voicelive_tui.audio import pcm
-from voicelive_tui.audio.backends import AudioError, check, input_for, list_devices, output_for, run_bounded
+from voicelive_tui.audio.devices import AudioError, check, input_for, list_devices, output_for, run_bounded
 from voicelive_tui.audio.duplex import Duplex
 from voicelive_tui.audio.engine import AudioEngine
 
@@ -411,7 +411,7 @@ def outside(program: str, **environment: str) -> str:
     return done.stdout
 
 
-CHECK = "from voicelive_tui.audio.backends import check\nfor c in check('', ''): print(c.ok, c.sentence)\n"
+CHECK = "from voicelive_tui.audio.devices import check\nfor c in check('', ''): print(c.ok, c.sentence)\n"
 
 
 def test_without_the_library_the_package_to_install_is_named():

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tests.sound_bed import Canary, Recording, SoundBed
-from voicelive_tui import realtime
-from voicelive_tui.audio.backends import input_for, output_for
+from voicelive_tui import runtime as realtime
+from voicelive_tui.audio.devices import input_for, output_for
 from voicelive_tui.audio.duplex import Duplex
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.pcm import SAMPLE_RATE

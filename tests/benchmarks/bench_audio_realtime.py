@@ -26,7 +26,7 @@ from tests.sound_bed import Canary, SoundBed
 from tests.ui.driver import ScriptedLive
 from tests.ui.fake import FakeUi
 from tests.ui.terminal import Terminal
-from voicelive_tui import realtime
+from voicelive_tui import runtime as realtime
 from voicelive_tui.audio.duplex import Duplex
 from voicelive_tui.audio.engine import AudioEngine
 

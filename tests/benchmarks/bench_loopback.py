@@ -27,12 +27,12 @@ import time
 import aiohttp
 import numpy as np
 
-from voicelive_tui.loopback.brain import Brain
 from voicelive_tui.loopback.protocol import MAX_APPEND_BYTES
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.service import PATH, LoopbackService
+from voicelive_tui.loopback.session import Brain
 from voicelive_tui.loopback.vad import Detector, Rules
-from voicelive_tui.loopback.voice import CALLER, RATE, open_voice
+from voicelive_tui.speech.voice import CALLER, RATE, open_voice
 
 CHUNK_MS = 40
 CHUNK = RATE * CHUNK_MS // 1000

@@ -102,9 +102,9 @@ def first_paint(*command: str, words: Sequence[bytes], runs: int = 5) -> list[fl
 def filtering() -> dict[str, float]:
     """Milliseconds until a full log is filtered anew."""
     from tests import states
-    from voicelive_tui.session.event_log import EventLog
-    from voicelive_tui.ui import filters
     from voicelive_tui.ui.rows import Rows
+    from voicelive_tui.wire import filters
+    from voicelive_tui.wire.log import EventLog
 
     log = EventLog()
     words = {"transcript": "some words that were said, to be looked through " * 6}

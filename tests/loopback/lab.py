@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 
-from voicelive_tui.loopback.brain import Brain
 from voicelive_tui.loopback.formats import encode_speech
 from voicelive_tui.loopback.script import Script
-from voicelive_tui.loopback.voice import CALLER, PlaceholderVoice, open_voice
+from voicelive_tui.loopback.session import Brain
+from voicelive_tui.speech.voice import CALLER, PlaceholderVoice, open_voice
 
 RATE = 24_000
 

@@ -12,11 +12,11 @@ import pytest
 from multidict import MultiDict
 
 from voicelive_tui.loopback import service as serving
-from voicelive_tui.loopback.brain import Brain
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.response import Response
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.service import PATH, LoopbackService, ServiceError
+from voicelive_tui.loopback.session import Brain
 
 from .wire import FAST, QUERY, TYPED, connected, events, talking
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicelive_tui.loopback.vad import Detector, Rules
-from voicelive_tui.loopback.voice import PlaceholderVoice
+from voicelive_tui.speech.voice import PlaceholderVoice
 
 from .lab import RATE, clip, milliseconds, silence, speech
 

@@ -14,9 +14,9 @@ import msgspec
 
 from tests.conversing import speech, until
 from voicelive_tui.audio.pcm import WavWriter, silence
+from voicelive_tui.client.startup import LateSession, join
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.session.state import Activity, SessionState
-from voicelive_tui.startup import LateSession, join
 from voicelive_tui.ui.app import VoiceLiveApp
 
 HERE = Path(__file__).parent

@@ -5,7 +5,7 @@ from typing import Any
 
 from voicelive_tui.config import Session
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.reducer import reduce
+from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.request import session_request
 from voicelive_tui.session.state import SessionState
 

@@ -39,7 +39,7 @@ class ScriptedLive:
 
     def __init__(self, scene: str) -> None:
         from voicelive_tui.session import inputs
-        from voicelive_tui.session.reducer import reduce
+        from voicelive_tui.session.fold import reduce
         from voicelive_tui.session.state import Meter, Reading, SessionState
 
         self._inputs, self._reduce, self._meter, self._reading_type = inputs, reduce, Meter, Reading

@@ -69,7 +69,8 @@ async def test_ssh_offers_lean_once(monkeypatch):
 def test_importing_the_app_loads_neither_sdk_nor_sound():
     code = (
         "import sys, voicelive_tui.ui.app;"
-        "print([m for m in ('azure', 'numpy', 'sounddevice', 'aiohttp', 'voicelive_tui.live') if m in sys.modules])"
+        "heavy = ('azure', 'numpy', 'sounddevice', 'aiohttp', 'voicelive_tui.client.live');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,8 +12,7 @@ from textual import events
 from tests import states
 from tests.ui.fake import FakeLive, FakeUi
 from tests.ui.screens import screen_styles, screen_text
-from voicelive_tui.audio.backends import AudioError
-from voicelive_tui.session.event_log import EventLog
+from voicelive_tui.audio.devices import AudioError
 from voicelive_tui.session.inputs import (
     InterruptPressed,
     MutePressed,
@@ -34,6 +33,7 @@ from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.wire.log import EventLog
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

@@ -3,8 +3,8 @@ import json
 import pytest
 from textual.app import App
 
-from voicelive_tui.session.event_log import EventLog
 from voicelive_tui.ui.detail import LONG, MANY, EventDetail
+from voicelive_tui.wire.log import EventLog
 
 
 class DetailApp(App):

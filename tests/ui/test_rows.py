@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.session.event_log import EventLog
-from voicelive_tui.ui import filters
 from voicelive_tui.ui.rows import Rows
+from voicelive_tui.wire import filters
+from voicelive_tui.wire.log import EventLog
 
 KINDS = (
     ("in", "response.audio.delta", "item_a", "resp_a"),

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 
-from voicelive_tui.audio.backends import (
+from voicelive_tui.audio.devices import (
     AudioError,
     Checked,
     InputStream,

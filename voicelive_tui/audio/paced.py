@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from voicelive_tui.audio import pcm
-from voicelive_tui.audio.backends import AudioError, Device, Latency, Source
+from voicelive_tui.audio.devices import AudioError, Device, Latency, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction
 from voicelive_tui.audio.pcm import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_SECONDS
 

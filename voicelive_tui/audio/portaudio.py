@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from voicelive_tui.audio import pcm
-from voicelive_tui.audio.backends import AudioError, Device, Latency, Source
+from voicelive_tui.audio.devices import AudioError, Device, Latency, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction
 from voicelive_tui.audio.pcm import SAMPLE_RATE
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from msgspec import UNSET
 
-from .answers import LONGEST, Plan
-from .conversation import Item, Tokens, read_item, text_tokens
-from .formats import AudioFormat
-from .protocol import JsonObject, Refusal, ResponseParams, Unsupported
-from .response import Asked
-from .script import Script
-from .settings import Settings, check_metadata, check_response, check_tools, normal_voice
+from voicelive_tui.loopback.conversation import Item, Tokens, read_item, text_tokens
+from voicelive_tui.loopback.formats import AudioFormat
+from voicelive_tui.loopback.line_check import LONGEST, Plan
+from voicelive_tui.loopback.protocol import JsonObject, Refusal, ResponseParams, Unsupported
+from voicelive_tui.loopback.response import Asked
+from voicelive_tui.loopback.script import Script
+from voicelive_tui.loopback.settings import Settings, check_metadata, check_response, check_tools, normal_voice
 
 
 def check(params: ResponseParams) -> None:

@@ -13,8 +13,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .formats import AudioFormat
-from .protocol import JsonObject, Refusal, Unsupported, convert, new_id
+from voicelive_tui.loopback.formats import AudioFormat
+from voicelive_tui.loopback.protocol import JsonObject, Refusal, Unsupported, convert, new_id
 
 ROOT = "root"
 """The ``previous_item_id`` that means: before every other item."""

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .protocol import new_id
+from voicelive_tui.loopback.protocol import new_id
 
 Event = dict[str, Any]
 

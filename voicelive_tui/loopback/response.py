@@ -13,12 +13,12 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from .answers import Plan
-from .conversation import Conversation, Item, Tokens, audio_tokens, text_tokens
-from .formats import OUTPUT_FORMATS, AudioFormat
-from .protocol import JsonObject, new_id
-from .script import Call
-from .voice import Speech
+from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, text_tokens
+from voicelive_tui.loopback.formats import OUTPUT_FORMATS, AudioFormat
+from voicelive_tui.loopback.line_check import Plan
+from voicelive_tui.loopback.protocol import JsonObject, new_id
+from voicelive_tui.loopback.script import Call
+from voicelive_tui.speech.voice import Speech
 
 WAITING: Final = float("inf")
 """What ``run`` yields while the speech is not synthesized yet."""

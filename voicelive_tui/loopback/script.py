@@ -16,8 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from voicelive_tui.audio import pcm
-
-from . import faults
+from voicelive_tui.loopback import faults
 
 VARIABLES = {
     "turn": "the number of the user's turn",

@@ -28,12 +28,23 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from voicelive_tui.audio import pcm
-
-from .brain import LIFETIME, Brain, SpeechJob
-from .faults import NEVER, Binary, Close, Fault, FaultError, Frame, Link, Reset, Stall, Text, parse
-from .formats import encode_speech
-from .script import Script
-from .voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
+from voicelive_tui.loopback.faults import (
+    NEVER,
+    Binary,
+    Close,
+    Fault,
+    FaultError,
+    Frame,
+    Link,
+    Reset,
+    Stall,
+    Text,
+    parse,
+)
+from voicelive_tui.loopback.formats import encode_speech
+from voicelive_tui.loopback.script import Script
+from voicelive_tui.loopback.session import LIFETIME, Brain, SpeechJob
+from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
 
 PATH = "/voice-live/realtime"
 

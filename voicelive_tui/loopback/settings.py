@@ -11,9 +11,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from .formats import INPUT_RATES, OUTPUT_FORMATS, AudioFormat, Coding
-from .protocol import JsonObject, Refusal, Unsupported, convert
-from .vad import Rules
+from voicelive_tui.loopback.formats import INPUT_RATES, OUTPUT_FORMATS, AudioFormat, Coding
+from voicelive_tui.loopback.protocol import JsonObject, Refusal, Unsupported, convert
+from voicelive_tui.loopback.vad import Rules
 
 _LARGEST = 1024 * 1024  # bytes of JSON: every update is answered with the whole of it
 

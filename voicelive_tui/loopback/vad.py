@@ -18,7 +18,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .formats import Samples
+from voicelive_tui.loopback.formats import Samples
 
 HOP_MS: Final = 20
 """The detector decides once for so many milliseconds of sound."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from voicelive_tui.session.event_log import EventLog
+from voicelive_tui.wire.log import EventLog
 
 SILENCE_DBFS = -96.0
 """The floor of every meter: 16-bit silence."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from voicelive_tui.session.events import error_text, mapping, text
 from voicelive_tui.session.state import Entry, EntryStatus
 from voicelive_tui.session.transcript import Transcript, change, update
+from voicelive_tui.wire.events import error_text, mapping, text
 
 ITEMS = frozenset({"function_call", "function_call_output", "mcp_call", "mcp_approval_request"})
 """Types of the items that tell of a call."""

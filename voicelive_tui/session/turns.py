@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from voicelive_tui.session.events import mapping, number
 from voicelive_tui.session.state import EntryStatus, SessionState, Turn, Usage
 from voicelive_tui.session.transcript import remove
+from voicelive_tui.wire.events import mapping, number
 
 LIMIT = 1_000
 

@@ -12,8 +12,8 @@ from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Static
 
 if TYPE_CHECKING:
+    from voicelive_tui.client.startup import LateSession
     from voicelive_tui.config import Ui
-    from voicelive_tui.startup import LateSession
 
 CLOSE_LIMIT = 3.0
 """Seconds that the conversation gets to end in order."""

@@ -25,12 +25,13 @@ from voicelive_tui.session.inputs import (
     TextTyped,
 )
 from voicelive_tui.session.state import Link, SessionState
+from voicelive_tui.text import visible
 from voicelive_tui.ui.arrangement import CLASSES, LEAST, PANES, arrange
 from voicelive_tui.ui.canvas import HorizontalGround, TonedScreen, VerticalGround
-from voicelive_tui.ui.foot import Keys
+from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.hints import with_keys
-from voicelive_tui.ui.pacing import Pacing
+from voicelive_tui.ui.pace import Pacing
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
@@ -40,11 +41,10 @@ from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import visible
 
 if TYPE_CHECKING:
+    from voicelive_tui.client.startup import LateSession
     from voicelive_tui.config import Ui
-    from voicelive_tui.startup import LateSession
 
 
 ARRANGED = CLASSES | {"levels"}

@@ -10,8 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
-from voicelive_tui.session.event_log import LogRow
-from voicelive_tui.ui.text import clip, visible
+from voicelive_tui.text import visible
+from voicelive_tui.ui.text import clip
+from voicelive_tui.wire.log import LogRow
 
 LONG = 200
 """Cells of a string, or of a name, that are drawn."""

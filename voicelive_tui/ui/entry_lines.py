@@ -6,9 +6,10 @@ taken as the share of its characters. While an item is still being generated its
 its length is reckoned from its characters at `MS_PER_CHARACTER`.
 """
 
+from voicelive_tui.session import latency
 from voicelive_tui.session.state import Entry, EntryStatus, Reading, Turn
-from voicelive_tui.ui import latency
-from voicelive_tui.ui.text import Line, Wrapping, clock, duration, excerpt, fit, visible, wrap
+from voicelive_tui.text import clock, duration, excerpt, visible
+from voicelive_tui.ui.text import Line, Wrapping, fit, wrap
 
 MS_PER_CHARACTER = 60.0
 """Speech at about 16 characters a second."""

@@ -11,11 +11,11 @@ from textual.widgets.option_list import Option
 
 from voicelive_tui.session.headline import Hint
 from voicelive_tui.session.state import DeviceChoice
+from voicelive_tui.text import visible
 from voicelive_tui.ui.hints import with_keys
-from voicelive_tui.ui.text import visible
 
 if TYPE_CHECKING:
-    from voicelive_tui.startup import LateSession
+    from voicelive_tui.client.startup import LateSession
 
 _TITLES = {"input": "Microphone", "output": "Speaker"}
 
@@ -59,7 +59,7 @@ class DevicePicker(ModalScreen[None]):
 
     async def load(self) -> None:
         """Show what there is now, or why nothing can be shown."""
-        from voicelive_tui.audio.backends import AudioError  # noqa: PLC0415 - late, as it brings numpy
+        from voicelive_tui.audio.devices import AudioError  # noqa: PLC0415 - late, as it brings numpy
 
         nothing = "no sound devices found"
         try:

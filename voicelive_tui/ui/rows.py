@@ -11,8 +11,8 @@ from bisect import bisect_left
 from itertools import takewhile
 from typing import NamedTuple
 
-from voicelive_tui.session.event_log import EventLog, LogRow
-from voicelive_tui.ui import filters
+from voicelive_tui.wire import filters
+from voicelive_tui.wire.log import EventLog, LogRow
 
 FREQUENT = frozenset({"input_audio_buffer.append"})
 

@@ -6,9 +6,9 @@ from rich.cells import cell_len
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.event_log import EventLog
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.panes.events import EventsPane, gap, moment
+from voicelive_tui.wire.log import EventLog
 
 
 def with_log(log):

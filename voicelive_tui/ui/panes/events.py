@@ -2,18 +2,19 @@
 
 from textual.app import ComposeResult
 
-from voicelive_tui.session.event_log import EventLog, LogRow
 from voicelive_tui.session.headline import Hint
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.ui import filters
+from voicelive_tui.text import short_id, size, visible
 from voicelive_tui.ui.canvas import HorizontalGround
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.hints import with_keys
 from voicelive_tui.ui.panes import Pane, following_note
 from voicelive_tui.ui.rows import Fold, Rows, foldable
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.summary import summarize
-from voicelive_tui.ui.text import Line, Span, clip_left, fit, short_id, size, visible
+from voicelive_tui.ui.text import Line, Span, clip_left, fit
+from voicelive_tui.wire import filters
+from voicelive_tui.wire.log import EventLog, LogRow
+from voicelive_tui.wire.summary import summarize
 
 KEPT = 200
 """Lines that are kept at most: those of a tall screen, as they move."""

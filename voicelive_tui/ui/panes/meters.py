@@ -11,10 +11,11 @@ from textual.app import ComposeResult
 from textual.events import Resize
 
 from voicelive_tui.session.state import SILENCE_DBFS, Meter, Reading, SessionState
+from voicelive_tui.text import duration, visible
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import microphone, silent_devices
-from voicelive_tui.ui.text import Line, Span, duration, fit, visible
+from voicelive_tui.ui.text import Line, Span, fit
 
 FLOOR_DBFS = -60.0
 """The left end of a bar."""

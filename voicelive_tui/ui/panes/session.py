@@ -8,12 +8,13 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.reactive import reactive
 
+from voicelive_tui.session import latency
 from voicelive_tui.session.state import Link, SessionState
-from voicelive_tui.ui import latency
+from voicelive_tui.text import clock, duration, excerpt, short_id, visible
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.meters import health
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Span, clip, clock, duration, excerpt, short_id, visible, width_of, wrap
+from voicelive_tui.ui.text import Line, Span, clip, width_of, wrap
 
 LABEL = 16
 RECENT = 4

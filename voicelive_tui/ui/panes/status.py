@@ -6,9 +6,10 @@ from textual.reactive import reactive
 
 from voicelive_tui.session.headline import Hint, headline
 from voicelive_tui.session.state import SILENCE_DBFS, Activity, Link, Reading, SessionState
+from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.hints import with_keys
-from voicelive_tui.ui.text import Line, Span, clip, clock, spread, visible
+from voicelive_tui.ui.text import Line, Span, clip, spread
 
 CHIP = 13
 """Cells of the chip, so that nothing beside it moves when the word changes."""

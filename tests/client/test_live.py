@@ -1,0 +1,409 @@
+"""The whole shell over a real socket: SDK, loopback service, reducer, and sound paced by the clock."""
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+from tests.conversing import Mouth, Recorder, conversation, speech, until
+from tests.session.folding import answer
+from voicelive_tui.audio.pcm import WavWriter, duration_ms, load_wav
+from voicelive_tui.client.connection import BadMessage, ConnectError, Credential, LinkClosed
+from voicelive_tui.client.live import OUTBOX_LIMIT_MS, LiveSession
+from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetection
+from voicelive_tui.loopback.script import Reply, Script
+from voicelive_tui.session import inputs
+from voicelive_tui.session.headline import headline
+from voicelive_tui.session.state import Activity, EntryStatus, Link
+
+PUSH_TO_TALK = TurnDetection(type="none")
+SILENT = Audio(input_device="none", output_device="none")
+BRIEF = Script(reply=(Reply(say="Yes, quite."),))
+
+
+def ready(live: LiveSession) -> bool:
+    return live.state.microphone.capturing
+
+
+async def test_a_spoken_turn_is_heard_answered_and_played_to_its_end() -> None:
+    async with conversation() as (live, mouth, recorder):
+        await until(lambda: ready(live))
+        mouth.say(speech())
+        await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
+        assert live.reading().heard_item == live.state.playing
+        await until(lambda: live.state.activity is Activity.READY, "the answer ends")
+        user, assistant = live.state.transcript
+        assert user.text.startswith("[speech, ")
+        assert assistant.text.startswith("I heard you for ")
+        assert (assistant.status, assistant.heard_ms) == (EntryStatus.DONE, assistant.audio_ms)
+        turn = live.state.turn
+        assert turn is not None
+        assert turn.latency is not None
+        assert turn.latency > 0.4  # the service waits 500 ms of silence, then 300 ms
+        assert live.state.usage.total > 0
+    assert live.state.connection.close_code == 1000
+    assert live.state.connection.problem == ""
+    types = recorder.types(inputs.Sent)
+    assert types[0] == "session.update"
+    assert types.count("session.update") == 1
+    assert set(types) == {"session.update", "input_audio_buffer.append"}
+
+
+async def test_barge_in_silences_within_a_block_truncates_as_heard_and_drops_what_comes_late(tmp_path: Path) -> None:
+    played = tmp_path / "played.wav"
+    async with conversation(output=f"file:{played}") as (live, mouth, recorder):
+        await until(lambda: ready(live))
+        mouth.say(speech("Tell me everything you can measure about this line."))
+        await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
+        item = live.state.playing
+        await asyncio.sleep(1.0)
+        mouth.say(speech("No wait, stop, something else."))
+        await until(lambda: live.state.counts.interruptions == 1, "the interruption")
+        await until(lambda: recorder.events("conversation.item.truncated"), "the truncation")
+        interrupted = live.state.entry(item)
+        assert interrupted is not None
+        assert interrupted.status is EntryStatus.INTERRUPTED
+        await until(lambda: live.state.activity is Activity.READY, "the next answer ends")
+        assert recorder.events("response.cancel") == []
+    ((_, truncate),) = recorder.events("conversation.item.truncate")
+    assert truncate["item_id"] == item
+    first, second = runs_of_sound(played)
+    assert abs(truncate["audio_end_ms"] - (first[1] - first[0])) <= 50
+    started_at = next(at for at, e in recorder.seen if isinstance(e, inputs.PlaybackStarted) and e.item_id == item)
+    spoken_at = recorder.events("input_audio_buffer.speech_started")[1][0]
+    silent_after = first[1] - first[0] - (spoken_at - started_at) * 1000
+    assert silent_after <= 100  # a block of 20 ms, and what a busy machine adds to the paced clock
+    assert second[0] - first[1] > 500
+
+
+def runs_of_sound(path: Path) -> list[tuple[float, float]]:
+    """Begin and end, in milliseconds, of each stretch of sound that has no silence of 400 ms in it."""
+    pcm, _ = load_wav(path)
+    loud = np.flatnonzero(np.frombuffer(pcm, "<i2")) / 24.0
+    breaks = np.flatnonzero(np.diff(loud) > 400.0)
+    begins, ends = np.concatenate(([0], breaks + 1)), np.concatenate((breaks, [len(loud) - 1]))
+    return [(float(loud[begin]), float(loud[end])) for begin, end in zip(begins, ends, strict=True)]
+
+
+async def test_muted_the_microphone_sends_silence_at_the_normal_pace() -> None:
+    async with conversation() as (live, mouth, recorder):
+        await until(lambda: ready(live))
+        live.apply(inputs.MutePressed())
+        await asyncio.sleep(0.1)  # what was captured before the key still goes out
+        sent = len(recorder.events("input_audio_buffer.append"))
+        mouth.say(speech())
+        await until(lambda: len(recorder.events("input_audio_buffer.append")) > sent + 20, "silence goes on")
+        later = recorder.events("input_audio_buffer.append")[sent:]
+        assert not any(any(base64.b64decode(event["audio"])) for _, event in later)
+        assert live.reading().capture.peak <= -96.0
+
+
+async def test_push_to_talk_sends_a_turn_from_key_to_key_and_nothing_between() -> None:
+    async with conversation(turn_detection=PUSH_TO_TALK, script=BRIEF) as (live, mouth, recorder):
+        await until(lambda: ready(live))
+        await asyncio.sleep(0.2)
+        assert recorder.events("input_audio_buffer.append") == []
+        live.apply(inputs.TalkPressed())
+        said = speech()
+        mouth.say(said)
+        await asyncio.sleep(duration_ms(said) / 1000 + 0.1)
+        live.apply(inputs.TalkPressed())
+        await until(lambda: recorder.events("response.done"), "the answer")
+        types = [kind for kind in recorder.types(inputs.Sent) if kind != "session.update"]
+        last = len(types) - 1 - types[::-1].index("input_audio_buffer.append")
+        assert types[last + 1 :] == ["input_audio_buffer.commit", "response.create"]
+        sent = sum(len(base64.b64decode(event["audio"])) for _, event in recorder.events("input_audio_buffer.append"))
+        assert sent >= len(said)
+
+
+async def test_a_typed_message_is_answered_over_the_running_answer() -> None:
+    async with conversation() as (live, _, recorder):
+        await until(lambda: ready(live))
+        live.apply(inputs.TextTyped("first"))
+        await until(lambda: live.state.activity is Activity.SPEAKING, "the first answer is heard")
+        live.apply(inputs.TextTyped("second"))
+        await until(lambda: len(recorder.events("response.done")) == 2, "both responses are over")
+        await until(lambda: live.state.activity is Activity.READY, "the second answer ends")
+        assert [(e.role, e.text) for e in live.state.transcript if e.role == "user"] == [
+            ("user", "first"),
+            ("user", "second"),
+        ]
+        assert live.state.counts.errors == 0
+
+
+async def test_interrupt_by_key_cancels_and_truncates() -> None:
+    async with conversation() as (live, _, recorder):
+        await until(lambda: ready(live))
+        live.apply(inputs.TextTyped("talk to me"))
+        await until(lambda: live.state.activity is Activity.SPEAKING)
+        live.apply(inputs.InterruptPressed())
+        await until(lambda: recorder.events("conversation.item.truncated"), "the truncation")
+        await until(lambda: recorder.events("response.done"))
+        assert live.state.response is None
+        assert not live.engine.playing
+        assert live.state.counts.errors == 0
+
+
+async def test_reset_makes_a_new_session_and_keeps_the_log() -> None:
+    async with conversation() as (live, _, recorder):
+        await until(lambda: ready(live))
+        first, rows = live.state.connection.session_id, len(live.state.log)
+        live.apply(inputs.ResetPressed())
+        await until(lambda: ready(live) and live.state.connection.session_id != first, "a new session")
+        assert live.state.transcript == ()
+        assert len(live.state.log) > rows
+        assert recorder.types(inputs.Sent).count("session.update") == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        ("close=1011@session.updated", 1011, "internal error of the service (code 1011)"),
+        ("close=4000@session.updated", 4000, "a code of the service's own (code 4000)"),
+        ("reset@session.updated", 1006, "the connection was lost without a close frame (code 1006)"),
+    ],
+)
+async def test_a_link_that_ends_is_named_and_can_be_made_again(fault: str, code: int, words: str) -> None:
+    async with conversation(fault) as (live, _, recorder):
+        await until(lambda: live.state.connection.link is Link.CLOSED, "the end is noticed")
+        assert live.state.connection.close_code == code
+        assert words in live.state.connection.problem
+        assert not live.state.microphone.capturing
+        live.apply(inputs.ResetPressed())
+        await until(lambda: len(recorder.events("session.created")) == 2, "a second connection")
+
+
+@pytest.mark.parametrize("fault", ["malformed-json", "non-object-json", "empty-frame", "unknown-event", "binary-frame"])
+async def test_odd_frames_are_counted_or_named_and_the_conversation_goes_on(fault: str) -> None:
+    async with conversation(f"{fault}@response.created", script=BRIEF) as (live, _, recorder):
+        await until(lambda: ready(live))
+        live.apply(inputs.TextTyped("go on"))
+        await until(lambda: live.state.activity is Activity.READY and recorder.events("response.done"), "an answer")
+        bad = 0 if fault in ("unknown-event", "binary-frame") else 1
+        assert live.state.counts.bad_frames == bad
+        assert live.state.connection.link is Link.READY
+
+
+async def test_a_refused_connection_is_said_and_tried_again_on_request() -> None:
+    async with conversation("refuse=503") as (live, _, recorder):
+        await until(lambda: live.state.connection.link is Link.FAILED)
+        assert "HTTP 503" in live.state.connection.problem
+        live.apply(inputs.ResetPressed())
+        await until(lambda: recorder.count(inputs.ConnectFailed) == 2, "a second try")
+        assert live.state.connection.link is Link.FAILED
+
+
+async def test_ending_while_the_handshake_hangs_is_quick() -> None:
+    async with conversation("hang") as (live, _, _recorder):
+        await until(lambda: live.state.connection.link is Link.CONNECTING)
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(4.0):
+            await live.close()
+
+
+class ScriptedConnection:
+    """In the place of `ServiceConnection`: gives events, expects client events in order, complains of leftovers."""
+
+    def __init__(self, *expected: str) -> None:
+        self._expected = list(expected)
+        self._surprises: list[Mapping[str, Any]] = []
+        self._incoming: asyncio.Queue[Mapping[str, Any] | Exception] = asyncio.Queue()
+        self.sent: list[Mapping[str, Any]] = []
+        self.open_gate = asyncio.Event()
+        self.open_gate.set()
+        self.closed = False
+
+    async def __call__(self, service: Service, model: str, credential: Credential) -> Self:
+        return self
+
+    def emit(self, *events: Mapping[str, Any] | Exception) -> None:
+        for event in events:
+            self._incoming.put_nowait(event)
+
+    async def receive(self) -> dict[str, Any]:
+        event = await self._incoming.get()
+        if isinstance(event, Exception):
+            raise event
+        return dict(event)
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        await self.open_gate.wait()
+        self.sent.append(event)
+        sound = event["type"] == "input_audio_buffer.append"
+        if not sound and (not self._expected or event["type"] != self._expected.pop(0)):
+            self._surprises.append(event)  # an exception would end in the sender
+
+    async def close(self) -> None:
+        self.closed = True
+        self.emit(LinkClosed(1000))
+
+    def finish(self) -> None:
+        assert (self._expected, self._surprises) == ([], [])
+
+
+async def nobody() -> Any:
+    return None
+
+
+def scripted(connection: Any, microphone: Mouth | str | None = None) -> tuple[LiveSession, Recorder]:
+    audio = Audio(input_device=microphone, output_device="none") if isinstance(microphone, str) else SILENT
+    settings = Settings(service=Service(endpoint="http://127.0.0.1:1"), session=Session(), audio=audio)
+    caller = microphone if isinstance(microphone, Mouth) else None
+    live, recorder = LiveSession(settings, nobody, "none", caller=caller, connect=connection), Recorder()
+    live.add_tap(recorder)
+    return live, recorder
+
+
+CREATED = {"type": "session.created", "session": {"id": "sess_1"}}
+UPDATED = {"type": "session.updated", "session": {"id": "sess_1", "turn_detection": {"type": "server_vad"}}}
+
+
+async def test_sends_keep_their_order_and_a_bad_message_harms_nothing() -> None:
+    connection = ScriptedConnection("session.update", "response.cancel", "conversation.item.truncate")
+    live, _ = scripted(connection)
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, BadMessage("odd"), UPDATED, *answer())
+    await until(lambda: live.state.playing == "item_a")
+    live.apply(inputs.InterruptPressed())
+    await until(lambda: live.state.entry("item_a").truncated_ms is not None)  # type: ignore[union-attr]
+    await until(lambda: connection.sent[-1]["type"] == "conversation.item.truncate" or len(connection.sent) > 500)
+    await live.close()
+    await running
+    connection.finish()
+    assert connection.closed
+    assert live.state.counts.bad_frames == 1
+
+
+async def test_a_network_that_is_behind_costs_the_oldest_sound_and_is_said_so() -> None:
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, Mouth())
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: ready(live))
+    connection.open_gate.clear()
+    await until(lambda: live.reading().dropped_ms > 100, "old sound is dropped")
+    assert live.reading().outbox_ms <= OUTBOX_LIMIT_MS + 1
+    connection.open_gate.set()
+    await until(lambda: live.reading().outbox_ms < 100, "the rest is sent")
+    await live.close()
+    await running
+    connection.finish()
+
+
+async def test_without_a_microphone_nothing_is_sent_and_an_answer_is_heard_all_the_same() -> None:
+    connection = ScriptedConnection("session.update")
+    live, recorder = scripted(connection)
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: live.state.input.description == "none" and live.state.connection.link is Link.READY)
+    await asyncio.sleep(0.2)
+    assert not live.state.microphone.capturing
+    assert headline(live.state) == ("ready", "no microphone: press {type} to type")
+    connection.emit(*answer())
+    await until(lambda: live.state.playing == "item_a", "the answer is heard")
+    assert [event["type"] for event in connection.sent] == ["session.update"]
+    assert recorder.count(inputs.CaptureChanged) == 0
+    await live.close()
+    await running
+
+
+async def test_the_reason_why_there_is_no_credential_is_the_reason_of_the_failure() -> None:
+    async def refuse() -> Any:
+        raise ConnectError("no token: run az login")
+
+    settings = Settings(service=Service(endpoint="http://127.0.0.1:1"), audio=SILENT)
+    live = LiveSession(settings, refuse, "Entra ID token")
+    running = asyncio.create_task(live.run())
+    await until(lambda: live.state.connection.link is Link.FAILED)
+    assert live.state.connection.problem == "no token: run az login"
+    await live.close()
+    await running
+
+
+async def test_a_reset_while_connecting_begins_anew_and_is_not_remembered_later() -> None:
+    connection = ScriptedConnection("session.update")
+    attempts: list[asyncio.Event] = []
+
+    async def connect(service: Service, model: str, credential: Credential) -> Any:
+        attempts.append(asyncio.Event())
+        if len(attempts) == 1:
+            await attempts[0].wait()  # a handshake that hangs
+        return connection
+
+    live, recorder = scripted(connect, Mouth())
+    running = asyncio.create_task(live.run())
+    await until(lambda: len(attempts) == 1)
+    live.apply(inputs.ResetPressed())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: ready(live), "the second attempt succeeds")
+    connection.emit(LinkClosed(1011))
+    await until(lambda: live.state.connection.link is Link.CLOSED)
+    assert "code 1011" in live.state.connection.problem
+    await asyncio.sleep(0.05)
+    assert len(attempts) == 2  # a link that ends by itself is not made again by itself
+    await live.close()
+    await running
+    assert recorder.count(inputs.Connecting) == 2
+
+
+async def test_while_the_program_is_suspended_the_microphone_is_closed() -> None:
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, Mouth())
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: ready(live))
+    await live.suspend()
+    assert not live.sound.input_open
+    assert not live.state.microphone.capturing
+    blocks = live.engine.counters().blocks_in
+    await asyncio.sleep(0.1)
+    assert live.engine.counters().blocks_in == blocks
+    await live.resume()
+    assert live.sound.input_open
+    assert live.state.microphone.capturing
+    await until(lambda: live.engine.counters().blocks_in > blocks, "it is heard again")
+    await live.close()
+    await running
+    connection.finish()
+
+
+async def test_a_recording_that_is_over_is_told_and_does_not_begin_again(tmp_path: Path) -> None:
+    writer = WavWriter(str(tmp_path / "said.wav"))
+    writer.write(bytes(4800))
+    writer.close()
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, microphone=f"file:{tmp_path}/said.wav")
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: live.reading().input_ended, "all of it was captured")
+    for _ in range(2):
+        await live.suspend()
+        await live.resume()
+        assert not live.sound.input_open
+    await live.close()
+    await running
+    connection.finish()
+
+
+async def test_nothing_and_the_file_in_use_can_be_chosen_as_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicelive_tui.client.live.list_devices", list)
+    live, _ = scripted(ScriptedConnection(), microphone="file:said.wav")
+    offered = [(choice.spec, choice.current) for choice in await live.devices() if choice.direction == "input"]
+    assert offered == [("", False), ("file:said.wav", True), ("none", False)]
+    await live.choose_device("input", "none")
+    assert [choice.spec for choice in await live.devices() if choice.current] == ["none", "none"]
+    assert live.state.input.description == "none"
+
+
+async def test_a_file_that_is_chosen_once_more_keeps_what_was_heard(tmp_path: Path) -> None:
+    path = tmp_path / "heard.wav"
+    live, _ = scripted(ScriptedConnection())
+    await live.choose_device("output", f"file:{path}")
+    await until(lambda: live.engine.counters().blocks_out > 3, "it is written")
+    await live.choose_device("output", f"file:{path}")
+    await live.sound.close()
+    assert len(load_wav(str(path))[0]) >= 3 * 960

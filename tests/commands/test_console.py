@@ -1,0 +1,557 @@
+"""The console: in this process against small services, and as a program with real speech."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aiohttp import web
+
+from voicelive_tui import credentials
+from voicelive_tui.audio import pcm
+from voicelive_tui.client.live import LiveSession
+from voicelive_tui.commands import console
+from voicelive_tui.config import Audio, Service, Settings
+from voicelive_tui.session import inputs
+from voicelive_tui.speech.voice import CALLER, open_voice
+
+WICKED = "\x1b[2J\x1b]0;owned\x07[red]\x9b31m\u202e\r\nsecond line \ud800 end"
+"""Escape sequences in 7 and 8 bits, markup, a direction override, line ends, half a surrogate pair."""
+
+
+# --- in this process: a service that says what a test wants
+
+Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def service(talk: Talk) -> AsyncIterator[Service]:
+    """A service that talks as told, once the session is configured."""
+
+    async def accept(request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        await ws.send_json({"type": "session.created", "session": {"id": "sess_1", "model": "gpt-realtime"}})
+        asked = await ws.receive_json()
+        assert asked["type"] == "session.update"
+        with contextlib.suppress(ConnectionError):
+            await talk(ws)
+        return ws
+
+    app = web.Application()
+    app.router.add_get("/voice-live/realtime", accept)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield Service(endpoint=f"http://127.0.0.1:{runner.addresses[0][1]}", api_key="k")
+    finally:
+        await runner.cleanup()
+
+
+async def ready(ws: web.WebSocketResponse) -> None:
+    await ws.send_json({"type": "session.updated", "session": {"id": "sess_1", "model": "gpt-realtime"}})
+
+
+async def until_closed(ws: web.WebSocketResponse) -> None:
+    async for _ in ws:
+        pass
+
+
+async def conversation(
+    where: Service,
+    *,
+    as_json: bool = False,
+    write: Callable[[str], None] | None = None,
+    tap: Callable[[inputs.Input, float], None] | None = None,
+    **audio: Any,
+) -> tuple[int, list[str]]:
+    """Hold one to its end; its status and lines."""
+    lines: list[str] = []
+    settings = Settings(service=where, audio=Audio(**({"input_device": "none", "output_device": "none"} | audio)))
+    async with credentials.source(where) as source:
+        live = LiveSession(settings, source, "API key")
+        if tap:
+            live.add_tap(tap)
+        status = await console.hold_conversation(live, write or lines.append, as_json=as_json)
+    return status, lines
+
+
+def words(lines: list[str]) -> list[str]:
+    """The lines without their time of day."""
+    assert all(re.match(r"\d\d:\d\d:\d\d  ", line) for line in lines)
+    return [line[10:] for line in lines]
+
+
+async def say_something_wicked(ws: web.WebSocketResponse) -> None:
+    await ready(ws)
+    item = {"id": "item_1", "type": "message", "role": "assistant", "content": []}
+    await ws.send_json({"type": "response.created", "response": {"id": "resp_1"}})
+    await ws.send_json({"type": "conversation.item.created", "previous_item_id": None, "item": item})
+    ids = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+    await ws.send_json({"type": "response.audio_transcript.delta", **ids, "delta": WICKED})
+    await ws.send_json({"type": "response.audio_transcript.done", **ids, "transcript": WICKED})
+    await ws.send_json({"type": "response.done", "response": {"id": "resp_1", "status": "completed"}})
+    await ws.send_json({"type": "error", "error": {"message": WICKED, "code": WICKED}})
+    await ws.send_json({"type": WICKED, WICKED: WICKED})
+    await ws.send_str("nonsense")
+    await asyncio.sleep(3 * console.LOOK_SECONDS)  # until the console has looked
+    await ws.close()
+
+
+async def test_nothing_of_the_service_moves_the_terminal():
+    async with service(say_something_wicked) as where:
+        status, lines = await conversation(where)
+    assert status == 0
+    assert all(line.isprintable() for line in lines)
+    said = words(lines)
+    assert "session ready: sess_1 (model gpt-realtime)" in said
+    assert any(line.startswith("assistant:") and "[red]" in line and "second line" in line for line in said)
+    assert any(line.startswith("error:") and "owned" in line for line in said)
+    assert any("no readable JSON object" in line for line in said)
+
+
+async def test_json_lines_are_ascii_safe_and_lose_nothing():
+    async with service(say_something_wicked) as where:
+        status, lines = await conversation(where, as_json=True)
+    assert status == 0
+    assert all(line.isprintable() for line in lines)
+    events = [json.loads(line) for line in lines]
+    assert all(set(event) == {"t", "dir", "event"} for event in events)
+    assert {event["dir"] for event in events} == {"in", "out", "local"}
+    times = [event["t"] for event in events]
+    assert times == sorted(times)
+    assert times[0] >= 0
+    kept = WICKED.replace("\ud800", "?")
+    assert {"type": kept, kept: kept} in [event["event"] for event in events]
+
+
+@pytest.mark.parametrize(("code", "status"), [(1000, 0), (1001, 1), (1011, 1), (4000, 1)])
+async def test_the_service_ends_it(code, status):
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        await ws.close(code=code)
+
+    async with service(talk) as where:
+        got, lines = await conversation(where)
+    assert got == status
+    told = [line for line in words(lines) if f"(code {code})" in line]
+    assert len([line for line in told if line.startswith("failed: ")]) == status
+
+
+async def test_no_connection_is_told_once():
+    status, lines = await conversation(Service(endpoint="http://127.0.0.1:1", api_key="k"))
+    assert status == 1
+    assert [line for line in words(lines) if "refused" in line] == [
+        "failed: no connection to http://127.0.0.1:1 (connection refused): check the endpoint"
+    ]
+
+
+async def test_a_refused_configuration():
+    async def talk(ws: web.WebSocketResponse) -> None:
+        error = {"message": f"no such voice{WICKED}", "code": "invalid_voice", "event_id": "configure"}
+        await ws.send_json({"type": "error", "error": error})
+        await until_closed(ws)
+
+    async with service(talk) as where:
+        status, lines = await conversation(where)
+    assert status == 1
+    assert any(line.startswith("failed: ") and "no such voice" in line for line in words(lines))
+    assert all(line.isprintable() for line in lines)
+
+
+async def test_a_microphone_that_cannot_be_opened(tmp_path):
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        await until_closed(ws)
+
+    async with service(talk) as where:
+        status, lines = await conversation(where, input_device=f"file:{tmp_path}/gone.wav")
+    assert status == 1
+    assert words(lines)[-1].startswith("failed: ")
+    assert "gone.wav" in words(lines)[-1]
+
+
+def wav(path: Path, seconds: float = 0.1) -> str:
+    writer = pcm.WavWriter(path)
+    writer.write(pcm.silence(round(seconds * pcm.SAMPLE_RATE)))
+    writer.close()
+    return f"file:{path}"
+
+
+async def test_a_file_in_which_nobody_speaks(tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "NO_SPEECH_SECONDS", 0.2)
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        await until_closed(ws)
+
+    async with service(talk) as where:
+        status, lines = await conversation(where, as_json=True, input_device=wav(tmp_path / "in.wav"))
+    assert status == 1
+    last = json.loads(lines[-1])
+    assert last["dir"] == "local"
+    assert last["event"]["type"] == "failed"
+    assert last["event"]["problem"].startswith("no speech heard")
+
+
+async def test_a_service_that_never_answers(tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "PATIENCE_SECONDS", 0.3)
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        ids = {"item_id": "item_1"}
+        await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, **ids})
+        await ws.send_json({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 50, **ids})
+        await ws.send_json({"type": "input_audio_buffer.committed", "previous_item_id": None, **ids})
+        await until_closed(ws)
+
+    async with service(talk) as where:
+        status, lines = await conversation(where, input_device=wav(tmp_path / "in.wav"))
+    assert status == 1
+    assert words(lines)[-1] == "failed: nothing came from the service for 0.3 s"
+
+
+@pytest.mark.parametrize("problem", [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device")])
+async def test_an_output_that_ends(problem):
+    closed: list[int | None] = []
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        await until_closed(ws)
+        closed.append(ws.close_code)
+
+    written: list[str] = []
+
+    def write(line: str) -> None:
+        if len(written) == 3:
+            raise problem
+        written.append(line)
+
+    async with service(talk) as where:
+        with pytest.raises(type(problem)) as caught:
+            await conversation(where, as_json=True, write=write)
+    assert caught.value is problem
+    assert len(written) == 3
+    assert closed == [1000]
+
+
+async def test_a_fault_of_our_own_is_not_taken_for_a_good_end():
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        await until_closed(ws)
+
+    def tap(event: inputs.Input, now: float) -> None:
+        if isinstance(event, inputs.Received) and event.event["type"] == "session.updated":
+            raise ZeroDivisionError
+
+    async with service(talk) as where:
+        with pytest.raises(ZeroDivisionError):
+            await conversation(where, tap=tap)
+
+
+async def test_it_can_be_cancelled_and_closes_in_order():
+    closed: list[int | None] = []
+    configured = asyncio.Event()
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        configured.set()
+        await until_closed(ws)
+        closed.append(ws.close_code)
+
+    async with service(talk) as where:
+        task = asyncio.create_task(conversation(where))
+        await configured.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert closed == [1000]
+
+
+async def test_keys_of_the_dashboard_are_not_offered():
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "item_1"})
+        await asyncio.sleep(3 * console.LOOK_SECONDS)  # until the console has looked
+        await ws.close()
+
+    async with service(talk) as where:
+        _, lines = await conversation(where)
+    assert "listening: you are speaking" in words(lines)
+    assert not any("press" in line for line in lines)
+
+
+async def test_push_to_talk_is_for_the_dashboard():
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ws.send_json({"type": "session.updated", "session": {"id": "sess_1", "turn_detection": None}})
+        await until_closed(ws)
+
+    async with service(talk) as where:
+        status, lines = await conversation(where)
+    assert status == 1
+    assert words(lines)[-1] == "failed: push-to-talk needs the dashboard's key: choose another --turn-detection"
+
+
+async def test_an_answer_of_which_nothing_was_heard_is_marked_as_interrupted():
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        ids = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+        await ws.send_json({"type": "response.created", "response": {"id": "resp_1"}})
+        await ws.send_json({"type": "response.audio_transcript.delta", **ids, "delta": "Well,"})
+        await ws.send_json({"type": "response.audio.delta", **ids, "delta": "AAAA" * 8})  # too little to begin with
+        await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "item_2"})
+        await asyncio.sleep(3 * console.LOOK_SECONDS)  # until the console has looked
+        await ws.close()
+
+    async with service(talk) as where:
+        _, lines = await conversation(where)
+    assert "assistant: Well, [interrupted after 0.0 s]" in words(lines)
+
+
+# --- as a program, with real speech
+
+PROGRAM = [sys.executable, "-m", "voicelive_tui", "console", "--demo"]
+programs = pytest.mark.xdist_group("console programs")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Nothing of the user's own settings, and a place for the log."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AZURE_")}
+    return kept | {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "state")}
+
+
+def start(folder: Path, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([*PROGRAM, *arguments], env=environment(folder), cwd=folder, text=True, **pipes)
+
+
+@contextlib.contextmanager
+def started(folder: Path, *arguments: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """A program that is gone when the test is."""
+    with start(folder, *arguments, **options) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+@dataclass
+class Ended:
+    """A program that has come to its end."""
+
+    status: int
+    out: str
+    err: str
+    answer: Path
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def times(self, event_type: str) -> list[float]:
+        """When events of that type were seen, by the clock of "t"."""
+        return [line["t"] for line in self.events if line["event"]["type"] == event_type]
+
+
+def speech_at(path: Path, rate: int, channels: int) -> str:
+    """A question, really spoken where there is a voice, at any rate and channel count."""
+    spoken = open_voice().speak("Hello, how are you today?", CALLER).samples.astype("<i2").tobytes()
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm.to_channels(pcm.convert(spoken, pcm.SAMPLE_RATE, rate), channels))
+    return f"file:{path}"
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory) -> Iterator[dict[str, Ended]]:
+    """Three conversations at once: each mostly waits for sound to be played."""
+    folder = tmp_path_factory.mktemp("console")
+    inputs_ = {
+        "mono": (speech_at(folder / "mono.wav", 24_000, 1), "--json"),
+        "stereo": (speech_at(folder / "stereo.wav", 44_100, 2), "--json"),
+        "words": (speech_at(folder / "words.wav", 24_000, 1),),
+        "silent": (wav(folder / "silent.wav", 0.5), "--json"),
+    }
+    running = {}
+    for name, (source, *more) in inputs_.items():
+        answer = folder / f"{name}-answer.wav"
+        arguments = ["--input-device", source, "--output-device", f"file:{answer}", *more]
+        with (folder / f"{name}.out").open("w") as out:  # a pipe would fill up and stop the program
+            running[name] = (start(folder, *arguments, stdout=out), answer)
+    results = {}
+    try:
+        for name, (program, answer) in running.items():
+            _, err = program.communicate(timeout=50)
+            results[name] = Ended(program.returncode, (folder / f"{name}.out").read_text(), err, answer)
+        yield results
+    finally:
+        for program, _ in running.values():
+            program.kill()
+
+
+@programs
+@pytest.mark.parametrize("name", ["mono", "stereo"])
+def test_a_spoken_question_is_answered_and_it_ends_by_itself(ended, name):
+    program = ended[name]
+    assert (program.status, program.err) == (0, "")
+    for event_type in (
+        "session.created",
+        "session.updated",
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.committed",
+        "response.created",
+        "response.done",
+        "playback_started",
+        "playback_finished",
+    ):
+        assert len(program.times(event_type)) == 1, event_type
+    assert program.times("response.done")[0] < program.times("playback_finished")[0]
+    directions = {line["event"]["type"]: line["dir"] for line in program.events}
+    assert directions["response.done"] == "in"
+    assert directions["session.update"] == directions["input_audio_buffer.append"] == "out"
+    assert directions["playback_started"] == "local"
+
+
+@programs
+@pytest.mark.parametrize("name", ["mono", "stereo"])
+def test_the_lines_carry_no_sound_but_its_size(ended, name):
+    events = [line["event"] for line in ended[name].events]
+    deltas = [event["delta"] for event in events if event["type"] == "response.audio.delta"]
+    appends = [event["audio"] for event in events if event["type"] == "input_audio_buffer.append"]
+    assert all(set(sound) == {"bytes"} for sound in deltas + appends)
+    assert {sound["bytes"] for sound in appends} == {40 * 48}
+    assert max(map(len, ended[name].out.splitlines())) < 10_000
+
+
+@programs
+@pytest.mark.parametrize("name", ["mono", "stereo"])
+def test_the_answer_stands_in_the_file_where_it_was_played_and_silence_elsewhere(ended, name):
+    program = ended[name]
+    sound = pcm.samples(pcm.load_wav(program.answer)[0])
+    audible = np.flatnonzero(sound)
+    first, last = audible[0] / pcm.SAMPLE_RATE, (audible[-1] + 1) / pcm.SAMPLE_RATE
+    (opened,) = (line["t"] for line in program.events if line["event"].get("direction") == "output")
+    (began,) = (line["event"]["at"] for line in program.events if line["event"]["type"] == "playback_started")
+    (played,) = (line["event"]["heard_ms"] for line in program.events if line["event"]["type"] == "playback_finished")
+    deltas = [
+        line["event"]["delta"]["bytes"] for line in program.events if line["event"]["type"].endswith("audio.delta")
+    ]
+    generated = sum(deltas) / (pcm.SAMPLE_RATE * pcm.SAMPLE_WIDTH)
+    # The file begins when playback opens, which is told a moment later.
+    assert -0.05 <= first - (began - opened) <= 0.5
+    assert played / 1000 == pytest.approx(generated, abs=0.001)
+    # Speech begins and ends with a little silence of its own.
+    assert generated - 0.7 <= last - first <= generated + 0.001
+    assert not sound[: int((first - 0.001) * pcm.SAMPLE_RATE)].any()
+    assert pcm.level(sound[audible[0] : audible[-1]].tobytes()).rms > -35
+    assert len(sound) / pcm.SAMPLE_RATE >= last
+
+
+@programs
+def test_the_input_was_converted_and_that_is_said(ended):
+    (told,) = (line["event"] for line in ended["stereo"].events if line["event"].get("direction") == "input")
+    assert "44100 Hz stereo, converted to 24000 Hz mono" in told["description"]
+
+
+@programs
+def test_the_same_in_words(ended):
+    program = ended["words"]
+    assert (program.status, program.err) == (0, "")
+    *lines, summary = program.out.splitlines()
+    said = words(lines)
+    order = [
+        "session ready: sess_",
+        "ready: say something",
+        "listening: you are speaking",
+        "thinking: waiting for the answer",
+        "speaking",
+        "assistant: I heard you for 1.",
+        "ready: say something",
+    ]
+    remaining = iter(said)
+    for beginning in order:
+        assert any(line.startswith(beginning) for line in remaining), beginning
+    assert any(line.startswith("user: [speech, 1.") for line in said)
+    assert re.fullmatch(
+        r"voicelive-tui: session of 0:\d\d, 1 turn, \d+ tokens \(\d+ in, \d+ out\); closed with code 1000; log: \S+",
+        summary,
+    )
+
+
+@programs
+def test_a_silent_file_is_an_error(ended):
+    program = ended["silent"]
+    assert (program.status, program.err) == (1, "")
+    assert program.events[-1]["event"]["problem"].startswith("no speech heard")
+    assert not pcm.samples(pcm.load_wav(program.answer)[0]).any()
+
+
+@programs
+@pytest.mark.parametrize(
+    ("number", "status", "as_json"), [("SIGTERM", 0, True), ("SIGHUP", 0, False), ("SIGINT", 130, True)]
+)
+def test_signals_end_it_in_order(tmp_path, number, status, as_json):
+    devices = ["--input-device", "none", "--output-device", "none"]
+    with started(tmp_path, *devices, *(["--json"] if as_json else [])) as program:
+        wanted = '"session.updated"' if as_json else "ready"
+        lines = []
+        while not lines or wanted not in lines[-1]:
+            lines.append(program.stdout.readline())
+            assert lines[-1], program.stderr.read()
+        program.send_signal(signal.Signals[number])
+        out, err = program.communicate(timeout=20)
+    assert (program.returncode, err) == (status, "")
+    if as_json:
+        told = [json.loads(line) for line in [*lines, *out.splitlines()]]
+        end = [line["event"] for line in told].index({"code": 1000, "problem": "", "type": "disconnected"})
+        assert {line["dir"] for line in told[end:]} == {"local"}
+    else:
+        assert "closed with code 1000" in out.splitlines()[-1]
+    assert "cleaned up" in (tmp_path / "state" / "voicelive-tui" / "voicelive-tui.log").read_text()
+
+
+@programs
+@pytest.mark.parametrize(("number", "status"), [("SIGTERM", 0), ("SIGINT", 130)])
+def test_signals_end_it_while_it_starts(tmp_path, number, status):
+    about_to_start = tmp_path / "state" / "voicelive-tui" / "voicelive-tui.native.log"
+    with started(tmp_path, "--input-device", "none", "--output-device", "none") as program:
+        while not about_to_start.exists():
+            assert program.poll() is None
+            time.sleep(0.001)
+        program.send_signal(signal.Signals[number])
+        _, err = program.communicate(timeout=20)
+        assert (program.returncode, err) == (status, "")
+
+
+@programs
+def test_a_reader_that_has_seen_enough(tmp_path):
+    with started(tmp_path, "--input-device", "none", "--output-device", "none", "--json") as program:
+        assert json.loads(program.stdout.readline())["event"]["type"] == "connecting"
+        program.stdout.close()
+        assert program.wait(timeout=20) == 0
+        assert program.stderr.read() == ""
+
+
+@programs
+def test_a_full_disk(tmp_path):
+    devices = ["--input-device", "none", "--output-device", "none"]
+    with Path("/dev/full").open("w") as full, started(tmp_path, *devices, "--json", stdout=full) as program:
+        _, err = program.communicate(timeout=20)
+        assert program.returncode == 1
+    assert err == "voicelive-tui: the output cannot be written: No space left on device\n"

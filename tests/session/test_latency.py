@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicelive_tui.session import latency
+from voicelive_tui.session.state import Turn
+
+TURN = Turn(
+    1,
+    voiced_at=10.0,
+    speech_stopped_at=10.5,
+    committed_at=10.51,
+    created_at=10.6,
+    first_text_at=10.8,
+    first_audio_at=10.9,
+    heard_at=11.0,
+)
+
+
+def test_the_parts_add_up_to_the_delay():
+    parts = latency.stages(TURN)
+    assert [(part.name, round(part.milliseconds)) for part in parts] == [
+        ("wait", 510),
+        ("start", 90),
+        ("text", 200),
+        ("audio", 100),
+        ("play", 100),
+    ]
+    assert sum(part.milliseconds for part in parts) == pytest.approx(TURN.latency * 1000)
+    assert latency.slowest(TURN).name == "wait"
+
+
+def test_a_moment_that_is_not_known_gives_its_time_to_the_next_part():
+    parts = latency.stages(replace(TURN, first_text_at=None))
+    assert [part.name for part in parts] == ["wait", "start", "audio", "play"]
+    assert sum(part.milliseconds for part in parts) == pytest.approx(1000)
+    assert latency.stages(Turn(1)) == ()
+
+
+moments = st.none() | st.floats(0, 100)
+
+
+@given(st.builds(Turn, st.just(1), voiced_at=moments, committed_at=moments, created_at=moments, first_text_at=moments,
+                 first_audio_at=moments, heard_at=moments), st.integers(5, 60), st.floats(1, 1e6))  # fmt: skip
+def test_any_order_of_moments_gives_parts_that_fit(turn, width, scale):
+    parts = latency.stages(turn)
+    assert all(part.milliseconds >= 0 for part in parts)
+    if turn.latency is not None and turn.latency >= 0:
+        assert sum(part.milliseconds for part in parts) == pytest.approx(turn.latency * 1000, abs=0.01)
+    bar = latency.waterfall(parts, width, scale)
+    assert len(bar) <= width
+    assert bool(bar) is bool(parts)
+    assert {part.mark for part in parts} == set(bar)
+
+
+def test_waterfall_has_the_proportions_of_the_parts():
+    assert latency.waterfall(latency.stages(TURN), 20, 1000) == "░" * 10 + "▒▒" + "▓" * 4 + "██" + "▄▄"
+
+
+def test_summary_takes_the_nearest_rank():
+    assert latency.summary([Turn(1)]) is None
+    turns = [replace(TURN, number=n, heard_at=10 + n / 1000) for n in range(901, 1001)]
+    found = latency.summary(turns)
+    assert [round(value) for value in found] == [100, 1000, 950, 995, 1000]
+    assert latency.summary(turns[:1]).p95 == latency.summary(turns[:1]).worst

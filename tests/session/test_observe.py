@@ -1,0 +1,295 @@
+"""What each server event does."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.data import events
+from tests.session.folding import CONNECTING, Fold, answer, ready, sent
+from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.observe import PINNED
+from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
+
+
+def conversation(state: SessionState) -> list[tuple[str, str, EntryStatus]]:
+    return [(entry.role, entry.text, entry.status) for entry in state.transcript]
+
+
+@pytest.mark.parametrize("manner", ["native_turn", "cascade_turn"])
+def test_a_spoken_turn_folds_to_the_same_conversation_in_both_manners(manner: str) -> None:
+    fold = Fold(CONNECTING, inputs.Connected(), *events(manner))
+    assert conversation(fold.state) == [
+        ("user", "What is the largest lake?", EntryStatus.DONE),
+        ("assistant", "It is Lake Superior.", EntryStatus.DONE),
+    ]
+    user, assistant = fold.state.transcript
+    assert (user.follows, assistant.follows) == ("", user.item_id)
+    assert [type(effect) for effect in fold.effects if isinstance(effect, effects.Play | effects.FinishItem)] == [
+        effects.Play,
+        effects.Play,
+        effects.FinishItem,
+    ]
+    assert fold.state.usage.total == 143
+    assert fold.state.counts.turns == 1
+    assert len(fold.state.log) == len(events(manner)) + 2  # connecting, connected
+    assert fold.state.connection.expires_at == 1790000000
+
+
+def test_configuring_is_one_whole_update_and_capture_starts_once() -> None:
+    fold = Fold(CONNECTING, inputs.Connected())
+    created, updated = events("native_turn")[:2]
+    assert sent(fold.feed(created)) == ["session.update"]
+    assert fold.state.connection.link is Link.CONFIGURING
+    assert effects.StartCapture() in fold.feed(updated)
+    assert fold.state.connection.link is Link.READY
+    assert effects.StartCapture() not in fold.feed(updated)
+
+
+def test_a_refused_configuration_fails_with_the_service_s_words() -> None:
+    fold = Fold(CONNECTING, inputs.Connected(), events("native_turn")[0])
+    refusal = {"type": "error", "error": {"message": "no such voice", "code": "bad_voice", "event_id": "configure"}}
+    assert effects.Disconnect() in fold.feed(refusal)
+    fold.feed(inputs.Disconnected(1000, "the connection ended"))
+    connection = fold.state.connection
+    assert connection.link is Link.FAILED
+    assert connection.problem == "the service refused the session's configuration: no such voice (code bad_voice)"
+
+
+@pytest.mark.parametrize("code", ["response_cancel_not_active", "conversation_already_has_active_response"])
+def test_benign_errors_are_notes(code: str) -> None:
+    fold = ready()
+    wanted = fold.feed({"type": "error", "error": {"message": "m", "code": code}})
+    assert [effect.severity for effect in wanted if isinstance(effect, effects.Notify)] == ["info"]
+    assert (fold.state.counts.errors, fold.state.problems) == (0, ())
+
+
+def test_errors_and_warnings_stay_pinned_until_seen_and_the_session_goes_on() -> None:
+    fold = ready()
+    fold.feed(
+        {"type": "error", "error": {"message": "broken", "code": "server_error"}},
+        {"type": "warning", "warning": {"message": "slow"}},
+    )
+    assert [(problem.severity, problem.text) for problem in fold.state.problems] == [
+        ("error", "broken (code server_error)"),
+        ("warning", "slow"),
+    ]
+    row = fold.state.log.row(fold.state.problems[0].seq)
+    assert row is not None
+    assert (row.type, row.severity) == ("error", "error")
+    assert (fold.state.connection.link, fold.state.counts.errors) == (Link.READY, 1)
+    fold.feed(inputs.ProblemsSeen())
+    assert fold.state.problems == ()
+
+
+def test_what_is_going_on_follows_the_turn() -> None:
+    fold = ready()
+    item = {"item_id": "item_u"}
+    seen = []
+    for step in (
+        {"type": "input_audio_buffer.speech_started", **item},
+        {"type": "input_audio_buffer.speech_stopped", **item},
+        {"type": "input_audio_buffer.committed", **item},
+        *answer(done=True),
+        inputs.PlaybackStarted("item_a", fold.now),
+        inputs.PlaybackFinished("item_a", 1000.0),
+    ):
+        fold.feed(step)
+        if not seen or seen[-1] is not fold.state.activity:
+            seen.append(fold.state.activity)
+    assert seen == [Activity.LISTENING, Activity.THINKING, Activity.SPEAKING, Activity.READY]
+
+
+def test_a_transcript_for_an_item_not_seen_yet_finds_its_place_later() -> None:
+    fold = ready()
+    completed = "conversation.item.input_audio_transcription.completed"
+    fold.feed(*answer("item_a", "resp_1", done=True))
+    fold.feed({"type": completed, "item_id": "item_u", "transcript": "late words"})
+    assert [entry.item_id for entry in fold.state.transcript] == ["item_a", "item_u"]
+    user = {"id": "item_u", "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+    assistant = {"id": "item_a", "type": "message", "role": "assistant", "content": []}
+    fold.feed(
+        {"type": "conversation.item.created", "previous_item_id": None, "item": user},
+        {"type": "conversation.item.created", "previous_item_id": "item_u", "item": assistant},
+    )
+    assert [(entry.item_id, entry.text) for entry in fold.state.transcript] == [
+        ("item_u", "late words"),
+        ("item_a", "one two three four"),
+    ]
+
+
+def test_a_failed_transcription_is_shown_with_its_reason() -> None:
+    fold = ready()
+    failed = "conversation.item.input_audio_transcription.failed"
+    fold.feed({"type": failed, "item_id": "item_u", "error": {"message": "no words"}})
+    entry = fold.state.entry("item_u")
+    assert entry is not None
+    assert (entry.status, entry.note) == (EntryStatus.FAILED, "transcription failed: no words")
+
+
+def test_the_answer_after_a_tool_call_belongs_to_the_turn_that_waits_for_it() -> None:
+    fold = ready()
+    fold.feed(
+        {"type": "input_audio_buffer.speech_started", "item_id": "item_u", "audio_start_ms": 0},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": "item_u", "audio_end_ms": 900},
+        {"type": "input_audio_buffer.committed", "item_id": "item_u"},
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {
+            "type": "response.output_item.added",
+            "response_id": "resp_1",
+            "item": {"id": "item_c", "type": "function_call", "name": "get_weather", "call_id": "call_1"},
+        },
+        {"type": "response.done", "response": {"id": "resp_1", "status": "completed"}},
+        {"type": "response.created", "response": {"id": "resp_2"}},
+    )
+    (turn,) = fold.state.turns
+    assert (turn.response_id, turn.done_at) == ("resp_2", None)
+    assert turn.ended_speaking_at is not None
+    fold.feed(
+        {"type": "response.done", "response": {"id": "resp_2", "status": "completed"}},
+        {"type": "response.created", "response": {"id": "resp_3"}},
+    )
+    assert [turn.began_by for turn in fold.state.turns] == ["speech", "service"]
+
+
+@pytest.mark.parametrize(("modalities", "heard_ms"), [(["text", "audio"], 0.0), (["text"], None)])
+def test_words_of_a_cancelled_answer_without_a_sound_were_not_heard_but_may_have_been_read(
+    modalities: list[str], heard_ms: float | None
+) -> None:
+    fold = ready()
+    fold.state = replace(fold.state, in_force={**fold.state.in_force, "modalities": modalities})
+    fold.feed(
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {"type": "response.audio_transcript.delta", "response_id": "resp_1", "item_id": "item_a", "delta": "It is"},
+        {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}},
+    )
+    (entry,) = fold.state.transcript
+    assert (entry.status, entry.heard_ms) == (EntryStatus.INTERRUPTED, heard_ms)
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "note"),
+    [
+        ({"status": "completed"}, EntryStatus.DONE, ""),
+        ({"status": "cancelled", "status_details": {"reason": "turn_detected"}}, EntryStatus.INTERRUPTED, ""),
+        (
+            {"status": "incomplete", "status_details": {"reason": "max_output_tokens"}},
+            EntryStatus.FAILED,
+            "incomplete: max_output_tokens",
+        ),
+        (
+            {"status": "failed", "status_details": {"error": {"message": "boom", "code": "x"}}},
+            EntryStatus.FAILED,
+            "failed: boom (code x)",
+        ),
+    ],
+)
+def test_how_a_response_ended_is_said_at_its_entry(response: dict[str, object], status: EntryStatus, note: str) -> None:
+    fold = ready()
+    fold.feed(*answer(), {"type": "response.done", "response": {"id": "resp_1", **response}})
+    entry = fold.state.entry("item_a")
+    assert entry is not None
+    assert (entry.status, entry.note) == (status, note)
+    assert fold.state.response is None
+
+
+def test_every_item_of_a_finished_response_is_finished_for_the_speaker_once() -> None:
+    fold = ready()
+    fold.feed(*answer())
+    done = {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}}
+    assert effects.FinishItem("item_a") in fold.feed(done)
+    assert effects.FinishItem("item_a") not in fold.feed(done)
+
+
+@pytest.mark.parametrize("delta", ["A", "!!!!", "", None, 7, "AAAA\n"])
+def test_unreadable_sound_is_counted_and_left_out(delta: object) -> None:
+    fold = ready()
+    fold.feed(*answer())
+    bad = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": delta}
+    wanted = fold.feed(bad)
+    assert not [effect for effect in wanted if isinstance(effect, effects.Play)]
+    assert fold.state.counts.bad_frames == 1
+
+
+def test_unknown_events_are_logged_by_name_and_change_nothing_else() -> None:
+    fold = ready()
+    before = fold.state
+    fold.feed({"type": "rate_limits.updated", "rate_limits": []}, {"no": "type"})
+    assert [row.type for row in fold.state.log.since(before.log.next_seq)] == ["rate_limits.updated", "(no type)"]
+    assert fold.state.transcript is before.transcript
+
+
+def test_deleted_items_leave_the_transcript() -> None:
+    fold = ready()
+    fold.feed(*answer(), {"type": "conversation.item.deleted", "item_id": "item_a"})
+    assert fold.state.transcript == ()
+
+
+def test_an_answer_that_came_to_nothing_does_not_keep_the_next_question_waiting() -> None:
+    fold = ready()
+    fold.feed(*answer())  # and no response.done ever comes for it
+    assert sent(fold.feed(inputs.TextTyped("anyone there?"))) == ["response.cancel", "conversation.item.create"]
+    nothing = {"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}}
+    assert sent(fold.feed(nothing)) == ["response.create"]
+    assert fold.state.response is None
+    assert sent(fold.feed(nothing)) == []
+
+
+def test_a_cancelled_answer_that_never_ends_is_cancelled_again_by_the_next_question() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.InterruptPressed())  # and no response.done comes for the cancellation
+    assert sent(fold.feed(inputs.TextTyped("anyone there?"))) == ["conversation.item.create", "response.cancel"]
+    nothing = {"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}}
+    assert sent(fold.feed(nothing)) == ["response.create"]
+
+
+def test_a_note_that_nothing_was_cancelled_leaves_the_next_response_alone() -> None:
+    fold = ready()
+    fold.feed(*answer(), inputs.InterruptPressed())
+    fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "completed"}}, *answer("b", "resp_2"))
+    fold.feed({"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}})
+    assert fold.state.response is not None
+    assert fold.state.response.response_id == "resp_2"
+
+
+def test_an_answer_that_was_refused_is_not_waited_for() -> None:
+    fold = ready()
+    fold.feed(inputs.TextTyped("hello"))
+    assert fold.state.activity is Activity.THINKING
+    fold.feed({"type": "error", "error": {"message": "quota", "code": "rate_limit", "event_id": "create"}})
+    assert fold.state.activity is Activity.READY
+
+
+def test_a_response_that_is_done_twice_counts_once() -> None:
+    fold = ready()
+    failed = {"id": "resp_1", "status": "failed", "usage": {"total_tokens": 10, "input_tokens": 4, "output_tokens": 6}}
+    fold.feed(*answer(), *[{"type": "response.done", "response": failed}] * 2)
+    assert (fold.state.usage.responses, fold.state.usage.total) == (1, 10)
+    assert [problem.text for problem in fold.state.problems] == ["the response failed: no reason given"]
+
+
+def test_sound_that_comes_after_its_item_s_end_is_ended_as_well() -> None:
+    fold = ready()
+    fold.feed(*answer(done=True))
+    play, *rest = fold.feed(answer()[-1])
+    assert isinstance(play, effects.Play)
+    assert rest == [effects.FinishItem("item_a")]  # or the speaker would wait for more of it for ever
+
+
+def test_problems_without_end_are_kept_to_a_limit() -> None:
+    fold = ready()
+    fold.feed(*[{"type": "warning", "warning": {"message": str(number)}} for number in range(PINNED + 5)])
+    assert len(fold.state.problems) == PINNED
+    assert fold.state.problems[-1].text == str(PINNED + 4)
+
+
+def test_the_session_is_configured_once() -> None:
+    fold = ready()
+    assert sent(fold.feed({"type": "session.created", "session": {"id": "sess_1"}})) == []
+
+
+def test_half_a_frame_is_nothing_to_wait_for() -> None:
+    fold = ready()
+    fold.feed(*answer()[:-1])
+    half = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": "AA=="}
+    fold.feed(half, {"type": "response.done", "response": {"id": "resp_1", "status": "completed"}})
+    assert fold.state.activity is Activity.READY

@@ -1,0 +1,77 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicelive_tui.wire import filters
+from voicelive_tui.wire.log import LogRow
+
+DONE = LogRow(0, 1.0, "in", "response.done", "info", "", "resp_12", 0, '{"type":"response.done","status":"completed"}')
+ERROR = LogRow(1, 1.0, "in", "error", "error", "", "", 0, '{"error":{"message":"two words"}}')
+APPEND = LogRow(2, 1.0, "out", "input_audio_buffer.append", "info", "", "", 640, "{}")
+STARTED = LogRow(3, 1.0, "in", "input_audio_buffer.speech_started", "info", "item_7", "", 0, "{}")
+RECORD = LogRow(4, 1.0, "log", "azure.core", "warning", "", "", 0, "careful")
+ROWS = (DONE, ERROR, APPEND, STARTED, RECORD)
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("", ROWS),
+        ("   ", ROWS),
+        ("done", (DONE,)),
+        ("COMPLETED", (DONE,)),
+        ("input_audio", (APPEND, STARTED)),
+        ("!input_audio", (DONE, ERROR, RECORD)),
+        ("/speech_(started|stopped)/", (STARTED,)),
+        ("!/^(input|response)/", (ERROR, RECORD)),
+        ("/STATUS\":\"comp/", (DONE,)),
+        ('"two words"', (ERROR,)),
+        ('!"two words" dir:in', (DONE, STARTED)),
+        ("dir:out", (APPEND,)),
+        ("dir:log", (RECORD,)),
+        ("is:error", (ERROR,)),
+        ("is:warning", (ERROR, RECORD)),
+        ("!is:warning input", (APPEND, STARTED)),
+        ("type:buffer dir:in", (STARTED,)),
+        ("item:item_7", (STARTED,)),
+        ("item:7", (STARTED,)),
+        ("response:12", (DONE,)),
+        ("resp_12", (DONE,)),
+        ("/speech_(st|x)", (STARTED,)),
+        ("item:", (STARTED,)),
+        ("http://nowhere", ()),
+        ('wo"rd', ()),
+    ],
+)  # fmt: skip
+def test_grammar(text, chosen):
+    choose = filters.parse(text)
+    assert tuple(row for row in ROWS if choose(row)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("/(/", "no regular expression"),
+        ("done /(", "no regular expression"),
+        ("dir:up", "dir: takes"),
+        ("is:bad", "is: takes"),
+    ],
+)
+def test_what_is_no_filter_is_told(text, told):
+    with pytest.raises(ValueError, match=told):
+        filters.parse(text)
+
+
+@given(st.text())
+def test_any_text_is_a_filter_or_a_sentence(text):
+    with contextlib.suppress(ValueError):
+        choose = filters.parse(text)
+        assert all(choose(row) in (True, False) for row in ROWS)
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", categories=("L", "N")), min_size=1))
+def test_inverse_is_the_complement(word):
+    choose, inverse = filters.parse(word), filters.parse("!" + word)
+    assert all(choose(row) is not inverse(row) for row in ROWS)

@@ -1,0 +1,69 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicelive_tui.wire.log import EventLog, LogRow
+
+
+def filled(count: int) -> EventLog:
+    log = EventLog()
+    for number in range(count):
+        log = log.append(float(number), "in", "x", str(number))
+    return log
+
+
+@given(st.integers(0, 700), st.integers(-5, 800))
+def test_since_gives_exactly_the_rows_from_a_number_on(count: int, seq: int) -> None:
+    log = filled(count)
+    assert [row.seq for row in log.since(seq)] == list(range(max(seq, 0), count))
+    row = log.row(seq)
+    assert (row.seq if row else None) == (seq if 0 <= seq < count else None)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(allow_nan=False),
+            st.sampled_from(["in", "out", "local", "log"]),
+            st.sampled_from(["error", "response.done"]) | st.text(max_size=9),
+            st.text(st.characters(), max_size=40) | st.just("lone \ud800 surrogate"),
+            st.sampled_from(["debug", "info", "warning", "error"]),
+            st.sampled_from(["item_1", "item_2", ""]),
+            st.sampled_from(["resp_1", ""]),
+            st.integers(0, 2**40),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_rows_are_the_same_once_they_are_sealed(told: list[tuple[Any, ...]]) -> None:
+    log = EventLog()
+    before: list[LogRow] = []
+    for number in range(EventLog.CHUNK + 3):
+        at, way, kind, text, severity, item, response, size = told[number % len(told)]
+        log = log.append(at, way, kind, text, severity=severity, item_id=item, response_id=response, size=size)
+        before.append(LogRow(number, at, way, kind, severity, item, response, size, text))
+    assert len(log.sealed) == 1
+    assert list(log.since(0)) == before
+    assert [log.row(seq) for seq in range(len(before))] == before
+
+
+def test_the_log_forgets_its_oldest_rows_beyond_the_limit_and_says_which_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(EventLog, "LIMIT", 1024)
+    log = filled(3000)
+    assert 1024 <= len(log) <= 1024 + EventLog.CHUNK
+    assert log.origin == 0.0
+    assert log.next_seq == 3000
+    assert [row.seq for row in log.since(0)] == list(range(log.first_seq, 3000))
+    assert log.row(log.first_seq - 1) is None
+
+
+def test_an_append_leaves_the_older_log_as_it_was() -> None:
+    before = filled(300)
+    after = before.append(0.0, "out", "y", "")
+    assert (len(before), len(after)) == (300, 301)
+    assert after.sealed[0] is before.sealed[0]

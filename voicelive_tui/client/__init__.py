@@ -1,0 +1,1 @@
+"""The shell around the session core: the connection, the sound streams and the one current state."""

@@ -1,0 +1,1 @@
+"""A synthetic voice and the demo caller, for the loopback service, the demo and scripted tests."""

@@ -1,0 +1,131 @@
+"""A synthetic user, for machines without a microphone.
+
+``read`` is called by the thread that paces the audio; it never blocks, computes little, and keeps to the clock of
+the sound. The lines are synthesized beforehand in a thread of the caller's own. The caller knows of the assistant
+only what comes out of the speaker, as a person would.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from voicelive_tui.audio import pcm
+from voicelive_tui.speech.voice import CALLER, Voice, open_voice
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something to say.
+
+    Attributes:
+        text: The words.
+        interrupts: Whether it is said into the middle of the assistant's answer.
+    """
+
+    text: str
+    interrupts: bool = False
+
+
+LINES = (
+    Line("Hello there, can you hear me well, and how do I sound?"),
+    Line("Thank you, and how is the line, if I talk a little longer than I did before?"),
+    Line("Wait, let me interrupt you here, since I have heard that already.", interrupts=True),
+    Line("Good, you stopped at once, so that is all for now, and I shall call again."),
+)
+
+_BEGIN = 1.0  # seconds before the first line
+_PAUSE = 0.9  # between the end of an answer and the next line
+_PATIENCE = 8.0  # until an answer begins
+_LONGEST = 40.0  # until it is taken to be no answer but noise
+_INTERRUPT = 1.7  # into the answer: before the service has finished sending it
+_ENDED = 0.8  # of quiet: longer than the pauses between an answer's sentences
+_REST = 15.0  # after the last line, before it begins anew: whoever looks on may want to type something
+_AUDIBLE = -50.0  # dBFS
+
+
+class DemoCaller:
+    """Says its lines one after another, each after the answer to the one before it; after a rest, all of them again.
+
+    Args:
+        lines: What to say.
+        voice: The voice to say it with; the best that the machine has, unless given.
+    """
+
+    def __init__(self, lines: Sequence[Line] = LINES, voice: Voice | None = None) -> None:
+        self._lines = lines
+        self._sounds: list[bytes] = []
+        self._ready = threading.Event()
+        self._frames = 0
+        self._quiet = 0.0
+        self._answer = 0.0
+        self._behaviour = self._behave()
+        threading.Thread(target=self._synthesize, args=(voice,), name="loopback-caller", daemon=True).start()
+
+    def read(self, frames: int, heard: bytes) -> bytes:
+        """The next stretch of the microphone.
+
+        Args:
+            frames: How long it is (24 kHz mono).
+            heard: What the speaker played meanwhile, as PCM16.
+
+        Returns:
+            So many frames of PCM16.
+        """
+        self._frames = frames
+        self._listen(heard)
+        return next(self._behaviour)
+
+    def _synthesize(self, voice: Voice | None) -> None:
+        voice = voice or open_voice()
+        self._sounds = [voice.speak(line.text, CALLER).samples.tobytes() for line in self._lines]
+        self._ready.set()
+
+    def _listen(self, heard: bytes) -> None:
+        """Follow whether the assistant speaks."""
+        seconds = self._frames / pcm.SAMPLE_RATE
+        audible = bool(heard) and pcm.level(heard).rms > _AUDIBLE
+        self._quiet = 0.0 if audible else self._quiet + seconds
+        if audible or self._answer:
+            self._answer += seconds
+
+    def _behave(self) -> Iterator[bytes]:
+        """The caller's whole life, as one stretch of the microphone after another."""
+        while not self._ready.is_set():
+            yield self._silence()
+        yield from self._wait(lambda: False, _BEGIN)
+        while True:
+            for index, (line, sound) in enumerate(zip(self._lines, self._sounds, strict=True)):
+                if index:
+                    yield from self._await_turn(interrupt=line.interrupts)
+                yield from self._say(sound)
+                self._answer = 0.0
+            yield from self._await_turn(interrupt=False)
+            yield from self._wait(lambda: False, _REST)
+
+    def _await_turn(self, *, interrupt: bool) -> Iterator[bytes]:
+        """Wait for the answer, and for its end or its middle; go on without one that does not come."""
+        yield from self._wait(lambda: self._answer > 0, _PATIENCE)
+        if interrupt:
+            yield from self._wait(lambda: self._quiet > _ENDED or self._answer > _INTERRUPT, _LONGEST)
+        else:
+            yield from self._wait(lambda: self._quiet > _ENDED, _LONGEST)
+            yield from self._wait(lambda: False, max(0.0, _PAUSE - _ENDED))
+
+    def _wait(self, over: Callable[[], bool], limit: float) -> Iterator[bytes]:
+        """Keep silent until ``over``, at most for so many seconds."""
+        waited = 0.0
+        while waited < limit and not over():
+            waited += self._frames / pcm.SAMPLE_RATE
+            yield self._silence()
+
+    def _say(self, sound: bytes) -> Iterator[bytes]:
+        while sound:
+            size = self._frames * pcm.SAMPLE_WIDTH
+            yield sound[:size].ljust(size, b"\0")
+            # Taken off after the yield with the size that was sent: the next stretch may have another.
+            sound = sound[size:]
+
+    def _silence(self) -> bytes:
+        return pcm.silence(self._frames)

@@ -1,0 +1,1 @@
+"""Events as they stand on the wire: safe readers, the event log, summaries and the filter grammar."""

@@ -1,0 +1,121 @@
+"""The filter of the event log: what is typed after `/`, and which rows it lets through.
+
+Grammar: terms separated by spaces, all of which must hold; `!` before a term turns it round.
+
+    word "two words"      the type, the ids or the JSON contain it (case does not matter)
+    /regex/               a regular expression, searched in the same places; its last / may be missing
+    dir:in dir:out dir:local dir:log
+    is:error is:warning   at least as severe
+    type:part             the type contains it
+    item:id response:id   the row belongs to it (an end of the id is enough)
+"""
+
+import re
+from collections.abc import Callable
+
+from voicelive_tui.wire.log import LogRow
+
+Filter = Callable[[LogRow], bool]
+
+_TERM = re.compile(r"""(!?)(?:/((?:\\.|[^/\\])*)/|"([^"]*)"|(\S+))(?:\s+|$)""")
+_SEVERITIES = {"warning": ("warning", "error"), "error": ("error",)}
+_DIRECTIONS = ("in", "out", "local", "log")
+
+
+PATIENCE = 0.05
+"""Seconds that a regular expression may take for one row; some take for ever."""
+
+
+def everything(_row: LogRow) -> bool:
+    """The filter that lets every row through."""
+    return True
+
+
+def parse(text: str) -> Filter:
+    """The filter that a text stands for; an empty text lets everything through.
+
+    Raises:
+        ValueError: The text is no filter; its message is one sentence for the user. The filter raises it too, where it
+            takes too long.
+    """
+    terms: list[Filter] = []
+    text, position = text.strip(), 0
+    while position < len(text):
+        match = _TERM.match(text, position)
+        if match is None:  # a quotation mark in the middle of a word, say: take the word as it stands
+            end = text.find(" ", position)
+            end = len(text) if end < 0 else end
+            terms.append(_contains(text[position:end]))
+            position = end + 1
+            continue
+        inverse, regex, quoted, word = match.groups()
+        if regex is not None:
+            term = _searches(regex)
+        elif quoted is not None:
+            term = _contains(quoted)
+        else:
+            term = _word(word)
+        terms.append(_not(term) if inverse else term)
+        position = match.end()
+    match terms:
+        case []:
+            return everything
+        case [only]:
+            return only
+        case _:
+            return lambda row: all(term(row) for term in terms)
+
+
+def _not(term: Filter) -> Filter:
+    return lambda row: not term(row)
+
+
+def _word(word: str) -> Filter:
+    if word.startswith("/"):  # its end is still to be typed
+        return _searches(word[1:])
+    name, colon, value = word.partition(":")
+    match name if colon else "":
+        case "dir":
+            if value not in _DIRECTIONS:
+                raise ValueError(f"dir: takes one of {', '.join(_DIRECTIONS)}, not “{value}”")
+            return lambda row: row.direction == value
+        case "is":
+            if value not in _SEVERITIES:
+                raise ValueError(f"is: takes error or warning, not “{value}”")
+            severities = _SEVERITIES[value]
+            return lambda row: row.severity in severities
+        case "type":
+            return lambda row: value.lower() in row.type.lower()
+        case "item":
+            return lambda row: row.item_id != "" and row.item_id.endswith(value)
+        case "response":
+            return lambda row: row.response_id != "" and row.response_id.endswith(value)
+        case _:
+            return _contains(word)
+
+
+def _contains(text: str) -> Filter:
+    wanted = text.lower()
+    return lambda row: (
+        wanted in row.type.lower()
+        or wanted in row.text.lower()
+        or wanted in row.item_id.lower()
+        or wanted in row.response_id.lower()
+    )
+
+
+def _searches(pattern: str) -> Filter:
+    import regex  # noqa: PLC0415 - 30 ms that the first screen need not wait for
+
+    try:
+        search = regex.compile(pattern.replace(r"\/", "/"), regex.IGNORECASE).search
+    except regex.error as error:
+        raise ValueError(f"/{pattern}/ is no regular expression: {error}") from None
+
+    def chooses(row: LogRow) -> bool:
+        try:
+            return any(search(t, timeout=PATIENCE) for t in (row.type, row.text, row.item_id, row.response_id))
+        except TimeoutError:
+            raise ValueError(f"/{pattern}/ takes too long: put it more simply") from None
+
+    return chooses
