@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 
 from voicelive_tui.session.state import (
-    Activity,
     Connection,
     Counts,
     Device,
@@ -21,8 +20,8 @@ from voicelive_tui.session.state import (
     Response,
     SessionState,
     Turn,
-    Usage,
 )
+from voicelive_tui.session.usage import Tokens, Usage
 from voicelive_tui.wire.log import EventLog
 
 START = 1000.0
@@ -154,10 +153,9 @@ _LOG_1 = event(
 
 LISTENING = replace(
     IDLE,
-    activity=Activity.LISTENING,
     transcript=(Entry("item_u1", "user", START + 3.4, "", EntryStatus.LISTENING),),
     turns=(Turn(1, item_id="item_u1", speech_started_at=START + 3.4),),
-    counts=Counts(turns=1, events_in=3, events_out=75, audio_out_ms=3000),
+    counts=Counts(events_in=3, events_out=75, audio_out_ms=3000),
     log=event(_opening(), 3.4, "in", "input_audio_buffer.speech_started", audio_start_ms=3200, item_id="item_u1"),
 )
 
@@ -185,7 +183,6 @@ _TEXT_2 = (
 )
 SPEAKING = replace(
     IDLE,
-    activity=Activity.SPEAKING,
     playing="item_a2",
     response=Response("resp_2", START + 17.9),
     transcript=(
@@ -195,8 +192,8 @@ SPEAKING = replace(
         Entry("item_a2", "assistant", START + 18.55, _TEXT_2, EntryStatus.PARTIAL, response_id="resp_2", audio_ms=7000),
     ),
     turns=(_TURN_1, _TURN_2),
-    counts=Counts(turns=2, events_in=214, events_out=498, audio_in_ms=15_200, audio_out_ms=19_920),
-    usage=Usage(1, 412, 310, 102, 180, 130, 64, 31, 71),
+    counts=Counts(events_in=214, events_out=498, audio_in_ms=15_200, audio_out_ms=19_920),
+    usage=Usage(1, Tokens(412, 310, 102, 180, 130, cached=64, output_text=31, output_audio=71)),
     log=_speech(_LOG_1, 15.0, "item_u2", "resp_2", "item_a2", _USER_2.text, _TEXT_2),
 )
 SPEAKING_READING = Reading(
@@ -212,7 +209,6 @@ SPEAKING_READING = Reading(
 
 INTERRUPTED = replace(
     SPEAKING,
-    activity=Activity.INTERRUPTED,
     playing="",
     response=None,
     transcript=(
@@ -235,8 +231,9 @@ INTERRUPTED = replace(
             unheard_ms=2900,
             done_at=START + 22.95,
         ),
+        Turn(3, item_id="item_u3", speech_started_at=START + 22.9),
     ),
-    counts=replace(SPEAKING.counts, turns=3, interruptions=1),
+    counts=replace(SPEAKING.counts, interruptions=1),
     log=event(
         event(SPEAKING.log, 22.9, "in", "input_audio_buffer.speech_started", audio_start_ms=22_700, item_id="item_u3"),
         22.92,
@@ -294,7 +291,7 @@ def _long() -> SessionState:
             )
         }
         turns.append(replace(_TURN_1, number=n + 1, item_id=user, response_id=response, **times))
-    return replace(IDLE, transcript=tuple(entries), turns=tuple(turns), log=_LOG_1, counts=Counts(turns=150))
+    return replace(IDLE, transcript=tuple(entries), turns=tuple(turns), log=_LOG_1, counts=Counts())
 
 
 LONG_TRANSCRIPT = _long()

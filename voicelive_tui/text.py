@@ -58,6 +58,13 @@ def _limited(run: re.Match[str]) -> str:
     return "".join(pieces)
 
 
+def encodable(text: str) -> str:
+    """The text with lone surrogates replaced: JSON can hold them, but no terminal and no file can."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def visible(text: str) -> str:
     """Foreign text as it may be drawn: control and escape characters as symbols, nothing that moves the cursor.
 

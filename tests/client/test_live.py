@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -44,7 +45,7 @@ async def test_a_spoken_turn_is_heard_answered_and_played_to_its_end() -> None:
         assert turn is not None
         assert turn.latency is not None
         assert turn.latency > 0.4  # the service waits 500 ms of silence, then 300 ms
-        assert live.state.usage.total > 0
+        assert live.state.usage.sums.total > 0
     assert live.state.connection.close_code == 1000
     assert live.state.connection.problem == ""
     types = recorder.types(inputs.Sent)
@@ -224,11 +225,11 @@ class ScriptedConnection:
         for event in events:
             self._incoming.put_nowait(event)
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> tuple[dict[str, Any], str]:
         event = await self._incoming.get()
         if isinstance(event, Exception):
             raise event
-        return dict(event)
+        return dict(event), json.dumps(event)
 
     async def send(self, event: Mapping[str, Any]) -> None:
         await self.open_gate.wait()

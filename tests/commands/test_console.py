@@ -161,7 +161,7 @@ async def test_no_connection_is_told_once():
 
 async def test_a_refused_configuration():
     async def talk(ws: web.WebSocketResponse) -> None:
-        error = {"message": f"no such voice{WICKED}", "code": "invalid_voice", "event_id": "configure"}
+        error = {"message": f"no such voice{WICKED}", "code": "invalid_voice", "event_id": "configure-1"}
         await ws.send_json({"type": "error", "error": error})
         await until_closed(ws)
 

@@ -8,7 +8,8 @@ import pytest
 
 from voicelive_tui.commands import fronts
 from voicelive_tui.config import ConfigError, Settings, Ui
-from voicelive_tui.session.state import Connection, Counts, SessionState, Usage
+from voicelive_tui.session.state import Connection, Counts, SessionState, Turn
+from voicelive_tui.session.usage import Tokens, Usage
 
 
 @pytest.mark.parametrize(
@@ -22,8 +23,9 @@ from voicelive_tui.session.state import Connection, Counts, SessionState, Usage
         (
             SessionState(
                 Connection(ready_at=1.0, ended_at=2.0, problem="it \x1b[2J broke"),
-                counts=Counts(turns=1, interruptions=3),
-                usage=Usage(total=30, input=10, output=20),
+                counts=Counts(interruptions=3),
+                turns=(Turn(1, committed_at=1.5),),
+                usage=Usage(1, Tokens(total=30, input=10, output=20)),
             ),
             "session of 0:01, 1 turn, 3 interrupted, 30 tokens (10 in, 20 out); it  [2J broke; log: the.log",
         ),

@@ -347,7 +347,7 @@ async def test_others_are_let_in_only_when_asked_for_and_with_a_warning():
 
 
 def of_the_readme(language):
-    section = (Path(__file__).parents[1] / "README.md").read_text().partition("## The loopback service")[2]
+    section = (Path(__file__).parents[2] / "README.md").read_text().partition("## The loopback service")[2]
     return section.partition(f"```{language}\n")[2].partition("```")[0]
 
 

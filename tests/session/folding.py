@@ -11,7 +11,7 @@ from voicelive_tui.session.state import SessionState
 
 REQUEST = session_request(Session())
 CONNECTING = inputs.Connecting(
-    endpoint="http://127.0.0.1:1", api_version="2026-07-15", model="gpt-realtime", credential="API key", request=REQUEST
+    endpoint="http://127.0.0.1:1", api_version="2026-07-15", model="gpt-realtime", credential="API key"
 )
 
 
@@ -19,7 +19,7 @@ class Fold:
     """A state and its clock; keeps every effect asked for."""
 
     def __init__(self, *events: inputs.Input | Mapping[str, Any], state: SessionState | None = None) -> None:
-        self.state = state or SessionState()
+        self.state = state or SessionState(wanted=REQUEST)
         self.now = 1_000.0
         self.effects: list[effects.Effect] = []
         self.feed(*events)
@@ -44,6 +44,7 @@ def ready(**turn_detection: Any) -> Fold:
         CONNECTING,
         inputs.Connected(),
         {"type": "session.created", "session": session},
+        inputs.Sent({"type": "session.update", "session": REQUEST}),
         {"type": "session.updated", "session": session},
         inputs.DeviceChanged("input", "a microphone"),
         inputs.CaptureChanged(capturing=True),

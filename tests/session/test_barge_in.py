@@ -52,7 +52,7 @@ def test_the_service_is_told_what_was_heard_and_never_more_than_there_was() -> N
     assert [dict(effect.event) for effect in wanted if isinstance(effect, effects.Send)] == [
         {
             "type": "conversation.item.truncate",
-            "event_id": "truncate",
+            "event_id": "truncate-2",
             "item_id": "item_a",
             "content_index": 0,
             "audio_end_ms": 1000,

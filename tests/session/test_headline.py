@@ -1,7 +1,7 @@
 import pytest
 
 from voicelive_tui.session.headline import Hint, headline
-from voicelive_tui.session.state import Activity, Connection, Device, Link, Microphone, SessionState
+from voicelive_tui.session.state import Connection, Device, Link, Microphone, Response, SessionState
 
 READY = Connection(link=Link.READY)
 
@@ -17,23 +17,23 @@ READY = Connection(link=Link.READY)
         (SessionState(READY, microphone=Microphone(push_to_talk=True)), "ready", "press {talk} to talk"),
         (SessionState(READY, microphone=Microphone(muted=True)), "muted", "press {mute} to be heard again"),
         (
-            SessionState(READY, activity=Activity.LISTENING, microphone=Microphone(push_to_talk=True, talking=True)),
+            SessionState(READY, microphone=Microphone(push_to_talk=True, talking=True)),
             "talking",
             "press {talk} to send",
         ),
         (SessionState(READY, input=Device("", "no device")), "ready", "no microphone: press {type} to type"),
         (
-            SessionState(READY, activity=Activity.SPEAKING, microphone=Microphone(capturing=True)),
+            SessionState(READY, playing="item_a", microphone=Microphone(capturing=True)),
             "speaking",
             "speak or press {interrupt} to interrupt",
         ),
-        (SessionState(READY, activity=Activity.SPEAKING), "speaking", "press {interrupt} to interrupt"),
+        (SessionState(READY, playing="item_a"), "speaking", "press {interrupt} to interrupt"),
         (
-            SessionState(READY, activity=Activity.SPEAKING, microphone=Microphone(capturing=True, muted=True)),
+            SessionState(READY, playing="item_a", microphone=Microphone(capturing=True, muted=True)),
             "speaking",
             "press {interrupt} to interrupt",
         ),
-        (SessionState(READY, activity=Activity.INTERRUPTED), "interrupted", "the answer was cut off"),
+        (SessionState(READY, response=Response("r", 1.0), silenced=("r",)), "interrupted", "the answer was cut off"),
     ],
 )
 def test_the_headline_says_what_is_going_on(state: SessionState, word: str, detail: str) -> None:

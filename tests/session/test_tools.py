@@ -90,5 +90,5 @@ def test_an_mcp_call_that_waits_for_an_approval_and_a_server_without_tools_are_t
     fold = ready()
     asks = {"id": "mcpr_1", "type": "mcp_approval_request", "server_label": "maps", "name": "route"}
     fold.feed({"type": "conversation.item.created", "item": asks}, {"type": "mcp_list_tools.failed", "item_id": "x"})
-    assert fold.state.transcript[0].note == "MCP server maps waits for an approval, which this program does not give"
+    assert fold.state.transcript[0].note == "MCP server maps waits for an approval, which this program cannot give yet"
     assert [(problem.severity, "MCP" in problem.text) for problem in fold.state.problems] == [("warning", True)]

@@ -3,7 +3,7 @@
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, ready
 from voicelive_tui.session import inputs, turns
-from voicelive_tui.session.state import SessionState, Turn, Usage
+from voicelive_tui.session.state import SessionState, Turn
 
 
 def test_every_moment_of_a_spoken_turn_is_kept_once() -> None:
@@ -47,13 +47,6 @@ def test_the_list_of_turns_is_bounded() -> None:
         state = turns.begin(state, "text", asked_at=float(number))
     assert len(state.turns) == turns.LIMIT
     assert state.turns[-1].number == turns.LIMIT + 10
-
-
-def test_cached_tokens_stay_inside_the_input() -> None:
-    report = events("native_turn")[-1]["response"]["usage"]
-    twice = turns.add_usage(turns.add_usage(Usage(), report), report)
-    assert (twice.responses, twice.total, twice.input, twice.output, twice.cached) == (2, 286, 88, 198, 16)
-    assert turns.add_usage(twice, {}) is twice
 
 
 def test_noise_that_was_never_committed_leaves_no_line() -> None:

@@ -125,9 +125,7 @@ class ScriptedLive:
             "voice": {"type": "azure-standard", "name": "en-US-Ava:DragonHDLatestNeural"},
             "turn_detection": {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": 500},
         }
-        self.apply(
-            self._inputs.Connecting("http://127.0.0.1:1", "2025-10-01", "gpt-realtime", "API key", session, demo=True)
-        )
+        self.apply(self._inputs.Connecting("http://127.0.0.1:1", "2025-10-01", "gpt-realtime", "API key", demo=True))
         self.apply(self._inputs.Connected())
         self.receive("session.created", session={"id": "sess_1", **session})
         self.send("session.update", session=session)

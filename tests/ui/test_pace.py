@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 from tests import states
-from voicelive_tui.session.state import Activity
 from voicelive_tui.ui.pace import (
     COUNTED_EVERY,
     COUNTED_SELDOM,
@@ -55,7 +54,7 @@ def test_quiet_counts_seldom_and_ends_with_news():
     pacing = Pacing(0.0, lean=False)
     later = QUIET_AFTER + 1
     assert pacing.quiet(states.IDLE, later)
-    assert not pacing.quiet(replace(states.IDLE, activity=Activity.LISTENING), later)
+    assert not pacing.quiet(states.LISTENING, later)
     pacing.decide(states.IDLE, states.IDLE, SOUND, later)
     assert pacing.due == later + COUNTED_SELDOM
     pacing.decide(states.IDLE, states.IDLE, states.LISTENING, later)

@@ -9,13 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicelive_tui.wire.events import (
+    DEEPEST,
     as_json,
     audio_size,
     base64_size,
+    canonical,
     error_text,
     listing,
     mapping,
     number,
+    parse,
+    raw_without_audio,
+    session_of,
     text,
     without_audio,
 )
@@ -78,3 +83,65 @@ def test_an_error_in_words() -> None:
 
 def test_an_error_is_told_in_one_line() -> None:
     assert error_text({"message": " two\nlines ", "code": "c"}) == "two lines (code c)"
+
+
+@pytest.mark.parametrize("digits", ["1e400", "-1e400", "NaN", "Infinity", "9" * 400, "9" * 5000, "-" + "9" * 30])
+def test_a_number_that_nothing_can_hold_is_read_as_nothing(digits: str) -> None:
+    assert parse('{"type": "x", "n": [' + digits + "]}") == {"type": "x", "n": [None]}
+
+
+@pytest.mark.parametrize("raw", ["", "[]", "5", "{", '{"a": ' + "[" * DEEPEST + "]" * DEEPEST + "}", "[" * 100_000])
+def test_what_is_no_object_or_too_deep_is_refused(raw: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the text is for programmers
+        parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("response.output_audio.delta", "response.audio.delta"),
+        ("response.output_audio_transcript.done", "response.audio_transcript.done"),
+        ("response.output_text.delta", "response.text.delta"),
+        ("conversation.item.added", "conversation.item.created"),
+        ("response.audio.delta", "response.audio.delta"),
+        ("of.the.future", "of.the.future"),
+    ],
+)
+def test_both_families_of_names_lead_to_one(kind: str, name: str) -> None:
+    assert canonical(kind) == name
+
+
+def test_a_session_of_the_other_family_has_the_same_fields() -> None:
+    detection = {"type": "server_vad"}
+    audio = {
+        "input": {"format": {"type": "audio/pcm", "rate": 24000}, "turn_detection": detection, "transcription": None},
+        "output": {"format": {"type": "audio/pcmu"}, "voice": "alloy"},
+    }
+    session = {"id": "sess_1", "output_modalities": ["audio"], "audio": audio}
+    assert session_of({"session": session}) == {
+        "id": "sess_1",
+        "modalities": ["audio"],
+        "turn_detection": detection,
+        "input_audio_transcription": None,
+        "input_audio_format": "pcm16",
+        "input_audio_sampling_rate": 24000,
+        "output_audio_format": "g711_ulaw",
+        "voice": "alloy",
+    }
+    plain = {"id": "sess_1", "modalities": ["audio"], "voice": "alloy"}
+    assert session_of({"session": plain}) is plain
+
+
+@given(JSON)
+def test_any_session_of_the_other_family_is_survived(value: Any) -> None:
+    session_of({"session": {"audio": {"input": value, "output": value}, "output_modalities": value}})
+    session_of({"session": {"audio": {"input": {"format": value}, "output": {"format": {"type": value}}}}})
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON, max_size=3), st.binary(min_size=1, max_size=30))
+def test_the_raw_text_of_an_event_is_kept_but_for_its_sound(fields: dict[str, Any], pcm: bytes) -> None:
+    payload = base64.b64encode(pcm).decode()
+    raw = json.dumps({**fields, "type": "response.output_audio.delta", "delta": payload}, indent=1)
+    kept = raw_without_audio(json.loads(raw), raw)
+    marker = f'{{"bytes":{len(pcm)}}}'
+    assert kept.replace(marker, f'"{payload}"') == raw

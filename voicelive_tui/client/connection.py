@@ -15,7 +15,6 @@ Rules of this file, each for a reason seen in SDK 1.3.1:
 """
 
 import asyncio
-import json
 import os
 import types
 from collections.abc import Coroutine, Generator, Mapping
@@ -29,6 +28,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
 from voicelive_tui.config import Service, host_of, is_loopback
+from voicelive_tui.wire.events import parse
 
 HANDSHAKE_LIMIT = 15.0
 """Seconds from the first packet to the open WebSocket."""
@@ -42,9 +42,6 @@ BIGGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; the SDK's 4 MiB are too few for a `conversation.item.retrieved` with more than a minute of sound."""
 BAD_FRAMES_LIMIT = 100
 """Unreadable messages in a row after which the other end is taken not to be Voice Live."""
-
-DEEPEST = 200
-"""Objects and arrays within one another; Python's own limit lies near 1,000 and would be met wherever it is read."""
 
 TOKEN_SCOPE = "https://ai.azure.com/.default"  # noqa: S105 - a scope, not a secret
 
@@ -138,8 +135,8 @@ class ServiceConnection:
         except (AzureError, OSError) as problem:  # AzureError: the SDK's own, and those of the credential
             raise ConnectError(_why(problem, service)) from None
 
-    async def receive(self) -> dict[str, Any]:
-        """The next server event: the JSON object as it came.
+    async def receive(self) -> tuple[dict[str, Any], str]:
+        """The next server event: the JSON object, and its text as it came.
 
         Raises:
             BadMessage: A message that is no JSON object; call again.
@@ -156,13 +153,12 @@ class ServiceConnection:
                 raise LinkClosed(self._close_code(1006))
             raise self._bad("an empty message arrived and was left out")
         try:
-            event = json.loads(raw.decode())
-        except (ValueError, RecursionError):
-            event = None
-        if not isinstance(event, dict) or (raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_too_deep(event)):
-            raise self._bad("a message arrived that is no readable JSON object, and was left out")
+            text = raw.decode()
+            event = parse(text)
+        except ValueError:
+            raise self._bad("a message arrived that is no readable JSON object, and was left out") from None
         self._bad_in_a_row = 0
-        return event
+        return event, text
 
     async def send(self, event: Mapping[str, Any]) -> None:
         """Send a client event.
@@ -213,16 +209,6 @@ class ServiceConnection:
 
     def _is_closed(self) -> bool:
         return self._closing or bool(getattr(getattr(self._sdk, "_connection", None), "closed", True))
-
-
-def _is_too_deep(event: dict[str, Any]) -> bool:
-    level: list[Any] = [event]
-    for _ in range(DEEPEST):
-        values = (value.values() if isinstance(value, dict) else value for value in level)
-        level = [inner for value in values for inner in value if isinstance(inner, dict | list)]
-        if not level:
-            return False
-    return True
 
 
 @types.coroutine

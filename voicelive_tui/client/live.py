@@ -26,6 +26,7 @@ from voicelive_tui.audio.devices import Source, list_devices
 from voicelive_tui.audio.engine import Chunk, Direction, Started
 from voicelive_tui.audio.pcm import SAMPLE_RATE, duration_ms, ms_to_frames
 from voicelive_tui.client.connection import BadMessage, ConnectError, Credential, LinkClosed, ServiceConnection
+from voicelive_tui.client.log_file import log_file
 from voicelive_tui.client.sound import Sound, off_loop
 from voicelive_tui.config import Service, Settings, host_of
 from voicelive_tui.credentials import CredentialSource
@@ -81,7 +82,7 @@ class LiveSession:
         connect: Connect = ServiceConnection.open,
     ) -> None:
         self.settings = settings
-        self.state = SessionState()
+        self.state = SessionState(wanted=session_request(settings.session))
         self.sound = Sound(settings.audio, self._device_changed, caller)
         self.engine = self.sound.engine
         self._credential = credential
@@ -116,7 +117,9 @@ class LiveSession:
         now = time.monotonic()
         for tap in self._taps:
             tap(event, now)
-        self.state, wanted = reduce(event, self.state, now)
+        before = self.state
+        self.state, wanted = reduce(event, before, now)
+        log_file(event, before, self.state, now)
         for effect in wanted:
             self._perform(effect)
         self._happened.set()
@@ -241,7 +244,6 @@ class LiveSession:
                 api_version=service.api_version,
                 model=session.model,
                 credential=self._credential_kind,
-                request=session_request(session),
                 demo=self._demo,
                 caller=self._caller,
             )
@@ -283,17 +285,15 @@ class LiveSession:
         since = time.monotonic()
         while True:
             try:
-                event = await connection.receive()
+                event, raw = await connection.receive()
             except BadMessage as problem:
-                self.apply(inputs.BadFrame(str(problem)))
+                self.apply(inputs.BadMessage(str(problem)))
             except LinkClosed as end:
                 ours = self._closing or self._reconnect.is_set()
                 self.apply(inputs.Disconnected(end.code, "" if ours else str(end)))
                 return
             else:
-                if event.get("type") == "input_audio_buffer.speech_stopped":
-                    self._tell_voiced()
-                self.apply(inputs.Received(event))
+                self.apply(inputs.Received(event, raw))
             # A burst that is already here must not starve the sender and the screen; but a turn of the loop for each
             # event takes as long as the event.
             if time.monotonic() - since > BURST_SECONDS:
@@ -365,8 +365,8 @@ class LiveSession:
                 while chunk := self.engine.chunk() or self.engine.chunk(rest=True):
                     self._post(chunk)
                 self._tell_voiced()
-            case effects.Notify(severity, text):
-                log.log({"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}[severity], text)
+            case effects.AskVoiced():
+                self._tell_voiced()
             case effects.Disconnect() | effects.Reconnect():
                 if isinstance(effect, effects.Reconnect):
                     self._reconnect.set()

@@ -99,12 +99,14 @@ async def _demo_caller(settings: Settings) -> Any:
 @contextlib.contextmanager
 def _log_into(live: "LiveSession", settings: Settings) -> Iterator[None]:
     """Let log records join the event log, whichever thread they come from."""
+    from voicelive_tui.client import log_file  # noqa: PLC0415
     from voicelive_tui.session.inputs import LogRecord  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
 
     def listener(severity: logs.Severity, logger: str, text: str) -> None:
-        loop.call_soon_threadsafe(live.apply, LogRecord(severity, logger, text))
+        if logger != log_file.NAME:  # those are rows already
+            loop.call_soon_threadsafe(live.apply, LogRecord(severity, logger, text))
 
     stop = logs.listen(listener, secrets(settings))
     try:

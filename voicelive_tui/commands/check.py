@@ -74,4 +74,4 @@ async def service(settings: Settings, tell: Tell, *, demo: bool) -> bool:
 async def _event(connection: ServiceConnection) -> dict[str, object]:
     while True:
         with contextlib.suppress(BadMessage):
-            return await connection.receive()
+            return (await connection.receive())[0]

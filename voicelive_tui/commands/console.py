@@ -17,7 +17,8 @@ from voicelive_tui.client.live import LiveSession
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import Hint, headline
 from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
-from voicelive_tui.wire.events import encodable, without_audio
+from voicelive_tui.text import encodable
+from voicelive_tui.wire.events import without_audio
 
 LOOK_SECONDS = 0.05
 SETTLE_SECONDS = 1.0
@@ -168,7 +169,7 @@ class _Lines(_Writer):
         match event:
             case inputs.DeviceChanged(direction, description, problem):
                 self._line(f"audio {direction}: {problem or description}")
-            case inputs.BadFrame(problem):
+            case inputs.BadMessage(problem):
                 self._line(problem)
 
     def look(self, state: SessionState) -> None:

@@ -143,12 +143,12 @@ def summary(state: "SessionState", log_path: Path) -> str:
     """What stays in the scrollback: length, turns, tokens, why it ended, and where the log is."""
     from voicelive_tui.commands.console import printable  # noqa: PLC0415
 
-    connection, counts, usage = state.connection, state.counts, state.usage
+    connection, counts, usage = state.connection, state.counts, state.usage.sums
     parts = ["no session"]
     if connection.ready_at is not None:
         seconds = int((connection.ended_at or time.monotonic()) - connection.ready_at)
         parts = [f"session of {seconds // 60}:{seconds % 60:02d}"]
-        parts += [f"{counts.turns} turn{'' if counts.turns == 1 else 's'}"]
+        parts += [f"{state.turn_count} turn{'' if state.turn_count == 1 else 's'}"]
         parts += [f"{counts.interruptions} interrupted"] if counts.interruptions else []
         parts += [f"{usage.total} tokens ({usage.input} in, {usage.output} out)"] if usage.total else []
     end = connection.problem or (f"closed with code {connection.close_code}" if connection.close_code else "")

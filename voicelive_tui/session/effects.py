@@ -1,13 +1,13 @@
-"""What the reducer may ask for. `live.py` is the only place where these become actions, in the order given."""
+"""What the policy may ask for. `LiveSession` performs these, in the order given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a client event, after all that waits to be sent already."""
+    """Send a client event, after everything that waits to be sent."""
 
     event: Mapping[str, Any]
 
@@ -29,12 +29,12 @@ class FinishItem:
 
 @dataclass(frozen=True, slots=True)
 class StopPlayback:
-    """Silence now, before anything else; what was heard comes back as `PlaybackStopped`."""
+    """Silence the speaker now; what was heard comes back as `PlaybackStopped`."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartCapture:
-    """Take the microphone's sound for the service from now on; what was captured before is stale."""
+    """Send the microphone's sound from now on; sound captured before is stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,8 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
-class Notify:
-    """Log a sentence; from `warning` on, tell the user as well."""
-
-    severity: Literal["info", "warning", "error"]
-    text: str
+class AskVoiced:
+    """Report when the microphone last held a voice, as `VoicedUntil`."""
 
 
 Effect = (
@@ -83,5 +80,5 @@ Effect = (
     | EndTalk
     | Disconnect
     | Reconnect
-    | Notify
+    | AskVoiced
 )

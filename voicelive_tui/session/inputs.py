@@ -1,41 +1,44 @@
-"""What can happen: everything the reducer accepts. Server events come in as `Received`, all else is local."""
+"""What can happen: everything that the fold accepts. Server events come in as `Received`, all else is local."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Event = Mapping[str, Any]
+"""A JSON object of the wire."""
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A server event arrived: the JSON object as it came over the wire."""
+    """A server event arrived."""
 
-    event: Mapping[str, Any]
+    event: Event
+    raw: str = ""
+    """Its text as it came over the wire."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A client event was handed to the socket."""
 
-    event: Mapping[str, Any]
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
-class BadFrame:
-    """A message arrived that is no event; the connection goes on."""
+class BadMessage:
+    """A WebSocket message arrived that is no event; the connection goes on."""
 
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Connecting:
-    """A connection is being made; everything of an earlier session but the event log is forgotten."""
+    """A connection is being made; of an earlier session, the event log and the wanted session are kept."""
 
     endpoint: str
     api_version: str
     model: str
     credential: str
-    request: Mapping[str, Any]
-    """The session body that will be asked for."""
     demo: bool = False
     caller: bool = False
 
@@ -72,14 +75,14 @@ class DeviceChanged:
 
 @dataclass(frozen=True, slots=True)
 class CaptureChanged:
-    """Captured sound begins or ceases to be taken for the service."""
+    """Captured sound starts or stops being taken for the service."""
 
     capturing: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MutePressed:
-    """The user asks for silence instead of the microphone, or the other way round."""
+    """The user toggles mute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class ProblemsSeen:
 
 @dataclass(frozen=True, slots=True)
 class VoicedUntil:
-    """When the microphone last held a voice, as measured at the ADC; told just before a turn is closed."""
+    """When the microphone last held a voice (ADC time); the answer to `AskVoiced`."""
 
     at: float
 
@@ -126,7 +129,7 @@ class PlaybackStarted:
 
 @dataclass(frozen=True, slots=True)
 class PlaybackFinished:
-    """The last sample of an item was heard; nothing of it was cut."""
+    """The last sample of an item was heard."""
 
     item_id: str
     heard_ms: float
@@ -134,7 +137,7 @@ class PlaybackFinished:
 
 @dataclass(frozen=True, slots=True)
 class PlaybackStopped:
-    """Playback of an item was cut, and this much of it had been heard."""
+    """Playback of an item was interrupted after this much of it was heard."""
 
     item_id: str
     heard_ms: float
@@ -154,7 +157,7 @@ class LogRecord:
 Input = (
     Received
     | Sent
-    | BadFrame
+    | BadMessage
     | Connecting
     | Connected
     | ConnectFailed

@@ -1,10 +1,11 @@
-"""What is known of the session: one frozen value, replaced as a whole by the reducer and by nobody else.
+"""What is known of the session: one frozen value, which only the fold replaces.
 
 Rules of this file:
 
+- Fields hold facts. What follows from facts is a property: `activity`, `unheard`, `turn_count`.
 - All times are `time.monotonic()` seconds, unless a field says otherwise.
-- `SessionState` compares by identity: a new value is a new object, so that a screen that looks twenty times a
-  second pays nothing while nothing happens. Parts that did not change are shared between values.
+- `SessionState` compares by identity: a new value is a new object, so a screen that compares 20 times a second pays
+  nothing while nothing happens. Parts that did not change are shared between values.
 - Mappings in here come from the wire and are never written to after they arrived.
 - What changes with every block of sound (levels, buffer depth) is not session state: see `Reading`.
 """
@@ -14,8 +15,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from voicelive_tui.session.usage import Usage
+from voicelive_tui.wire.events import PCM_BYTES_PER_MS
 from voicelive_tui.wire.log import EventLog
 
+RECENT = 32
+"""Entries, and ids of interrupted answers, that can still be playing or arriving; older ones are settled."""
 SILENCE_DBFS = -96.0
 """The floor of every meter: 16-bit silence."""
 
@@ -77,7 +82,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Microphone:
-    """What becomes of captured sound. `gated` (half-duplex) is in `Reading`: it follows playback, not the session."""
+    """Where captured sound goes. `gated` (half-duplex) is in `Reading`: it follows playback, not the session."""
 
     capturing: bool = False
     muted: bool = False
@@ -104,7 +109,7 @@ class Device:
 
 
 class EntryStatus(StrEnum):
-    """How far one line of the transcript has come."""
+    """The state of one line of the transcript."""
 
     LISTENING = "listening"  # the user is speaking, nothing recognised yet
     PARTIAL = "partial"
@@ -115,25 +120,27 @@ class EntryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the transcript: a conversation item as far as a person cares about it."""
+    """One line of the transcript: a conversation item."""
 
     item_id: str
     role: Literal["user", "assistant", "system", "tool"]
     at: float
-    """When it was first heard of."""
+    """When an event first named it."""
     text: str = ""
     status: EntryStatus = EntryStatus.PARTIAL
     follows: str = ""
-    """The item before it in the conversation (`previous_item_id`), once that was told."""
+    """The item before it in the conversation (`previous_item_id`), once known."""
     response_id: str = ""
     audio_ms: float = 0.0
     """Milliseconds of its audio received so far."""
+    audio_done: bool = False
+    """No more of its audio will come."""
     heard_ms: float | None = None
-    """Milliseconds that really reached the ear, once playback was cut or came to its end."""
+    """Milliseconds that reached the speaker, once playback was interrupted or ended."""
     truncated_ms: int | None = None
-    """`audio_end_ms` of the truncation that was sent or reported for it."""
+    """`audio_end_ms` of the truncation sent or reported for it."""
     note: str = ""
-    """Reason of a failure, or what else has to be said of it."""
+    """Reason of a failure, or another remark."""
     typed: bool = False
     tool: str = ""
     """Name of the function called."""
@@ -153,7 +160,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The moments of one exchange, from the user's last word to the first sound of the answer; None: not known."""
+    """The moments of one exchange, from the user's last word to the first sound of the answer; None: unknown."""
 
     number: int
     began_by: Literal["speech", "talk", "text", "service"] = "speech"
@@ -202,7 +209,6 @@ class Turn:
 class Counts:
     """Sums over the session."""
 
-    turns: int = 0
     interruptions: int = 0
     errors: int = 0
     """Rows of the log with that severity."""
@@ -217,30 +223,24 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens, summed over `response.done`. Cached tokens are a part of the input, never added to it."""
-
-    responses: int = 0
-    total: int = 0
-    input: int = 0
-    output: int = 0
-    input_text: int = 0
-    input_audio: int = 0
-    cached: int = 0
-    output_text: int = 0
-    output_audio: int = 0
-    reasoning: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Problem:
-    """An error or warning that stays pinned until it was seen."""
+    """An error or warning that stays pinned until the user has seen it."""
 
     at: float
     severity: Literal["warning", "error"]
     text: str
     seq: int
-    """The log row that tells more."""
+    """The row of the log with the details."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What this client means to do: the only part of the state that `policy` writes."""
+
+    create: bool = False
+    """A `response.create` waits for the active response to end."""
+    sent: int = 0
+    """Client events asked for so far; makes their ids unique."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,11 +248,12 @@ class SessionState:
     """Everything that is known; see the rules at the head of the file."""
 
     connection: Connection = field(default_factory=Connection)
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    """The session that this client wants; it survives resets."""
     asked: Mapping[str, Any] = field(default_factory=dict)
-    """The session as asked for in `session.update`."""
+    """What was sent in `session.update`, all of this connection's together."""
     in_force: Mapping[str, Any] = field(default_factory=dict)
     """The session as the service last reported it; its nulls mean the service's defaults."""
-    activity: Activity = Activity.READY
     microphone: Microphone = field(default_factory=Microphone)
     input: Device = field(default_factory=Device)
     output: Device = field(default_factory=Device)
@@ -260,14 +261,13 @@ class SessionState:
     left_out: int = 0
     """Entries before the first of the transcript, too old to be kept."""
     response: Response | None = None
-    create_when_done: bool = False
-    """A `response.create` waits for the active response to end."""
+    awaiting: bool = False
+    """The user's turn is over, and nothing of its answer has come yet."""
+    intent: Intent = Intent()
     playing: str = ""
     """The item whose sound is being heard, "" in silence."""
-    finished_items: tuple[str, ...] = ()
-    """Items whose audio is complete, the last few."""
     silenced: tuple[str, ...] = ()
-    """Ids of responses and items cut off, the last few: their late audio is dropped."""
+    """Ids of interrupted responses and items, the last `RECENT`: their late audio is dropped."""
     turns: tuple[Turn, ...] = ()
     """The last 1,000 turns."""
     counts: Counts = field(default_factory=Counts)
@@ -284,6 +284,44 @@ class SessionState:
         """The latest turn."""
         return self.turns[-1] if self.turns else None
 
+    @property
+    def turn_count(self) -> int:
+        """Turns of the user: spoken and committed, or typed."""
+        gone = self.turns[0].number - 1 if self.turns else 0
+        return gone + sum(turn.began_by == "text" or turn.committed_at is not None for turn in self.turns)
+
+    @property
+    def unheard(self) -> list[Entry]:
+        """Answers with sound that is still to be heard to its end. A single byte is no sound."""
+        return [
+            entry
+            for entry in self.transcript[-RECENT:]
+            if entry.audio_ms > 1 / PCM_BYTES_PER_MS and entry.heard_ms is None and entry.item_id not in self.silenced
+        ]
+
+    @property
+    def activity(self) -> Activity:
+        """What the conversation is doing now.
+
+        An interruption lasts as long as the voice that made it, and until the interrupted response has ended.
+        """
+        speech, response = self.turn, self.response
+        if self.connection.link is Link.READY:
+            if self.microphone.talking:
+                return Activity.LISTENING
+            if speech and speech.began_by == "speech" and speech.speech_stopped_at is None and not speech.committed_at:
+                began = speech.speech_started_at
+                interrupts = any(turn.interrupted_at == began for turn in self.turns[-4:-1]) and began is not None
+                return Activity.INTERRUPTED if interrupts else Activity.LISTENING
+            if self.awaiting:
+                return Activity.THINKING
+            if (response and response.response_id in self.silenced) or self.playing in self.silenced:
+                return Activity.INTERRUPTED
+        if self.playing:
+            return Activity.SPEAKING
+        pending = self.connection.link is Link.READY and (response is not None or self.unheard)
+        return Activity.THINKING if pending else Activity.READY
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:
@@ -297,7 +335,7 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the sound path shows at this moment; made afresh each tick by the shell, owned by nobody."""
+    """What the sound path shows at this moment; the shell makes one for each tick."""
 
     capture: Meter = field(default_factory=Meter)
     """What is being sent: silence while muted or gated."""
@@ -318,6 +356,8 @@ class Reading:
     """Captured sound thrown away because it was stale or the link was behind."""
     underflows: int = 0
     overflows: int = 0
+    gaps: int = 0
+    """Underruns of the jitter buffer: playback ran dry in the middle of an item."""
     native_messages: int = 0
     """Lines that ALSA and PortAudio printed from C."""
     output_latency_ms: float = 0.0

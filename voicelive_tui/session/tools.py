@@ -9,11 +9,11 @@ from voicelive_tui.session.transcript import Transcript, change, update
 from voicelive_tui.wire.events import error_text, mapping, text
 
 ITEMS = frozenset({"function_call", "function_call_output", "mcp_call", "mcp_approval_request"})
-"""Types of the items that tell of a call."""
+"""Types of the items that describe a call."""
 
 
-def see(transcript: Transcript, item: Mapping[str, Any], response_id: str, now: float) -> Transcript:
-    """The transcript with what an item of `ITEMS` tells of its call."""
+def upsert_call(transcript: Transcript, item: Mapping[str, Any], response_id: str, now: float) -> Transcript:
+    """The transcript with the call that an item of `ITEMS` describes."""
     item_id = text(item.get("id"))
     if item.get("type") == "function_call_output":
         call = next((entry for entry in transcript if entry.call_id and entry.call_id == item.get("call_id")), None)
@@ -35,12 +35,12 @@ def see(transcript: Transcript, item: Mapping[str, Any], response_id: str, now: 
 
 
 def _of_mcp(item: Mapping[str, Any], before: Entry | None, now: float) -> dict[str, Any]:
-    """What is to be said of a call that the service makes; one that failed stays so, whatever it returned."""
+    """Changes to the entry of a call that the service makes; a failed call stays failed, whatever it returned."""
     changes: dict[str, Any] = {"note": f"MCP server {text(item.get('server_label'))}"}
     failed = item.get("status") == "failed" or (before is not None and before.status is EntryStatus.FAILED)
     if item.get("type") == "mcp_approval_request":
         failed = True
-        changes["note"] += " waits for an approval, which this program does not give"
+        changes["note"] += " waits for an approval, which this program cannot give yet"
     if item.get("output") is not None:
         changes |= {"output": text(item["output"]), "status": EntryStatus.DONE, "done_at": now}
     if error := item.get("error"):
@@ -49,7 +49,7 @@ def _of_mcp(item: Mapping[str, Any], before: Entry | None, now: float) -> dict[s
     return changes | ({"status": EntryStatus.FAILED, "done_at": now} if failed else {})
 
 
-def argue(transcript: Transcript, event: Mapping[str, Any]) -> Transcript:
+def append_arguments(transcript: Transcript, event: Mapping[str, Any]) -> Transcript:
     """The transcript with more of a call's arguments, or all of them."""
 
     def grown(entry: Entry) -> Entry:
@@ -58,8 +58,8 @@ def argue(transcript: Transcript, event: Mapping[str, Any]) -> Transcript:
     return change(transcript, text(event.get("item_id")), grown)
 
 
-def end(transcript: Transcript, item_id: str, status: EntryStatus, now: float) -> Transcript:
-    """The transcript with a call that is over, unless that has been told already."""
+def finish_call(transcript: Transcript, item_id: str, status: EntryStatus, now: float) -> Transcript:
+    """The transcript with a call that is over; the first end counts."""
 
     def over(entry: Entry) -> Entry:
         return entry if entry.done_at is not None else replace(entry, status=status, done_at=now)

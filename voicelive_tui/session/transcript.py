@@ -1,8 +1,8 @@
 """Keeping the transcript in the order of the conversation, which is not the order of arrival.
 
-An item's place is told by `previous_item_id` in `conversation.item.created`; its words may come before that (cascade
-models), and the user's words often come after the answer has begun (native models). So an entry may be made by
-whichever event names its item first, and is moved to its place once that is known.
+An item's place is given by `previous_item_id` in `conversation.item.created`; its words may come before that (cascade
+models), and the user's words often come after the answer has begun (native models). So the first event that names an
+item makes its entry, and the entry is moved once its place is known.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ Transcript = tuple[Entry, ...]
 Role = Literal["user", "assistant", "system", "tool"]
 
 LIMIT, CHARACTERS = 1_000, 500_000
-"""Entries, and characters of theirs, beyond which the oldest go: nine hours of talk in bounded memory."""
+"""Entries, and their characters in all, beyond which the oldest are evicted: nine hours of talk."""
 
 
 def find(transcript: Transcript, item_id: str) -> int:
-    """Where an item's entry stands, or -1. Looked for from the end: events mostly concern the latest items."""
+    """The index of an item's entry, or -1. Searched from the end: events mostly concern the latest items."""
     for index in range(len(transcript) - 1, -1, -1):
         if transcript[index].item_id == item_id:
             return index
@@ -27,7 +27,7 @@ def find(transcript: Transcript, item_id: str) -> int:
 
 
 def update(transcript: Transcript, item_id: str, role: Role, now: float, **changes: Any) -> Transcript:
-    """The transcript with an item's entry changed, made at the end where there was none."""
+    """The transcript with an item's entry changed; a new entry goes to the end."""
     index = find(transcript, item_id)
     if index < 0:
         return (*transcript, replace(Entry(item_id, role, now), **changes))
@@ -45,8 +45,8 @@ def change(transcript: Transcript, item_id: str, how: Callable[[Entry], Entry]) 
 def place(transcript: Transcript, item_id: str, previous_item_id: str) -> Transcript:
     """The transcript with an item's entry where the conversation has it: right after the previous item.
 
-    Where that is unknown (null for the first item, or not seen yet) it goes before the item that is known to follow it,
-    and stays where it arrived if there is none. Items that follow it, but came too early to be put there, are fetched.
+    Where that is unknown (null for the first item, or not seen yet) it goes before the item known to follow it, and
+    stays where it arrived if there is none. Items that follow it, but came earlier, are moved behind it.
     """
     if find(transcript, item_id) < 0 or item_id == previous_item_id:
         return transcript
@@ -54,7 +54,7 @@ def place(transcript: Transcript, item_id: str, previous_item_id: str) -> Transc
     if find(transcript, previous_item_id) < 0:
         after = _follower(transcript, item_id)
         return _moved(transcript, item_id, find(transcript, after)) if after else transcript
-    placed = {previous_item_id}  # whoever says that items follow each other in a circle is not followed around it
+    placed = {previous_item_id}  # guards against cycles in previous_item_id
     before: str | None = previous_item_id
     current: str | None = item_id
     while current and before:
@@ -67,12 +67,12 @@ def place(transcript: Transcript, item_id: str, previous_item_id: str) -> Transc
 
 
 def _follower(transcript: Transcript, item_id: str) -> str:
-    """The first item that is known to come right after this one, or ""."""
+    """The first item known to come right after this one, or ""."""
     return next((entry.item_id for entry in transcript if item_id and entry.follows == item_id), "")
 
 
 def _moved(transcript: Transcript, item_id: str, to: int) -> Transcript:
-    """The transcript with an entry moved before the one that stands at `to` now."""
+    """The transcript with an entry moved before the one now at index `to`."""
     index = find(transcript, item_id)
     rest = (*transcript[:index], *transcript[index + 1 :])
     at = to - (index < to)
@@ -80,7 +80,7 @@ def _moved(transcript: Transcript, item_id: str, to: int) -> Transcript:
 
 
 def surplus(transcript: Transcript) -> int:
-    """How many of the oldest entries are to go: none, or a tenth at once, for whoever shows them moves each time."""
+    """Entries to evict: 0, or 10 % at once, because each eviction shifts every view."""
     if len(transcript) <= LIMIT and sum(map(_characters, transcript)) <= CHARACTERS:
         return 0
     return len(transcript) // 10

@@ -1,20 +1,22 @@
-"""The moments of each turn, from which every latency figure is computed; and sums of tokens."""
+"""The moments of each turn, from which every latency figure is computed.
 
-from collections.abc import Callable, Mapping
+A turn needs no response id: full-duplex models have no responses, and their answers belong to the latest turn.
+"""
+
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from voicelive_tui.session.state import EntryStatus, SessionState, Turn, Usage
+from voicelive_tui.session.state import EntryStatus, SessionState, Turn
 from voicelive_tui.session.transcript import remove
-from voicelive_tui.wire.events import mapping, number
 
 LIMIT = 1_000
 
 
 def begin(state: SessionState, began_by: Literal["speech", "talk", "text", "service"], **marks: Any) -> SessionState:
-    """A new turn; one that came to nothing (noise that was never committed) gives its place to it.
+    """A new turn; it replaces one that was never committed (noise).
 
-    What somebody typed does not end what somebody is saying: that turn stays open beside it.
+    A typed message does not end an utterance in progress: that turn stays open beside it.
     """
     turns, last, transcript = state.turns, state.turn, state.transcript
     came_to_nothing = last and last.committed_at is None and not last.response_id and last.asked_at is None
@@ -26,14 +28,14 @@ def begin(state: SessionState, began_by: Literal["speech", "talk", "text", "serv
     return replace(state, turns=(*turns[-LIMIT + 1 :], turn), transcript=transcript)
 
 
-def go_on(state: SessionState, response_id: str) -> SessionState:
-    """Let another response answer the latest turn: the one before only called a function."""
+def continue_turn(state: SessionState, response_id: str) -> SessionState:
+    """Let another response answer the latest turn: the response before it only called a function."""
     turn = replace(state.turns[-1], response_id=response_id, done_at=None)
     return replace(state, turns=(*state.turns[:-1], turn))
 
 
 def mark(state: SessionState, which: Callable[[Turn], bool], **marks: Any) -> SessionState:
-    """Set moments of the latest turn that `which` accepts; each keeps the first value it got."""
+    """Set moments of the latest turn that `which` accepts; a moment that is known already is kept."""
     for index in range(len(state.turns) - 1, -1, -1):
         turn = state.turns[index]
         if which(turn):
@@ -49,8 +51,8 @@ def of_item(item_id: str) -> Callable[[Turn], bool]:
 
 
 def of_response(response_id: str) -> Callable[[Turn], bool]:
-    """The turn that a response answers."""
-    return lambda turn: bool(response_id) and turn.response_id == response_id
+    """The turn that a response answers; without an id, the latest turn that has no response."""
+    return lambda turn: turn.response_id == response_id
 
 
 def being_spoken(turn: Turn) -> bool:
@@ -59,30 +61,11 @@ def being_spoken(turn: Turn) -> bool:
 
 
 def unanswered(state: SessionState) -> Turn | None:
-    """The turn that the next response answers: the latest, or what was said before somebody typed meanwhile."""
+    """The turn that the next response answers: the latest, or the utterance before a message typed meanwhile."""
     spoken = (turn for turn in state.turns[-2:-1] if turn.committed_at is not None)
     return next((turn for turn in (*state.turns[-1:], *spoken) if not turn.response_id), None)
 
 
 def latest(_: Turn) -> bool:
-    """The latest turn, whichever it is."""
+    """Accepts the latest turn."""
     return True
-
-
-def add_usage(usage: Usage, report: Mapping[str, Any]) -> Usage:
-    """The sums with one `response.done` → `usage` added; cached tokens are already inside the input."""
-    if not report:
-        return usage
-    sent, made = mapping(report.get("input_token_details")), mapping(report.get("output_token_details"))
-    return Usage(
-        responses=usage.responses + 1,
-        total=usage.total + int(number(report.get("total_tokens"))),
-        input=usage.input + int(number(report.get("input_tokens"))),
-        output=usage.output + int(number(report.get("output_tokens"))),
-        input_text=usage.input_text + int(number(sent.get("text_tokens"))),
-        input_audio=usage.input_audio + int(number(sent.get("audio_tokens"))),
-        cached=usage.cached + int(number(sent.get("cached_tokens"))),
-        output_text=usage.output_text + int(number(made.get("text_tokens"))),
-        output_audio=usage.output_audio + int(number(made.get("audio_tokens"))),
-        reasoning=usage.reasoning + int(number(made.get("reasoning_tokens"))),
-    )

@@ -1,20 +1,42 @@
-"""Facts about Voice Live's events as they stand on the wire (api-version 2026-07-15), and safe ways to read them.
+"""How events are read: one decoder, safe readers, and one table for the two families of event names.
 
-Nothing that arrives is trusted: a field may be missing, null, or of any type. The readers here return a value of the
-type that is asked for, or its empty form.
+Nothing that arrives is trusted: a field may be missing, null, or of any type. The readers return a value of the type
+that is asked for, or its empty form; numbers are finite.
+
+Voice Live (api-version 2026-07-15) and the OpenAI GA protocol, which Foundry voice agents speak, name the same events
+and settings differently. `canonical` and `session_of` translate to Voice Live's names; what is shown to the user keeps
+the names as they came.
 """
 
+import binascii
 import json
+import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+
+from voicelive_tui.text import encodable
 
 ALREADY_ACTIVE = "conversation_already_has_active_response"
 BENIGN_ERRORS = frozenset({"response_cancel_not_active", ALREADY_ACTIVE})
-"""Errors that only say that the other side was quicker: notes, not failures."""
+"""Errors that only report a race with the service: notes, not failures."""
 
 PCM_BYTES_PER_MS = 48
 """24 kHz, mono, 16 bit."""
+DEEPEST = 200
+"""Levels of nested objects and arrays; Python's own limit lies near 1,000 and would be met wherever they are read."""
+SENTENCE = 1_000
+"""Characters of a service's message that are shown; the event has all of it."""
 
+_ALIASES = {
+    "response.output_text": "response.text",
+    "response.output_audio": "response.audio",
+    "response.output_audio_transcript": "response.audio_transcript",
+}
+_ENDS = ("delta", "done", "annotation.added")
+_CANONICAL = {f"{alias}.{end}": f"{name}.{end}" for alias, name in _ALIASES.items() for end in _ENDS} | {
+    "conversation.item.added": "conversation.item.created"
+}
 _AUDIO_FIELDS = {
     "response.audio.delta": "delta",
     "response.video.delta": "delta",
@@ -24,20 +46,88 @@ _AUDIO_FIELDS = {
 """Where events carry base64 at their top level."""
 
 
+def parse(raw: str) -> dict[str, Any]:
+    """Decode one event; a number that no float or 64-bit integer can hold becomes None.
+
+    Raises:
+        ValueError: The text is not a JSON object, or is nested more than `DEEPEST` levels.
+    """
+    try:
+        event = json.loads(raw, parse_float=_finite, parse_int=_bounded, parse_constant=lambda _: None)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(event, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 - about the text, not about a type
+    if raw.count("[") + raw.count("{") > DEEPEST and _is_too_deep(event):
+        raise ValueError("nested too deeply")
+    return event
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def _bounded(digits: str) -> int | None:
+    return int(digits) if len(digits) < 20 else None
+
+
+def _is_too_deep(event: dict[str, Any]) -> bool:
+    level: list[Any] = [event]
+    for _ in range(DEEPEST):
+        values = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [inner for value in values for inner in value if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
+def canonical(kind: str) -> str:
+    """Voice Live's name of an event type; unknown types are returned as they are."""
+    return _CANONICAL.get(kind, kind)
+
+
+def session_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The `session` of an event with Voice Live's field names, whichever family it came in."""
+    session = mapping(event.get("session"))
+    sides = mapping(session.get("audio"))
+    if not sides and "output_modalities" not in session:
+        return session
+    heard, spoken = mapping(sides.get("input")), mapping(sides.get("output"))
+    found: dict[str, Any] = {key: value for key, value in session.items() if key not in ("audio", "output_modalities")}
+    if "output_modalities" in session:
+        found["modalities"] = session["output_modalities"]
+    for side, names in (
+        (heard, {"turn_detection": "turn_detection", "transcription": "input_audio_transcription",
+                 "noise_reduction": "input_audio_noise_reduction"}),
+        (spoken, {"voice": "voice", "speed": "speed"}),
+    ):  # fmt: skip
+        found |= {name: side[key] for key, name in names.items() if key in side}
+    for side, name in ((heard, "input_audio_format"), (spoken, "output_audio_format")):
+        if "format" in side:
+            form = side["format"]
+            found[name] = _FORMATS.get(text(mapping(form).get("type")), text(mapping(form).get("type")) or form)
+            if rate := number(mapping(form).get("rate")):
+                found[name.replace("format", "sampling_rate")] = int(rate)
+    return found
+
+
+_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
+
+
+# --- readers -------------------------------------------------------------------------------------------------------
+
+
 def text(value: object) -> str:
-    """The value if it is a string, else an empty one; see `encodable`."""
+    """The value if it is a string, without lone surrogates; else an empty string."""
     return encodable(value) if isinstance(value, str) else ""
 
 
-def encodable(string: str) -> str:
-    """The string with lone surrogates replaced: JSON can hold them, but no terminal and no file can."""
-    if string.isascii():
-        return string
-    return string.encode("utf-8", "replace").decode("utf-8")
-
-
 def number(value: object) -> float:
-    """The value if it is a finite number that is not negative, else 0."""
+    """The value if it is a number from 0 up to 1e15, else 0."""
     good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
     return float(value) if good else 0.0  # type: ignore[arg-type]
 
@@ -52,21 +142,44 @@ def listing(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+@lru_cache(maxsize=2)
+def pcm_of(delta: str) -> bytes:
+    """The sound of a base64 text; empty where it is not valid base64. `observe` and `policy` both ask for it."""
+    try:
+        return binascii.a2b_base64(delta, strict_mode=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def error_text(error: Mapping[str, Any]) -> str:
+    """An `error` or `warning` object in one line: the message, then code and parameter where they are given."""
+    message = text(error.get("message"))
+    message = " ".join(message[:SENTENCE].split()) + "…" * (len(message) > SENTENCE) or "the service gave no message"
+    hints = [f"{name} {value[:100]}" for name in ("code", "param") if (value := text(error.get(name)))]
+    return f"{message} ({', '.join(hints)})" if hints else message
+
+
+# --- sound inside events -------------------------------------------------------------------------------------------
+
+
 def base64_size(value: object) -> int:
     """Bytes that a base64 text decodes to; 0 for anything that is no text."""
     return len(value) * 3 // 4 - value[-2:].count("=") if isinstance(value, str) else 0
 
 
+def _audio_field(event: Mapping[str, Any]) -> str | None:
+    return _AUDIO_FIELDS.get(canonical(text(event.get("type"))))
+
+
 def audio_size(event: Mapping[str, Any]) -> int:
     """Bytes of sound (or video) that an event carries."""
-    name = _AUDIO_FIELDS.get(text(event.get("type")))
+    name = _audio_field(event)
     return base64_size(event.get(name)) if name else 0
 
 
 def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
     """The event with each piece of base64 sound replaced by `{"bytes": n}`, for logs and `console --json`."""
-    name = _AUDIO_FIELDS.get(text(event.get("type")))
-    if name:
+    if name := _audio_field(event):
         return {**event, name: {"bytes": base64_size(event.get(name))}}
     item = event.get("item")  # conversation.item.retrieved brings the sound of whole items
     if not isinstance(item, Mapping) or not isinstance(item.get("content"), list):
@@ -80,18 +193,16 @@ def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "item": {**item, "content": content}}
 
 
+def raw_without_audio(event: Mapping[str, Any], raw: str) -> str:
+    """The text of an event as it came, with only its sound replaced by `{"bytes": n}`."""
+    pieces = [event[name]] if (name := _audio_field(event)) and name in event else []
+    pieces += [mapping(part).get("audio") for part in listing(mapping(event.get("item")).get("content"))]
+    for piece in pieces:
+        if isinstance(piece, str):
+            raw = raw.replace(f'"{piece}"', f'{{"bytes":{base64_size(piece)}}}', 1)
+    return encodable(raw)
+
+
 def as_json(event: Mapping[str, Any]) -> str:
-    """One line of JSON for the log; what is not JSON (it cannot come from the wire) is shown by its `repr`."""
+    """One line of JSON without sound, for client events; what is not JSON is shown by its `repr`."""
     return encodable(json.dumps(without_audio(event), ensure_ascii=False, separators=(",", ":"), default=repr))
-
-
-SENTENCE = 1_000
-"""Characters of a message from the service that are said; the log's row has all of it."""
-
-
-def error_text(error: Mapping[str, Any]) -> str:
-    """An `error` (or `warning`) object in one line: message, then code and parameter where they are given."""
-    message = text(error.get("message"))
-    message = " ".join(message[:SENTENCE].split()) + "…" * (len(message) > SENTENCE) or "the service gave no message"
-    hints = [f"{name} {value[:100]}" for name in ("code", "param") if (value := text(error.get(name)))]
-    return f"{message} ({', '.join(hints)})" if hints else message

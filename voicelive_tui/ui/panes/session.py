@@ -131,11 +131,11 @@ def connection(session: SessionState, now: float) -> list[Line]:
 
 def counts(session: SessionState) -> list[Line]:
     """What happened how often, and tokens by kind."""
-    count, usage = session.counts, session.usage
+    count, usage = session.counts, session.usage.sums
     rows: list[Line] = [
         (
             *_label("turns"),
-            (f"{count.turns}", "text"),
+            (f"{session.turn_count}", "text"),
             (f"  interruptions {count.interruptions}", "text"),
             (f"  errors {count.errors}", "bad" if count.errors else "text"),
         ),
@@ -144,7 +144,7 @@ def counts(session: SessionState) -> list[Line]:
             *_label("audio"),
             (f"sent {clock(count.audio_out_ms / 1000)}  received {clock(count.audio_in_ms / 1000)}", "text"),
         ),
-        (*_label("tokens"), (f"{usage.total:,}", "strong"), (f" in {usage.responses} responses", "dim")),
+        (*_label("tokens"), (f"{usage.total:,}", "strong"), (f" in {session.usage.responses} responses", "dim")),
         (
             *_label("  in"),
             (f"{usage.input:,}", "text"),
@@ -226,7 +226,7 @@ class SessionPane(Pane):
         view.lines = [
             *self._kept("delays", lambda: delays(session, width), session.turns),
             *self._kept("settings", lambda: settings(session, _SETTINGS), *set_by),
-            *self._kept("counts", lambda: counts(session), session.counts, session.usage),
+            *self._kept("counts", lambda: counts(session), session.counts, session.usage, session.turns),
             *self._kept("connection", lambda: connection(session, now), link, (now - (link.ready_at or now)) // 60),
             *self._kept("sound", lambda: [sound], sound),
             *self._kept("instructions", lambda: settings(session, _INSTRUCTIONS), *set_by),

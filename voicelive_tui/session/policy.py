@@ -1,0 +1,195 @@
+"""`policy`: what this client does about what happened: configure, play, capture, ask, cancel, truncate.
+
+It compares the state before an input with the state that `observe` made of it, and returns effects in the order in
+which they are to be performed. Of the state it writes `intent` only: ids of client events, and an answer that is still
+to be asked for. Tap and replay leave this module out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.barge_in import should_cancel, truncation
+from voicelive_tui.session.observe import talk_refusal, too_short
+from voicelive_tui.session.server_events import CONFIGURE, CREATE, caused_by, is_late
+from voicelive_tui.session.state import RECENT, Link, SessionState
+from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, mapping, pcm_of, text
+
+Step = tuple[SessionState, tuple[effects.Effect, ...]]
+
+
+def policy(event: inputs.Input, before: SessionState, after: SessionState, now: float) -> Step:
+    """The state with this client's intent, and the effects it asks for.
+
+    Args:
+        event: What happened.
+        before: The state before it.
+        after: What `observe` made of it.
+        now: Monotonic seconds.
+    """
+    match event:
+        case inputs.Received(body):
+            rule = _RULES.get(canonical(text(body.get("type"))))
+            return rule(body, before, after) if rule else (after, ())
+        case inputs.TextTyped(words) if words.strip() and before.connection.link is Link.READY:
+            item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words.strip()}]}
+            after, interruption = _interruption(before, after, by_key=True)
+            after, typed = _send(after, "type", {"type": "conversation.item.create", "item": item})
+            after, create = _ask(before, after)
+            return after, (*interruption, typed, *create)
+        case inputs.TalkPressed() if not talk_refusal(before):
+            return _talk(before, after, now)
+        case inputs.InterruptPressed():
+            after, interruption = _interruption(before, after, by_key=True)
+            return replace(after, intent=replace(after.intent, create=False)), interruption
+        case inputs.MutePressed():
+            return after, (effects.SetMute(after.microphone.muted),)
+        case inputs.ResetPressed():
+            return after, (effects.StopPlayback(), effects.Reconnect())
+        case inputs.PlaybackStopped(item_id):
+            truncate = truncation(after, item_id)
+            after, *sends = _send(after, "truncate", truncate) if truncate else (after,)
+            return after, tuple(sends)
+        case inputs.Disconnected():
+            return after, _ends(before, after)
+    return after, ()
+
+
+# --- server events -------------------------------------------------------------------------------------------------
+
+Event = Mapping[str, Any]
+Rule = Callable[[Event, SessionState, SessionState], Step]
+
+
+def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
+    if before.connection.link is not Link.CONFIGURING:  # a repeated session.created: it is configured once
+        return after, ()
+    after, update = _send(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
+    return after, (update,)
+
+
+def _capture(event: Event, before: SessionState, after: SessionState) -> Step:
+    became_ready = before.connection.link is not Link.READY and after.connection.link is Link.READY
+    return after, (effects.StartCapture(),) if became_ready else ()
+
+
+def _error(event: Event, before: SessionState, after: SessionState) -> Step:
+    if after.connection.link is Link.FAILED and before.connection.link is not Link.FAILED:
+        return after, (effects.Disconnect(),)
+    code = text(mapping(event.get("error")).get("code"))
+    if code == ALREADY_ACTIVE:  # ours came too early: it is asked again when the active response ends
+        create = after.intent.create or (caused_by(event, CREATE) and "event_id" in mapping(event.get("error")))
+        return replace(after, intent=replace(after.intent, create=create)), ()
+    return _create_if_due(after) if code in BENIGN_ERRORS else (after, ())
+
+
+def _speech_started(event: Event, before: SessionState, after: SessionState) -> Step:
+    return _interruption(before, after, by_key=False)
+
+
+def _speech_stopped(event: Event, before: SessionState, after: SessionState) -> Step:
+    return after, (effects.AskVoiced(),)
+
+
+def _play(event: Event, before: SessionState, after: SessionState) -> Step:
+    pcm = b"" if is_late(event, before) else pcm_of(text(event.get("delta")))
+    if not pcm:
+        return after, ()
+    item_id = text(event.get("item_id"))
+    entry = after.entry(item_id)
+    # Sound that comes after its item's end: without another end the jitter buffer would wait for more.
+    end = (effects.FinishItem(item_id),) if entry and entry.audio_done else ()
+    return after, (effects.Play(item_id, pcm), *end)
+
+
+def _audio_done(event: Event, before: SessionState, after: SessionState) -> Step:
+    return after, _ends(before, after)
+
+
+def _response_done(event: Event, before: SessionState, after: SessionState) -> Step:
+    ends = _ends(before, after)
+    after, create = _create_if_due(after)
+    return after, (*ends, *create)
+
+
+_RULES: dict[str, Rule] = {
+    "session.created": _configure,
+    "session.updated": _capture,
+    "error": _error,
+    "input_audio_buffer.speech_started": _speech_started,
+    "input_audio_buffer.speech_stopped": _speech_stopped,
+    "response.audio.delta": _play,
+    "response.audio.done": _audio_done,
+    "response.done": _response_done,
+}
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+def _talk(before: SessionState, after: SessionState, now: float) -> Step:
+    if after.microphone.talking:
+        after, interruption = _interruption(before, after, by_key=True)
+        return after, (*interruption, effects.BeginTalk())
+    if too_short(before, now):
+        # The service has a part of it already, which must not become part of the next turn.
+        after, clear = _send(after, "clear", {"type": "input_audio_buffer.clear"})
+        return after, (effects.BeginTalk(), clear)
+    after, commit = _send(after, "commit", {"type": "input_audio_buffer.commit"})
+    after, create = _ask(before, after)
+    return after, (effects.EndTalk(), commit, *create)
+
+
+# --- what several of them do ---------------------------------------------------------------------------------------
+
+
+def _send(state: SessionState, kind: str, event: Event) -> tuple[SessionState, effects.Send]:
+    """A client event with a unique id, such as "create-7"."""
+    sent = state.intent.sent + 1
+    state = replace(state, intent=replace(state.intent, sent=sent))
+    return state, effects.Send({"type": event["type"], "event_id": f"{kind}-{sent}", **event})
+
+
+def _interruption(before: SessionState, after: SessionState, *, by_key: bool) -> Step:
+    """Silence before anything else, then the cancellation where the service does not cancel by itself."""
+    response_id = should_cancel(before, by_key=by_key)
+    if not response_id:
+        return after, (effects.StopPlayback(),)
+    after, cancel = _send(after, "cancel", {"type": "response.cancel", "response_id": response_id})
+    return after, (effects.StopPlayback(), cancel)
+
+
+def _ask(before: SessionState, after: SessionState) -> Step:
+    """Ask for an answer: now, or when the active response (just cancelled) has ended.
+
+    One that an earlier key cancelled, and whose `response.done` has still not come, is cancelled once more: the service
+    then reports its end, or that nothing is active.
+    """
+    if after.response is None:
+        after, create = _send(after, CREATE, {"type": "response.create"})
+        return after, (create,)
+    response_id = after.response.response_id
+    after = replace(after, intent=replace(after.intent, create=True))
+    if response_id not in before.silenced:
+        return after, ()
+    after, cancel = _send(after, "cancel", {"type": "response.cancel", "response_id": response_id})
+    return after, (cancel,)
+
+
+def _create_if_due(state: SessionState) -> Step:
+    """Ask for the answer that waited for the active response to end, once it has."""
+    if not state.intent.create or state.response is not None:
+        return state, ()
+    state = replace(state, intent=replace(state.intent, create=False))
+    state, create = _send(state, CREATE, {"type": "response.create"})
+    return state, (create,)
+
+
+def _ends(before: SessionState, after: SessionState) -> tuple[effects.Effect, ...]:
+    """The items whose sound is complete since the state before."""
+    return tuple(
+        effects.FinishItem(entry.item_id)
+        for entry in after.transcript[-RECENT:]
+        if entry.audio_done and not ((old := before.entry(entry.item_id)) and old.audio_done)
+    )

@@ -1,0 +1,376 @@
+"""What each server event means for the state: a handler for each type acted on, found by its canonical name.
+
+Handlers read the JSON object as it came and trust nothing in it. The order of events that they rely on, or must not
+rely on, differs between native and cascade models (protocol section 3.4); `transcript.py` keeps the order of items.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+from voicelive_tui.session import tools, turns
+from voicelive_tui.session.barge_in import interrupt, service_setting
+from voicelive_tui.session.state import Entry, EntryStatus, Link, Problem, Response, SessionState
+from voicelive_tui.session.transcript import Role, change, place, remove, update
+from voicelive_tui.wire.events import (
+    BENIGN_ERRORS,
+    PCM_BYTES_PER_MS,
+    error_text,
+    listing,
+    mapping,
+    number,
+    pcm_of,
+    session_of,
+    text,
+)
+
+Event = Mapping[str, Any]
+Handler = Callable[[Event, SessionState, float], SessionState]
+
+CONFIGURE, CREATE = "configure", "create"
+"""Kinds of client events whose refusal is recognised by the `event_id` that an `error` repeats: see `caused_by`."""
+PINNED = 100
+"""Problems that stay pinned at most, however often a service complains."""
+
+HANDLERS: dict[str, Handler] = {}
+
+
+def _on(*types: str) -> Callable[[Handler], Handler]:
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(types, handler))
+        return handler
+
+    return register
+
+
+# --- the session ---------------------------------------------------------------------------------------------------
+
+
+@_on("session.created")
+def _session_created(event: Event, state: SessionState, now: float) -> SessionState:
+    return _in_force(event, state)
+
+
+@_on("session.updated")
+def _session_updated(event: Event, state: SessionState, now: float) -> SessionState:
+    state = _in_force(event, state)
+    detection = state.in_force.get("turn_detection", state.asked.get("turn_detection"))
+    push_to_talk = text(mapping(detection).get("type")) in ("", "none")
+    state = replace(state, microphone=replace(state.microphone, push_to_talk=push_to_talk))
+    if state.connection.link is Link.CONFIGURING:
+        state = replace(state, connection=replace(state.connection, link=Link.READY, ready_at=now))
+    return state
+
+
+def _in_force(event: Event, state: SessionState) -> SessionState:
+    session = session_of(event)
+    connection = replace(
+        state.connection,
+        session_id=text(session.get("id")) or state.connection.session_id,
+        expires_at=number(session.get("expires_at")) or state.connection.expires_at,
+    )
+    return replace(state, connection=connection, in_force=session)
+
+
+def caused_by(event: Event, kind: str) -> bool:
+    """Whether an `error` answers a client event of ours of that kind, or does not say what it answers."""
+    event_id = text(mapping(event.get("error")).get("event_id"))
+    return not event_id or event_id.rpartition("-")[0] == kind
+
+
+@_on("error")
+def _error(event: Event, state: SessionState, now: float) -> SessionState:
+    error = mapping(event.get("error"))
+    sentence = error_text(error)
+    if (code := text(error.get("code"))) in BENIGN_ERRORS:
+        response = state.response
+        if code == "response_cancel_not_active" and response and response.response_id in state.silenced:
+            state = replace(state, response=None)  # its response.done never came
+        return state
+    if state.connection.link is Link.CONFIGURING and caused_by(event, CONFIGURE):
+        sentence = f"the service refused the session's configuration: {sentence}"
+        connection = replace(state.connection, link=Link.FAILED, problem=sentence, ended_at=now)
+        return pin(replace(state, connection=connection), now, sentence)
+    if caused_by(event, CREATE):  # no answer will come
+        state = replace(state, awaiting=False)
+    return pin(state, now, sentence)
+
+
+@_on("warning")
+def _warning(event: Event, state: SessionState, now: float) -> SessionState:
+    return pin(state, now, error_text(mapping(event.get("warning"))), "warning")
+
+
+def pin(
+    state: SessionState, now: float, sentence: str, severity: Literal["warning", "error"] = "error"
+) -> SessionState:
+    """The state with a problem for the user to see; the latest row of the log has the details."""
+    problem = Problem(now, severity, sentence, state.log.next_seq - 1)
+    return replace(state, problems=(*state.problems, problem)[-PINNED:])
+
+
+# --- the user's turn -----------------------------------------------------------------------------------------------
+
+
+@_on("input_audio_buffer.speech_started")
+def _speech_started(event: Event, state: SessionState, now: float) -> SessionState:
+    item_id = text(event.get("item_id"))
+    state = turns.begin(interrupt(state, now), "speech", item_id=item_id, speech_started_at=now)
+    if not item_id or state.entry(item_id) is not None:
+        return state
+    return replace(state, transcript=update(state.transcript, item_id, "user", now, status=EntryStatus.LISTENING))
+
+
+@_on("input_audio_buffer.speech_stopped")
+def _speech_stopped(event: Event, state: SessionState, now: float) -> SessionState:
+    state = turns.mark(state, turns.of_item(text(event.get("item_id"))), speech_stopped_at=now)
+    return replace(state, awaiting=service_setting(state, "create_response", default=True))
+
+
+@_on("input_audio_buffer.committed")
+def _committed(event: Event, state: SessionState, now: float) -> SessionState:
+    item_id = text(event.get("item_id"))
+    # A push-to-talk turn learns its item's id only now.
+    state = turns.mark(state, lambda turn: turns.being_spoken(turn) and turn.began_by == "talk", item_id=item_id)
+    state = turns.mark(state, turns.of_item(item_id), committed_at=now)
+    if not item_id:
+        return state
+    transcript = state.transcript
+    if (entry := state.entry(item_id)) is None or entry.status is EntryStatus.LISTENING:
+        transcript = update(transcript, item_id, "user", now, status=EntryStatus.PARTIAL)
+    return replace(state, transcript=place(transcript, item_id, text(event.get("previous_item_id"))))
+
+
+@_on("conversation.item.input_audio_transcription.delta")
+def _user_words(event: Event, state: SessionState, now: float) -> SessionState:
+    item_id, delta = text(event.get("item_id")), text(event.get("delta"))
+    if not item_id:
+        return state
+    entry = state.entry(item_id)
+    words = (entry.text if entry else "") + delta
+    transcript = update(state.transcript, item_id, "user", now, text=words, status=EntryStatus.PARTIAL)
+    return replace(state, transcript=transcript)
+
+
+@_on("conversation.item.input_audio_transcription.completed")
+def _user_words_done(event: Event, state: SessionState, now: float) -> SessionState:
+    item_id = text(event.get("item_id"))
+    if not item_id:
+        return state
+    words = text(event.get("transcript")).strip()
+    note = "" if words else "no words recognised"
+    transcript = update(
+        state.transcript, item_id, "user", now, text=words, note=note, status=EntryStatus.DONE, done_at=now
+    )
+    return replace(state, transcript=transcript)
+
+
+@_on("conversation.item.input_audio_transcription.failed")
+def _user_words_failed(event: Event, state: SessionState, now: float) -> SessionState:
+    item_id = text(event.get("item_id"))
+    if not item_id:
+        return state
+    why = f"transcription failed: {error_text(mapping(event.get('error')))}"
+    transcript = update(state.transcript, item_id, "user", now, note=why, status=EntryStatus.FAILED, done_at=now)
+    return replace(state, transcript=transcript)
+
+
+# --- items ---------------------------------------------------------------------------------------------------------
+
+
+@_on("conversation.item.created")
+def _item_created(event: Event, state: SessionState, now: float) -> SessionState:
+    item = mapping(event.get("item"))
+    state = _see_item(state, item, now)
+    transcript = place(state.transcript, text(item.get("id")), text(event.get("previous_item_id")))
+    return replace(state, transcript=transcript)
+
+
+@_on("response.output_item.added", "response.output_item.done")
+def _output_item(event: Event, state: SessionState, now: float) -> SessionState:
+    return _see_item(state, mapping(event.get("item")), now, text(event.get("response_id")))
+
+
+def _see_item(state: SessionState, item: Event, now: float, response_id: str = "") -> SessionState:
+    item_id, role = text(item.get("id")), text(item.get("role"))
+    changes: dict[str, Any] = {"response_id": response_id} if response_id else {}
+    match text(item.get("type")):
+        case "message" if item_id and role in ("user", "assistant", "system"):
+            entry = state.entry(item_id)
+            if not (entry and entry.text) and (words := _words(item)):
+                done = role != "assistant"
+                changes |= {"text": words} | ({"status": EntryStatus.DONE, "done_at": now} if done else {})
+            if role == "user" and any(
+                mapping(part).get("type") == "input_text" for part in listing(item.get("content"))
+            ):
+                changes["typed"] = True
+            return replace(state, transcript=update(state.transcript, item_id, cast("Role", role), now, **changes))
+        case kind if kind in tools.ITEMS:
+            return replace(state, transcript=tools.upsert_call(state.transcript, item, response_id, now))
+    return state
+
+
+def _words(item: Event) -> str:
+    parts = [mapping(part) for part in listing(item.get("content"))]
+    return "".join(text(part.get("text")) or text(part.get("transcript")) for part in parts).strip()
+
+
+@_on("conversation.item.deleted")
+def _item_deleted(event: Event, state: SessionState, now: float) -> SessionState:
+    return replace(state, transcript=remove(state.transcript, text(event.get("item_id"))))
+
+
+@_on("conversation.item.truncated")
+def _item_truncated(event: Event, state: SessionState, now: float) -> SessionState:
+    end = int(number(event.get("audio_end_ms")))
+    item_id = text(event.get("item_id"))
+    transcript = change(state.transcript, item_id, lambda entry: replace(entry, truncated_ms=end))
+    return replace(state, transcript=transcript)
+
+
+# --- the answer ----------------------------------------------------------------------------------------------------
+
+
+@_on("response.created")
+def _response_created(event: Event, state: SessionState, now: float) -> SessionState:
+    response_id = text(mapping(event.get("response")).get("id"))
+    if not response_id:
+        return state
+    if _called_a_tool(state):
+        state = turns.continue_turn(state, response_id)
+    elif turns.unanswered(state) is None:
+        state = turns.begin(state, "service")
+    answers = turns.unanswered(state)
+    state = turns.mark(state, lambda turn: turn is answers, response_id=response_id, created_at=now)
+    return replace(state, response=Response(response_id, now), awaiting=False)
+
+
+def _called_a_tool(state: SessionState) -> bool:
+    """Whether the latest turn's response ended in a function call, and the user still waits for the answer."""
+    turn = state.turn
+    if turn is None or turn.done_at is None or turn.first_audio_at is not None:
+        return False
+    return any(entry.role == "tool" and entry.response_id == turn.response_id for entry in state.transcript)
+
+
+@_on("response.audio_transcript.delta", "response.text.delta")
+def _answer_words(event: Event, state: SessionState, now: float) -> SessionState:
+    item_id, response_id = text(event.get("item_id")), text(event.get("response_id"))
+    if not item_id:
+        return state
+    state = turns.mark(replace(state, awaiting=False), turns.of_response(response_id), first_text_at=now)
+    entry = state.entry(item_id)
+    words = (entry.text if entry else "") + text(event.get("delta"))
+    transcript = update(state.transcript, item_id, "assistant", now, text=words, response_id=response_id)
+    return replace(state, transcript=transcript)
+
+
+@_on("response.audio_transcript.done", "response.text.done")
+def _answer_words_done(event: Event, state: SessionState, now: float) -> SessionState:
+    item_id, words = text(event.get("item_id")), text(event.get("transcript")) or text(event.get("text"))
+    if not item_id or not words:
+        return state
+    return replace(state, transcript=update(state.transcript, item_id, "assistant", now, text=words))
+
+
+@_on("response.audio.delta")
+def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState:
+    item_id, response_id = text(event.get("item_id")), text(event.get("response_id"))
+    if is_late(event, state):
+        return state
+    ms = len(pcm_of(text(event.get("delta")))) / PCM_BYTES_PER_MS
+    if not ms:
+        counts = replace(state.counts, bad_frames=state.counts.bad_frames + 1)
+        sentence = f"a piece of sound of {item_id} is not valid base64 and was left out"
+        return pin(replace(state, counts=counts), now, sentence, "warning")
+    audio_ms = ms + (entry.audio_ms if (entry := state.entry(item_id)) else 0.0)
+    return replace(
+        turns.mark(state, turns.of_response(response_id), first_audio_at=now),
+        transcript=update(state.transcript, item_id, "assistant", now, audio_ms=audio_ms, response_id=response_id),
+        counts=replace(state.counts, audio_in_ms=state.counts.audio_in_ms + ms),
+        awaiting=False,
+    )
+
+
+def is_late(event: Event, state: SessionState) -> bool:
+    """Whether an audio delta belongs to an answer that was interrupted, or to no item at all: it is not played."""
+    item_id = text(event.get("item_id"))
+    return not item_id or item_id in state.silenced or text(event.get("response_id")) in state.silenced
+
+
+@_on("response.audio.done")
+def _answer_audio_done(event: Event, state: SessionState, now: float) -> SessionState:
+    return end_audio(state, text(event.get("item_id")))
+
+
+def end_audio(state: SessionState, *item_ids: str) -> SessionState:
+    """No more sound of these items will come."""
+    transcript = state.transcript
+    for item_id in item_ids:
+        transcript = change(transcript, item_id, lambda entry: replace(entry, audio_done=True))
+    return replace(state, transcript=transcript)
+
+
+@_on(
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.mcp_call_arguments.delta",
+    "response.mcp_call_arguments.done",
+)
+def _arguments(event: Event, state: SessionState, now: float) -> SessionState:
+    return replace(state, transcript=tools.append_arguments(state.transcript, event))
+
+
+@_on("response.mcp_call.completed", "response.mcp_call.failed")
+def _mcp_call_over(event: Event, state: SessionState, now: float) -> SessionState:
+    status = EntryStatus.FAILED if event.get("type") == "response.mcp_call.failed" else EntryStatus.DONE
+    return replace(state, transcript=tools.finish_call(state.transcript, text(event.get("item_id")), status, now))
+
+
+@_on("mcp_list_tools.failed")
+def _mcp_tools_missing(event: Event, state: SessionState, now: float) -> SessionState:
+    return pin(state, now, "the tools of an MCP server could not be listed", "warning")
+
+
+@_on("response.done")
+def _response_done(event: Event, state: SessionState, now: float) -> SessionState:
+    response = mapping(event.get("response"))
+    response_id, status = text(response.get("id")), text(response.get("status"))
+    if any(turn.done_at is not None and turn.response_id == response_id for turn in state.turns):
+        return state  # it came twice: its tokens count once
+    details = mapping(response.get("status_details"))
+    error = mapping(details.get("error"))
+    why = error_text(error) if error else text(details.get("reason"))
+    outcome = f"{status}: {why}" if why else status
+    spoken = "audio" in listing(state.in_force.get("modalities") or state.asked.get("modalities"))
+    transcript = tuple(
+        replace(_settle(entry, status, outcome, now, spoken=spoken), audio_done=entry.audio_done or entry.audio_ms > 0)
+        if entry.response_id == response_id and response_id
+        else entry
+        for entry in state.transcript
+    )
+    state = replace(
+        turns.mark(state, turns.of_response(response_id), done_at=now),
+        usage=state.usage.add(response_id, text(state.in_force.get("model")), mapping(response.get("usage"))),
+        transcript=transcript,
+        response=None if state.response and response_id in (state.response.response_id, "") else state.response,
+    )
+    if status == "failed":
+        state = pin(state, now, f"the response failed: {why or 'no reason given'}")
+    return state
+
+
+def _settle(entry: Entry, status: str, outcome: str, now: float, *, spoken: bool) -> Entry:
+    """An entry of a response that is over."""
+    if entry.done_at is not None or entry.status is not EntryStatus.PARTIAL:
+        return entry
+    match status:
+        case "cancelled":
+            unspoken = spoken and entry.role == "assistant" and not entry.audio_ms
+            heard_ms = 0.0 if unspoken else entry.heard_ms
+            return replace(entry, status=EntryStatus.INTERRUPTED, done_at=now, heard_ms=heard_ms)
+        case "failed" | "incomplete":
+            return replace(entry, status=EntryStatus.FAILED, note=outcome, done_at=now)
+        case _ if entry.role == "tool":
+            return entry  # it is done once its output is known
+    return replace(entry, status=EntryStatus.DONE, done_at=now)

@@ -1,0 +1,84 @@
+"""Tokens: a record for each response, and their sums (protocol section 5.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from voicelive_tui.wire.events import mapping, number
+
+LIMIT = 1_000
+"""Records kept; the sums go on."""
+
+
+class Tokens(NamedTuple):
+    """Tokens of one response, or of several together. Cached tokens are a part of the input, never added to it."""
+
+    total: int = 0
+    input: int = 0
+    output: int = 0
+    input_text: int = 0
+    input_audio: int = 0
+    input_image: int = 0
+    cached: int = 0
+    cached_text: int = 0
+    cached_audio: int = 0
+    cached_image: int = 0
+    cache_write: int = 0
+    output_text: int = 0
+    output_audio: int = 0
+    reasoning: int = 0
+
+
+_NONE = Tokens()
+
+
+class Record(NamedTuple):
+    """What one response used."""
+
+    response_id: str
+    model: str
+    """The model in force, as the service names it."""
+    tokens: Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The sums over all `response.done`, and the last `LIMIT` records."""
+
+    responses: int = 0
+    sums: Tokens = _NONE
+    records: tuple[Record, ...] = ()
+
+    def add(self, response_id: str, model: str, report: Mapping[str, Any]) -> "Usage":
+        """The usage with the `usage` object of one `response.done` added; an empty report changes nothing."""
+        if not report:
+            return self
+        tokens = _read(report)
+        sums = Tokens(*(sum(pair) for pair in zip(self.sums, tokens, strict=True)))
+        records = (*self.records[-LIMIT + 1 :], Record(response_id, model, tokens))
+        return Usage(self.responses + 1, sums, records)
+
+
+def _read(report: Mapping[str, Any]) -> Tokens:
+    sent, made = mapping(report.get("input_token_details")), mapping(report.get("output_token_details"))
+    cached = mapping(sent.get("cached_tokens_details"))
+
+    def count(source: Mapping[str, Any], name: str) -> int:
+        return int(number(source.get(name)))
+
+    return Tokens(
+        total=count(report, "total_tokens"),
+        input=count(report, "input_tokens"),
+        output=count(report, "output_tokens"),
+        input_text=count(sent, "text_tokens"),
+        input_audio=count(sent, "audio_tokens"),
+        input_image=count(sent, "image_tokens"),
+        cached=count(sent, "cached_tokens"),
+        cached_text=count(cached, "text_tokens"),
+        cached_audio=count(cached, "audio_tokens"),
+        cached_image=count(cached, "image_tokens"),
+        cache_write=count(sent, "cache_write_tokens"),
+        output_text=count(made, "text_tokens"),
+        output_audio=count(made, "audio_tokens"),
+        reasoning=count(made, "reasoning_tokens"),
+    )
