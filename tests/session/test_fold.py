@@ -254,12 +254,12 @@ def test_errors_are_counted_as_the_log_has_them_and_a_bad_message_stays_pinned()
     fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "failed"}})
     fold.feed(inputs.Disconnected(1011, "the connection ended (code 1011)"))
     rows = [row.type for row in fold.state.log.since(0) if row.severity == "error"]
-    assert rows == ["bad message", "error", "response.done", "disconnected"]
+    assert rows == ["(unreadable)", "error", "response.done", "disconnected"]
     assert fold.state.counts.errors == len(rows)
     assert fold.state.problems[0].text == "no JSON"
     bad = fold.state.log.row(fold.state.problems[0].seq)
     assert bad is not None
-    assert bad.type == "bad message"
+    assert bad.type == "(unreadable)"
 
 
 def test_entries_too_old_to_be_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

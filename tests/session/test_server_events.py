@@ -1,5 +1,6 @@
 """What each server event does."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -293,3 +294,165 @@ def test_half_a_frame_is_nothing_to_wait_for() -> None:
     half = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": "AA=="}
     fold.feed(half, {"type": "response.done", "response": {"id": "resp_1", "status": "completed"}})
     assert fold.state.activity is Activity.READY
+
+
+def said(state: SessionState, item_id: str) -> tuple[str, EntryStatus, str]:
+    entry = state.entry(item_id)
+    assert entry is not None
+    return entry.text, entry.status, entry.note
+
+
+USER_DELTA = "conversation.item.input_audio_transcription.delta"
+USER_DONE = "conversation.item.input_audio_transcription.completed"
+
+
+def test_words_of_the_user_that_are_complete_change_only_by_new_complete_words() -> None:
+    fold = ready()
+    fold.feed(
+        {"type": USER_DELTA, "item_id": "item_u", "delta": "Hello"},
+        {"type": USER_DONE, "item_id": "item_u", "transcript": "Hello there."},
+        {"type": USER_DELTA, "item_id": "item_u", "delta": " there"},
+        {"type": USER_DONE, "item_id": "item_u", "transcript": ""},  # sent when the next audio is committed
+    )
+    assert said(fold.state, "item_u") == ("Hello there.", EntryStatus.DONE, "")
+    fold.feed({"type": USER_DONE, "item_id": "item_u", "transcript": "Hello, there!"})
+    assert said(fold.state, "item_u") == ("Hello, there!", EntryStatus.DONE, "")
+
+
+def test_deltas_after_the_words_are_complete_do_not_double_them_and_further_parts_are_added() -> None:
+    fold = ready()
+    ids = {"response_id": "resp_1", "item_id": "item_a"}
+    words = "response.audio_transcript"
+    fold.feed(
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {"type": f"{words}.delta", **ids, "content_index": 0, "delta": "One."},
+        {"type": f"{words}.done", **ids, "content_index": 0, "transcript": "One."},
+        {"type": f"{words}.delta", **ids, "content_index": 0, "delta": "One."},
+        {"type": f"{words}.delta", **ids, "content_index": 1, "delta": " Tw"},
+        {"type": f"{words}.done", **ids, "content_index": 1, "transcript": " Two."},
+    )
+    assert said(fold.state, "item_a") == ("One. Two.", EntryStatus.PARTIAL, "")
+    fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "completed"}})
+    fold.feed({"type": f"{words}.delta", **ids, "content_index": 2, "delta": "late"})
+    assert said(fold.state, "item_a") == ("One. Two.", EntryStatus.DONE, "")
+
+
+@pytest.mark.parametrize("transcription", [None, {"model": "whisper-1"}])
+def test_a_turn_is_complete_at_its_commit_where_nothing_will_transcribe_it(transcription: object) -> None:
+    fold = ready()
+    fold.state = replace(fold.state, in_force={**fold.state.in_force, "input_audio_transcription": transcription})
+    fold.feed(
+        {"type": "input_audio_buffer.speech_started", "item_id": "item_u"},
+        {"type": "input_audio_buffer.committed", "item_id": "item_u"},
+    )
+    expected = ("", EntryStatus.PARTIAL, "") if transcription else ("", EntryStatus.DONE, "not transcribed")
+    assert said(fold.state, "item_u") == expected
+    fold.feed({"type": USER_DONE, "item_id": "item_u", "transcript": "After all."})
+    assert said(fold.state, "item_u") == ("After all.", EntryStatus.DONE, "")
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "note", "severity"),
+    [
+        ({"status": "completed"}, EntryStatus.DONE, "the response has no output", "info"),
+        ({"status": "cancelled"}, EntryStatus.INTERRUPTED, "interrupted before its first word", "info"),
+        (
+            {"status": "incomplete", "status_details": {"reason": "content_filter"}},
+            EntryStatus.FAILED,
+            "incomplete: content_filter",
+            "warning",
+        ),
+        ({"status": "failed"}, EntryStatus.FAILED, "failed", "error"),
+        ({}, EntryStatus.FAILED, "the response ended without a status", "info"),
+    ],
+)
+def test_a_response_that_ends_without_words_leaves_a_line_that_says_why(
+    response: dict[str, object], status: EntryStatus, note: str, severity: str
+) -> None:
+    fold = ready()
+    fold.feed({"type": "response.created", "response": {"id": "resp_1"}})
+    fold.feed({"type": "response.done", "response": {"id": "resp_1", **response}})
+    assert said(fold.state, "resp_1") == ("", status, note)
+    assert fold.state.log.tail[-1].severity == severity
+    assert [problem.severity for problem in fold.state.problems] == ([severity] if severity != "info" else [])
+
+
+@pytest.mark.parametrize(
+    ("role", "status", "expected"),
+    [
+        ("assistant", "completed", EntryStatus.DONE),
+        ("assistant", "incomplete", EntryStatus.INTERRUPTED),
+        ("system", "completed", EntryStatus.DONE),
+        ("user", "completed", EntryStatus.DONE),
+    ],
+)
+def test_seeded_items_are_complete_as_they_come(role: str, status: str, expected: EntryStatus) -> None:
+    fold = ready()
+    part = {"type": "text", "text": "from before"}
+    item = {"id": "item_s", "type": "message", "role": role, "status": status, "content": [part]}
+    fold.feed({"type": "conversation.item.created", "item": item})
+    assert said(fold.state, "item_s") == ("from before", expected, "")
+
+
+def test_sound_that_is_no_base64_is_a_row_with_a_severity_that_keeps_what_came() -> None:
+    fold = ready()
+    fold.feed(*answer())
+    bad = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": "!!!!"}
+    raw = json.dumps(bad)
+    fold.feed(inputs.Received(bad, raw))
+    row = fold.state.log.tail[-1]
+    assert (row.severity, row.text) == ("warning", raw)
+    assert fold.state.problems[-1].seq == row.seq
+
+
+def test_a_message_that_is_no_event_is_a_row_with_its_raw_text() -> None:
+    fold = ready()
+    fold.feed(inputs.BadMessage("a message arrived that is no event", "{oops"))
+    row = fold.state.log.tail[-1]
+    assert (row.direction, row.severity, row.text) == ("in", "error", "{oops")
+    assert (fold.state.counts.errors, fold.state.problems[-1].seq) == (1, row.seq)
+
+
+def test_a_turn_of_a_model_without_responses_has_its_moments() -> None:
+    fold = ready()
+    ids = {"item_id": "item_a", "content_index": 0}
+    fold.feed(
+        {"type": "input_audio_buffer.speech_started", "item_id": "item_u"},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": "item_u"},
+        {"type": "input_audio_buffer.committed", "item_id": "item_u"},
+    )
+    assert fold.state.activity is Activity.THINKING
+    fold.feed(
+        {"type": "response.output_audio_transcript.delta", **ids, "delta": "Yes"},
+        {"type": "response.output_audio.delta", **ids, "delta": "AAAA"},
+        inputs.PlaybackStarted("item_a", fold.now),
+    )
+    (turn,) = fold.state.turns
+    assert turn.response_id == ""
+    assert None not in (turn.first_text_at, turn.first_audio_at, turn.heard_at, turn.latency)
+    assert fold.state.activity is Activity.SPEAKING
+    assert effects.StopPlayback() in fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_v"})
+    assert fold.state.counts.interruptions == 1
+
+
+def test_a_turn_in_the_names_of_the_openai_family_folds_to_the_same_conversation() -> None:
+    names = {
+        "response.audio.": "response.output_audio.",
+        "response.audio_transcript.": "response.output_audio_transcript.",
+        "conversation.item.created": "conversation.item.added",
+    }
+
+    def renamed(event: dict[str, object]) -> dict[str, object]:
+        kind = str(event["type"])
+        for name, other in names.items():
+            kind = kind.replace(name, other)
+        return {**event, "type": kind}
+
+    ours = Fold(CONNECTING, inputs.Connected(), *events("native_turn"))
+    theirs = Fold(CONNECTING, inputs.Connected(), *map(renamed, events("native_turn")))
+    assert theirs.state.transcript == ours.state.transcript
+    assert theirs.state.turns == ours.state.turns
+    assert theirs.effects == ours.effects
+    kinds = [row.type for row in theirs.state.log.since(0)]
+    assert "response.output_audio.delta" in kinds  # shown as they came
+    assert "response.audio.delta" not in kinds

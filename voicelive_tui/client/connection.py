@@ -86,7 +86,15 @@ class LinkClosed(Exception):  # noqa: N818 - it may end as it should
 
 
 class BadMessage(Exception):  # noqa: N818 - the connection goes on
-    """A message arrived that is no event; the connection goes on."""
+    """A message arrived that is no event; the connection goes on.
+
+    Attributes:
+        raw: The message as text; bytes that are not UTF-8 as escapes.
+    """
+
+    def __init__(self, sentence: str, raw: str = "") -> None:
+        super().__init__(sentence)
+        self.raw = raw
 
 
 class ServiceConnection:
@@ -156,7 +164,8 @@ class ServiceConnection:
             text = raw.decode()
             event = parse(text)
         except ValueError:
-            raise self._bad("a message arrived that is no readable JSON object, and was left out") from None
+            sentence = "a message arrived that is no readable JSON object, and was left out"
+            raise self._bad(sentence, raw.decode(errors="backslashreplace")) from None
         self._bad_in_a_row = 0
         return event, text
 
@@ -180,11 +189,11 @@ class ServiceConnection:
         except (TimeoutError, SdkConnectionError, OSError):
             pass  # it is gone either way
 
-    def _bad(self, sentence: str) -> BadMessage | LinkClosed:
+    def _bad(self, sentence: str, raw: str = "") -> BadMessage | LinkClosed:
         self._bad_in_a_row += 1
         if self._bad_in_a_row >= BAD_FRAMES_LIMIT:
             return LinkClosed(1002, f"{BAD_FRAMES_LIMIT} unreadable messages in a row")
-        return BadMessage(sentence)
+        return BadMessage(sentence, raw)
 
     def _note_reason(self) -> None:
         """Keep the reason of a close frame in passing: the SDK drops it (1.3.1), and aiohttp keeps the code only."""

@@ -287,7 +287,7 @@ class LiveSession:
             try:
                 event, raw = await connection.receive()
             except BadMessage as problem:
-                self.apply(inputs.BadMessage(str(problem)))
+                self.apply(inputs.BadMessage(str(problem), problem.raw))
             except LinkClosed as end:
                 ours = self._closing or self._reconnect.is_set()
                 self.apply(inputs.Disconnected(end.code, "" if ours else str(end)))

@@ -29,6 +29,8 @@ class BadMessage:
     """A WebSocket message arrived that is no event; the connection goes on."""
 
     problem: str
+    raw: str = ""
+    """The message as text; bytes that are not UTF-8 as escapes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from voicelive_tui.wire.events import (
     audio_size,
     canonical,
     mapping,
+    pcm_of,
     raw_without_audio,
     text,
 )
@@ -32,6 +33,7 @@ SHORTEST_TURN = 0.1
 """Seconds of push-to-talk: the service refuses to commit less (`input_audio_buffer.commit`)."""
 
 Severity = Literal["info", "warning", "error"]
+_ENDS: dict[str, Severity] = {"failed": "error", "incomplete": "warning"}
 
 
 @singledispatch
@@ -61,15 +63,20 @@ def _received(event: inputs.Received, state: SessionState, now: float) -> Sessio
     severity: Severity = "info"
     if kind == "error":
         severity = "info" if text(mapping(body.get("error")).get("code")) in BENIGN_ERRORS else "error"
-    elif kind == "response.done" and mapping(body.get("response")).get("status") == "failed":
-        severity = "error"
+    elif kind == "response.done":
+        severity = _ENDS.get(text(mapping(body.get("response")).get("status")), "info")
     elif kind == "warning" or kind.endswith(".failed"):
         severity = "warning"
+    raw = event.raw or as_json(body)
+    if kind == "response.audio.delta" and not pcm_of(text(body.get("delta"))):
+        severity = "warning"  # the row keeps what should have been sound
+    elif event.raw:
+        raw = raw_without_audio(body, event.raw)
     log = state.log.append(
         now,
         "in",
         shown or "(no type)",
-        raw_without_audio(body, event.raw) if event.raw else as_json(body),
+        raw,
         severity=severity,
         item_id=text(body.get("item_id")) or text(mapping(body.get("item")).get("id")),
         response_id=text(body.get("response_id")) or text(mapping(body.get("response")).get("id")),
@@ -111,8 +118,9 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
 
 @observe.register
 def _bad_message(event: inputs.BadMessage, state: SessionState, now: float) -> SessionState:
-    state = pin(note(state, now, "bad message", event.problem, "error"), now, event.problem)
-    return replace(state, counts=replace(state.counts, bad_frames=state.counts.bad_frames + 1))
+    log = state.log.append(now, "in", "(unreadable)", event.raw or event.problem, severity="error")
+    counts = replace(state.counts, bad_frames=state.counts.bad_frames + 1, errors=state.counts.errors + 1)
+    return pin(replace(state, log=log, counts=counts), now, event.problem)
 
 
 # --- the link ------------------------------------------------------------------------------------------------------

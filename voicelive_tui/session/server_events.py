@@ -29,6 +29,7 @@ Handler = Callable[[Event, SessionState, float], SessionState]
 
 CONFIGURE, CREATE = "configure", "create"
 """Kinds of client events whose refusal is recognised by the `event_id` that an `error` repeats: see `caused_by`."""
+UNTRANSCRIBED = "not transcribed"
 PINNED = 100
 """Problems that stay pinned at most, however often a service complains."""
 
@@ -137,32 +138,40 @@ def _committed(event: Event, state: SessionState, now: float) -> SessionState:
         return state
     transcript = state.transcript
     if (entry := state.entry(item_id)) is None or entry.status is EntryStatus.LISTENING:
-        transcript = update(transcript, item_id, "user", now, status=EntryStatus.PARTIAL)
+        changes: dict[str, Any] = {"status": EntryStatus.PARTIAL}
+        if not transcribes(state):
+            changes = {"status": EntryStatus.DONE, "note": UNTRANSCRIBED, "done_at": now}
+        transcript = update(transcript, item_id, "user", now, **changes)
     return replace(state, transcript=place(transcript, item_id, text(event.get("previous_item_id"))))
+
+
+def transcribes(state: SessionState) -> bool:
+    """Whether the service transcribes the user's speech; null in force means that it does not (section 4.5)."""
+    name = "input_audio_transcription"
+    return bool(mapping(state.in_force[name] if name in state.in_force else state.asked.get(name)))
 
 
 @_on("conversation.item.input_audio_transcription.delta")
 def _user_words(event: Event, state: SessionState, now: float) -> SessionState:
-    item_id, delta = text(event.get("item_id")), text(event.get("delta"))
-    if not item_id:
-        return state
+    item_id = text(event.get("item_id"))
     entry = state.entry(item_id)
-    words = (entry.text if entry else "") + delta
-    transcript = update(state.transcript, item_id, "user", now, text=words, status=EntryStatus.PARTIAL)
+    if not item_id or (entry and entry.done_at is not None and entry.note != UNTRANSCRIBED):
+        return state
+    words = (entry.text if entry else "") + text(event.get("delta"))
+    transcript = update(state.transcript, item_id, "user", now, text=words, note="", status=EntryStatus.PARTIAL)
     return replace(state, transcript=transcript)
 
 
 @_on("conversation.item.input_audio_transcription.completed")
 def _user_words_done(event: Event, state: SessionState, now: float) -> SessionState:
-    item_id = text(event.get("item_id"))
-    if not item_id:
+    item_id, words = text(event.get("item_id")), text(event.get("transcript")).strip()
+    entry = state.entry(item_id)
+    # Once the next audio is committed, Voice Live completes a transcribed item once more, without words.
+    if not item_id or (not words and entry and entry.done_at is not None):
         return state
-    words = text(event.get("transcript")).strip()
     note = "" if words else "no words recognised"
-    transcript = update(
-        state.transcript, item_id, "user", now, text=words, note=note, status=EntryStatus.DONE, done_at=now
-    )
-    return replace(state, transcript=transcript)
+    changes = {"text": words, "note": note, "status": EntryStatus.DONE, "done_at": now}
+    return replace(state, transcript=update(state.transcript, item_id, "user", now, **changes))
 
 
 @_on("conversation.item.input_audio_transcription.failed")
@@ -198,8 +207,13 @@ def _see_item(state: SessionState, item: Event, now: float, response_id: str = "
         case "message" if item_id and role in ("user", "assistant", "system"):
             entry = state.entry(item_id)
             if not (entry and entry.text) and (words := _words(item)):
-                done = role != "assistant"
-                changes |= {"text": words} | ({"status": EntryStatus.DONE, "done_at": now} if done else {})
+                changes["text"] = words
+                of_response = response_id or (entry and entry.response_id)
+                if role != "assistant" or not of_response:  # seeded items are complete as they come
+                    cut = role == "assistant" and item.get("status") == "incomplete"
+                    changes |= {"status": EntryStatus.INTERRUPTED if cut else EntryStatus.DONE, "done_at": now}
+                if role == "user":
+                    changes["note"] = ""
             if role == "user" and any(
                 mapping(part).get("type") == "input_text" for part in listing(item.get("content"))
             ):
@@ -256,10 +270,11 @@ def _called_a_tool(state: SessionState) -> bool:
 @_on("response.audio_transcript.delta", "response.text.delta")
 def _answer_words(event: Event, state: SessionState, now: float) -> SessionState:
     item_id, response_id = text(event.get("item_id")), text(event.get("response_id"))
-    if not item_id:
+    entry = state.entry(item_id)
+    settled = entry and (entry.done_at is not None or number(event.get("content_index")) <= entry.settled[0])
+    if not item_id or settled:
         return state
     state = turns.mark(replace(state, awaiting=False), turns.of_response(response_id), first_text_at=now)
-    entry = state.entry(item_id)
     words = (entry.text if entry else "") + text(event.get("delta"))
     transcript = update(state.transcript, item_id, "assistant", now, text=words, response_id=response_id)
     return replace(state, transcript=transcript)
@@ -268,9 +283,17 @@ def _answer_words(event: Event, state: SessionState, now: float) -> SessionState
 @_on("response.audio_transcript.done", "response.text.done")
 def _answer_words_done(event: Event, state: SessionState, now: float) -> SessionState:
     item_id, words = text(event.get("item_id")), text(event.get("transcript")) or text(event.get("text"))
-    if not item_id or not words:
+    part = int(number(event.get("content_index")))
+    if not item_id:
         return state
-    return replace(state, transcript=update(state.transcript, item_id, "assistant", now, text=words))
+    entry = state.entry(item_id)
+    before = entry.text if entry else ""
+    if entry and part > entry.settled[0]:
+        words = before[: entry.settled[1]] + words if words else before
+    elif not words:  # native models end a text part without its text
+        return state
+    changes: dict[str, Any] = {"text": words, "settled": (part, len(words))}
+    return replace(state, transcript=update(state.transcript, item_id, "assistant", now, **changes))
 
 
 @_on("response.audio.delta")
@@ -355,9 +378,28 @@ def _response_done(event: Event, state: SessionState, now: float) -> SessionStat
         transcript=transcript,
         response=None if state.response and response_id in (state.response.response_id, "") else state.response,
     )
-    if status == "failed":
-        state = pin(state, now, f"the response failed: {why or 'no reason given'}")
-    return state
+    if status in ("failed", "incomplete"):
+        sentence = f"the response {'failed' if status == 'failed' else 'is incomplete'}: {why or 'no reason given'}"
+        state = pin(state, now, sentence, "error" if status == "failed" else "warning")
+    if not response_id or any(entry.response_id == response_id and _has_words(entry) for entry in state.transcript):
+        return state
+    return _without_words(state, response_id, status, outcome, now)
+
+
+def _has_words(entry: Entry) -> bool:
+    return bool(entry.text or entry.tool or entry.note or entry.audio_ms)
+
+
+def _without_words(state: SessionState, response_id: str, status: str, outcome: str, now: float) -> SessionState:
+    """A line for a response that ended without words: it says why."""
+    line = next((entry.item_id for entry in state.transcript if entry.response_id == response_id), response_id)
+    end, note = EntryStatus.FAILED, outcome or "the response ended without a status"
+    if status == "completed":
+        end, note = EntryStatus.DONE, "the response has no output"
+    elif status == "cancelled":
+        end, note = EntryStatus.INTERRUPTED, "interrupted before its first word"
+    changes: dict[str, Any] = {"status": end, "note": note, "response_id": response_id, "done_at": now}
+    return replace(state, transcript=update(state.transcript, line, "assistant", now, **changes))
 
 
 def _settle(entry: Entry, status: str, outcome: str, now: float, *, spoken: bool) -> Entry:

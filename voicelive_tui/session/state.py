@@ -127,6 +127,8 @@ class Entry:
     at: float
     """When an event first named it."""
     text: str = ""
+    settled: tuple[int, int] = (-1, 0)
+    """The last content part whose words are complete, and the characters of `text` up to its end."""
     status: EntryStatus = EntryStatus.PARTIAL
     follows: str = ""
     """The item before it in the conversation (`previous_item_id`), once known."""
