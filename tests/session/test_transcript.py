@@ -4,7 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicelive_tui.session.state import Entry
-from voicelive_tui.session.transcript import CHARACTERS, LIMIT, Transcript, change, find, place, remove, surplus, update
+from voicelive_tui.session.transcript import (
+    CHARACTERS,
+    LIMIT,
+    LONGEST,
+    Transcript,
+    change,
+    find,
+    place,
+    remove,
+    surplus,
+    update,
+)
 
 IDS = st.sampled_from(["a", "b", "c", "d", "e", ""])
 
@@ -65,3 +76,12 @@ def test_update_makes_or_changes_and_change_never_makes() -> None:
     assert (transcript[0].text, transcript[0].role) == ("x", "user")
     assert change(transcript, "zz", lambda entry: entry) is transcript
     assert order(remove(filled("abc"), "b")) == "ac"
+
+
+def test_an_entry_is_bounded_however_much_of_it_comes() -> None:
+    entries: Transcript = ()
+    for _ in range(5):
+        words = (entries[0].text if entries else "") + "x" * LONGEST
+        entries = update(entries, "item_a", "assistant", 1.0, text=words, output="y" * 1_000_000)
+    assert len(entries[0].text) == len(entries[0].output) == LONGEST + 1
+    assert entries[0].text.endswith("x…")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.wire.log import EventLog, LogRow
+from voicelive_tui.wire.log import LONGEST, EventLog, LogRow, bounded
 
 
 def filled(count: int) -> EventLog:
@@ -67,3 +67,27 @@ def test_an_append_leaves_the_older_log_as_it_was() -> None:
     after = before.append(0.0, "out", "y", "")
     assert (len(before), len(after)) == (300, 301)
     assert after.sealed[0] is before.sealed[0]
+
+
+def test_the_log_is_bounded_in_bytes_too() -> None:
+    log = EventLog()
+    for _ in range(10 * EventLog.CHUNK):
+        log = log.append(1.0, "in", "big", "é" * 20_000)
+    kept = sum(len(row.text.encode()) for row in log.since(0))
+    assert kept <= EventLog.BYTES + EventLog.CHUNK * 40_000
+    assert (log.next_seq, log.first_seq) == (10 * EventLog.CHUNK, log.next_seq - len(log))
+    assert log.row(log.first_seq - 1) is None
+    assert log.row(log.first_seq) is not None or not len(log)
+
+
+@given(st.text(max_size=50), st.integers(LONGEST - 60, LONGEST * 3))
+def test_a_long_text_keeps_its_head_and_tail_and_says_its_length(piece: str, length: int) -> None:
+    text = (piece + "x") * (length // (len(piece) + 1))
+    kept = bounded(text)
+    assert len(kept) <= LONGEST + 60
+    if len(text) <= LONGEST:
+        assert kept == text
+    else:
+        assert kept.startswith(text[: LONGEST // 2])
+        assert kept.endswith(text[-LONGEST // 4 :])
+        assert f"of {len(text):,} characters" in kept

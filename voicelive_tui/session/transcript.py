@@ -14,6 +14,8 @@ from voicelive_tui.session.state import Entry
 Transcript = tuple[Entry, ...]
 Role = Literal["user", "assistant", "system", "tool"]
 
+LONGEST = 100_000
+"""Characters of one entry's words, arguments or output; the rest is left out, marked by an ellipsis."""
 LIMIT, CHARACTERS = 1_000, 500_000
 """Entries, and their characters in all, beyond which the oldest are evicted: nine hours of talk."""
 
@@ -28,6 +30,9 @@ def find(transcript: Transcript, item_id: str) -> int:
 
 def update(transcript: Transcript, item_id: str, role: Role, now: float, **changes: Any) -> Transcript:
     """The transcript with an item's entry changed; a new entry goes to the end."""
+    for name in ("text", "arguments", "output"):
+        if len(changes.get(name, "")) > LONGEST:
+            changes[name] = changes[name][:LONGEST] + "…"
     index = find(transcript, item_id)
     if index < 0:
         return (*transcript, replace(Entry(item_id, role, now), **changes))

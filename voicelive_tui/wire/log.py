@@ -1,7 +1,7 @@
-"""The event log: rows as plain records, bounded, and shared between the values of the session.
+"""The event log: rows as plain records, bounded in number and in bytes, and shared between states.
 
-A full log is 50,000 rows. Kept as they are they would be 17 MB in 200,000 objects, in all of the memory that comes and
-goes beside them; so rows that are complete are kept in columns, and made anew when they are asked for.
+A full log is 50,000 rows. Kept as objects they would be 17 MB in 200,000 pieces, fragmenting the heap; sealed chunks
+are stored column-wise and decoded on access.
 """
 
 from array import array
@@ -30,11 +30,26 @@ class LogRow(NamedTuple):
     size: int
     """Bytes of audio where the event carries audio, else 0."""
     text: str
-    """JSON of the event (audio replaced by its byte count), or one plain sentence for `local` and `log` rows."""
+    """JSON of the event as it came (audio replaced by its byte count), or a sentence for `local` and `log` rows.
+
+    A text of more than `LONGEST` characters keeps its head and its tail, and says how much is left out.
+    """
+
+
+LONGEST = 65_536
+
+
+def bounded(text: str) -> str:
+    """A text of about `LONGEST` characters at most: head, what is left out, tail."""
+    if len(text) <= LONGEST:
+        return text
+    head, tail = LONGEST * 3 // 4, LONGEST // 4
+    left_out = len(text) - head - tail
+    return f"{text[:head]} … {left_out:,} of {len(text):,} characters left out … {text[-tail:]}"
 
 
 class Sealed:
-    """Rows in columns: what they share is there once, and their texts are one piece of UTF-8."""
+    """Rows in columns: shared values are stored once, and the texts are one piece of UTF-8."""
 
     __slots__ = ("_at", "_ends", "_first_seq", "_names", "_sizes", "_texts")
 
@@ -52,6 +67,11 @@ class Sealed:
     def __len__(self) -> int:
         return len(self._at)
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of the texts."""
+        return len(self._texts)
+
     def __getitem__(self, index: int) -> LogRow:
         text = self._texts[self._ends[index - 1] if index else 0 : self._ends[index]].decode("utf-8", "surrogatepass")
         return LogRow(self._first_seq + index, self._at[index], *self._names[index], self._sizes[index], text)
@@ -59,16 +79,21 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
-    """The last `LIMIT` rows and up to a chunk more: sealed chunks and a short tail, so that an append copies little."""
+    """The latest rows: sealed chunks and a short tail, so that an append copies little.
+
+    At least `LIMIT` rows are kept and up to a chunk more, unless their texts have more than `BYTES` bytes.
+    """
 
     LIMIT = 50_000
+    BYTES = 32_000_000
     CHUNK = 256
 
     sealed: tuple[Sealed, ...] = ()
     tail: tuple[LogRow, ...] = ()
     next_seq: int = 0
     origin: float = 0.0
-    """When the very first row came, which may be gone: where the screen counts time from."""
+    """When the very first row came, which may be evicted: zero of the screen's clock."""
+    sealed_bytes: int = 0
 
     def append(
         self,
@@ -82,21 +107,23 @@ class EventLog:
         response_id: str = "",
         size: int = 0,
     ) -> "EventLog":
-        """The log with one more row; the oldest chunk goes when the limit is passed."""
-        row = LogRow(self.next_seq, at, direction, type, severity, item_id, response_id, size, text)
-        sealed, tail = self.sealed, (*self.tail, row)
+        """The log with one more row; the oldest chunks are evicted when a limit is passed."""
+        row = LogRow(self.next_seq, at, direction, type, severity, item_id, response_id, size, bounded(text))
+        sealed, tail, total = self.sealed, (*self.tail, row), self.sealed_bytes
         if len(tail) == self.CHUNK:
             sealed, tail = (*sealed, Sealed(tail)), ()
-            if (len(sealed) - 1) * self.CHUNK >= self.LIMIT:
+            total += sealed[-1].bytes
+            while sealed and ((len(sealed) - 1) * self.CHUNK >= self.LIMIT or total > self.BYTES):
+                total -= sealed[0].bytes
                 sealed = sealed[1:]
-        return EventLog(sealed, tail, self.next_seq + 1, self.origin if self.next_seq else at)
+        return EventLog(sealed, tail, self.next_seq + 1, self.origin if self.next_seq else at, total)
 
     def __len__(self) -> int:
         return len(self.sealed) * self.CHUNK + len(self.tail)
 
     @property
     def first_seq(self) -> int:
-        """The number of the oldest row still kept; rows before it are gone."""
+        """The number of the oldest row still kept."""
         return self.next_seq - len(self)
 
     def since(self, seq: int) -> Iterator[LogRow]:
@@ -110,7 +137,7 @@ class EventLog:
             start = 0
 
     def row(self, seq: int) -> LogRow | None:
-        """The row numbered `seq`, or None when it is gone or not there yet."""
+        """The row numbered `seq`, or None where it is evicted or not there yet."""
         offset = seq - self.first_seq
         if not 0 <= offset < len(self):
             return None
