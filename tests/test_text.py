@@ -1,3 +1,4 @@
+import json
 import unicodedata
 from itertools import groupby
 
@@ -124,3 +125,66 @@ def test_plain_text_is_not_looked_at_twice():
 def test_an_excerpt_says_how_much_it_leaves_out():
     assert text.excerpt("short\x1b") == "short␛"
     assert text.excerpt("x" * (text.EXCERPT + 1234)).endswith("x… and 1,234 characters more")
+
+
+_DRAWN = {0x0600, 0x0601, 0x0602, 0x0603, 0x0604, 0x0605, 0x06DD, 0x070F, 0x0890, 0x0891, 0x08E2, 0x110BD, 0x110CD}
+"""Format characters that have a shape of their own, such as ARABIC NUMBER SIGN."""
+
+
+def test_no_character_passes_that_hides_or_moves_others():
+    for code in range(0x110000):
+        character = chr(code)
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and code not in _DRAWN:
+            assert character not in text.visible(f"a{character}b"), hex(code)
+            assert character not in text.escaped(f'"a{character}b"'), hex(code)
+            assert character == "\n" or character not in text.visible_lines(f"a{character}b"), hex(code)
+
+
+@given(st.recursive(st.text() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_json_keeps_its_value_when_it_is_escaped(value):
+    assert json.loads(text.escaped(json.dumps(value, ensure_ascii=False))) == value
+
+
+def test_several_lines_stay_lines():
+    assert text.visible_lines("one\x1b\ntwo\u202e") == "one␛\ntwo⟨202E⟩"
+
+
+@pytest.fixture
+def secret():
+    value = "s3cr3t-k3y-of-this-test"
+    text.hide(value, "", "abc")
+    yield value
+    text._hidden.discard(value)
+
+
+def test_a_registered_secret_is_masked_in_every_output(secret):
+    for output in (text.visible, text.visible_lines, text.escaped, text.excerpt, text.mask):
+        assert output(f"the key {secret} was refused") == "the key <hidden> was refused"
+    assert secret[:8] not in text.excerpt("x" * (text.EXCERPT - 8) + secret)
+
+
+@pytest.mark.parametrize(
+    ("shown", "masked"),
+    [
+        ("wss://h/p?api-key=abc123&model=m", "wss://h/p?api-key=<hidden>&model=m"),
+        ("https://h/blob?sv=1&sig=a%2Fb%3D&se=2", "https://h/blob?sv=1&sig=<hidden>&se=2"),
+        ("https://h/?agent-access-token=abc", "https://h/?agent-access-token=<hidden>"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer <hidden>"),
+        ('{"api-key":"abc","model":"m"}', '{"api-key":"<hidden>","model":"m"}'),
+        ("a bearer eyJhbGciOiJSUzI1NiJ9.e30.x here", "a bearer <hidden> here"),
+    ],
+)
+def test_what_looks_like_a_credential_is_masked(shown, masked):
+    assert text.mask(shown) == masked
+
+
+@pytest.mark.parametrize(
+    "prose", ["press a key: any key", "the bearer of news = good news", "code=4 and token=2 in prose", "x?y=1&z=2"]
+)
+def test_prose_is_not_taken_for_credentials(prose):
+    assert text.mask(prose) == prose
+
+
+def test_masking_a_megabyte_of_one_word_takes_no_long_time():
+    for word in ("A" * 4_000_000 + "=", "api-" * 1_000_000 + ":", "?a-token" * 500_000 + "=", "bearer " * 500_000):
+        text.mask(word)  # the test's own time limit judges

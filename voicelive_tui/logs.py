@@ -6,13 +6,13 @@ with their sound, so every record is cut to a readable length; and what is secre
 
 import logging
 import os
-import re
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Literal
 
 from voicelive_tui.config import APP_NAME, ConfigError, Logging
+from voicelive_tui.text import hide, mask, visible, visible_lines
 
 LONGEST_RECORD = 1_000
 """Characters of a record that are kept."""
@@ -21,13 +21,6 @@ NOISY = ("aiohttp", "asyncio", "azure", "msal", "textual", "urllib3")
 """Capped at warning, unless their level is set by name."""
 
 Severity = Literal["debug", "info", "warning", "error"]
-_SECRET = re.compile(
-    r"((?:api[-_]?key|authorization|token|key)=|(?:api-key|authorization)[\"']?: ?[\"']?(?:bearer )?|bearer )"
-    r"[^&\s\"'<]+",
-    re.IGNORECASE,
-)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What a terminal might obey when the log is shown there; line ends and tabs are left."""
 
 
 class _Readable(logging.Formatter):
@@ -35,17 +28,14 @@ class _Readable(logging.Formatter):
 
     def __init__(self, layout: str | None, secrets: tuple[str, ...]) -> None:
         super().__init__(layout)
-        self._secrets = secrets
+        hide(*secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        if not record.exc_info:  # a line end from the wire must not look like the next record
-            text = text.replace("\n", "\N{SYMBOL FOR NEWLINE}")
-        for secret in self._secrets:
-            text = text.replace(secret, "<hidden>")
+        text = mask(text)  # before it is shortened, or half of a secret could remain
         if len(text) > LONGEST_RECORD and not record.exc_info:
             text = f"{text[:LONGEST_RECORD]}... ({len(text)} characters)"
-        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _SECRET.sub(r"\1<hidden>", text))
+        return visible_lines(text) if record.exc_info else visible(text)  # a line end must not fake another record
 
 
 class _ToListener(logging.Handler):

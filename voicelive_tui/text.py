@@ -1,35 +1,38 @@
-"""The one way foreign text reaches an output, and durations, sizes and clock times in words.
+"""Foreign text for any output, and durations, sizes and clock times in words.
 
-Foreign text is whatever this program did not write: events, device names, file names, log records of libraries. It is
-never markup and never an escape sequence: `visible` stands between it and the screen, the console, and the log file.
+Foreign text is text that this program did not write: events, device names, file names, log records of libraries. Every
+output passes it through `visible` (one line), `visible_lines`, or `escaped` (JSON), which replace whatever moves the
+cursor, hides or reorders text. All three mask secrets: those registered by `hide`, and what looks like a credential.
 """
 
+import json
 import re
 import unicodedata
 from itertools import groupby
 
-from rich.cells import cell_len
-
 EXCERPT = 2_000
-"""Characters of what is not the conversation itself that are drawn."""
+"""Characters drawn of text outside the conversation."""
 MARKS = 4
-"""Combining marks drawn on one character; a run beyond that is a joke or an attack, and is told by its length."""
+"""Combining marks drawn on one character. Longer runs ("Zalgo" text) are replaced by their count."""
+HIDDEN = "<hidden>"
+SHORTEST_SECRET = 6
+"""Characters; masking a shorter text would damage ordinary words."""
 
 _INVISIBLE = {
     **{code: chr(0x2400 + code) for code in range(0x20)},
     0x7F: "␡",
     **{code: f"⟨{code:02X}⟩" for code in range(0x80, 0xA0)},
-    # Directional marks and overrides, separators, zero-width and interlinear characters: they move or hide others.
+    # Directional marks and overrides, separators, zero-width and interlinear characters move or hide others.
     **{
         code: f"⟨{code:04X}⟩"
         for code in (
             0x00AD, 0x061C, 0x180E, 0x200B, 0x200C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070),
-            0xFEFF, *range(0xFFF9, 0xFFFC), 0x115F, 0x1160, 0x3164, 0xFFA0,  # the last four: fillers of Korean
+            0xFEFF, *range(0xFFF9, 0xFFFC), 0x115F, 0x1160, 0x3164, 0xFFA0,  # the last four: Hangul fillers
             *range(0x13430, 0x13440), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B),
         )
     },
-    # Terminals disagree about the width of joined emoji, of flags and of presentation selectors. Drawn apart, every
-    # one of them keeps the columns.
+    # Terminals disagree about the width of joined emoji, flags and presentation selectors. Drawn apart, the columns
+    # stay aligned.
     0x200D: "",
     **dict.fromkeys(range(0xFE00, 0xFE10), ""),
     **dict.fromkeys(range(0x1F3FB, 0x1F400), ""),
@@ -38,18 +41,45 @@ _INVISIBLE = {
     **dict.fromkeys(range(0xE0000, 0xE1000), ""),  # tags and variation selectors: never drawn
 }  # fmt: skip
 _JAMO = "\u1160-\u11ff\ud7b0-\ud7ff"
-"""Vowels and finals of Korean: they take no cell of their own, as marks do."""
+"""Hangul vowels and finals; like marks, they take no cell of their own."""
 _RUN = re.compile(rf"(?:[^\w\s\x00-\u02ff]|[{_JAMO}]){{{MARKS + 1},}}")
-"""Where too many marks may stand: marks are no letters; nor are other things, which `_limited` leaves alone."""
+"""Runs that may hold too many marks; `_limited` leaves other characters in them alone."""
+
+_hidden: set[str] = set()
+_CREDENTIAL = re.compile(
+    r"([?&](?:api[-_]?key|key|sig|code|[\w-]*token|[\w-]*secret|password|authorization)="
+    r"|\b(?:api[-_]?key|authorization)[\"']?\s*[:=]\s*[\"']?(?:bearer\s+)?"
+    r"|\bbearer\s+(?=[^\s\"'<]{16}))"
+    r"[^&\s\"'<\\]+",
+    re.IGNORECASE,
+)
+"""A name of a credential in a query, a header or JSON, then its value."""
+
+
+def hide(*secrets: str) -> None:
+    """Register secrets of this process, which `mask` replaces in every output from now on."""
+    _hidden.update(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+
+
+def mask(text: str) -> str:
+    """The text without registered secrets and values that look like credentials."""
+    for secret in _hidden:
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    if "=" in text or ":" in text or "earer" in text or "EARER" in text:
+        return _CREDENTIAL.sub(rf"\1{HIDDEN}", text)
+    return text
 
 
 def _is_mark(character: str) -> bool:
-    # What takes no cell counts as well: vowels of Korean, and marks that are newer than this Python.
+    from rich.cells import cell_len  # noqa: PLC0415 - not needed for --help
+
+    # Characters without a cell count as well: Hangul vowels, and marks newer than this Python's Unicode tables.
     return unicodedata.category(character)[0] == "M" or not cell_len(character)
 
 
 def _limited(run: re.Match[str]) -> str:
-    """The first `MARKS` of each run of marks, and how many more there are."""
+    """The first `MARKS` of each run of marks, and the number of the others."""
     pieces = []
     for are_marks, characters in groupby(run[0], _is_mark):
         piece = "".join(characters)
@@ -59,31 +89,45 @@ def _limited(run: re.Match[str]) -> str:
 
 
 def encodable(text: str) -> str:
-    """The text with lone surrogates replaced: JSON can hold them, but no terminal and no file can."""
+    """The text with lone surrogates replaced: JSON can hold them, UTF-8 cannot."""
     if text.isascii():
         return text
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def visible(text: str) -> str:
-    """Foreign text as it may be drawn: control and escape characters as symbols, nothing that moves the cursor.
+    """Foreign text on one line, with symbols for characters that move the cursor, hide or reorder text.
 
-    The result holds no character that a terminal obeys, and its width in cells is the same in every terminal.
+    Its width in cells is the same in every terminal. Secrets are masked.
     """
+    text = mask(text)
     if text.isascii() and text.isprintable():
         return text
     return _RUN.sub(_limited, text.translate(_INVISIBLE))
 
 
+def visible_lines(text: str) -> str:
+    """Foreign text of several lines, such as a traceback; see `visible`."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+_ESCAPES = {code: json.dumps(chr(code))[1:-1] for code in _INVISIBLE}
+
+
+def escaped(line: str) -> str:
+    """A line of JSON with escapes for the characters that `visible` replaces, so that its value stays."""
+    return mask(line).translate(_ESCAPES)
+
+
 def excerpt(text: str) -> str:
-    """Foreign text as it may be drawn, and no more of it than somebody reads: the event has all of it."""
+    """The beginning of a foreign text and the number of characters left out; see `visible`."""
     if len(text) <= EXCERPT:
         return visible(text)
-    return f"{visible(text[:EXCERPT])}… and {len(text) - EXCERPT:,} characters more"
+    return f"{visible(mask(text)[:EXCERPT])}… and {len(text) - EXCERPT:,} characters more"
 
 
 def clock(seconds: float) -> str:
-    """A position in time as `m:ss`, with hours where needed."""
+    """A position in time as `m:ss` or `h:mm:ss`."""
     minutes, rest = divmod(int(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -108,5 +152,5 @@ def size(count: int) -> str:
 
 
 def short_id(identifier: str) -> str:
-    """The last six characters: enough to tell ids apart, few enough to read."""
+    """An identifier shortened to its last six characters."""
     return identifier if len(identifier) <= 8 else "…" + identifier[-6:]

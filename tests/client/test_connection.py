@@ -528,7 +528,7 @@ async def test_the_service_closes(code, says):
         assert end.code == code
         assert str(end).startswith("the connection ended: ")
         assert says in str(end)
-        assert str(end).endswith(": because of  [31m")
+        assert str(end).endswith(": because of ␛[31m")
         assert (await end_of(link)).code == code  # and it stays so
         with pytest.raises(LinkClosed) as caught:
             await link.send({"type": "input_audio_buffer.append", "audio": ""})

@@ -28,6 +28,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
 from voicelive_tui.config import Service, host_of, is_loopback
+from voicelive_tui.text import visible
 from voicelive_tui.wire.events import parse
 
 HANDSHAKE_LIMIT = 15.0
@@ -205,7 +206,7 @@ class ServiceConnection:
         async def noting(*args: Any) -> aiohttp.WSMessage:
             message: aiohttp.WSMessage = await receive(*args)
             if message.type is aiohttp.WSMsgType.CLOSE and message.extra:
-                self._reason = "".join(sign if sign.isprintable() else " " for sign in message.extra)
+                self._reason = visible(message.extra)
             return message
 
         link.receive = noting

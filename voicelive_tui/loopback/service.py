@@ -45,6 +45,7 @@ from voicelive_tui.loopback.formats import encode_speech
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.session import LIFETIME, Brain, SpeechJob
 from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
+from voicelive_tui.text import visible
 
 PATH = "/voice-live/realtime"
 
@@ -161,8 +162,7 @@ class LoopbackService:
     def record(self, kind: str, session: str, text: str, data: dict[str, Any]) -> None:
         """Tell the owner."""
         if self._on_record:
-            clean = "".join(char if char.isprintable() else " " for char in text)
-            self._on_record(ServiceRecord(time.time(), kind, session, clean, data))
+            self._on_record(ServiceRecord(time.time(), kind, session, visible(text), data))
 
     async def synthesize(self, job: SpeechJob) -> tuple[Speech, bytes]:
         """The speech for a job and its sound as coded, made in the service's thread.
