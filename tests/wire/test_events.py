@@ -1,4 +1,4 @@
-"""Reading untrusted JSON, and taking the sound out of events."""
+"""Reading untrusted JSON, both families of names, and rows without their audio payloads."""
 
 import base64
 import json
@@ -22,6 +22,7 @@ from voicelive_tui.wire.events import (
     raw_without_audio,
     session_of,
     text,
+    unescaped,
     without_audio,
 )
 
@@ -37,7 +38,7 @@ def test_the_readers_give_the_type_asked_for_whatever_came(value: Any) -> None:
     assert isinstance(text(value), str)
     text(value).encode()
     assert isinstance(number(value), float)
-    assert 0 <= number(value) < 1e15
+    assert 0 <= number(value) <= 1e11
     assert isinstance(listing(value), list)
     assert mapping(value) == (value if isinstance(value, dict) else {})
 
@@ -103,6 +104,7 @@ def test_what_is_no_object_or_too_deep_is_refused(raw: str) -> None:
         ("response.output_audio_transcript.done", "response.audio_transcript.done"),
         ("response.output_text.delta", "response.text.delta"),
         ("conversation.item.added", "conversation.item.created"),
+        ("conversation.item.done", "conversation.item.created"),
         ("response.audio.delta", "response.audio.delta"),
         ("of.the.future", "of.the.future"),
     ],
@@ -145,3 +147,55 @@ def test_the_raw_text_of_an_event_is_kept_but_for_its_sound(fields: dict[str, An
     kept = raw_without_audio(json.loads(raw), raw)
     marker = f'{{"bytes":{len(pcm)}}}'
     assert kept.replace(marker, f'"{payload}"') == raw
+
+
+@pytest.mark.parametrize("digits", ["1e400", "NaN", "Infinity", "9" * 400, "9" * 5000])
+def test_the_strict_decoder_refuses_what_nothing_can_hold(digits: str) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        parse(f'{{"n": {digits}}}', strict=True)
+
+
+def test_usable_numbers_are_read_as_they_are() -> None:
+    raw = '{"a": 0.5, "b": -3, "c": 1790000000, "d": 999999999999999}'
+    assert parse(raw) == parse(raw, strict=True) == json.loads(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        ('{"type":"response.audio.delta","delta" : "AAAA"}', '{"type":"response.audio.delta","delta" : {"bytes":3}}'),
+        (
+            r'{"type":"response.output_audio.delta","delta":"A\/A\u002b"}',
+            '{"type":"response.output_audio.delta","delta":{"bytes":3}}',
+        ),
+        (
+            '{"x":{"delta":"word"},"type":"response.audio.delta","delta":"AAAA"}',
+            '{"x":{"delta":"word"},"type":"response.audio.delta","delta":{"bytes":3}}',
+        ),
+        (
+            '{"type":"response.audio.delta","delta":"delta"}',
+            '{"type":"response.audio.delta","delta":{"bytes":3}}',
+        ),
+        (
+            '{"type":"x","item":{"content":[{"audio":"AAAA"},{"audio":{"a":1}}]},"audio":"kept"}',
+            '{"type":"x","item":{"content":[{"audio":{"bytes":3}},{"audio":{"a":1}}]},"audio":"kept"}',
+        ),
+        ('{"type":"response.audio.delta"}', '{"type":"response.audio.delta"}'),
+        ('{"type":"response.audio.delta","delta":["AAAA"]}', '{"type":"response.audio.delta","delta":["AAAA"]}'),
+        (r'{"type":"x","delta":"\ud83d \u00e9"}', r'{"type":"x","delta":"\ud83d \u00e9"}'),
+    ],
+)
+def test_only_the_payload_is_cut_out_of_a_raw_text(raw: str, kept: str) -> None:
+    assert raw_without_audio(parse(raw), raw) == kept
+
+
+@given(st.dictionaries(st.sampled_from(["type", "item", "delta", "audio", "x"]), JSON))
+def test_any_raw_text_is_cut_to_json(event: dict[str, Any]) -> None:
+    for kind in ("response.audio.delta", "conversation.item.retrieved"):
+        raw = json.dumps({**event, "type": kind})
+        assert isinstance(json.loads(raw_without_audio(json.loads(raw), raw)), dict)
+
+
+@given(st.text(st.characters(min_codepoint=0x80, exclude_categories=("Cs",))))
+def test_escapes_are_searched_as_characters(words: str) -> None:
+    assert unescaped(json.dumps(words)) == f'"{words}"'

@@ -1,4 +1,5 @@
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
@@ -75,3 +76,16 @@ def test_any_text_is_a_filter_or_a_sentence(text):
 def test_inverse_is_the_complement(word):
     choose, inverse = filters.parse(word), filters.parse("!" + word)
     assert all(choose(row) is not inverse(row) for row in ROWS)
+
+
+@pytest.mark.parametrize("words", ["größe", "為什麼", "👍"])
+@pytest.mark.parametrize("pattern", ["{}", "/{}/"])
+def test_words_are_found_in_escaped_json(words, pattern):
+    escaped = LogRow(0, 1.0, "in", "response.text.done", "info", "", "", 0, json.dumps({"text": f"Die {words} ist"}))
+    assert filters.parse(pattern.format(words))(escaped)
+
+
+def test_a_filter_by_type_sees_the_type_as_it_came():
+    row = LogRow(0, 1.0, "in", "response.output_audio.delta", "info", "", "", 0, "{}")
+    assert filters.parse("type:output_audio")(row)
+    assert not filters.parse("type:response.audio")(row)

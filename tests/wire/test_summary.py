@@ -2,9 +2,10 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.wire.test_events import JSON
 from voicelive_tui.wire import summary
 from voicelive_tui.wire.log import LogRow
 
@@ -45,28 +46,61 @@ def test_summary(given_row, words):
     assert summary.summarize(given_row) == words
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                "session voice name item content response status_details error message delta usage part rate_limits "
-                "limit text audio_start_ms transcript arguments".split()
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=12,
+KINDS = [
+    "session.created", "session.updated", "session.update", "error", "warning", "input_audio_buffer.append",
+    "input_audio_buffer.speech_started", "conversation.item.created", "conversation.item.added",
+    "conversation.item.done", "conversation.item.truncated", "response.created", "response.done",
+    "conversation.item.input_audio_transcription.failed", "response.output_item.done", "response.content_part.done",
+    "response.output_audio_transcript.delta", "response.audio_timestamp.delta", "response.create",
+    "response.function_call_arguments.done", "rate_limits.updated", "of.the.future",
+]  # fmt: skip
+FIELDS = st.sampled_from(
+    "session voice name item content response status_details error message delta usage part rate_limits turn_detection "
+    "audio input output limit text audio_start_ms audio_end_ms transcript arguments id code role type".split()
+)
+VALUES = st.recursive(
+    JSON | st.integers(-(10**400), 10**400),
+    lambda inner: st.dictionaries(FIELDS, inner) | st.lists(inner),
+    max_leaves=9,
 )
 
 
-@given(st.sampled_from(sorted(summary._BY_TYPE)), JSON, st.integers(0, 10))
-def test_no_event_is_too_odd(type_, value, size):
-    text = json.dumps(value if not isinstance(value, dict) else {"type": type_, **value})
-    words = summary.summarize(LogRow(0, 0.0, "in", type_, "info", "", "", size, text))
+@settings(max_examples=400)
+@given(st.sampled_from(KINDS), st.dictionaries(FIELDS, VALUES), st.integers(0, 10))
+def test_any_value_in_any_field_has_a_summary(kind, fields, size):
+    text = json.dumps({"type": kind, **fields})
+    words = summary.summarize(LogRow(0, 0.0, "in", kind, "info", "", "", size, text))
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in words)
+
+
+@given(st.sampled_from(KINDS), st.text())
+def test_any_text_has_a_summary(kind, text):
+    summary.summarize(LogRow(0, 0.0, "in", kind, "info", "", "", 0, text))
+
+
+@pytest.mark.parametrize("digits", ["1e400", "NaN", "-Infinity", "9" * 400])
+def test_an_event_with_an_unusable_number_is_shown_as_it_came(digits):
+    raw = f'{{"type":"input_audio_buffer.speech_started","audio_start_ms":{digits}}}'
+    assert summary.summarize(LogRow(0, 0.0, "in", "input_audio_buffer.speech_started", "info", "", "", 0, raw)) == raw
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("response.output_audio_transcript.delta", "response.audio_transcript.delta"),
+        ("response.output_text.done", "response.text.done"),
+        ("conversation.item.done", "conversation.item.created"),
+    ],
+)
+def test_both_families_of_names_have_the_same_summary(theirs, ours):
+    fields = {"delta": "word", "item": {"type": "message", "role": "user", "content": [{"text": "hi"}]}}
+    assert summary.summarize(row(theirs, **fields)) == summary.summarize(row(ours, **fields)) != ""
+
+
+def test_a_session_of_the_other_family_has_the_same_summary():
+    audio = {"input": {"turn_detection": {"type": "server_vad"}}, "output": {"voice": "alloy"}}
+    shown = summary.summarize(row("session.created", session={"model": "m", "audio": audio, "id": "s"}))
+    assert shown == "m · alloy · server_vad · s"
 
 
 def test_what_is_nested_too_deeply_is_shown_as_it_is():

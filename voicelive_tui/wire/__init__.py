@@ -1,1 +1,1 @@
-"""Events as they stand on the wire: safe readers, the event log, summaries and the filter grammar."""
+"""Events on the wire: readers, the event log, summaries and filters."""

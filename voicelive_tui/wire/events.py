@@ -1,16 +1,16 @@
-"""How events are read: one decoder, safe readers, and one table for the two families of event names.
+"""Reading events: the decoder, readers for fields of any type, the two families of event names, audio payloads.
 
-Nothing that arrives is trusted: a field may be missing, null, or of any type. The readers return a value of the type
-that is asked for, or its empty form; numbers are finite.
+A field may be missing, null, or of any type. A reader returns a value of its type, or the type's empty form; numbers
+are finite and in range.
 
 Voice Live (api-version 2026-07-15) and the OpenAI GA protocol, which Foundry voice agents speak, name the same events
-and settings differently. `canonical` and `session_of` translate to Voice Live's names; what is shown to the user keeps
-the names as they came.
+and settings differently. `canonical` and `session_of` translate to Voice Live's names; rows of the event log keep the
+names as they came (protocol, supplement).
 """
 
 import binascii
 import json
-import math
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -24,9 +24,11 @@ BENIGN_ERRORS = frozenset({"response_cancel_not_active", ALREADY_ACTIVE})
 PCM_BYTES_PER_MS = 48
 """24 kHz, mono, 16 bit."""
 DEEPEST = 200
-"""Levels of nested objects and arrays; Python's own limit lies near 1,000 and would be met wherever they are read."""
+"""Levels of nested objects and arrays; every recursion over an event stays far below Python's limit of 1,000."""
+LARGEST = 1e15
+"""Numbers below this are read; floats and JSON readers represent them exactly."""
 SENTENCE = 1_000
-"""Characters of a service's message that are shown; the event has all of it."""
+"""Characters quoted of a service's message; the row of the event log has all of it."""
 
 _ALIASES = {
     "response.output_text": "response.text",
@@ -35,7 +37,8 @@ _ALIASES = {
 }
 _ENDS = ("delta", "done", "annotation.added")
 _CANONICAL = {f"{alias}.{end}": f"{name}.{end}" for alias, name in _ALIASES.items() for end in _ENDS} | {
-    "conversation.item.added": "conversation.item.created"
+    "conversation.item.added": "conversation.item.created",
+    "conversation.item.done": "conversation.item.created",
 }
 _AUDIO_FIELDS = {
     "response.audio.delta": "delta",
@@ -43,17 +46,44 @@ _AUDIO_FIELDS = {
     "input_audio_buffer.append": "audio",
     "input_audio.turn.append": "audio",
 }
-"""Where events carry base64 at their top level."""
+"""Canonical types of events with a base64 payload, and its field at the top level."""
+_KEYS = {name: re.compile(rf'"{name}"\s*+:\s*+"') for name in ("delta", "audio")}
+_PAYLOAD = re.compile(r'("(?:delta|audio)"\s*+:\s*+)"((?:[^"\\]++|\\.)*+)"')
 
 
-def parse(raw: str) -> dict[str, Any]:
-    """Decode one event; a number that no float or 64-bit integer can hold becomes None.
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if -LARGEST < value < LARGEST else None
+
+
+def _bounded(digits: str) -> int | None:
+    return int(digits) if len(digits) <= 15 else None
+
+
+def _refuse(digits: str) -> Any:
+    raise ValueError(f"{digits[:20]} is out of range")
+
+
+_LENIENT = json.JSONDecoder(parse_float=_finite, parse_int=_bounded, parse_constant=lambda _: None)
+_STRICT = json.JSONDecoder(
+    parse_float=lambda digits: _refuse(digits) if _finite(digits) is None else float(digits),
+    parse_int=lambda digits: _refuse(digits) if _bounded(digits) is None else int(digits),
+    parse_constant=_refuse,
+)
+
+
+def parse(raw: str, *, strict: bool = False) -> dict[str, Any]:
+    """Decode one event; NaN, infinities and numbers from `LARGEST` on become None.
+
+    Args:
+        raw: The JSON text.
+        strict: Refuse such numbers instead.
 
     Raises:
         ValueError: The text is not a JSON object, or is nested more than `DEEPEST` levels.
     """
     try:
-        event = json.loads(raw, parse_float=_finite, parse_int=_bounded, parse_constant=lambda _: None)
+        event = (_STRICT if strict else _LENIENT).decode(raw)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(event, dict):
@@ -61,15 +91,6 @@ def parse(raw: str) -> dict[str, Any]:
     if raw.count("[") + raw.count("{") > DEEPEST and _is_too_deep(event):
         raise ValueError("nested too deeply")
     return event
-
-
-def _finite(digits: str) -> float | None:
-    value = float(digits)
-    return value if math.isfinite(value) else None
-
-
-def _bounded(digits: str) -> int | None:
-    return int(digits) if len(digits) < 20 else None
 
 
 def _is_too_deep(event: dict[str, Any]) -> bool:
@@ -80,6 +101,17 @@ def _is_too_deep(event: dict[str, Any]) -> bool:
         if not level:
             return False
     return True
+
+
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+def unescaped(raw: str) -> str:
+    """A JSON text with characters in place of their hexadecimal escapes, for searching."""
+    if "\\u" not in raw:
+        return raw
+    pairs = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), raw)
+    return pairs.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 # --- names ---------------------------------------------------------------------------------------------------------
@@ -127,8 +159,8 @@ def text(value: object) -> str:
 
 
 def number(value: object) -> float:
-    """The value if it is a number from 0 up to 1e15, else 0."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+    """The value if it is a number from 0 to 1e11, else 0: 3 years in ms, or the year 5138 in Unix seconds."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e11
     return float(value) if good else 0.0  # type: ignore[arg-type]
 
 
@@ -144,7 +176,7 @@ def listing(value: object) -> list[Any]:
 
 @lru_cache(maxsize=2)
 def pcm_of(delta: str) -> bytes:
-    """The sound of a base64 text; empty where it is not valid base64. `observe` and `policy` both ask for it."""
+    """The samples of a base64 text, empty if it is not valid. Cached, since `observe` and `policy` both need them."""
     try:
         return binascii.a2b_base64(delta, strict_mode=True)
     except (binascii.Error, ValueError):
@@ -194,13 +226,21 @@ def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def raw_without_audio(event: Mapping[str, Any], raw: str) -> str:
-    """The text of an event as it came, with only its sound replaced by `{"bytes": n}`."""
-    pieces = [event[name]] if (name := _audio_field(event)) and name in event else []
-    pieces += [mapping(part).get("audio") for part in listing(mapping(event.get("item")).get("content"))]
-    for piece in pieces:
-        if isinstance(piece, str):
-            raw = raw.replace(f'"{piece}"', f'{{"bytes":{base64_size(piece)}}}', 1)
-    return encodable(raw)
+    """The text of an event with each base64 payload replaced by `{"bytes":n}`; all else stays byte for byte."""
+    if name := _audio_field(event):
+        payloads = [event.get(name)]
+        key = _KEYS[name].search(raw)
+        end = raw.find('"', key.end()) if key else 0
+        if key and raw[key.end() : end] == payloads[0]:  # ten times as fast as the expression below
+            return f'{raw[: key.end() - 1]}{{"bytes":{base64_size(payloads[0])}}}{raw[end + 1 :]}'
+    else:
+        payloads = [mapping(part).get("audio") for part in listing(mapping(event.get("item")).get("content"))]
+
+    def counted(found: re.Match[str]) -> str:
+        payload = json.loads(f'"{found[2]}"', strict=False)
+        return f'{found[1]}{{"bytes":{base64_size(payload)}}}' if payload in payloads else found[0]
+
+    return _PAYLOAD.sub(counted, raw) if any(isinstance(payload, str) for payload in payloads) else raw
 
 
 def as_json(event: Mapping[str, Any]) -> str:

@@ -1,18 +1,19 @@
-"""The filter of the event log: what is typed after `/`, and which rows it lets through.
+"""Filters of the event log.
 
-Grammar: terms separated by spaces, all of which must hold; `!` before a term turns it round.
+A filter is a list of terms separated by spaces, all of which must hold. `!` negates a term.
 
-    word "two words"      the type, the ids or the JSON contain it (case does not matter)
-    /regex/               a regular expression, searched in the same places; its last / may be missing
+    word "two words"      the type, the ids or the JSON contain it, ignoring case
+    /regex/               a regular expression, searched in the same places; the last / is optional
     dir:in dir:out dir:local dir:log
-    is:error is:warning   at least as severe
-    type:part             the type contains it
-    item:id response:id   the row belongs to it (an end of the id is enough)
+    is:error is:warning   at least this severe
+    type:part             the type, as it came, contains it
+    item:id response:id   the row belongs to it; the end of the id is enough
 """
 
 import re
 from collections.abc import Callable
 
+from voicelive_tui.wire.events import unescaped
 from voicelive_tui.wire.log import LogRow
 
 Filter = Callable[[LogRow], bool]
@@ -20,29 +21,27 @@ Filter = Callable[[LogRow], bool]
 _TERM = re.compile(r"""(!?)(?:/((?:\\.|[^/\\])*)/|"([^"]*)"|(\S+))(?:\s+|$)""")
 _SEVERITIES = {"warning": ("warning", "error"), "error": ("error",)}
 _DIRECTIONS = ("in", "out", "local", "log")
-
-
 PATIENCE = 0.05
-"""Seconds that a regular expression may take for one row; some take for ever."""
+"""Seconds that a regular expression may take for one row; some backtrack without end."""
 
 
 def everything(_row: LogRow) -> bool:
-    """The filter that lets every row through."""
+    """The empty filter."""
     return True
 
 
 def parse(text: str) -> Filter:
-    """The filter that a text stands for; an empty text lets everything through.
+    """Parse a filter; the empty text accepts every row.
 
     Raises:
-        ValueError: The text is no filter; its message is one sentence for the user. The filter raises it too, where it
-            takes too long.
+        ValueError: The text is no filter, in one sentence for the user. The filter itself raises it when a regular
+            expression takes too long.
     """
     terms: list[Filter] = []
     text, position = text.strip(), 0
     while position < len(text):
         match = _TERM.match(text, position)
-        if match is None:  # a quotation mark in the middle of a word, say: take the word as it stands
+        if match is None:  # such as a quotation mark inside a word: take the word literally
             end = text.find(" ", position)
             end = len(text) if end < 0 else end
             terms.append(_contains(text[position:end]))
@@ -71,7 +70,7 @@ def _not(term: Filter) -> Filter:
 
 
 def _word(word: str) -> Filter:
-    if word.startswith("/"):  # its end is still to be typed
+    if word.startswith("/"):  # the closing / is still to be typed
         return _searches(word[1:])
     name, colon, value = word.partition(":")
     match name if colon else "":
@@ -96,16 +95,15 @@ def _word(word: str) -> Filter:
 
 def _contains(text: str) -> Filter:
     wanted = text.lower()
-    return lambda row: (
-        wanted in row.type.lower()
-        or wanted in row.text.lower()
-        or wanted in row.item_id.lower()
-        or wanted in row.response_id.lower()
-    )
+    return lambda row: any(wanted in place.lower() for place in _places(row))
+
+
+def _places(row: LogRow) -> tuple[str, ...]:
+    return row.type, unescaped(row.text), row.item_id, row.response_id
 
 
 def _searches(pattern: str) -> Filter:
-    import regex  # noqa: PLC0415 - 30 ms that the first screen need not wait for
+    import regex  # noqa: PLC0415 - 30 ms that the first paint does not need
 
     try:
         search = regex.compile(pattern.replace(r"\/", "/"), regex.IGNORECASE).search
@@ -114,8 +112,8 @@ def _searches(pattern: str) -> Filter:
 
     def chooses(row: LogRow) -> bool:
         try:
-            return any(search(t, timeout=PATIENCE) for t in (row.type, row.text, row.item_id, row.response_id))
+            return any(search(place, timeout=PATIENCE) for place in _places(row))
         except TimeoutError:
-            raise ValueError(f"/{pattern}/ takes too long: put it more simply") from None
+            raise ValueError(f"/{pattern}/ takes too long: simplify it") from None
 
     return chooses

@@ -1,53 +1,44 @@
-"""What matters of an event in one line: a function for each type of event, and a fallback for types unknown.
+"""A row of the event log in one line: the values at the paths that matter for its type, or all plain fields.
 
-Nothing in an event can be relied upon: every field may be missing or of the wrong type.
+A field of an event may be missing or of any type; summarising a row never raises.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from voicelive_tui.text import duration, short_id, size, visible
+from voicelive_tui.wire.events import canonical, listing, mapping, parse
 from voicelive_tui.wire.log import LogRow
 
 Event = Mapping[str, Any]
 
 LONG = 20_000
-"""Events of more characters than this are not parsed for a summary; opening one shows all of it."""
+"""Characters up to which an event is parsed for its summary."""
 
 
 def summarize(row: LogRow) -> str:
-    """A row's summary: no line breaks, nothing that a terminal obeys."""
+    """A row's summary: one line, sanitized; the row's text where it is no event or has unusable numbers."""
     if row.direction in ("local", "log"):
         return visible(row.text[:LONG])
     if len(row.text) > LONG:
         return f"{len(row.text):,} characters"
     try:
-        event = json.loads(row.text)
-    except (ValueError, RecursionError):
+        event = parse(row.text, strict=True)
+    except ValueError:
         return visible(row.text)
-    if not isinstance(event, dict):
-        return visible(row.text)
-    parts = [part for part in _BY_TYPE.get(row.type, _other)(event) if part]
-    if row.size:
-        parts.append(size(row.size))
-    return visible(" · ".join(parts))
+    kind = canonical(row.type)
+    if kind in _FIELDS:
+        parts = [field.words(event) for field in _FIELDS[kind]]
+    else:
+        parts = _SPECIAL.get(kind, _plain_fields)(event)
+    return visible(" · ".join(filter(None, (*parts, size(row.size) if row.size else ""))))
 
 
-def _at(value: Any, *path: str | int) -> Any:
-    """The value at a path, or None where the path ends early."""
-    for key in path:
-        if isinstance(value, Mapping) and isinstance(key, str):
-            value = value.get(key)
-        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
-            value = value[key]
-        else:
-            return None
-    return value
+# --- values in words -----------------------------------------------------------------------------------------------
 
 
-def _text(value: Any) -> str:
-    """A value as words: "" for None and for containers."""
+def _plain(value: Any) -> str:
+    """A string or number; "" for null and containers."""
     return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
@@ -55,128 +46,123 @@ def _quoted(value: Any) -> str:
     return f"“{value}”" if isinstance(value, str) and value else ""
 
 
-def _ms(value: Any, what: str) -> str:
-    return f"{what} {duration(value)}" if isinstance(value, int | float) else ""
+def _position(value: Any) -> str:
+    return f"at {duration(value)}" if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def _session(event: Event) -> list[str]:
-    session = _at(event, "session")
-    voice = _at(session, "voice")
-    return [
-        _text(_at(session, "model")),
-        _text(_at(voice, "name")) or _text(voice),
-        _text(_at(session, "turn_detection", "type")),
-        short_id(_text(_at(session, "id"))),
-    ]
+def _tokens(value: Any) -> str:
+    return f"{_plain(value)} tokens" if _plain(value) else ""
 
 
-def _problem(event: Event) -> list[str]:
-    problem = _at(event, "error") or _at(event, "warning")
-    return [_text(_at(problem, "code")) or _text(_at(problem, "type")), _text(_at(problem, "message"))]
+def _at(event: Event, path: str) -> Any:
+    """The value at a path such as `item.content.0.text`, or None where the path ends early."""
+    value: Any = event
+    for key in path.split("."):
+        if isinstance(value, list):
+            value = value[int(key)] if key.isdigit() and int(key) < len(value) else None
+        else:
+            value = mapping(value).get(key)
+    return value
+
+
+class _Field(NamedTuple):
+    """A part of a summary."""
+
+    paths: str
+    """Paths separated by spaces; the first that has words counts."""
+    shown: Callable[[Any], str] = _plain
+
+    def words(self, event: Event) -> str:
+        return next(filter(None, (self.shown(_at(event, path)) for path in self.paths.split())), "")
+
+
+# --- by type -------------------------------------------------------------------------------------------------------
+
+
+def _plain_fields(event: Event) -> list[str]:
+    hidden = ("type", "event_id", "item_id", "response_id", "output_index", "content_index", "previous_item_id")
+    return [f"{key} {_plain(value)[:60]}" for key, value in event.items() if key not in hidden and _plain(value)]
 
 
 def _item(event: Event) -> list[str]:
-    item = _at(event, "item")
-    content = _at(item, "content", 0)
-    words = _quoted(_at(content, "text") or _at(content, "transcript"))
-    name = _text(_at(item, "name"))
-    kind = _text(_at(item, "type"))
+    item = mapping(event.get("item"))
+    kind, name = _plain(item.get("type")), _plain(item.get("name"))
+    words = _Field("item.content.0.text item.content.0.transcript item.output", _quoted).words(event)
     return [
-        _text(_at(item, "role")) if kind == "message" else kind,
-        _text(_at(content, "type")) if not words else "",
-        name + "(" + _text(_at(item, "arguments")) + ")" if name else "",
-        words or _quoted(_at(item, "output")),
-        _text(_at(item, "status")),
+        _plain(item.get("role")) if kind == "message" else kind,
+        "" if words else _plain(_at(event, "item.content.0.type")),
+        f"{name}({_plain(item.get('arguments'))})" if name else "",
+        words,
+        _plain(item.get("status")),
     ]
-
-
-def _response(event: Event) -> list[str]:
-    response = _at(event, "response")
-    usage, details = _at(response, "usage"), _at(response, "status_details")
-    tokens = _text(_at(usage, "total_tokens"))
-    return [
-        _text(_at(response, "status")),
-        _text(_at(details, "reason")) or _text(_at(details, "error", "message")),
-        f"{tokens} tokens" if tokens else "",
-    ]
-
-
-def _create(event: Event) -> list[str]:
-    return [_quoted(_at(event, "response", "instructions"))]
-
-
-def _words(event: Event) -> list[str]:
-    for key in ("delta", "transcript", "text", "arguments"):
-        if words := _quoted(_at(event, key)):
-            return [words]
-    return []
 
 
 def _call(event: Event) -> list[str]:
-    return [f"{_text(_at(event, 'name'))}({_text(_at(event, 'arguments'))})"]
-
-
-def _part(event: Event) -> list[str]:
-    part = _at(event, "part")
-    return [_text(_at(part, "type")), _quoted(_at(part, "transcript") or _at(part, "text"))]
-
-
-def _word_time(event: Event) -> list[str]:
-    return [_quoted(_at(event, "text")), _ms(_at(event, "audio_offset_ms"), "at")]
+    return [f"{_plain(event.get('name'))}({_plain(event.get('arguments'))})"]
 
 
 def _limits(event: Event) -> list[str]:
-    limits = _at(event, "rate_limits")
+    limits = map(mapping, listing(event.get("rate_limits")))
     return [
-        f"{_text(_at(limit, 'name'))} {_text(_at(limit, 'remaining'))} of {_text(_at(limit, 'limit'))} left"
-        for limit in (limits if isinstance(limits, list) else [])
+        " ".join(_plain(limit.get(key)) for key in ("name", "remaining")) + f" of {_plain(limit.get('limit'))} left"
+        for limit in limits
     ]
 
 
-def _nothing(_event: Event) -> list[str]:
-    return []
+_SESSION = (
+    _Field("session.model"),
+    _Field("session.voice.name session.voice session.audio.output.voice"),
+    _Field("session.turn_detection.type session.audio.input.turn_detection.type"),
+    _Field("session.id", lambda value: short_id(_plain(value))),
+)
+_PROBLEM = (
+    _Field("error.code error.type warning.code warning.type"),
+    _Field("error.message warning.message"),
+)
+_RESPONSE = (
+    _Field("response.status"),
+    _Field("response.status_details.reason response.status_details.error.message"),
+    _Field("response.usage.total_tokens", _tokens),
+)
+_WORDS = (_Field("delta transcript text arguments", _quoted),)
+_PART = (_Field("part.type"), _Field("part.transcript part.text", _quoted))
+_START, _END = (_Field("audio_start_ms", _position),), (_Field("audio_end_ms", _position),)
 
-
-def _other(event: Event) -> list[str]:
-    """The plain fields of an event that has no summary of its own."""
-    hidden = ("type", "event_id", "item_id", "response_id", "output_index", "content_index", "previous_item_id")
-    return [f"{key} {_text(value)[:60]}" for key, value in event.items() if key not in hidden and _text(value)]
-
-
-_BY_TYPE: dict[str, Callable[[Event], list[str]]] = {
-    "session.created": _session,
-    "session.updated": _session,
-    "session.update": _session,
-    "error": _problem,
-    "warning": _problem,
-    "input_audio_buffer.append": _nothing,
-    "input_audio_buffer.speech_started": lambda event: [_ms(_at(event, "audio_start_ms"), "at")],
-    "input_audio_buffer.speech_stopped": lambda event: [_ms(_at(event, "audio_end_ms"), "at")],
-    "input_audio_buffer.committed": _nothing,
+_FIELDS: dict[str, tuple[_Field, ...]] = {
+    "session.created": _SESSION,
+    "session.updated": _SESSION,
+    "session.update": _SESSION,
+    "error": _PROBLEM,
+    "warning": _PROBLEM,
+    "input_audio_buffer.append": (),
+    "input_audio_buffer.speech_started": _START,
+    "input_audio_buffer.speech_stopped": _END,
+    "input_audio_buffer.committed": (),
+    "conversation.item.truncate": _END,
+    "conversation.item.truncated": _END,
+    "conversation.item.input_audio_transcription.delta": _WORDS,
+    "conversation.item.input_audio_transcription.completed": _WORDS,
+    "conversation.item.input_audio_transcription.failed": _PROBLEM,
+    "response.create": (_Field("response.instructions", _quoted),),
+    "response.created": _RESPONSE,
+    "response.done": _RESPONSE,
+    "response.content_part.added": _PART,
+    "response.content_part.done": _PART,
+    "response.text.delta": _WORDS,
+    "response.text.done": _WORDS,
+    "response.audio.delta": (),
+    "response.audio_transcript.delta": _WORDS,
+    "response.audio_transcript.done": _WORDS,
+    "response.audio_timestamp.delta": (_Field("text", _quoted), _Field("audio_offset_ms", _position)),
+    "response.function_call_arguments.delta": _WORDS,
+    "response.mcp_call_arguments.delta": _WORDS,
+}
+_SPECIAL: dict[str, Callable[[Event], list[str]]] = {
     "conversation.item.create": _item,
     "conversation.item.created": _item,
-    "conversation.item.done": _item,
     "conversation.item.retrieved": _item,
-    "conversation.item.truncate": lambda event: [_ms(_at(event, "audio_end_ms"), "at")],
-    "conversation.item.truncated": lambda event: [_ms(_at(event, "audio_end_ms"), "at")],
-    "conversation.item.input_audio_transcription.delta": _words,
-    "conversation.item.input_audio_transcription.completed": _words,
-    "conversation.item.input_audio_transcription.failed": _problem,
-    "response.create": _create,
-    "response.created": _response,
-    "response.done": _response,
     "response.output_item.added": _item,
     "response.output_item.done": _item,
-    "response.content_part.added": _part,
-    "response.content_part.done": _part,
-    "response.text.delta": _words,
-    "response.text.done": _words,
-    "response.audio.delta": _nothing,
-    "response.audio_transcript.delta": _words,
-    "response.audio_transcript.done": _words,
-    "response.audio_timestamp.delta": _word_time,
-    "response.function_call_arguments.delta": _words,
     "response.function_call_arguments.done": _call,
-    "response.mcp_call_arguments.delta": _words,
     "rate_limits.updated": _limits,
 }
