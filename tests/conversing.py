@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from azure.core.credentials import AzureKeyCredential
 
-from voicelive_tui.audio.pcm import silence
+from voicelive_tui.audio.format import silence
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetection
 from voicelive_tui.loopback.faults import parse

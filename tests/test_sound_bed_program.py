@@ -23,7 +23,7 @@ from tests.conversing import speech
 from tests.sound_bed import RATE, SoundBed, missing, require, undisturbed
 from tests.test_program import PATIENCE, nobody_s_home
 from tests.ui.terminal import Terminal
-from voicelive_tui.audio.pcm import WavWriter
+from voicelive_tui.audio.wav import WavWriter
 
 pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed"), pytest.mark.timeout(120)]
 

@@ -310,16 +310,16 @@ def _demand_files(settings: Settings) -> None:
     )
     if not source and not target:
         return
-    from voicelive_tui.audio import pcm  # noqa: PLC0415
+    from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav  # noqa: PLC0415
 
     try:
         if source and target and target.exists() and target.samefile(source):
             raise ConfigError(f"{source} cannot be the input and the output at once: it would be overwritten")
         if source:
-            pcm.load_wav(source)
+            load_wav(source)
         if target:
-            pcm.WavWriter(target).close()
-    except pcm.AudioFileError as problem:
+            WavWriter(target).close()
+    except AudioFileError as problem:
         raise ConfigError(str(problem)) from None
     except OSError as problem:
         raise ConfigError(f"cannot read {source}: {problem.strerror or problem}") from None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from voicelive_tui.audio.engine import AudioEngine
-from voicelive_tui.audio.pcm import BLOCK_BYTES
+from voicelive_tui.audio.format import BLOCK_BYTES
 
 
 def tone(dbfs: float, ms: float = 20) -> bytes:

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicelive_tui.audio.capture import CaptureQueue
-from voicelive_tui.audio.pcm import BLOCK_FRAMES, BLOCK_SECONDS, silence
+from voicelive_tui.audio.format import BLOCK_SAMPLES, BLOCK_SECONDS, silence
 
-CYCLE = 60 * BLOCK_FRAMES
+CYCLE = 60 * BLOCK_SAMPLES
 
 
 class Microphone:
-    """Gives blocks whose samples count on, each as late as told."""
+    """Puts blocks of consecutive sample values, each after a given interval."""
 
     def __init__(self, queue: CaptureQueue) -> None:
         self.queue = queue
@@ -22,7 +22,9 @@ class Microphone:
 
     def block(self, after: float = BLOCK_SECONDS) -> bytes:
         self.now += after
-        pcm = (np.arange(self.number * BLOCK_FRAMES, (self.number + 1) * BLOCK_FRAMES) % CYCLE).astype("<i2").tobytes()
+        pcm = (
+            (np.arange(self.number * BLOCK_SAMPLES, (self.number + 1) * BLOCK_SAMPLES) % CYCLE).astype("<i2").tobytes()
+        )
         self.number += 1
         self.queue.put(pcm, self.now - 0.03, self.now)
         return pcm
@@ -77,7 +79,7 @@ def test_the_rest_is_given_when_asked_for(queue, microphone):
     assert queue.take(960, rest=True) is None
 
 
-def test_what_nobody_took_for_half_a_second_is_dropped_oldest_first_and_counted(queue, microphone):
+def test_sound_that_waits_for_half_a_second_is_dropped_oldest_first_and_counted(queue, microphone):
     blocks = [microphone.block() for _ in range(40)]
     assert queue.take(480).pcm == blocks[15]
     assert queue.dropped_ms == 300
@@ -160,14 +162,14 @@ def test_two_threads_lose_nothing_that_is_not_counted():
     thread = threading.Thread(target=callback)
     thread.start()
     got = []
-    while thread.is_alive() or queue._blocks:
-        if taken := queue.take(960, rest=not thread.is_alive()):
+    ended = False
+    while not ended:
+        ended = not thread.is_alive()
+        while taken := queue.take(960, rest=ended):
             got.append(np.frombuffer(taken.pcm, "<i2"))
     thread.join()
-    if taken := queue.take(960, rest=True):
-        got.append(np.frombuffer(taken.pcm, "<i2"))
     samples = np.concatenate(got)
-    assert samples.size + queue.lost_frames == blocks * BLOCK_FRAMES
+    assert samples.size + queue.lost_samples == blocks * BLOCK_SAMPLES
     jumps = np.diff(samples.astype(int)) % CYCLE
-    assert ((jumps - 1) % BLOCK_FRAMES == 0).all()  # only whole blocks are missing
-    assert queue.stale_frames == 0
+    assert ((jumps - 1) % BLOCK_SAMPLES == 0).all()  # only whole blocks are missing
+    assert queue.stale_samples == 0

@@ -2,7 +2,7 @@ import pytest
 
 from tests.audio.blocks import hear, play_block, tone
 from voicelive_tui.audio.engine import AudioEngine
-from voicelive_tui.audio.pcm import FLOOR_DBFS, silence
+from voicelive_tui.audio.format import FLOOR_DBFS, silence
 
 
 def test_the_playback_meter_shows_what_is_heard_now_not_what_came(clock):
@@ -49,19 +49,19 @@ def test_the_meter_of_a_microphone_that_stopped_falls_to_silence(clock):
 
 def test_what_begins_or_ends_stirs_until_the_levels_are_taken(clock):
     engine = AudioEngine()
-    assert not engine.stirs()
+    assert not engine.activity_changed()
     for dbfs, stirs in ((-75, False), (-20, True), (-30, False), (-75, True)):
         hear(engine, clock, tone(dbfs, 40))
         engine.chunk()
-        assert engine.stirs() is stirs
+        assert engine.activity_changed() is stirs
         engine.levels()
-        assert not engine.stirs()
+        assert not engine.activity_changed()
     engine.play("a", tone(-20, 200))
     play_block(engine, clock.now + 0.1)  # the device holds it for a while
-    assert not engine.stirs()
+    assert not engine.activity_changed()
     clock.now += 0.11
-    assert engine.stirs()
+    assert engine.activity_changed()
     engine.levels()
-    assert not engine.stirs()
+    assert not engine.activity_changed()
     clock.now += 0.3
-    assert engine.stirs()
+    assert engine.activity_changed()

@@ -3,9 +3,10 @@ import time
 import numpy as np
 import pytest
 
-from voicelive_tui.audio import pcm
 from voicelive_tui.audio.devices import AudioError, input_for, output_for
 from voicelive_tui.audio.engine import STALL_SECONDS, AudioEngine
+from voicelive_tui.audio.format import BLOCK_BYTES
+from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav
 
 
 def collect(engine: AudioEngine, until, limit: float = 10) -> bytes:
@@ -22,7 +23,7 @@ def collect(engine: AudioEngine, until, limit: float = 10) -> bytes:
 
 
 def wav(path, sound: np.ndarray) -> str:
-    writer = pcm.WavWriter(path)
+    writer = WavWriter(path)
     writer.write(sound.astype("<i2").tobytes())
     writer.close()
     return f"file:{path}"
@@ -37,7 +38,7 @@ def test_a_file_is_the_microphone_in_real_time_and_then_silence(tmp_path):
     stream.start()
     got = collect(engine, lambda: stream.input_ended)
     took = time.monotonic() - began
-    got += collect(engine, lambda: engine.counters().blocks_in >= 30)
+    got += collect(engine, lambda: engine.blocks_in >= 30)
     stream.close()
     got += collect(engine, lambda: True)
     heard = np.frombuffer(got, "<i2")
@@ -53,7 +54,7 @@ def test_times_lie_on_one_grid_and_do_not_drift():
     stream_out.start()
     stream_in.start()
     engine.play("a", bytes(48_000))
-    collect(engine, lambda: engine.counters().blocks_out >= 25 and engine.counters().blocks_in >= 25)
+    collect(engine, lambda: engine.blocks_out >= 25 and engine.blocks_in >= 25)
     stream_in.close()
     stream_out.close()
     times = np.array([block.at for block in engine.played])
@@ -65,13 +66,13 @@ def test_what_is_played_is_written_at_the_time_it_was_heard(tmp_path):
     engine = AudioEngine()
     stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
     stream.start()
-    collect(engine, lambda: engine.counters().blocks_out >= 10)
+    collect(engine, lambda: engine.blocks_out >= 10)
     engine.play("a", np.arange(1, 4801, dtype="<i2").tobytes())
     engine.finish("a")
     finished = []
     collect(engine, lambda: finished.extend(engine.events()) or len(finished) == 2)
     stream.close()
-    written = np.frombuffer(pcm.load_wav(tmp_path / "out.wav")[0], "<i2")
+    written = np.frombuffer(load_wav(tmp_path / "out.wav")[0], "<i2")
     start = int(np.flatnonzero(written)[0])
     assert start >= 4800
     assert start % 480 == 0
@@ -84,8 +85,8 @@ def test_the_file_is_valid_while_it_grows(tmp_path):
     engine = AudioEngine()
     stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
     stream.start()
-    collect(engine, lambda: engine.counters().blocks_out >= 5)
-    assert len(pcm.load_wav(tmp_path / "out.wav")[0]) >= 4 * pcm.BLOCK_BYTES
+    collect(engine, lambda: engine.blocks_out >= 5)
+    assert len(load_wav(tmp_path / "out.wav")[0]) >= 4 * BLOCK_BYTES
     stream.close()
 
 
@@ -98,10 +99,10 @@ def test_an_interrupted_answer_in_the_file_is_what_was_heard_within_a_block(tmp_
     engine.flush()
     (heard,) = engine.settle(stream.cut())
     collect(engine, lambda: not engine.playing)
-    blocks = engine.counters().blocks_out
-    collect(engine, lambda: engine.counters().blocks_out > blocks + 2)
+    blocks = engine.blocks_out
+    collect(engine, lambda: engine.blocks_out > blocks + 2)
     stream.close()
-    written = np.frombuffer(pcm.load_wav(tmp_path / "out.wav")[0], "<i2")
+    written = np.frombuffer(load_wav(tmp_path / "out.wav")[0], "<i2")
     in_file = np.count_nonzero(written) / 24
     assert heard.heard_ms <= in_file + 0.001
     # One block in flight, and one that the callback was filling when the queue was swapped.
@@ -128,7 +129,7 @@ def test_a_source_is_the_microphone_and_hears_the_speaker():
     stream_out.start()
     engine.play("a", np.arange(1, 4801, dtype="<i2").tobytes())
     engine.finish("a")
-    got = collect(engine, lambda: len(source.heard.strip(b"\0")) >= 9000 and engine.counters().blocks_in > 20)
+    got = collect(engine, lambda: len(source.heard.strip(b"\0")) >= 9000 and engine.blocks_in > 20)
     stream_in.close()
     stream_out.close()
     assert set(got) == {7, 0}
@@ -142,7 +143,7 @@ def test_no_microphone_captures_nothing_and_is_no_stall():
     assert (stream.description, stream.input_ended) == ("none", False)
     time.sleep(STALL_SECONDS + 0.1)
     assert engine.stalled() == set()
-    assert engine.counters().blocks_in == 0
+    assert engine.blocks_in == 0
     stream.close()
 
 
@@ -154,7 +155,7 @@ def test_a_speaker_to_nowhere_rests_until_there_is_something_to_play_and_plays_i
     for _ in range(8):
         time.sleep(0.1)
         stalls |= engine.stalled()
-    rested = engine.counters().blocks_out
+    rested = engine.blocks_out
     assert 0 < rested < 15  # of 40
     assert stalls == set()
     played_at = time.monotonic()
@@ -177,9 +178,9 @@ def test_closing_stops_the_thread_and_is_harmless_twice():
     stream.start()
     stream.close()
     stream.close()
-    count = engine.counters().blocks_in
+    count = engine.blocks_in
     time.sleep(0.05)
-    assert engine.counters().blocks_in == count
+    assert engine.blocks_in == count
     never_started = output_for("none").open(engine)
     never_started.close()
 
@@ -197,15 +198,14 @@ def test_files_that_cannot_be_used(tmp_path, open_it, says):
     assert caught.value.kind == "file"
 
 
-def test_a_disk_that_fills_up_is_said(tmp_path, monkeypatch):
+def test_a_full_disk_is_the_reason_for_the_loss_of_the_speaker(tmp_path, monkeypatch):
     engine = AudioEngine()
     stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
 
     def full(self, pcm):
-        raise pcm_module.AudioFileError("cannot write out.wav: No space left on device")
+        raise AudioFileError("cannot write out.wav: No space left on device")
 
-    pcm_module = pcm
-    monkeypatch.setattr(pcm.WavWriter, "write", full)
+    monkeypatch.setattr(WavWriter, "write", full)
     stream.start()
     collect(engine, lambda: engine.stalled() == {"output"})
     assert "No space left" in engine.watchdog.reason("output")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from voicelive_tui.audio import playback
-from voicelive_tui.audio.pcm import BLOCK_BYTES, BLOCK_SECONDS, frames_to_ms, silence
+from voicelive_tui.audio.format import BLOCK_BYTES, BLOCK_SECONDS, samples_to_ms, silence
 from voicelive_tui.audio.playback import Finished, Heard, PlaybackQueue, Started
 
 LATENCY = 0.04
@@ -64,7 +64,7 @@ def test_items_are_played_in_order_sample_by_sample_with_no_hole_between_them(qu
     assert not heard[9000:].any()
 
 
-def test_half_frames_are_put_together_again(queue, speaker):
+def test_half_samples_are_put_together_again(queue, speaker):
     whole = np.arange(1, 4801, dtype="<i2").tobytes()
     for start in range(0, len(whole), 777):
         queue.play("a", whole[start : start + 777])
@@ -72,7 +72,7 @@ def test_half_frames_are_put_together_again(queue, speaker):
     assert speaker.blocks(10).tobytes() == whole
 
 
-def test_half_a_frame_at_the_end_is_left_out(queue, speaker):
+def test_half_a_sample_at_the_end_is_left_out(queue, speaker):
     queue.play("a", sound(100) + b"\x7f")
     queue.finish("a")
     assert speaker.blocks(6).tobytes() == sound(100) + silence(480)
@@ -201,45 +201,44 @@ def test_flush_silences_the_next_block_and_what_comes_late_is_not_played(queue, 
     assert speaker.block() == bytes(BLOCK_BYTES)
     queue.play("a", sound(500))
     assert speaker.block() == bytes(BLOCK_BYTES)
-    assert frames_to_ms(queue.late_frames) == 500
     queue.play("b", sound(500, 7000))
     heard = speaker.blocks(2)
     assert heard[0] == 0
     assert (heard[72:] == 7000).all()
 
 
-def test_without_a_cut_all_that_the_device_took_is_heard(queue, speaker):
+def test_if_the_device_is_not_stopped_everything_it_took_is_heard(queue, speaker):
     queue.play("a", sound(500))
     queue.play("b", sound(500))
     speaker.blocks(3)
     queue.flush(speaker.now)
     speaker.blocks(1)
-    assert queue.settle() == [Heard("a", 60, 500), Heard("b", 0, 500)]
+    assert queue.settle() == [Heard("a", 60), Heard("b", 0)]
     assert queue.settle() == []
     assert queue.events(200.0) == [Started("a", pytest.approx(100.0 + LATENCY))]
     assert queue.events(200.0) == []
 
 
-def test_after_a_cut_what_the_device_still_held_was_not_heard(queue, speaker):
+def test_what_the_device_still_held_when_it_was_stopped_was_not_heard(queue, speaker):
     queue.play("a", sound(500))
     speaker.blocks(5)
     stopped_at = 100.0 + LATENCY + 0.033
     queue.flush(stopped_at)
     speaker.blocks(5)  # the restarted stream plays silence
-    assert queue.settle(stopped_at) == [Heard("a", pytest.approx(33, abs=0.05), 500)]
+    assert queue.settle(stopped_at) == [Heard("a", pytest.approx(33, abs=0.05))]
     assert queue.heard_ms("a", 200.0) == pytest.approx(33, abs=0.05)
     assert not queue.playing(stopped_at + 0.001)
     assert queue.silent_from() == stopped_at
 
 
-def test_a_cut_before_the_first_sample_was_heard(queue, speaker):
+def test_a_device_stopped_before_the_first_sample_has_played_nothing(queue, speaker):
     queue.play("a", sound(500))
     speaker.blocks(2)
     queue.flush(speaker.now)
-    assert queue.settle(100.0 + LATENCY / 2) == [Heard("a", 0, 500)]
+    assert queue.settle(100.0 + LATENCY / 2) == [Heard("a", 0)]
 
 
-def test_a_cut_after_the_last_sample_was_heard_is_an_end(queue, speaker):
+def test_a_device_stopped_after_the_last_sample_has_finished_the_item(queue, speaker):
     queue.play("a", sound(40))
     queue.finish("a")
     speaker.blocks(3)
@@ -251,7 +250,7 @@ def test_a_cut_after_the_last_sample_was_heard_is_an_end(queue, speaker):
     ]
 
 
-def test_sound_of_the_next_item_played_before_the_cut_was_settled_is_not_taken_away(queue, speaker):
+def test_sound_of_the_next_item_played_before_the_stop_was_settled_still_counts(queue, speaker):
     queue.play("a", sound(500))
     speaker.blocks(3)
     queue.flush(speaker.now)
@@ -290,14 +289,17 @@ def test_forget_frees_item_ids(queue, speaker):
     assert speaker.blocks(1)[72:].all()
 
 
-def test_accounts_of_old_items_do_not_pile_up(queue, speaker):
+def test_accounts_of_old_items_are_dropped_but_not_those_of_open_ones(queue, speaker):
     queue.play("never finished", sound(10))
     for n in range(300):
         queue.play(f"item {n}", sound(20))
         queue.finish(f"item {n}")
         speaker.blocks(1)
         queue.events(speaker.now + 1)
-    assert len(queue._items) < 100
+    known = [n for n in range(300) if queue.heard_ms(f"item {n}", speaker.now + 1)]
+    assert 0 < len(known) < 100
+    assert min(known) > 200
+    assert queue.heard_ms("never finished", speaker.now + 1) == 10
 
 
 NO_FADE = np.ones(0, np.float32)
@@ -306,21 +308,21 @@ NO_FADE = np.ones(0, np.float32)
 class QueueMachine(RuleBasedStateMachine):
     """Any interleaving of play, finish, flush and fill keeps order, heard and counts true.
 
-    Every frame of the run has its own number as its value, so what was played tells where it came from.
+    Every sample of the run has its own number as its value, so what was played shows where it came from.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.fade, playback._FADE = playback._FADE, NO_FADE
+        self.fade, playback.FADE = playback.FADE, NO_FADE
         self.queue = PlaybackQueue(prebuffer_ms=40)
         self.speaker = Speaker(self.queue)
         self.made = 0
         self.count = 0
-        self.waiting: list[list] = []  # items with [id, values, complete, frames heard]
+        self.waiting: list[list] = []  # items with [id, values, complete, samples heard]
         self.flushed: dict[str, int] = {}
 
     def teardown(self):
-        playback._FADE = self.fade
+        playback.FADE = self.fade
 
     def current(self) -> list:
         if not self.waiting or self.waiting[-1][2]:
@@ -328,10 +330,10 @@ class QueueMachine(RuleBasedStateMachine):
             self.waiting.append([f"item {self.count}", [], False, 0])
         return self.waiting[-1]
 
-    @rule(frames=st.integers(0, 3000))
-    def play(self, frames):
-        values = [1 + (self.made + n) % 30000 for n in range(frames)]
-        self.made += frames
+    @rule(samples=st.integers(0, 3000))
+    def play(self, samples):
+        values = [1 + (self.made + n) % 30000 for n in range(samples)]
+        self.made += samples
         item = self.current()
         item[1] += values
         self.queue.play(item[0], np.array(values, "<i2").tobytes())
@@ -356,19 +358,17 @@ class QueueMachine(RuleBasedStateMachine):
                 assert value == item[1][item[3]]
                 item[3] += 1
 
-    @rule(late_by=st.floats(0, 0.1), cut=st.booleans())
-    def flush(self, late_by, cut):
+    @rule(late_by=st.floats(0, 0.1), stopped=st.booleans())
+    def flush(self, late_by, stopped):
         now = self.speaker.now
-        open_before = list(self.queue._open)
         self.queue.flush(now)
-        heard = {h.item_id: h for h in self.queue.settle(now + late_by if cut else None)}
-        assert set(heard) <= set(open_before)
+        heard = {h.item_id: h for h in self.queue.settle(now + late_by if stopped else None)}
+        assert set(heard) <= {item_id for item_id, *_ in self.waiting}
         for item_id, values, _, played in self.waiting:
             if item_id in heard:
-                assert 0 <= heard[item_id].heard_ms <= frames_to_ms(played) <= frames_to_ms(len(values))
-                assert heard[item_id].received_ms == frames_to_ms(len(values))
-                if not cut:
-                    assert heard[item_id].heard_ms == frames_to_ms(played)
+                assert 0 <= heard[item_id].heard_ms <= samples_to_ms(played) <= samples_to_ms(len(values))
+                if not stopped:
+                    assert heard[item_id].heard_ms == samples_to_ms(played)
             if item_id in heard:
                 self.flushed[item_id] = played
         self.waiting = []
@@ -381,21 +381,21 @@ class QueueMachine(RuleBasedStateMachine):
             if item and isinstance(event, Finished):
                 assert item[2]
                 assert item[3] == len(item[1])
-                assert event.ms == frames_to_ms(len(item[1]))
+                assert event.ms == samples_to_ms(len(item[1]))
 
     @invariant()
     def buffered_is_what_was_not_played(self):
         unheard = sum(len(values) - played for _, values, _, played in self.waiting)
-        assert self.queue.buffered_ms == pytest.approx(frames_to_ms(unheard))
+        assert self.queue.buffered_ms == pytest.approx(samples_to_ms(unheard))
 
 
 QueueMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestQueueMachine = QueueMachine.TestCase
 
 
-def test_two_threads_keep_every_frame_in_order(monkeypatch):
+def test_two_threads_keep_every_sample_in_order(monkeypatch):
     """A real second thread empties the queue while this one fills, flushes and asks."""
-    monkeypatch.setattr(playback, "_FADE", NO_FADE)
+    monkeypatch.setattr(playback, "FADE", NO_FADE)
     queue = PlaybackQueue(prebuffer_ms=0)
     out: list[bytes] = []
     stop = threading.Event()
@@ -418,23 +418,23 @@ def test_two_threads_keep_every_frame_in_order(monkeypatch):
         while time.monotonic() < deadline or number < 50:
             number += 1
             name = str(number)
-            frames = 0
+            samples = 0
             for _ in range(int(rng.integers(1, 6))):
                 n = int(rng.integers(1, 2000))
                 queue.play(name, np.full(n, number, "<i2").tobytes())
-                frames += n
-                assert queue.heard_ms(name, 1e9) <= frames_to_ms(frames)
-                assert 0 <= queue.buffered_ms <= frames_to_ms(frames)
+                samples += n
+                assert queue.heard_ms(name, 1e9) <= samples_to_ms(samples)
+                assert 0 <= queue.buffered_ms <= samples_to_ms(samples)
             if rng.random() < 0.5:
                 queue.flush(1e9)
                 heard = {h.item_id: h.heard_ms for h in queue.settle()}
-                accounts[number] = (heard.get(name, frames_to_ms(frames)), True)
+                accounts[number] = (heard.get(name, samples_to_ms(samples)), True)
             else:
                 queue.finish(name)
                 while not any(isinstance(e, Finished) and e.item_id == name for e in queue.events(1e9)):
                     assert time.monotonic() < deadline + 20
                     time.sleep(0.0005)
-                accounts[number] = (frames_to_ms(frames), False)
+                accounts[number] = (samples_to_ms(samples), False)
     finally:
         stop.set()
         thread.join()
@@ -442,6 +442,6 @@ def test_two_threads_keep_every_frame_in_order(monkeypatch):
     numbers = played[played != 0]
     assert (np.diff(numbers) >= 0).all()
     for n, (ms, flushed) in accounts.items():
-        counted = frames_to_ms(int((numbers == n).sum()))
+        counted = samples_to_ms(int((numbers == n).sum()))
         # After a flush the callback may be within a block that it began before.
         assert ms <= counted <= ms + (20 if flushed else 0), n

@@ -8,6 +8,7 @@ from voicelive_tui.audio import pcm, portaudio
 from voicelive_tui.audio.devices import AudioError, Device
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.portaudio import StreamClock, _explain, choose, server_is_remote
+from voicelive_tui.audio.resample import Resampler
 
 
 def device(index, name, inputs=1, outputs=1, api="ALSA", default=False):
@@ -193,7 +194,7 @@ def test_a_device_with_its_own_rate_and_channels_plays_the_same_sound(refusing, 
         blocks.append(np.frombuffer(out, "<i2").reshape(-1, channels))
     heard = np.concatenate(blocks)
     assert (heard == heard[:, :1]).all()
-    expected = pcm.samples(pcm.Resampler(24_000, rate).process(tone.tobytes()))
+    expected = pcm.samples(Resampler(24_000, rate).process(tone.tobytes()))
     size = min(len(heard), expected.size)
     assert size > rate * 0.98
     assert heard[:size, 0].tolist() == expected[:size].tolist()
@@ -213,7 +214,7 @@ def test_a_device_with_its_own_rate_and_channels_captures_the_same_sound(refusin
         fake.wanted["callback"](inside, block, TIMES, FINE)
         while chunk := engine.chunk():
             captured += chunk.pcm
-    expected = pcm.Resampler(rate, 24_000).process(tone.tobytes())
+    expected = Resampler(rate, 24_000).process(tone.tobytes())
     assert len(captured) > 46_000
     assert expected.startswith(captured)
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from tests.sound_bed import SoundBed, missing, require, undisturbed
-from voicelive_tui.audio import pcm
 from voicelive_tui.audio.devices import AudioError, check, input_for, list_devices, output_for, run_bounded
 from voicelive_tui.audio.duplex import Duplex
 from voicelive_tui.audio.engine import AudioEngine
+from voicelive_tui.audio.wav import WavWriter
 
 pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed"), pytest.mark.timeout(120)]
 
@@ -221,7 +221,7 @@ def test_a_suspended_microphone_is_noticed_within_a_second_and_goes_on_when_resu
     engine = AudioEngine()
     conversation = Conversation(engine)
     duplex_on(engine)
-    conversation.until(lambda: engine.counters().blocks_in > 5)
+    conversation.until(lambda: engine.blocks_in > 5)
     bed.pactl("suspend-source", "vmic", "1")
     conversation.until(lambda: engine.stalled() == {"input"}, 1.5)
     assert "stalled" in engine.watchdog.reason("input")
@@ -235,7 +235,7 @@ def test_an_unplugged_microphone_comes_back(bed, duplex_on):
     engine = AudioEngine()
     conversation = Conversation(engine)
     duplex = duplex_on(engine)
-    conversation.until(lambda: engine.counters().blocks_in > 5)
+    conversation.until(lambda: engine.blocks_in > 5)
     bed.pactl("unload-module", "module-remap-source")
     conversation.pause(0.5)
     bed.pactl("load-module", "module-remap-source", "source_name=vmic", "master=vmic_in.monitor", "format=s16le",
@@ -254,7 +254,7 @@ def test_a_frozen_server_blocks_nobody_and_stale_sound_is_dropped_when_it_thaws(
     engine = AudioEngine()
     conversation = Conversation(engine)
     duplex = duplex_on(engine)
-    conversation.until(lambda: engine.counters().blocks_in > 5)
+    conversation.until(lambda: engine.blocks_in > 5)
     bed.freeze()
     try:
         began = time.monotonic()
@@ -278,7 +278,7 @@ def test_a_server_that_is_killed_and_restarted_is_found_again(bed, duplex_on):
     engine = AudioEngine()
     conversation = Conversation(engine)
     duplex = duplex_on(engine, latency="low")
-    conversation.until(lambda: engine.counters().blocks_in > 5)
+    conversation.until(lambda: engine.blocks_in > 5)
     bed.kill()
     conversation.until(lambda: engine.stalled() == {"input", "output"}, 1)
     assert "lost" in engine.watchdog.reason("output")
@@ -305,8 +305,8 @@ def test_switching_the_device_goes_on_and_a_wrong_one_changes_nothing(bed, duple
     assert duplex.switch("input", "pulse").startswith("pulse, 24000 Hz")
     with pytest.raises(AudioError, match='no input device matches "banana"'):
         duplex.switch("input", "banana")
-    blocks = engine.counters().blocks_in
-    conversation.until(lambda: engine.counters().blocks_in > blocks + 5)
+    blocks = engine.blocks_in
+    conversation.until(lambda: engine.blocks_in > blocks + 5)
 
 
 def test_the_devices_of_the_bed_are_listed_and_checked(bed):
@@ -436,7 +436,7 @@ def test_without_a_device_the_ways_out_are_named(tmp_path):
 def test_a_file_is_the_microphone_of_a_real_speaker(bed, tmp_path):
     """Input and output are chosen independently."""
     speech = noise(0.5)
-    writer = pcm.WavWriter(tmp_path / "speech.wav")
+    writer = WavWriter(tmp_path / "speech.wav")
     writer.write(speech.tobytes())
     writer.close()
     engine = AudioEngine()

@@ -19,7 +19,7 @@ from voicelive_tui import runtime as realtime
 from voicelive_tui.audio.devices import input_for, output_for
 from voicelive_tui.audio.duplex import Duplex
 from voicelive_tui.audio.engine import AudioEngine
-from voicelive_tui.audio.pcm import SAMPLE_RATE
+from voicelive_tui.audio.format import SAMPLE_RATE
 
 
 def percentiles(values: list[float]) -> str:
@@ -123,7 +123,7 @@ def processor_time(seconds: float) -> None:
             pass
         if engine.buffered_ms < 1000:
             engine.play("a", constant(1000, 3000))
-        if engine.counters().blocks_in % 3 == 0:
+        if engine.blocks_in % 3 == 0:
             engine.levels()
 
     class Idle(AudioEngine):

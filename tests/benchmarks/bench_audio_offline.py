@@ -10,7 +10,9 @@ import numpy as np
 
 from voicelive_tui.audio import playback
 from voicelive_tui.audio.engine import AudioEngine
-from voicelive_tui.audio.pcm import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_SECONDS, SAMPLE_RATE, Resampler, level, silence
+from voicelive_tui.audio.format import BLOCK_BYTES, BLOCK_SAMPLES, BLOCK_SECONDS, SAMPLE_RATE, silence
+from voicelive_tui.audio.pcm import level
+from voicelive_tui.audio.resample import Resampler
 
 
 def microseconds(call: Callable[[], object], times: int = 2000) -> tuple[float, float]:
@@ -153,7 +155,7 @@ def jitter() -> None:
 
 def main() -> None:
     """Print all of it."""
-    assert BLOCK_FRAMES / SAMPLE_RATE == BLOCK_SECONDS
+    assert BLOCK_SAMPLES / SAMPLE_RATE == BLOCK_SECONDS
     resampling()
     callbacks()
     jitter()

@@ -35,7 +35,8 @@ from tests.benchmarks.bench_ui import percentile, press_keys
 from tests.conversing import speech
 from tests.sound_bed import RATE, Canary, Recording, SoundBed
 from tests.ui.terminal import Terminal
-from voicelive_tui.audio.pcm import WavWriter, silence
+from voicelive_tui.audio.format import silence
+from voicelive_tui.audio.wav import WavWriter
 
 SETTLE = 14.0
 """Seconds until a screen on which nothing happens has slowed down."""

@@ -12,7 +12,8 @@ import pytest
 
 from tests.conversing import Mouth, Recorder, conversation, speech, until
 from tests.session.folding import answer
-from voicelive_tui.audio.pcm import WavWriter, duration_ms, load_wav
+from voicelive_tui.audio.format import duration_ms
+from voicelive_tui.audio.wav import WavWriter, load_wav
 from voicelive_tui.client.connection import BadMessage, ConnectError, Credential, LinkClosed
 from voicelive_tui.client.live import OUTBOX_LIMIT_MS, LiveSession
 from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetection
@@ -360,13 +361,13 @@ async def test_while_the_program_is_suspended_the_microphone_is_closed() -> None
     await live.suspend()
     assert not live.sound.input_open
     assert not live.state.microphone.capturing
-    blocks = live.engine.counters().blocks_in
+    blocks = live.engine.blocks_in
     await asyncio.sleep(0.1)
-    assert live.engine.counters().blocks_in == blocks
+    assert live.engine.blocks_in == blocks
     await live.resume()
     assert live.sound.input_open
     assert live.state.microphone.capturing
-    await until(lambda: live.engine.counters().blocks_in > blocks, "it is heard again")
+    await until(lambda: live.engine.blocks_in > blocks, "it is heard again")
     await live.close()
     await running
     connection.finish()
@@ -404,7 +405,7 @@ async def test_a_file_that_is_chosen_once_more_keeps_what_was_heard(tmp_path: Pa
     path = tmp_path / "heard.wav"
     live, _ = scripted(ScriptedConnection())
     await live.choose_device("output", f"file:{path}")
-    await until(lambda: live.engine.counters().blocks_out > 3, "it is written")
+    await until(lambda: live.engine.blocks_out > 3, "it is written")
     await live.choose_device("output", f"file:{path}")
     await live.sound.close()
     assert len(load_wav(str(path))[0]) >= 3 * 960

@@ -224,7 +224,7 @@ async def test_a_speaker_that_runs_out_of_sound_again_and_again_holds_more_once_
 async def test_a_microphone_that_gives_only_zeros_is_said_so(
     board: type[Switchboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicelive_tui.audio.engine.ZEROS_SECONDS", 0.2)
+    monkeypatch.setattr("voicelive_tui.audio.microphone.ZEROS_SECONDS", 0.2)
     reports = Reports()
     streams = sound(reports)
     await streams.start_capture()

@@ -21,6 +21,9 @@ from aiohttp import web
 
 from voicelive_tui import credentials
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
+from voicelive_tui.audio.resample import convert
+from voicelive_tui.audio.wav import WavWriter, load_wav
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.commands import console
 from voicelive_tui.config import Audio, Service, Settings
@@ -185,8 +188,8 @@ async def test_a_microphone_that_cannot_be_opened(tmp_path):
 
 
 def wav(path: Path, seconds: float = 0.1) -> str:
-    writer = pcm.WavWriter(path)
-    writer.write(pcm.silence(round(seconds * pcm.SAMPLE_RATE)))
+    writer = WavWriter(path)
+    writer.write(silence(round(seconds * SAMPLE_RATE)))
     writer.close()
     return f"file:{path}"
 
@@ -373,7 +376,7 @@ def speech_at(path: Path, rate: int, channels: int) -> str:
         file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes(pcm.to_channels(pcm.convert(spoken, pcm.SAMPLE_RATE, rate), channels))
+        file.writeframes(pcm.to_channels(convert(spoken, SAMPLE_RATE, rate), channels))
     return f"file:{path}"
 
 
@@ -443,24 +446,24 @@ def test_the_lines_carry_no_sound_but_its_size(ended, name):
 @pytest.mark.parametrize("name", ["mono", "stereo"])
 def test_the_answer_stands_in_the_file_where_it_was_played_and_silence_elsewhere(ended, name):
     program = ended[name]
-    sound = pcm.samples(pcm.load_wav(program.answer)[0])
+    sound = pcm.samples(load_wav(program.answer)[0])
     audible = np.flatnonzero(sound)
-    first, last = audible[0] / pcm.SAMPLE_RATE, (audible[-1] + 1) / pcm.SAMPLE_RATE
+    first, last = audible[0] / SAMPLE_RATE, (audible[-1] + 1) / SAMPLE_RATE
     (opened,) = (line["t"] for line in program.events if line["event"].get("direction") == "output")
     (began,) = (line["event"]["at"] for line in program.events if line["event"]["type"] == "playback_started")
     (played,) = (line["event"]["heard_ms"] for line in program.events if line["event"]["type"] == "playback_finished")
     deltas = [
         line["event"]["delta"]["bytes"] for line in program.events if line["event"]["type"].endswith("audio.delta")
     ]
-    generated = sum(deltas) / (pcm.SAMPLE_RATE * pcm.SAMPLE_WIDTH)
+    generated = sum(deltas) / (SAMPLE_RATE * SAMPLE_WIDTH)
     # The file begins when playback opens, which is told a moment later.
     assert -0.05 <= first - (began - opened) <= 0.5
     assert played / 1000 == pytest.approx(generated, abs=0.001)
     # Speech begins and ends with a little silence of its own.
     assert generated - 0.7 <= last - first <= generated + 0.001
-    assert not sound[: int((first - 0.001) * pcm.SAMPLE_RATE)].any()
+    assert not sound[: int((first - 0.001) * SAMPLE_RATE)].any()
     assert pcm.level(sound[audible[0] : audible[-1]].tobytes()).rms > -35
-    assert len(sound) / pcm.SAMPLE_RATE >= last
+    assert len(sound) / SAMPLE_RATE >= last
 
 
 @programs
@@ -499,7 +502,7 @@ def test_a_silent_file_is_an_error(ended):
     program = ended["silent"]
     assert (program.status, program.err) == (1, "")
     assert program.events[-1]["event"]["problem"].startswith("no speech heard")
-    assert not pcm.samples(pcm.load_wav(program.answer)[0]).any()
+    assert not pcm.samples(load_wav(program.answer)[0]).any()
 
 
 @programs

@@ -34,6 +34,7 @@ from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.resample import convert
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.script import Call, Reply, Script
@@ -313,7 +314,7 @@ async def test_faults_can_be_asked_for_through_the_sdk(way):
 @pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
 async def test_the_clock_starts_at_0_and_ends_with_the_silence(model, rate):
     form = AudioFormat("pcm16", rate)
-    samples = pcm.samples(pcm.convert(speech().tobytes(), 24_000, rate))
+    samples = pcm.samples(convert(speech().tobytes(), 24_000, rate))
     async with client(model, vad(input_audio_sampling_rate=rate)) as it:
         await it.say(samples, form)
         await it.say(silence(2000, rate), form)
@@ -328,7 +329,7 @@ async def test_the_clock_starts_at_0_and_ends_with_the_silence(model, rate):
 @pytest.mark.parametrize("coding", ["g711_ulaw", "g711_alaw"])
 async def test_g711_in_and_out(coding):
     form = AudioFormat(coding, 8000)
-    samples = pcm.samples(pcm.convert(clip(speech(), 1000).tobytes(), 24_000, 8000))
+    samples = pcm.samples(convert(clip(speech(), 1000).tobytes(), 24_000, 8000))
     async with client(session=vad(input_audio_format=coding, output_audio_format=coding)) as it:
         await it.say(samples, form)
         # Zero bytes are loud and steady in G.711, and still no speech.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.resample import convert
 from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.input_buffer import Listening
 from voicelive_tui.loopback.vad import Rules
@@ -34,7 +35,7 @@ def hear(it, samples):
 @pytest.mark.parametrize("rate", [8000, 24_000, 44_100])
 def test_a_turn_late_in_the_stream_is_cut_where_it_was_spoken(rate):
     """A clock kept in whole milliseconds would be seconds off by then at 44.1 kHz."""
-    words = pcm.samples(pcm.convert(speech().tobytes(), 24_000, rate))
+    words = pcm.samples(convert(speech().tobytes(), 24_000, rate))
     it = listening(AudioFormat("pcm16", rate))
     started, stopped = hear(it, np.concatenate([silence(120_000, rate), words, silence(700, rate)]))
     it.drop_until(started.at_ms)
@@ -93,7 +94,7 @@ def test_the_clock_goes_on_over_a_change_of_format():
     form = AudioFormat("g711_ulaw", 8000)
     it.configure(form, RULES, detecting=True)
     assert it.buffered_ms == 0
-    words = pcm.samples(pcm.convert(speech().tobytes(), 24_000, 8000))
+    words = pcm.samples(convert(speech().tobytes(), 24_000, 8000))
     started = it.append(form.encode(np.concatenate([silence(1000, 8000), words])))[0]
     assert started.began_ms == pytest.approx(2000, abs=41)
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.resample import convert
 from voicelive_tui.loopback.formats import AudioFormat
 
 from .lab import Lab, clip, error_of, kinds, milliseconds, only, silence, sound, speech
@@ -301,7 +302,7 @@ def test_sound_in_other_formats_is_heard_alike():
             samples = samples.repeat(2)
             samples[1::2] = 0
         else:
-            samples = pcm.samples(pcm.convert(samples.tobytes(), 24_000, form.rate))
+            samples = pcm.samples(convert(samples.tobytes(), 24_000, form.rate))
         events = lab.say(samples, form)
         assert only(events, "input_audio_buffer.speech_started")["audio_start_ms"] == pytest.approx(700, abs=50)
         end = 1000 + milliseconds(speech()) + 500

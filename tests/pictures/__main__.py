@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from tests.conversing import speech, until
-from voicelive_tui.audio.pcm import WavWriter, silence
+from voicelive_tui.audio.format import silence
+from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.client.startup import LateSession, join
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.session.state import Activity, SessionState

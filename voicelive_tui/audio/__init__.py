@@ -1,6 +1,6 @@
 """Sound: the queues, the engine that joins them, and the backends that drive the engine.
 
-Nothing here knows of a network, an event loop or a screen. Three threads meet in this package: the loop
-(everything not said otherwise), the backend's callback threads, and short-lived daemon threads in which the
-blocking calls of a backend run. Each module's header says which of them may write what.
+No module here knows of a network, an event loop or a screen. Three kinds of threads meet: the loop's (unless stated
+otherwise), the callback threads of a backend, and short-lived daemon threads for the blocking calls of a backend. Each
+module's docstring states which of them may write what.
 """

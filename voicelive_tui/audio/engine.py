@@ -1,12 +1,12 @@
-"""AudioEngine: the two queues, and what the rest of the program wants to know about them.
+"""AudioEngine: the two queues, and what the rest of the program reads from them.
 
 Rules. A backend drives the engine from its callback threads by `fill` and `captured`; everything else is called on the
-loop. The callbacks count, copy and return: no lock, no log, no level, no call into the loop. Times are
+loop. The callbacks copy, count and return: no lock, no log, no level, no call into the loop. Times are
 `time.monotonic()` seconds throughout; backends translate their own clocks.
 
-Written by the loop: ``muted``, ``half_duplex``, meters, ``last_voiced_at``. Written by the output callback:
-``blocks_out``, ``underflows``, ``_last_out``. Written by the input callback: ``blocks_in``, ``overflows``,
-``_last_in``, ``gated``. The queues' headers tell the rest.
+The loop writes `muted`, `half_duplex` and the monitors. The output callback writes `blocks_out`, `underflows` and
+`_last_out`; the input callback writes `blocks_in`, `overflows`, `_last_in` and `gated`. For the queues see their own
+modules.
 """
 
 import math
@@ -15,36 +15,21 @@ import time
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from voicelive_tui.audio.capture import CaptureQueue
+from voicelive_tui.audio.format import SAMPLE_RATE, ms_to_samples, samples_in
 from voicelive_tui.audio.meters import Levels, Meters
-from voicelive_tui.audio.pcm import FLOOR_DBFS, SAMPLE_RATE, SAMPLE_WIDTH, Level, level, ms_to_frames, samples
+from voicelive_tui.audio.microphone import MicrophoneMonitor
+from voicelive_tui.audio.pcm import Level, level
 from voicelive_tui.audio.playback import Finished, Heard, PlaybackEvent, PlaybackQueue, PlayedBlock, Started
 
-__all__ = [
-    "AudioEngine", "Chunk", "Counters", "Direction", "Finished", "Heard", "Levels", "PlaybackEvent",
-    "Started", "Watchdog",
-]  # fmt: skip
+__all__ = ["AudioEngine", "Chunk", "Counters", "Direction", "Finished", "Heard", "Levels", "Started", "Watchdog"]
 
 Direction = Literal["input", "output"]
 
 HALF_DUPLEX_TAIL = 0.2
-"""After the last sample left the DAC the room still rings, and the microphone's own buffers still hold it (seconds)."""
+"""Seconds for which the room rings, and the microphone's buffers hold it, after the last sample left the DAC."""
 STALL_SECONDS = 0.5
-"""A stream whose callback has not come for so long is stalled."""
-VOICED_DBFS = -45.0
-"""A chunk may count as voiced from this RMS up ..."""
-VOICED_OVER_NOISE = 9.0
-"""... if it stands out from the noise floor by so many dB."""
-NOISE_RISE = 3.0
-"""The noise floor follows a quieter chunk at once, and a louder one by so many dB a second."""
-ZEROS_SECONDS = 3.0
-"""A microphone that gave nothing but zeros for so long is said to be silent: real ones always carry noise."""
-CLIPPED_SAMPLES = 3
-"""So many samples in a row at full scale are a clipped wave."""
-CLIPPING_SECONDS = 2.0
-"""How long a clipped chunk is remembered."""
+"""A stream without a callback for this long is stalled."""
 
 
 class Chunk(NamedTuple):
@@ -53,36 +38,30 @@ class Chunk(NamedTuple):
     pcm: bytes
     at: float
     """ADC time of the first sample (monotonic seconds)."""
-    ended_at: float
-    """ADC time of the end of the last sample."""
     level: Level
     gated: bool
-    """Silence stands in it for the microphone because of half-duplex."""
+    """Contains silence in place of the microphone because of half-duplex."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What happened so far. Counts, and milliseconds where the name says so."""
+    """Totals since the engine was created."""
 
-    blocks_in: int
-    blocks_out: int
     overflows: int
-    """Callbacks in which the device said that microphone sound was lost."""
+    """Callbacks in which the device reported that microphone sound was lost."""
     underflows: int
-    """Callbacks in which the device said that it had run out of sound while there was some to be heard."""
+    """Callbacks in which the device reported that it had run out of sound while there was some to play."""
     gaps: int
-    """Times that an answer ran dry before its end because the service or the link was late."""
+    """Times that playback ran dry in the middle of an item, because the service or the link was late."""
     dropped_ms: float
-    """Microphone sound thrown away because it was too old."""
-    late_ms: float
-    """Sound that came for an answer after its interruption, and was not played."""
+    """Microphone sound dropped because it was too old, in milliseconds."""
 
 
 class Watchdog:
-    """Tells which open streams have stalled, by the time of their last callback.
+    """Finds open streams that have stalled, by the time of their last callback.
 
-    The streams report nothing when a sound server freezes or a device is suspended: the callbacks just stop.
-    Backends write ``_since`` and ``_ended``, the loop the rest.
+    PortAudio reports nothing when a sound server freezes or a device is suspended: the callbacks just stop. Backends
+    write `_since` and `_ended`, the loop writes the rest.
     """
 
     def __init__(self) -> None:
@@ -91,17 +70,17 @@ class Watchdog:
         self._asked_at = self._excused_until = 0.0
 
     def opened(self, direction: Direction) -> None:
-        """A stream was started: callbacks are due from now on (called by backends)."""
+        """Expect callbacks from now on (called by backends)."""
         self._ended[direction] = None
         self._since[direction] = time.monotonic()
 
     def closed(self, direction: Direction) -> None:
-        """A stream was closed as asked (called by backends)."""
+        """Expect no more callbacks: the stream was closed (called by backends)."""
         self._since[direction] = math.inf
         self._ended[direction] = None
 
     def ended(self, direction: Direction, why: str = "") -> None:
-        """A stream ended by itself (called by backends, from any thread)."""
+        """Note that a stream ended by itself (called by backends, from any thread)."""
         self._ended[direction] = why
 
     def reason(self, direction: Direction) -> str:
@@ -113,13 +92,13 @@ class Watchdog:
         return why or f"the {name} was lost: its device or its sound server is gone"
 
     def stalled(self, now: float, last: dict[Direction, float]) -> set[Direction]:
-        """The open directions that ended by themselves, or whose last callback is `STALL_SECONDS` ago.
+        """The open directions that ended by themselves, or had no callback for `STALL_SECONDS`.
 
         Args:
-            now: The time; to be asked at least every half second.
+            now: The time; the method must be called at least every half second.
             last: The time of each direction's last callback.
         """
-        # Where the program itself was stopped (suspended, in the debugger) it is the watchdog that was late.
+        # If the program itself was stopped (Ctrl+Z, a debugger), the streams are not to blame.
         if now - self._asked_at > STALL_SECONDS:
             self._excused_until = now
         self._asked_at = now
@@ -132,106 +111,91 @@ class Watchdog:
 
 
 class AudioEngine:
-    """Sound in both directions, independent of where it comes from and goes to.
+    """Sound in both directions, independent of the devices.
 
     Args:
-        chunk_ms: Length of the microphone's chunks, 20 to 100 ms.
-        half_duplex: Send silence while something is being played, and for `HALF_DUPLEX_TAIL` after it.
-        prebuffer_ms: Sound to have before an answer begins, in milliseconds.
+        chunk_ms: Length of the microphone's chunks in milliseconds, 20 to 100.
+        half_duplex: Send silence while an item is played, and for `HALF_DUPLEX_TAIL` after it.
     """
 
-    def __init__(self, chunk_ms: float = 40, half_duplex: bool = False, prebuffer_ms: float = 100) -> None:
+    def __init__(self, chunk_ms: float = 40, half_duplex: bool = False) -> None:
         if not 20 <= chunk_ms <= 100:
-            raise ValueError(f"chunks of {chunk_ms} ms: they may have 20 to 100 ms")
+            raise ValueError(f"chunks of {chunk_ms} ms are out of range: use 20 to 100 ms")
         self.chunk_ms = chunk_ms
         self.half_duplex = half_duplex
         self.muted = False
-        self.last_voiced_at: float | None = None
-        """When the last voiced chunk ended at the ADC.
-
-        A chunk is voiced when its RMS is `VOICED_DBFS` at least and `VOICED_OVER_NOISE` above the noise floor, which
-        is the quietest chunk of late. Good for latency figures; the service judges speech by its own, better means.
-        """
         self.watchdog = Watchdog()
-        self._playback = PlaybackQueue(prebuffer_ms)
+        self._playback = PlaybackQueue()
         self._capture = CaptureQueue()
         self._meters = Meters()
-        self._noise = VOICED_DBFS - VOICED_OVER_NOISE
-        self._zeros = 0.0  # seconds of sound
-        self._clipped_at = -math.inf
-
+        self._microphone = MicrophoneMonitor()
         self._sound_came = threading.Event()
 
         # Written by the callbacks.
         self.gated = False
-        """Whether the microphone is replaced by silence just now because of half-duplex."""
+        """Silence replaces the microphone at the moment because of half-duplex."""
         self.blocks_in = self.blocks_out = 0
+        """Callbacks so far."""
         self.overflows = self.underflows = 0
         self._last_in = self._last_out = 0.0
 
     # --- playback, on the loop
 
     def play(self, item_id: str, pcm: bytes) -> None:
-        """Append sound of an item; it may come much faster than real time, in pieces of any number of bytes."""
+        """Append sound to an item, in pieces of any number of bytes and much faster than real time if need be."""
         self._playback.play(item_id, pcm)
         self._sound_came.set()
 
     def finish(self, item_id: str) -> None:
-        """No more sound of that item will come."""
+        """Mark an item as complete."""
         self._playback.finish(item_id)
 
     def flush(self) -> None:
-        """Drop all that is queued, at once. The device still plays what it holds, unless its stream is cut.
+        """Drop all queued sound at once, and the later sound of its items.
 
-        Sound that comes later for the items dropped is not played. `settle` tells what was heard of them.
+        The device still plays what it holds unless its stream is interrupted. `settle` reports what was heard.
         """
         self._playback.flush(time.monotonic())
 
     def settle(self, stopped_at: float | None = None) -> list[Heard]:
-        """What was heard of each item that `flush` dropped.
+        """How much was heard of each item that `flush` dropped.
 
         Args:
-            stopped_at: What the output stream's ``cut()`` returned; None when it was not cut, and plays out what it
-                holds.
+            stopped_at: The result of `OutputStream.interrupt`; None if the device plays out what it holds.
         """
         return self._playback.settle(stopped_at)
 
     def forget(self) -> None:
-        """Begin anew, as for a new session: nothing queued, no item known."""
+        """Reset for a new session: nothing queued, no item known."""
         self._playback.forget()
         self._capture.clear()
 
     def events(self) -> list[PlaybackEvent]:
-        """The items that began or ended at the DAC since the last call."""
+        """The items that started or ended at the DAC since the last call."""
         return self._playback.events(time.monotonic())
 
     def heard_ms(self, item_id: str) -> float:
-        """Milliseconds of the item heard up to now."""
+        """Milliseconds of the item that have left the DAC."""
         return self._playback.heard_ms(item_id, time.monotonic())
 
     @property
     def buffered_ms(self) -> float:
-        """Sound that waits to be played, in milliseconds."""
+        """Sound that the device has not taken yet, in milliseconds."""
         return self._playback.buffered_ms
 
     @property
-    def prebuffer_ms(self) -> float:
-        """Sound awaited before an answer begins or goes on: more than asked for after gaps."""
-        return self._playback.target_ms
-
-    @property
     def playing(self) -> bool:
-        """True from the first sound of an item until its last sample was heard, gaps within it included."""
+        """Whether an item waits or is being heard, including gaps within it."""
         return self._playback.playing(time.monotonic())
 
     def wait_for_sound(self, limit: float) -> bool:
-        """Sleep while there is nothing to be heard, for a stream that need not play silence.
+        """Sleep while there is nothing to play; for the thread of a stream that need not play silence.
 
         Args:
-            limit: Seconds at most.
+            limit: Longest sleep in seconds.
 
         Returns:
-            False at once where something waits or is being heard, else True.
+            False without sleeping if an item waits or is being heard, else True.
         """
         self._sound_came.clear()
         if self.playing:
@@ -241,92 +205,72 @@ class AudioEngine:
 
     @property
     def played(self) -> tuple[PlayedBlock, ...]:
-        """The blocks of the last ten seconds, silence included, with their DAC times; oldest first."""
+        """The blocks of the last ten seconds with their DAC times, including silence, oldest first."""
         return tuple(self._playback.played.copy())
 
     # --- capture, on the loop
 
     def chunk(self, *, rest: bool = False) -> Chunk | None:
-        """The next whole chunk of the microphone, or None while there is none.
+        """The next whole chunk of the microphone, or None if there is none yet.
 
         Args:
-            rest: At the end of a turn: give what there is, even if it is less than a chunk.
+            rest: Return what there is, even if it is less than a chunk (at the end of a turn).
         """
-        taken = self._capture.take(ms_to_frames(self.chunk_ms), rest=rest)
+        taken = self._capture.take(ms_to_samples(self.chunk_ms), rest=rest)
         if taken is None:
             return None
-        seconds = len(taken.pcm) / SAMPLE_WIDTH / SAMPLE_RATE
-        chunk = Chunk(taken.pcm, taken.at, taken.at + seconds, level(taken.pcm), taken.gated)
+        chunk = Chunk(taken.pcm, taken.at, level(taken.pcm), taken.gated)
         self._meters.captured(chunk.level, time.monotonic())
-        self._judge(chunk, seconds)
+        if self.muted or chunk.gated:
+            self._microphone.pause()
+        else:
+            seconds = samples_in(chunk.pcm) / SAMPLE_RATE
+            self._microphone.judge(chunk.pcm, chunk.level, chunk.at + seconds, seconds)
         return chunk
 
     def discard_captured(self) -> None:
-        """Throw away what was captured so far and not taken (a push-to-talk turn begins)."""
+        """Discard what was captured and not taken yet, as at the start of a push-to-talk turn."""
         self._capture.clear()
 
-    def _judge(self, chunk: Chunk, seconds: float) -> None:
-        rms = chunk.level.rms
-        if self.muted or chunk.gated:
-            self._zeros = 0.0
-            return
-        if chunk.level.peak <= FLOOR_DBFS:
-            self._zeros += seconds
-            return
-        self._zeros = 0.0
-        self._noise = min(rms, self._noise + NOISE_RISE * seconds)
-        if rms >= max(VOICED_DBFS, self._noise + VOICED_OVER_NOISE):
-            self.last_voiced_at = chunk.ended_at
-        if chunk.level.peak >= -0.01 and _clips(chunk.pcm):
-            self._clipped_at = chunk.ended_at
+    @property
+    def last_voiced_at(self) -> float | None:
+        """When the last voiced chunk ended at the ADC; see `MicrophoneMonitor.last_voiced_at`."""
+        return self._microphone.last_voiced_at
 
     def complaint(self) -> str:
-        """What is wrong with the microphone's sound, in words for the user; empty when nothing is."""
-        now = time.monotonic()
-        if self._zeros > ZEROS_SECONDS:
-            return "the microphone gives only zeros: it is muted, switched off or unplugged"
-        if now - self._clipped_at < CLIPPING_SECONDS:
-            return "the microphone clips: lower its input level"
-        return ""
+        """What is wrong with the microphone's sound, in words for the user; empty if nothing is."""
+        return self._microphone.complaint(time.monotonic())
 
     # --- both, on the loop
 
     def levels(self) -> Levels:
-        """The meters: the last chunk taken, and what was heard since the last call (one block at least)."""
+        """The level of the last chunk taken, and of what was heard since the last call (at least one block)."""
         return self._meters.read(reversed(self._playback.played.copy()), time.monotonic())
 
-    def stirs(self) -> bool:
-        """Whether sound began or ended in either direction since the last `levels`; see `Meters.stir`."""
-        return self._meters.stir(reversed(self._playback.played.copy()), time.monotonic())
+    def activity_changed(self) -> bool:
+        """Whether either direction started or stopped since the last `levels`."""
+        return self._meters.activity_changed(reversed(self._playback.played.copy()), time.monotonic())
 
     def counters(self) -> Counters:
-        """The counters as they are now."""
-        return Counters(
-            blocks_in=self.blocks_in,
-            blocks_out=self.blocks_out,
-            overflows=self.overflows,
-            underflows=self.underflows,
-            gaps=self._playback.gaps,
-            dropped_ms=self._capture.dropped_ms,
-            late_ms=self._playback.late_frames * 1000 / SAMPLE_RATE,
-        )
+        """A snapshot of the counters."""
+        return Counters(self.overflows, self.underflows, self._playback.gaps, self._capture.dropped_ms)
 
     def stalled(self) -> set[Direction]:
-        """The open streams that ended by themselves or whose callbacks stopped; ask at least twice a second."""
+        """The open streams that ended by themselves or whose callbacks stopped; call it at least twice a second."""
         return self.watchdog.stalled(time.monotonic(), {"input": self._last_in, "output": self._last_out})
 
-    # --- the callbacks' side
+    # --- in the callbacks
 
     def fill(self, out: memoryview, at: float, now: float, *, underflow: bool = False) -> None:
         """Fill the device's buffer (output callback).
 
         Args:
-            out: Bytes of mono PCM16 to be written.
-            at: When the first frame reaches the DAC.
+            out: Writable bytes for mono PCM16.
+            at: When the first sample reaches the DAC.
             now: The time of the call.
-            underflow: The device says that it ran out of sound before this call.
+            underflow: The device reports that it ran out of sound before this call.
         """
-        due = self._playback.silent_from() > self._last_out  # a device that runs out of silence harms nobody
+        due = self._playback.silent_from() > self._last_out  # running out of silence is harmless
         self._playback.fill(out, at, now)
         self.blocks_out += 1
         self.underflows += underflow and due
@@ -337,9 +281,9 @@ class AudioEngine:
 
         Args:
             pcm: Mono PCM16.
-            at: ADC time of the first frame.
+            at: ADC time of the first sample.
             now: The time of the call.
-            overflow: The device says that it lost sound before this call.
+            overflow: The device reports that it lost sound before this call.
         """
         self.gated = gated = self.half_duplex and at < self._playback.silent_from() + HALF_DUPLEX_TAIL
         if self.muted or gated:
@@ -348,12 +292,3 @@ class AudioEngine:
         self.blocks_in += 1
         self.overflows += overflow
         self._last_in = now
-
-
-def _clips(pcm: bytes) -> bool:
-    """Whether so many samples in a row stand at the same end of the scale."""
-    x = samples(pcm)
-    for end in (x == 32767, x == -32768):
-        if np.convolve(end, np.ones(CLIPPED_SAMPLES), "valid").max() >= CLIPPED_SAMPLES - 0.5:
-            return True
-    return False

@@ -1,23 +1,24 @@
-"""Level meters: how loud both directions are now, with the peak held, and whether sound began or ended.
+"""Level meters for both directions: the current level, the held peak, and whether sound started or stopped.
 
-Everything here is the loop's. Times are `time.monotonic()` seconds, given by the engine.
+Used on the loop only. Times are `time.monotonic()` seconds, passed in by the engine.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from voicelive_tui.audio.pcm import FLOOR_DBFS, SAMPLE_RATE, SAMPLE_WIDTH, SILENCE, Level, level
+from voicelive_tui.audio.format import FLOOR_DBFS, SAMPLE_RATE, SAMPLE_WIDTH, samples_in
+from voicelive_tui.audio.pcm import SILENCE, Level, level
 from voicelive_tui.audio.playback import PlayedBlock
 
 HOLD_SECONDS = 1.5
-"""How long a peak is held, before the hold falls by `HOLD_FALL` dB a second."""
+"""How long a peak is held before it falls by `HOLD_FALL` dB a second."""
 HOLD_FALL = 20.0
-SOUND_DBFS = -60.0
-"""Above this RMS a chunk is more than a quiet room."""
+ACTIVE_DBFS = -60.0
+"""RMS above which a chunk is more than the noise of a quiet room."""
 FRESH_SECONDS = 0.5
-"""A microphone that gave no chunk for so long gives silence."""
+"""Age at which the last chunk no longer counts as the microphone's level."""
 LONGEST_SECONDS = 0.2
-"""Of what the speaker played since the last reading so much counts at most."""
+"""Longest stretch of played sound that one reading covers."""
 
 
 class Meter(NamedTuple):
@@ -26,11 +27,11 @@ class Meter(NamedTuple):
     rms: float
     peak: float
     hold: float
-    """The highest peak of late."""
+    """The highest recent peak."""
 
 
 class Levels(NamedTuple):
-    """Both directions now: what is sent of the microphone, and what is being heard from the speaker."""
+    """The meters of what the microphone sends and of what the speaker plays now."""
 
     capture: Meter
     playback: Meter
@@ -57,49 +58,49 @@ class Meters:
         self._captured, self._captured_at = SILENCE, 0.0
         self._capture_hold, self._playback_hold = _Hold(), _Hold()
         self._read_at = 0.0
-        self._sounding = (False, False)  # as it was then
+        self._active = (False, False)  # capture and playback at the last reading
 
     def captured(self, measured: Level, now: float) -> None:
-        """A chunk was taken from the microphone."""
+        """Take the level of a chunk."""
         self._captured, self._captured_at = measured, now
 
     def read(self, newest_first: Iterable[PlayedBlock], now: float) -> Levels:
-        """The last chunk taken, and what was heard since the last reading (one block at least).
+        """The level of the last chunk, and of what was heard since the last reading (at least one block).
 
         Args:
-            newest_first: Blocks given to the speaker; as many are looked at as were heard since.
+            newest_first: Blocks given to the speaker; read only as far back as the last reading.
             now: The time.
         """
         since, self._read_at = max(self._read_at, now - LONGEST_SECONDS), now
         heard: list[bytes] = []
         current = None
         for block in newest_first:
-            if block.at + len(block.pcm) / SAMPLE_WIDTH / SAMPLE_RATE <= since:
-                break  # it and those before it were heard by the last reading
+            if block.at + samples_in(block.pcm) / SAMPLE_RATE <= since:
+                break  # heard by the last reading, as are those before it
             if block.at <= now:
                 current = current or block
                 if block.segments:
-                    heard.append(block.pcm[: block.frames_heard * SAMPLE_WIDTH])
-        self._sounding = self._sound_in(now), _is_heard(current, now)
+                    heard.append(block.pcm[: block.samples_heard * SAMPLE_WIDTH])
+        self._active = self._capturing(now), _is_heard(current, now)
         return Levels(
             self._capture_hold.meter(self._capture_level(now), now),
             self._playback_hold.meter(level(b"".join(heard)), now),
         )
 
-    def stir(self, newest_first: Iterable[PlayedBlock], now: float) -> bool:
-        """Whether sound began or ended in either direction since `read`, which costs twenty times as much.
+    def activity_changed(self, newest_first: Iterable[PlayedBlock], now: float) -> bool:
+        """Whether either direction started or stopped since the last reading; 20 times cheaper than `read`.
 
-        Sound is what is above `SOUND_DBFS` at the microphone, and what is being heard of an item at the speaker.
+        The microphone is active above `ACTIVE_DBFS`, the speaker while a block with sound of an item is heard.
         """
-        current = next((block for block in newest_first if block.at <= now), None)  # later ones the device still holds
-        return (self._sound_in(now), _is_heard(current, now)) != self._sounding
+        current = next((block for block in newest_first if block.at <= now), None)  # the device still holds later ones
+        return (self._capturing(now), _is_heard(current, now)) != self._active
 
-    def _sound_in(self, now: float) -> bool:
-        return self._capture_level(now).rms > SOUND_DBFS
+    def _capturing(self, now: float) -> bool:
+        return self._capture_level(now).rms > ACTIVE_DBFS
 
     def _capture_level(self, now: float) -> Level:
         return self._captured if now - self._captured_at < FRESH_SECONDS else SILENCE
 
 
 def _is_heard(block: PlayedBlock | None, now: float) -> bool:
-    return block is not None and bool(block.segments) and now < block.at + block.frames_heard / SAMPLE_RATE
+    return block is not None and bool(block.segments) and now < block.at + block.samples_heard / SAMPLE_RATE

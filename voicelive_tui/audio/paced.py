@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from voicelive_tui.audio import pcm
 from voicelive_tui.audio.devices import AudioError, Device, Latency, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction
-from voicelive_tui.audio.pcm import BLOCK_BYTES, BLOCK_FRAMES, BLOCK_SECONDS
+from voicelive_tui.audio.format import BLOCK_BYTES, BLOCK_SAMPLES, BLOCK_SECONDS
+from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav
 
 FILE_PREFIX = "file:"
 
@@ -68,7 +68,7 @@ class _Ticker:
             try:
                 for each in range(number, last + 1):
                     self._tick(each * BLOCK_SECONDS)
-            except pcm.AudioFileError as error:  # the disk is full or gone
+            except AudioFileError as error:  # the disk is full or gone
                 self._engine.watchdog.ended(self._direction, str(error))
                 return
             number = _next() if self._idle() else last + 1
@@ -133,7 +133,7 @@ class PacedInput:
 
     def _tick(self, at: float) -> None:
         heard = b"" if isinstance(self._source, _Recording) else self._heard(at)
-        sound = self._source.read(BLOCK_FRAMES, heard)
+        sound = self._source.read(BLOCK_SAMPLES, heard)
         self._engine.captured(sound, at - BLOCK_SECONDS, time.monotonic())
 
     def _heard(self, now: float) -> bytes:
@@ -141,7 +141,7 @@ class PacedInput:
         since, self._heard_up_to = self._heard_up_to, now
         # A block counts when it has been heard to its end.
         blocks = (b for b in self._engine.played[-50:] if since < b.at + BLOCK_SECONDS <= now)
-        return b"".join(block.pcm[: block.frames_heard * 2] for block in blocks)
+        return b"".join(block.pcm[: block.samples_heard * 2] for block in blocks)
 
 
 class PacedOutput:
@@ -149,7 +149,7 @@ class PacedOutput:
 
     latency = 0.0
 
-    def __init__(self, engine: AudioEngine, writer: pcm.WavWriter | None, description: str) -> None:
+    def __init__(self, engine: AudioEngine, writer: WavWriter | None, description: str) -> None:
         self.description = description
         self._engine = engine
         self._writer = writer
@@ -191,8 +191,8 @@ class PacedBackend:
         if not device.startswith(FILE_PREFIX):
             return PacedInput(engine, source, "synthetic microphone") if source else NoInput()
         try:
-            sound, note = pcm.load_wav(device.removeprefix(FILE_PREFIX))
-        except pcm.AudioFileError as error:
+            sound, note = load_wav(device.removeprefix(FILE_PREFIX))
+        except AudioFileError as error:
             raise AudioError(str(error), "file") from None
         return PacedInput(engine, _Recording(sound), f"{device}, {note}" if note else device)
 
@@ -205,8 +205,8 @@ class PacedBackend:
         if not device.startswith(FILE_PREFIX):
             return PacedOutput(engine, None, "none")
         try:
-            return PacedOutput(engine, pcm.WavWriter(device.removeprefix(FILE_PREFIX)), device)
-        except pcm.AudioFileError as error:
+            return PacedOutput(engine, WavWriter(device.removeprefix(FILE_PREFIX)), device)
+        except AudioFileError as error:
             raise AudioError(str(error), "file") from None
 
     def devices(self) -> list[Device]:

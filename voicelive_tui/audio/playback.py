@@ -1,17 +1,16 @@
-"""PlaybackQueue: blocks of sound by item, from the loop to the output callback, and what was heard of each.
+"""PlaybackQueue: the jitter buffer before the speaker, by item, and how much of each item was heard.
 
-Rules. The loop appends to the queue, or replaces the whole deque to flush it; the output callback takes from whichever
-deque it finds and drops its current block when that is another one than before. Nothing waits and nothing locks: each
-crossing is one attribute or one deque operation, atomic under the interpreter lock. (On a free-threaded build this has
-to be thought over again.)
+Rules. The loop appends to the queue, or replaces the whole deque to flush it; the output callback takes from the deque
+it finds, and drops its current block if that deque is a new one. There are no waits and no locks: each crossing is one
+operation on an attribute or a deque, atomic under the GIL (a free-threaded build needs another design).
 
-Written by the loop: the queue's attribute, the tables of items, of an `Item` its first group of attributes, and
-``PlayedBlock.frames_heard`` once the block exists. Written by the callback: all the rest.
+The loop writes the queue's attribute, the tables of items, the first group of an `Item`'s attributes, and
+`PlayedBlock.samples_heard` once the block exists. The callback writes everything else.
 
-Prebuffer. An item begins when ``prebuffer_ms`` of it is there, or all of it, or once some of it has waited half as long
-again. When it runs dry before its end, zeros are played, the target grows by 100 ms (to 300 at most) and is awaited
-again; 30 s without a gap bring it back. A gap counts only when more of the item came after it: what ran dry at its end
-was complete. After a gap or a flush the sound fades in over 3 ms. There is no fade-out: a flush is to be heard at once.
+Prebuffer. An item begins once `prebuffer_ms` of it is queued, or all of it, or some of it has waited half as long
+again. If it runs dry before its end, zeros are played, the target grows by 100 ms (to 300 at most) and is awaited
+again; 30 s without a gap lower it. Running dry is a gap only if more of the item arrives later; otherwise the item had
+ended. After a gap or a flush the sound fades in over 3 ms. There is no fade-out: a flush must take effect at once.
 """
 
 import math
@@ -20,29 +19,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voicelive_tui.audio.pcm import (
+from voicelive_tui.audio.format import (
     BLOCK_SECONDS,
     SAMPLE_RATE,
     SAMPLE_WIDTH,
-    frames_to_ms,
-    ms_to_frames,
+    ms_to_samples,
+    samples_in,
+    samples_to_ms,
 )
+from voicelive_tui.audio.pcm import PCM16
 
 FADE_IN_MS = 3
 REBUFFER_STEP_MS = 100
 REBUFFER_MAX_MS = 300
 REBUFFER_EASE_SECONDS = 30.0
 WAIT_RATIO = 1.5
-"""Sound that waits for its prebuffer waits at most so many times the prebuffer's length (150 ms for 100)."""
+"""Longest wait for the prebuffer, as a multiple of its length (150 ms for 100)."""
 HISTORY_SECONDS = 10.0
 KEPT_ITEMS = 64
-"""Finished or flushed items whose figures are kept, so that late audio and late questions find them."""
+"""Items whose accounts are kept after their end, for late audio and late questions."""
 
-_FADE = np.linspace(0, 1, ms_to_frames(FADE_IN_MS), endpoint=False, dtype=np.float32)
+FADE = np.linspace(0, 1, ms_to_samples(FADE_IN_MS), endpoint=False, dtype=np.float32)
 
 
 class Item:
-    """The playback account of one conversation item, in frames."""
+    """The playback account of one conversation item, in samples."""
 
     __slots__ = (
         "announced", "begun_at", "carry", "complete", "consumed", "ended_at", "flushed", "id", "received", "taken",
@@ -50,61 +51,61 @@ class Item:
 
     def __init__(self, item_id: str) -> None:
         self.id = item_id
-        # The loop's.
+        # Written by the loop.
         self.received = 0
-        """Frames that came from the service."""
+        """Samples that came from the service."""
         self.complete = False
-        """No more will come."""
+        """All of the item has arrived."""
         self.flushed = False
-        """Interrupted: what comes later is never heard."""
+        """Interrupted: audio that arrives later is dropped."""
         self.announced = False
-        """`Started` was given out."""
+        """`Started` was reported."""
         self.carry = b""
-        """Half a frame, until its other half comes."""
-        # The callback's.
+        """Half a sample, until its other half arrives."""
+        # Written by the callback.
         self.taken = 0
-        """Frames given to the device, the block being filled included."""
+        """Samples given to the device, including the block being filled."""
         self.consumed = 0
-        """Frames given to the device, as far as ``PlaybackQueue.played`` tells."""
+        """Samples given to the device in blocks that are in `PlaybackQueue.played`."""
         self.begun_at = math.inf
-        """When the first frame reaches the DAC."""
+        """When the first sample reaches the DAC."""
         self.ended_at = 0.0
-        """When the last frame consumed so far has left the DAC."""
+        """When the last sample consumed so far has left the DAC."""
 
 
 class Segment(NamedTuple):
-    """A stretch of one item within a played block, in frames."""
+    """A stretch of one item within a played block, in samples."""
 
     item: Item
     start: int
-    """Counted from the item's beginning."""
+    """Offset in the item."""
     offset: int
-    """Counted from the block's beginning."""
-    frames: int
+    """Offset in the block."""
+    samples: int
 
 
 class PlayedBlock:
     """What one output callback gave to the device.
 
     Attributes:
-        at: When its first frame reaches the DAC (monotonic seconds).
-        pcm: The sound, zeros included.
-        segments: Which frames of which items it holds; empty for a block of silence.
-        frames_heard: Its whole length, or less when the device was cut before its end.
+        at: When its first sample reaches the DAC (monotonic seconds).
+        pcm: The sound, including zeros.
+        segments: Which samples of which items it holds; empty for a block of silence.
+        samples_heard: Its whole length, or less if the device was stopped before its end.
     """
 
-    __slots__ = ("at", "frames_heard", "pcm", "segments")
+    __slots__ = ("at", "pcm", "samples_heard", "segments")
 
     def __init__(self, at: float, pcm: bytes, segments: tuple[Segment, ...]) -> None:
         self.at = at
         self.pcm = pcm
         self.segments = segments
-        self.frames_heard = len(pcm) // SAMPLE_WIDTH
+        self.samples_heard = samples_in(pcm)
 
     def heard_by(self, now: float) -> int:
-        """The frames of this block that have left the DAC by then."""
+        """Samples of this block that have left the DAC by then."""
         passed = (now - self.at) * SAMPLE_RATE
-        return 0 if passed <= 0 else int(min(self.frames_heard, passed))
+        return 0 if passed <= 0 else int(min(self.samples_heard, passed))
 
 
 class Started(NamedTuple):
@@ -120,7 +121,7 @@ class Finished(NamedTuple):
     item_id: str
     at: float
     ms: float
-    """The item's whole length in milliseconds."""
+    """Length of the item in milliseconds."""
 
 
 PlaybackEvent = Started | Finished
@@ -131,59 +132,55 @@ class Heard(NamedTuple):
 
     item_id: str
     heard_ms: float
-    """Milliseconds of the item that left the DAC: never more than the item holds."""
-    received_ms: float
-    """Milliseconds that had come from the service."""
+    """Milliseconds of the item that left the DAC; never more than its length."""
 
 
 class PlaybackQueue:
     """The queue between the loop, which plays and flushes, and the output callback, which fills blocks.
 
     Args:
-        prebuffer_ms: Sound to have before an item begins, in milliseconds.
+        prebuffer_ms: Sound to queue before an item begins, in milliseconds.
     """
 
     def __init__(self, prebuffer_ms: float = 100) -> None:
-        # The loop's.
+        # Written by the loop.
         self._queue: deque[tuple[Item, memoryview]] = deque()
         self._items: dict[str, Item] = {}
-        self._open: dict[str, Item] = {}  # those of which sound was received and not yet heard to the end
-        self._stopped: list[Item] = []  # flushed, not yet settled
+        self._open: dict[str, Item] = {}  # received, and not yet heard to the end
+        self._stopped: list[Item] = []  # flushed, and not yet settled
         self._events: list[PlaybackEvent] = []
-        self._cut = (math.nan, 0.0)  # `sounding_until` as it was when the device was cut, and when that was
-        self.late_frames = 0
-        """Frames that came for an item after its flush, and were dropped."""
+        self._stopped_at = (math.nan, 0.0)  # `sounding_until` when the device was stopped, and the time of that
 
-        # The callback's.
+        # Written by the callback.
         self._seen = self._queue
         self._item = self._nothing = Item("")
         self._block = memoryview(b"")
         self._offset = 0
         self._flowing = False
         self._dry: Item | None = None
-        self._faded = _FADE.size
+        self._faded = FADE.size
         self._waiting_since: float | None = None
         self._calm_since = 0.0
         self._prebuffer_ms = prebuffer_ms
         self.played: deque[PlayedBlock] = deque(maxlen=round(HISTORY_SECONDS / BLOCK_SECONDS))
-        """The last ten seconds of blocks, silence included, oldest first.
+        """The blocks of the last ten seconds, including silence, oldest first.
 
-        Other threads iterate over its ``copy()``, which is made without ever leaving C. (``tuple(played)`` allocates
-        while it iterates, which may run the garbage collector, and with it another thread.)
+        Other threads iterate over its `copy()`, which never leaves C. (`tuple(played)` allocates while it iterates,
+        which may run the garbage collector, and with it another thread.)
         """
         self.target_ms = prebuffer_ms
         """The prebuffer in force."""
         self.gaps = 0
-        """How often an item ran dry before its end."""
+        """How many times an item ran dry before its end."""
         self.sounding_until = 0.0
-        """When the last frame consumed so far leaves the DAC (silence not counted)."""
+        """When the last sample of an item consumed so far leaves the DAC."""
 
-    # --- the loop's side
+    # --- on the loop
 
     def play(self, item_id: str, pcm: bytes) -> None:
-        """Append sound to an item; of an item that was flushed it is dropped and counted.
+        """Append sound to an item; sound of a flushed item is dropped.
 
-        Bytes may end within a frame: the half frame waits for its other half.
+        The bytes may end within a sample: its first half waits for the second.
         """
         item = self._items.get(item_id)
         if item is None:
@@ -192,7 +189,6 @@ class PlaybackQueue:
                 old = next((known for known in self._items if known not in self._open and known != item_id), None)
                 self._items.pop(old or "", None)
         if item.flushed:
-            self.late_frames += len(pcm) // SAMPLE_WIDTH
             return
         pcm, item.carry = item.carry + pcm, b""
         if len(pcm) % SAMPLE_WIDTH:
@@ -200,18 +196,18 @@ class PlaybackQueue:
         if pcm:
             self._open[item_id] = item
             item.complete = False
-            # First the count, then the block, so that the callback never took more than was received.
-            item.received += len(pcm) // SAMPLE_WIDTH
+            # The count before the block, so that the callback never takes more than was received.
+            item.received += samples_in(pcm)
             self._queue.append((item, memoryview(pcm)))
 
     def finish(self, item_id: str) -> None:
-        """No more sound of this item will come."""
+        """Mark an item as complete."""
         if item := self._items.get(item_id):
             item.carry = b""
             item.complete = True
 
     def flush(self, now: float) -> None:
-        """Drop everything that the device has not taken yet; `settle` tells what that was."""
+        """Drop everything that the device has not taken yet; `settle` reports on the items."""
         self._collect_events(now)
         self._queue = deque()
         for item in self._open.values():
@@ -223,32 +219,32 @@ class PlaybackQueue:
         """Account for the items that were flushed since the last call.
 
         Args:
-            stopped_at: When the device was cut: what it still held then was never heard. None when it was left to
-                play out what it had taken.
+            stopped_at: When the device was stopped; what it still held then was never heard. None if it plays out
+                what it had taken.
 
         Returns:
-            Each interrupted item, in the order in which they came. One that was heard to its end after all is not
-            among them: `events` tells of it.
+            The interrupted items in the order of their arrival. An item that was heard to its end nevertheless is
+            reported as `Finished` by `events` instead.
         """
         if stopped_at is not None:
             for block in self.played.copy():
-                # What was played since, of other items, was not cut.
+                # Blocks of other items played since were not stopped.
                 if any(segment.item.flushed for segment in block.segments):
-                    block.frames_heard = block.heard_by(stopped_at)
+                    block.samples_heard = block.heard_by(stopped_at)
             if self._stopped:
-                self._cut = (self.sounding_until, stopped_at)
+                self._stopped_at = (self.sounding_until, stopped_at)
         found = []
         for item in self._stopped:
             heard = self._heard(item, math.inf)
             if item.complete and heard == item.received:
-                self._events.append(Finished(item.id, item.ended_at, frames_to_ms(heard)))
+                self._events.append(Finished(item.id, item.ended_at, samples_to_ms(heard)))
             else:
-                found.append(Heard(item.id, frames_to_ms(heard), frames_to_ms(item.received)))
+                found.append(Heard(item.id, samples_to_ms(heard)))
         self._stopped = []
         return found
 
     def forget(self) -> None:
-        """Begin anew: drop the queue and every account, so that an item id may be used again."""
+        """Drop the queue and all accounts, so that item ids may be used again."""
         self._queue = deque()
         self._items.clear()
         self._open.clear()
@@ -256,7 +252,7 @@ class PlaybackQueue:
         self._events.clear()
 
     def events(self, now: float) -> list[PlaybackEvent]:
-        """What has begun or ended at the DAC since the last call."""
+        """The items that started or ended at the DAC since the last call."""
         self._collect_events(now)
         found, self._events = self._events, []
         return found
@@ -269,48 +265,48 @@ class PlaybackQueue:
             if item.complete and item.consumed == item.received and item.ended_at <= now:
                 del self._open[item.id]
                 item.announced = False
-                self._events.append(Finished(item.id, item.ended_at, frames_to_ms(item.received)))
+                self._events.append(Finished(item.id, item.ended_at, samples_to_ms(item.received)))
 
     def heard_ms(self, item_id: str, now: float) -> float:
-        """Milliseconds of the item that have left the DAC by now; 0.0 for an item that is not known."""
+        """Milliseconds of the item that have left the DAC by now; 0.0 for an unknown item."""
         item = self._items.get(item_id)
-        return frames_to_ms(self._heard(item, now)) if item else 0.0
+        return samples_to_ms(self._heard(item, now)) if item else 0.0
 
     def _heard(self, item: Item, now: float) -> int:
-        """The frames of the item that have left the DAC by then: those of its last block that has begun to."""
-        consumed = item.consumed  # read first: a block that comes meanwhile only adds to the history
+        """Samples of the item that have left the DAC by then, from the last of its blocks that started by then."""
+        consumed = item.consumed  # read first: a block that arrives meanwhile only adds to the history
         first = None
         for block in reversed(self.played.copy()):
             for segment in reversed(block.segments):
                 if segment.item is item:
-                    if (frames := block.heard_by(now) - segment.offset) > 0:
-                        return segment.start + min(frames, segment.frames)
+                    if (samples := block.heard_by(now) - segment.offset) > 0:
+                        return segment.start + min(samples, segment.samples)
                     first = segment.start
         return consumed if first is None else first
 
     @property
     def buffered_ms(self) -> float:
-        """Sound that waits to be taken by the device, in milliseconds."""
-        return frames_to_ms(sum(item.received - item.consumed for item in self._open.values()))
+        """Sound that the device has not taken yet, in milliseconds."""
+        return samples_to_ms(sum(item.received - item.consumed for item in self._open.values()))
 
     def playing(self, now: float) -> bool:
-        """Whether an item waits or is being heard, gaps within it included."""
+        """Whether an item waits or is being heard, including gaps within it."""
         return bool(self._open) or self.silent_from() > now
 
     def silent_from(self) -> float:
-        """When the sound given to the device so far ends, or was cut (either thread may ask)."""
+        """When the sound given to the device so far ends, or was stopped (callable from either thread)."""
         until = self.sounding_until
-        mark, stopped_at = self._cut
+        mark, stopped_at = self._stopped_at
         return min(until, stopped_at) if until == mark else until
 
-    # --- the callback's side
+    # --- in the output callback
 
     def fill(self, out: memoryview, at: float, now: float) -> None:
-        """Fill one block; what is not there is silence.
+        """Fill one block, with silence where no sound is due.
 
         Args:
-            out: The device's buffer, bytes, writable.
-            at: When its first frame reaches the DAC (monotonic seconds).
+            out: The device's buffer: writable bytes.
+            at: When its first sample reaches the DAC (monotonic seconds).
             now: The time of the call.
         """
         queue = self._queue
@@ -339,32 +335,32 @@ class PlaybackQueue:
             self._flowing = True
             take = min(size - position, len(self._block) - self._offset)
             out[position : position + take] = self._block[self._offset : self._offset + take]
-            if self._faded < _FADE.size:
+            if self._faded < FADE.size:
                 self._fade_in(out[position : position + take])
             self._note(segments, item, position // SAMPLE_WIDTH, take // SAMPLE_WIDTH)
             self._offset += take
             position += take
         out[position:] = bytes(size - position)
-        # The block is in the history before its frames count as consumed, see _heard.
+        # The block enters the history before its samples count as consumed, see `_heard`.
         self.played.append(PlayedBlock(at, bytes(out), tuple(segments)))
         for segment in segments:
             item = segment.item
             if not segment.start:
                 item.begun_at = at + segment.offset / SAMPLE_RATE
-            item.ended_at = self.sounding_until = at + (segment.offset + segment.frames) / SAMPLE_RATE
-            item.consumed = segment.start + segment.frames
+            item.ended_at = self.sounding_until = at + (segment.offset + segment.samples) / SAMPLE_RATE
+            item.consumed = segment.start + segment.samples
 
     @staticmethod
-    def _note(segments: list[Segment], item: Item, offset: int, frames: int) -> None:
+    def _note(segments: list[Segment], item: Item, offset: int, samples: int) -> None:
         if segments and segments[-1].item is item:
             _, start, offset, before = segments.pop()
-            segments.append(Segment(item, start, offset, before + frames))
+            segments.append(Segment(item, start, offset, before + samples))
         else:
-            segments.append(Segment(item, item.taken, offset, frames))
-        item.taken += frames
+            segments.append(Segment(item, item.taken, offset, samples))
+        item.taken += samples
 
     def _ready(self, item: Item, now: float) -> bool:
-        """Whether enough is there to begin, or to go on after a gap."""
+        """Whether enough is queued to begin, or to continue after a gap."""
         if self._dry is item:
             self.gaps += 1
             self._calm_since = now
@@ -378,11 +374,11 @@ class PlaybackQueue:
             self._waiting_since = now
         return (
             item.complete
-            or frames_to_ms(item.received - item.taken) >= self.target_ms
+            or samples_to_ms(item.received - item.taken) >= self.target_ms
             or (now - self._waiting_since) * 1000 >= self.target_ms * WAIT_RATIO
         )
 
     def _fade_in(self, out: memoryview) -> None:
-        sound = np.frombuffer(out, dtype="<i2")[: _FADE.size - self._faded]
-        sound[:] = sound * _FADE[self._faded : self._faded + sound.size]
+        sound = np.frombuffer(out, dtype=PCM16)[: FADE.size - self._faded]
+        sound[:] = sound * FADE[self._faded : self._faded + sound.size]
         self._faded += sound.size

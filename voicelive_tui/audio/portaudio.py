@@ -7,7 +7,7 @@ Two one-way streams, not one duplex stream: a duplex stream lets an uneven micro
 one side alone, and cannot be cut without losing the microphone. Blocks of 20 ms; the input always at low latency, for
 higher values make its callbacks come in bursts.
 
-Rates. A device that refuses 24,000 Hz is opened at its own rate and converted by `pcm.Resampler`; one that has no
+Rates. A device that refuses 24,000 Hz is opened at its own rate and converted by `Resampler`; one that has no
 single channel is opened with two.
 """
 
@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.devices import AudioError, Device, Latency, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction
-from voicelive_tui.audio.pcm import SAMPLE_RATE
+from voicelive_tui.audio.format import BLOCK_BYTES, BLOCK_SECONDS, SAMPLE_RATE
+from voicelive_tui.audio.resample import Resampler
 
 REMOTE_LATENCY = 0.2
 """Output latency in seconds where the sound server is at the other end of a network, unless a number was chosen."""
@@ -218,7 +219,7 @@ class _Stream:
             try:
                 return make(
                     samplerate=self.rate,
-                    blocksize=round(self.rate * pcm.BLOCK_SECONDS),
+                    blocksize=round(self.rate * BLOCK_SECONDS),
                     device=self._device.index,
                     channels=self.channels,
                     dtype="int16",
@@ -277,7 +278,7 @@ class PortAudioInput(_Stream):
 
             return callback
 
-        resampler, channels = pcm.Resampler(self.rate, SAMPLE_RATE), self.channels
+        resampler, channels = Resampler(self.rate, SAMPLE_RATE), self.channels
 
         def converting(indata: Any, _frames: int, times: Any, status: Any) -> None:
             now = monotonic()
@@ -304,7 +305,7 @@ class PortAudioOutput(_Stream):
 
             return callback
 
-        resampler, channels, ready = pcm.Resampler(SAMPLE_RATE, self.rate), self.channels, bytearray()
+        resampler, channels, ready = Resampler(SAMPLE_RATE, self.rate), self.channels, bytearray()
 
         def converting(outdata: Any, frames: int, times: Any, status: Any) -> None:
             now = monotonic()
@@ -313,10 +314,10 @@ class PortAudioOutput(_Stream):
             at += len(ready) / 2 / self.rate
             underflow = bool(status.output_underflow)
             while len(ready) < frames * 2:
-                block = bytearray(pcm.BLOCK_BYTES)
+                block = bytearray(BLOCK_BYTES)
                 fill(memoryview(block), at, now, underflow=underflow)
                 ready.extend(resampler.process(memoryview(block)))
-                at, underflow = at + pcm.BLOCK_SECONDS, False
+                at, underflow = at + BLOCK_SECONDS, False
             memoryview(outdata).cast("B")[:] = pcm.to_channels(bytes(ready[: frames * 2]), channels)
             del ready[: frames * 2]
 

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from voicelive_tui.audio.devices import Source, list_devices
 from voicelive_tui.audio.engine import Chunk, Direction, Started
-from voicelive_tui.audio.pcm import SAMPLE_RATE, duration_ms, ms_to_frames
+from voicelive_tui.audio.format import SAMPLE_RATE, duration_ms, ms_to_samples
 from voicelive_tui.client.connection import BadMessage, ConnectError, Credential, LinkClosed, ServiceConnection
 from voicelive_tui.client.log_file import log_file
 from voicelive_tui.client.sound import Sound, off_loop
@@ -142,6 +142,7 @@ class LiveSession:
             dropped_ms=counters.dropped_ms + self._outbox_dropped_ms,
             underflows=counters.underflows,
             overflows=counters.overflows,
+            gaps=counters.gaps,
             native_messages=self._native_messages,
             output_latency_ms=self.sound.output_latency_ms,
             stalled=tuple(sorted(self.sound.stalled)),
@@ -149,7 +150,7 @@ class LiveSession:
 
     def stirs(self) -> bool:
         """Whether sound began or ended since the last `reading`: a reason to take another one sooner."""
-        return self.engine.stirs()
+        return self.engine.activity_changed()
 
     async def devices(self) -> list[DeviceChoice]:
         """What the device picker offers.
@@ -435,5 +436,5 @@ TEST_TONE = "test-tone"
 
 def _tone() -> bytes:
     """0.4 s of 440 Hz at -20 dBFS."""
-    wave = (3277 * math.sin(2 * math.pi * 440 * frame / SAMPLE_RATE) for frame in range(ms_to_frames(400)))
+    wave = (3277 * math.sin(2 * math.pi * 440 * frame / SAMPLE_RATE) for frame in range(ms_to_samples(400)))
     return array("h", map(int, wave)).tobytes()

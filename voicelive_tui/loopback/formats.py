@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.format import SAMPLE_RATE
+from voicelive_tui.audio.resample import convert
 
 Samples = NDArray[np.int16]
 """Mono sound, one sample a frame."""
@@ -84,7 +86,7 @@ INPUT_RATES = {
 
 def encode_speech(samples: Samples, form: AudioFormat) -> bytes:
     """Synthesized speech (24 kHz mono) as bytes of the wire in another format."""
-    return form.encode(pcm.samples(pcm.convert(samples.tobytes(), pcm.SAMPLE_RATE, form.rate)))
+    return form.encode(pcm.samples(convert(samples.tobytes(), SAMPLE_RATE, form.rate)))
 
 
 def _ulaw_table() -> Samples:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from voicelive_tui.audio import pcm
+from voicelive_tui.audio.wav import AudioFileError, load_wav
 from voicelive_tui.loopback import faults
 
 VARIABLES = {
@@ -200,8 +200,8 @@ def _check(script: Script) -> None:
                 raise ValueError(f"{where}.match: expected a regular expression: {error}.") from None
         if reply.play is not None:
             try:
-                pcm.load_wav(Path(script.folder) / reply.play)
-            except pcm.AudioFileError as error:
+                load_wav(Path(script.folder) / reply.play)
+            except AudioFileError as error:
                 raise ValueError(f"{where}.play: {error}.") from None
         if reply.say is not None:
             _check_variables(f"{where}.say", reply.say)

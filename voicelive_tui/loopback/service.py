@@ -28,6 +28,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.wav import AudioFileError, load_wav
 from voicelive_tui.loopback.faults import (
     NEVER,
     Binary,
@@ -257,7 +258,7 @@ def _open_voice() -> Voice:
 
 def _read(path: Path, text: str) -> Speech:
     """A sound file as speech, its words spread over it evenly."""
-    sound, _ = pcm.load_wav(path)
+    sound, _ = load_wav(path)
     samples = pcm.samples(sound)
     length = len(samples) * 1000 // RATE
     words = [word + " " for word in text.split(" ")]
@@ -394,7 +395,7 @@ class _Session:
     async def _speak(self, job: SpeechJob) -> None:
         try:
             speech, audio = await self._service.synthesize(job)
-        except pcm.AudioFileError as error:  # it was there when the script was loaded
+        except AudioFileError as error:  # it was there when the script was loaded
             self._note("note", f"spoken instead of played: {error}", {})
             speech, audio = await self._service.synthesize(replace(job, wav=None))
         self._brain.spoken(job, speech, audio, time.monotonic())

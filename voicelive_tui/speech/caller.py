@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
 from voicelive_tui.speech.voice import CALLER, Voice, open_voice
 
 
@@ -84,7 +85,7 @@ class DemoCaller:
 
     def _listen(self, heard: bytes) -> None:
         """Follow whether the assistant speaks."""
-        seconds = self._frames / pcm.SAMPLE_RATE
+        seconds = self._frames / SAMPLE_RATE
         audible = bool(heard) and pcm.level(heard).rms > _AUDIBLE
         self._quiet = 0.0 if audible else self._quiet + seconds
         if audible or self._answer:
@@ -117,15 +118,15 @@ class DemoCaller:
         """Keep silent until ``over``, at most for so many seconds."""
         waited = 0.0
         while waited < limit and not over():
-            waited += self._frames / pcm.SAMPLE_RATE
+            waited += self._frames / SAMPLE_RATE
             yield self._silence()
 
     def _say(self, sound: bytes) -> Iterator[bytes]:
         while sound:
-            size = self._frames * pcm.SAMPLE_WIDTH
+            size = self._frames * SAMPLE_WIDTH
             yield sound[:size].ljust(size, b"\0")
             # Taken off after the yield with the size that was sent: the next stretch may have another.
             sound = sound[size:]
 
     def _silence(self) -> bytes:
-        return pcm.silence(self._frames)
+        return silence(self._frames)

@@ -20,9 +20,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.format import SAMPLE_RATE
+from voicelive_tui.audio.resample import convert
 from voicelive_tui.loopback.formats import Samples
 
-RATE: Final = pcm.SAMPLE_RATE
+RATE: Final = SAMPLE_RATE
 """Frames a second of all synthesized speech."""
 
 ASSISTANT: Final = "assistant"
@@ -253,7 +255,7 @@ class EspeakVoice:
             self._library.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)
             self._library.espeak_Synchronize()
             sound, events = b"".join(self._sound), self._events
-        samples = pcm.samples(pcm.convert(sound, self._rate, RATE))
+        samples = pcm.samples(convert(sound, self._rate, RATE))
         end = len(samples) * 1000 // RATE
         return Speech(samples, _place_words(text, events, end), _place_visemes(events, end))
 

@@ -1,0 +1,76 @@
+"""Judgements on captured sound: voiced or not, clipped, nothing but zeros. Used on the loop only."""
+
+import math
+
+import numpy as np
+
+from voicelive_tui.audio.format import FLOOR_DBFS
+from voicelive_tui.audio.pcm import Level, samples
+
+VOICED_DBFS = -45.0
+"""Lowest RMS of a voiced chunk ..."""
+VOICED_OVER_NOISE = 9.0
+"""... which also exceeds the noise floor by this many dB."""
+NOISE_RISE = 3.0
+"""The noise floor follows a quieter chunk at once, and rises by at most this many dB a second."""
+ZEROS_SECONDS = 3.0
+"""Zeros of this duration mean that no microphone is connected: a real one always carries noise."""
+CLIPPED_SAMPLES = 3
+"""Consecutive samples at full scale that make a wave clipped."""
+CLIPPING_SECONDS = 2.0
+"""How long the complaint about a clipped chunk stands."""
+
+
+class MicrophoneMonitor:
+    """Judges the microphone by its chunks."""
+
+    def __init__(self) -> None:
+        self.last_voiced_at: float | None = None
+        """When the last voiced chunk ended at the ADC.
+
+        A chunk is voiced if its RMS is at least `VOICED_DBFS` and `VOICED_OVER_NOISE` above the noise floor, the level
+        of the quietest recent chunk. Good for latency figures; the service has better means to detect speech.
+        """
+        self._noise = VOICED_DBFS - VOICED_OVER_NOISE
+        self._zeros = 0.0  # seconds of sound
+        self._clipped_at = -math.inf
+
+    def judge(self, pcm: bytes, level: Level, ended_at: float, seconds: float) -> None:
+        """Take a chunk as it came from the microphone, neither muted nor gated.
+
+        Args:
+            pcm: The chunk.
+            level: Its level.
+            ended_at: ADC time of the end of its last sample (monotonic seconds).
+            seconds: Its duration.
+        """
+        if level.peak <= FLOOR_DBFS:
+            self._zeros += seconds
+            return
+        self._zeros = 0.0
+        self._noise = min(level.rms, self._noise + NOISE_RISE * seconds)
+        if level.rms >= max(VOICED_DBFS, self._noise + VOICED_OVER_NOISE):
+            self.last_voiced_at = ended_at
+        if level.peak >= -0.01 and _is_clipped(pcm):
+            self._clipped_at = ended_at
+
+    def pause(self) -> None:
+        """Note that the microphone is muted or gated: the zeros captured now are not its own."""
+        self._zeros = 0.0
+
+    def complaint(self, now: float) -> str:
+        """What is wrong with the microphone's sound, in words for the user; empty if nothing is."""
+        if self._zeros > ZEROS_SECONDS:
+            return "the microphone gives only zeros: it is muted, switched off or unplugged"
+        if now - self._clipped_at < CLIPPING_SECONDS:
+            return "the microphone clips: lower its input level"
+        return ""
+
+
+def _is_clipped(pcm: bytes) -> bool:
+    """Whether `CLIPPED_SAMPLES` samples in a row are at the same end of the scale."""
+    x = samples(pcm)
+    for end in (x == 32767, x == -32768):
+        if np.convolve(end, np.ones(CLIPPED_SAMPLES), "valid").max() >= CLIPPED_SAMPLES - 0.5:
+            return True
+    return False
