@@ -8,6 +8,9 @@ import numpy.typing as npt
 from voicelive_tui.audio.format import SAMPLE_WIDTH, samples_in, silence
 from voicelive_tui.audio.pcm import PCM16, samples
 
+PIECE_SAMPLES = 16_384
+"""Samples that `convert` filters at once: the filter's windows take 60 to 400 times as much memory."""
+
 
 class Resampler:
     """Streaming conversion of mono PCM16 by a polyphase windowed-sinc filter. Not for use by several threads.
@@ -80,6 +83,7 @@ def convert(pcm: bytes, source_rate: int, target_rate: int) -> bytes:
         return pcm
     resampler = Resampler(source_rate, target_rate)
     resampler.skip_delay()
-    # The silence drives the last samples out of the filter.
-    converted = resampler.process(pcm + silence(resampler.taps))
-    return converted[: round(samples_in(pcm) * target_rate / source_rate) * SAMPLE_WIDTH]
+    step = PIECE_SAMPLES * SAMPLE_WIDTH
+    pieces = [resampler.process(pcm[at : at + step]) for at in range(0, len(pcm), step)]
+    pieces.append(resampler.process(silence(resampler.taps)))  # drives the last samples out of the filter
+    return b"".join(pieces)[: round(samples_in(pcm) * target_rate / source_rate) * SAMPLE_WIDTH]
