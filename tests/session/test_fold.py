@@ -312,6 +312,6 @@ def test_a_message_of_a_megabyte_is_shortened_and_its_row_keeps_head_tail_and_le
     row = fold.state.log.row(fold.state.log.next_seq - 1)
     assert row is not None
     assert len(row.text) < 70_000
-    assert row.text.startswith('{"type":"error"')
+    assert row.text.startswith('{"type": "error"')
     assert row.text.endswith('y"}}')
     assert " of 2,000,0" in row.text

@@ -25,6 +25,7 @@ from voicelive_tui.wire.events import (
     mapping,
     pcm_of,
     raw_without_audio,
+    session_of,
     text,
 )
 
@@ -112,7 +113,7 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
     if kind == "response.create":
         return turns.mark(replace(state, awaiting=state.response is None), turns.latest, asked_at=now)
     if kind == "session.update":
-        return replace(state, asked={**state.asked, **mapping(body.get("session"))})
+        return replace(state, asked={**state.asked, **session_of(body)})
     return state
 
 

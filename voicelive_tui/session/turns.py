@@ -51,8 +51,10 @@ def of_item(item_id: str) -> Callable[[Turn], bool]:
 
 
 def of_response(response_id: str) -> Callable[[Turn], bool]:
-    """The turn that a response answers; without an id, the latest turn that has no response."""
-    return lambda turn: turn.response_id == response_id
+    """The turn that a response answers; without an id, a turn without a response whose speech has ended."""
+    if response_id:
+        return lambda turn: turn.response_id == response_id
+    return lambda turn: not turn.response_id and turn.ended_speaking_at is not None
 
 
 def being_spoken(turn: Turn) -> bool:

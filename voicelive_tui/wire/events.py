@@ -244,5 +244,5 @@ def raw_without_audio(event: Mapping[str, Any], raw: str) -> str:
 
 
 def as_json(event: Mapping[str, Any]) -> str:
-    """One line of JSON without sound, for client events; what is not JSON is shown by its `repr`."""
-    return encodable(json.dumps(without_audio(event), ensure_ascii=False, separators=(",", ":"), default=repr))
+    """The text that the SDK sends for a client event, with each base64 payload replaced by `{"bytes": n}`."""
+    return json.dumps(without_audio(event), default=repr)

@@ -114,6 +114,6 @@ def _searches(pattern: str) -> Filter:
         try:
             return any(search(place, timeout=PATIENCE) for place in _places(row))
         except TimeoutError:
-            raise ValueError(f"/{pattern}/ takes too long: simplify it") from None
+            raise ValueError(f"/{pattern}/ takes too long: put it more simply") from None
 
     return chooses

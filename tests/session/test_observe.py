@@ -1,0 +1,158 @@
+"""Observing alone, as replay and tap mode do; both families of names; answers without responses."""
+
+import base64
+import json
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.data import events
+from tests.session.folding import CONNECTING, Fold, ready
+from tests.session.test_fold import ALL, LOCAL, damaged
+from voicelive_tui.session import inputs
+from voicelive_tui.session.observe import observe
+from voicelive_tui.session.state import Activity, EntryStatus, SessionState
+
+FACTS = [field.name for field in fields(SessionState) if field.name not in ("intent", "log")]
+"""Fields that `observe` writes; `log` compares by identity."""
+GA_TYPES = {
+    "response.text.": "response.output_text.",
+    "response.audio.": "response.output_audio.",
+    "response.audio_transcript.": "response.output_audio_transcript.",
+}
+
+
+def facts(state: SessionState) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in FACTS} | {"log": list(state.log.since(0))}
+
+
+def observed(*sequence: inputs.Input | dict[str, Any]) -> SessionState:
+    state, now = Fold().state, 1_000.0
+    for event in sequence:
+        now += 0.010
+        state = observe(inputs.Received(event) if isinstance(event, dict) else event, state, now)
+    return state
+
+
+@settings(max_examples=200)
+@given(st.lists(damaged() | st.sampled_from(ALL) | LOCAL, max_size=40))
+def test_observing_alone_gives_the_facts_that_the_fold_has(sequence: list[Any]) -> None:
+    fold = Fold(*sequence)
+    assert facts(observed(*sequence)) == facts(fold.state)
+
+
+@pytest.mark.parametrize("name", ["native_turn", "cascade_turn"])
+def test_a_recorded_session_is_observed_with_no_client(name: str) -> None:
+    state = observed(CONNECTING, inputs.Connected(), *events(name))
+    assert [(entry.role, entry.text, entry.status) for entry in state.transcript] == [
+        ("user", "What is the largest lake?", EntryStatus.DONE),
+        ("assistant", "It is Lake Superior.", EntryStatus.DONE),
+    ]
+    assert (state.usage.sums.total, state.turn_count) == (143, 1)
+    assert state.in_force["turn_detection"]["type"]
+
+
+def in_ga_names(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """An event as the OpenAI GA family names it."""
+    event = json.loads(json.dumps(event).replace('"type": "audio"', '"type": "output_audio"'))
+    if event["type"] == "conversation.item.created":
+        return [{**event, "type": f"conversation.item.{end}"} for end in ("added", "done")]
+    for ours, theirs in GA_TYPES.items():
+        if event["type"].startswith(ours):
+            event["type"] = event["type"].replace(ours, theirs)
+    if session := event.get("session"):
+        detection = session.pop("turn_detection", None)
+        transcription = session.pop("input_audio_transcription", None)
+        formats = session.pop("input_audio_format", None), session.pop("output_audio_format", None)
+        session["output_modalities"] = session.pop("modalities", None)
+        session["audio"] = {
+            "input": {
+                "format": {"type": "audio/pcm", "rate": 24000} if formats[0] else None,
+                "turn_detection": detection,
+                "transcription": transcription,
+            },
+            "output": {"format": {"type": "audio/pcm"}, "voice": session.pop("voice", None)},
+        }
+    return [event]
+
+
+@pytest.mark.parametrize("name", ["native_turn", "cascade_turn"])
+def test_a_turn_in_the_names_of_the_other_family_is_the_same_turn(name: str) -> None:
+    theirs = [event for ours in events(name) for event in in_ga_names(ours)]
+    assert {event["type"] for event in theirs} >= {"response.output_audio.delta", "conversation.item.added"}
+    # Only what does not depend on the number of events (`added` and `done`) and their times is comparable.
+    ours_state, state = (observed(CONNECTING, inputs.Connected(), *sequence) for sequence in (events(name), theirs))
+    assert [(e.item_id, e.text, e.status, e.audio_ms, e.follows) for e in state.transcript] == [
+        (e.item_id, e.text, e.status, e.audio_ms, e.follows) for e in ours_state.transcript
+    ]
+    assert state.usage.sums == ours_state.usage.sums
+    assert state.in_force["modalities"] == ours_state.in_force["modalities"]
+    assert state.in_force["turn_detection"] == ours_state.in_force["turn_detection"]
+    assert state.in_force["voice"] == ours_state.in_force["voice"]
+    (turn,) = state.turns
+    assert None not in (turn.committed_at, turn.created_at, turn.first_text_at, turn.first_audio_at, turn.done_at)
+    types = {row.type for row in state.log.since(0)}
+    assert "response.output_audio.delta" in types
+    assert "response.audio.delta" not in types
+
+
+def test_a_turn_has_its_moments_without_any_response() -> None:
+    fold = ready()
+    fold.feed(
+        {"type": "input_audio_buffer.speech_started", "item_id": "item_u"},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": "item_u"},
+        {"type": "response.output_audio_transcript.delta", "item_id": "item_a", "delta": "Hello"},
+        {
+            "type": "response.output_audio.delta",
+            "item_id": "item_a",
+            "delta": base64.b64encode(bytes(4_800)).decode(),
+        },
+        inputs.PlaybackStarted("item_a", fold.now + 1),
+    )
+    (turn,) = fold.state.turns
+    assert None not in (turn.speech_stopped_at, turn.first_text_at, turn.first_audio_at, turn.heard_at)
+    assert turn.latency is not None
+    assert fold.state.activity is Activity.SPEAKING
+    fold.feed(inputs.PlaybackFinished("item_a", 100.0))
+    assert fold.state.activity is Activity.READY
+
+
+def test_an_answer_without_any_response_does_not_belong_to_a_turn_still_being_spoken() -> None:
+    fold = ready()
+    fold.feed(
+        {"type": "input_audio_buffer.speech_started", "item_id": "item_u"},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": "item_u"},
+        {"type": "input_audio_buffer.committed", "item_id": "item_u"},
+        {"type": "response.output_audio_transcript.delta", "item_id": "item_a", "delta": "Hel"},
+        {"type": "input_audio_buffer.speech_started", "item_id": "item_v"},
+        {"type": "response.output_audio_transcript.delta", "item_id": "item_a", "delta": "lo"},
+    )
+    first, second = fold.state.turns
+    assert first.first_text_at is not None
+    assert second.first_text_at is None
+
+
+def test_what_was_asked_for_follows_from_what_was_sent() -> None:
+    state = observed(
+        CONNECTING,
+        inputs.Sent({"type": "session.update", "session": {"voice": "alloy", "modalities": ["text"]}}),
+        inputs.Sent({"type": "session.update", "session": {"audio": {"output": {"voice": "ash"}}}}),
+    )
+    assert state.asked == {"voice": "ash", "modalities": ["text"]}
+
+
+def test_the_wanted_session_survives_a_reset_and_ids_go_on_counting() -> None:
+    fold = ready()
+    fold.state = replace(fold.state, wanted={"voice": "ash"})
+    fold.feed(CONNECTING, inputs.Connected())
+    sends = [
+        effect.event
+        for effect in (*fold.feed({"type": "session.created", "session": {}}), *fold.effects)
+        if getattr(effect, "event", {}).get("type") == "session.update"
+    ]
+    assert sends[0]["session"] == {"voice": "ash"}
+    ids = [effect.event["event_id"] for effect in fold.effects if hasattr(effect, "event")]
+    assert len(ids) == len(set(ids)) > 0
