@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data import events
-from tests.session.folding import CONNECTING, Fold, ready
+from tests.session.folding import CONNECTING, Fold, answer, ready
 from tests.session.test_fold import ALL, LOCAL, damaged
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
@@ -156,3 +156,40 @@ def test_the_wanted_session_survives_a_reset_and_ids_go_on_counting() -> None:
     assert sends[0]["session"] == {"voice": "ash"}
     ids = [effect.event["event_id"] for effect in fold.effects if hasattr(effect, "event")]
     assert len(ids) == len(set(ids)) > 0
+
+
+def tapped(*sequence: inputs.Input | dict[str, Any]) -> SessionState:
+    return observed(replace(CONNECTING, tap=True), inputs.Connected(), *sequence)
+
+
+def test_another_program_s_answers_are_not_waited_for_at_the_speaker() -> None:
+    state = tapped(*events("native_turn"))
+    assert state.activity is Activity.READY
+    assert state.unheard == []
+
+
+def test_another_program_s_barge_in_is_seen_by_what_it_sends() -> None:
+    state = tapped(
+        *events("native_turn"),
+        *answer("item_b", "resp_b"),
+        inputs.Sent({"type": "response.cancel"}),
+        inputs.Sent({"type": "conversation.item.truncate", "item_id": "item_b", "audio_end_ms": 300}),
+    )
+    entry = state.entry("item_b")
+    assert entry is not None
+    assert (entry.status, entry.heard_ms, entry.audio_ms) == (EntryStatus.INTERRUPTED, 300, 1000)
+    assert state.counts.interruptions == 1
+
+
+def test_another_program_s_turns_begin_with_what_it_commits_or_types() -> None:
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    state = tapped(
+        *events("native_turn")[:2],
+        {"type": "input_audio_buffer.committed", "item_id": "item_t"},
+        *answer("item_a", "resp_a", done=True),
+        inputs.Sent({"type": "conversation.item.create", "item": item}),
+        inputs.Sent({"type": "response.create"}),
+        *answer("item_b", "resp_b", done=True),
+    )
+    assert [(turn.began_by, turn.response_id) for turn in state.turns] == [("talk", "resp_a"), ("text", "resp_b")]
+    assert all(turn.done_at for turn in state.turns)

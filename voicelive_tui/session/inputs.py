@@ -43,6 +43,8 @@ class Connecting:
     credential: str
     demo: bool = False
     caller: bool = False
+    tap: bool = False
+    """See `Connection.tap`."""
 
 
 @dataclass(frozen=True, slots=True)

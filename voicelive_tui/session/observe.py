@@ -23,6 +23,7 @@ from voicelive_tui.wire.events import (
     audio_size,
     canonical,
     mapping,
+    number,
     pcm_of,
     raw_without_audio,
     session_of,
@@ -110,10 +111,17 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
         audio_out_ms=state.counts.audio_out_ms + size / PCM_BYTES_PER_MS,
     )
     state = replace(state, log=log, counts=counts)
-    if kind == "response.create":
-        return turns.mark(replace(state, awaiting=state.response is None), turns.latest, asked_at=now)
-    if kind == "session.update":
-        return replace(state, asked={**state.asked, **session_of(body)})
+    match kind:
+        case "response.create":
+            return turns.mark(replace(state, awaiting=state.response is None), turns.latest, asked_at=now)
+        case "session.update":
+            return replace(state, asked={**state.asked, **session_of(body)})
+        case "response.cancel" if state.response and response_id in ("", state.response.response_id):
+            return interrupt(state, now)
+        case "conversation.item.create" if state.connection.tap and mapping(body.get("item")).get("role") == "user":
+            return turns.begin(state, "text")
+        case "conversation.item.truncate" if state.connection.tap:  # the only report of what was heard
+            return stopped(state, item_id, number(body.get("audio_end_ms")), now)
     return state
 
 
@@ -136,6 +144,7 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
         model=event.model,
         demo=event.demo,
         caller=event.caller,
+        tap=event.tap,
         credential=event.credential,
         started_at=now,
     )

@@ -133,9 +133,11 @@ def _committed(event: Event, state: SessionState, now: float) -> SessionState:
     item_id = text(event.get("item_id"))
     # A push-to-talk turn learns its item's id only now.
     state = turns.mark(state, lambda turn: turns.being_spoken(turn) and turn.began_by == "talk", item_id=item_id)
-    state = turns.mark(state, turns.of_item(item_id), committed_at=now)
     if not item_id:
         return state
+    if not any(turn.item_id == item_id for turn in reversed(state.turns)):  # push-to-talk of another program
+        state = turns.begin(state, "talk", item_id=item_id)
+    state = turns.mark(state, turns.of_item(item_id), committed_at=now)
     transcript = state.transcript
     if (entry := state.entry(item_id)) is None or entry.status is EntryStatus.LISTENING:
         changes: dict[str, Any] = {"status": EntryStatus.PARTIAL}

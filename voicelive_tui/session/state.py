@@ -60,6 +60,8 @@ class Connection:
     """The other end is the built-in loopback service."""
     caller: bool = False
     """The microphone is the synthetic demo caller."""
+    tap: bool = False
+    """The traffic is another program's: nothing is captured, sent or played here."""
     credential: str = ""
     """Kind of credential in words, such as "API key"."""
     session_id: str = ""
@@ -294,7 +296,9 @@ class SessionState:
 
     @property
     def unheard(self) -> list[Entry]:
-        """Answers with sound that is still to be heard to its end. A single byte is no sound."""
+        """Answers with sound that is still to be played to its end. A single byte is no sound."""
+        if self.connection.tap:
+            return []
         return [
             entry
             for entry in self.transcript[-RECENT:]
