@@ -1,4 +1,6 @@
 import os
+import re
+import threading
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -127,8 +129,8 @@ def test_the_default_path_is_in_the_users_folder(monkeypatch, tmp_path):
         ("[audio]\nchunk_ms = 5\n", "audio.chunk_ms: expected int >= 20"),
         ("[audio]\nhalf_duplex = 1\n", "audio.half_duplex: expected bool, got int"),
         ('[logging]\nlevel = "loud"\n', "logging.level: expected 'debug', 'error', 'info', 'warning'"),
-        ('[logging.levels]\nazure = "loud"\n', "logging.levels[...]: expected 'debug', "),
-        ("[keys]\nmute = 2\n", "keys[...]: expected str, got int"),
+        ('[logging.levels]\nazure = "loud"\n', "logging.levels.azure: expected 'debug', "),
+        ("[keys]\nmute = 2\n", "keys.mute: expected str, got int"),
         (f"[service]\napi_key = [{SECRET!r}]\n", "service.api_key: expected str, got array"),
         (f'[service]\nendpoint = "ftp://host?key={SECRET}"\n', "service.endpoint: the endpoint 'ftp://host' is not"),
         (f'[service]\nendpoint = "https://me:{SECRET}@host"\n', "must not hold a user name or password"),
@@ -401,3 +403,105 @@ def test_every_choice_is_named_in_the_example():
     for kind in (config.Level, config.TurnDetectionType):
         for choice in kind.__args__:
             assert choice in text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_of_every_editor_are_read(tmp_path, encoding):
+    path = tmp_path / "config.toml"
+    path.write_bytes('[session]\r\nmodel = "gpt-4.1"\r\nvoice = "é"\r\n'.encode(encoding))
+    settings = load(path, environment={})
+    assert (settings.session.model, settings.session.voice) == ("gpt-4.1", "é")
+
+
+def test_a_pipe_as_the_file_is_read_once(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=('[session]\nmodel = "gpt-4.1"\n',))
+    writer.start()
+    assert load(pipe, environment={}).session.model == "gpt-4.1"
+    writer.join()
+
+
+@pytest.mark.parametrize("around", ["{}\r\n", " {} ", '"{}"', "'{}'\n", '" {} "'])
+def test_what_copying_brings_along_is_left_out(around):
+    values = {
+        "AZURE_VOICELIVE_ENDPOINT": "https://here.example",
+        "AZURE_VOICELIVE_API_KEY": SECRET,
+        "AZURE_VOICELIVE_MODEL": "gpt-realtime-mini",
+        "AZURE_VOICELIVE_VOICE": "alloy",
+    }
+    settings = load(environment={name: around.format(value) for name, value in values.items()})
+    found = (settings.service.endpoint, settings.service.api_key, settings.session.model, settings.session.voice)
+    assert found == tuple(values.values())
+
+
+@pytest.mark.parametrize("name", ["AZURE_VOICELIVE_MODEL", "AZURE_VOICELIVE_VOICE", "AZURE_VOICELIVE_API_KEY"])
+def test_control_characters_within_a_value_are_refused(name):
+    with pytest.raises(ConfigError, match="expected printable characters only"):
+        load(environment={name: "a\rb"})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[keys]\ntalk = 't'\nmute = 5\n", "keys.mute: expected str, got int"),
+        ("[logging.levels]\nazure = 'info'\nmsal = 'loud'\n", "logging.levels.msal: "),
+    ],
+)
+def test_an_error_in_a_table_names_the_entry(tmp_path, text, says):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, environment={})
+    assert says in str(caught.value)
+    assert "[...]" not in str(caught.value)
+
+
+PASTED = "https://here.example/voice-live/realtime?api-version=2025-10-01&model=gpt-4.1&profile=x"
+
+
+def test_the_query_of_a_pasted_url_is_used_and_reported():
+    told = []
+    settings = load(flags={"service.endpoint": PASTED}, environment={}, report=told.append)
+    assert settings.service.endpoint == "https://here.example?profile=x"
+    assert (settings.session.model, settings.service.api_version) == ("gpt-4.1", "2025-10-01")
+    assert told == [
+        "service.api_version = '2025-10-01' is taken from the endpoint's query",
+        "session.model = 'gpt-4.1' is taken from the endpoint's query",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"session.model": "gpt-5"}, "the endpoint's query says model='gpt-4.1', but session.model is 'gpt-5'"),
+        ({"service.api_version": "2026-04-10"}, "the endpoint's query says api-version='2025-10-01'"),
+    ],
+)
+def test_a_pasted_url_that_contradicts_the_settings_is_refused(flags, says):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        load(flags={"service.endpoint": PASTED, **flags}, environment={})
+
+
+def test_a_key_in_the_query_is_refused_without_showing_it():
+    with pytest.raises(ConfigError, match="must not hold a key") as caught:
+        load(flags={"service.endpoint": f"https://here.example?api-key={SECRET}"}, environment={})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "left_out"),
+    [
+        ("/api/projects/mine", "/api/projects/mine"),
+        ("/api/projects/mine/agents/a", "/api/projects/mine/agents/a"),
+        ("/openai/v1/", "/openai/v1"),
+        ("/openai/realtime", "/openai/realtime"),
+        ("/gateway/openai/v1", "/openai/v1"),
+        ("/gateway", ""),
+    ],
+)
+def test_addresses_of_projects_and_of_azure_openai_lead_to_their_resource(path, left_out):
+    told = []
+    settings = load(flags={"service.endpoint": f"https://here.example{path}"}, environment={}, report=told.append)
+    assert settings.service.endpoint == "https://here.example" + ("/gateway" if "gateway" in path else "")
+    assert told == ([f"of the endpoint's path only the resource is used; left out: {left_out}"] if left_out else [])

@@ -1,18 +1,18 @@
 """Every setting, with its type, default and meaning: defaults, then the TOML file, then the environment, then flags.
 
 The structures below are the reference: `config.toml.example` shows each key once (a test insists), and unknown or
-ill-typed keys are errors that name the file, the key and what was expected. Settings are frozen; nothing changes
-them after start.
+ill-typed keys are errors that name the file, the key and what was expected. Settings are frozen.
 """
 
+import codecs
 import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, inspect
@@ -41,7 +41,7 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
 
 
 class Service(_Section, frozen=True):
-    """Where the conversation takes place, and who we are there."""
+    """Endpoint and credentials."""
 
     endpoint: str = ""
     """http, https, ws or wss; with or without a path. Empty: the demo."""
@@ -81,11 +81,11 @@ class Transcription(_Section, frozen=True):
     model: str = ""
     """Empty: whisper-1 for gpt-realtime models, azure-speech for all others; "none" switches it off."""
     language: str = ""
-    """Such as "en-US"; empty: found out by the service."""
+    """Such as "en-US"; empty: detected by the service."""
 
 
 class Session(_Section, frozen=True):
-    """What is asked of the service in `session.update` (the model goes into the URL only)."""
+    """What `session.update` asks for; the model goes into the URL only."""
 
     model: Annotated[str, Meta(min_length=1)] = "gpt-realtime"
     voice: Annotated[str, Meta(min_length=1)] = "en-US-Ava:DragonHDLatestNeural"
@@ -123,7 +123,7 @@ class Ui(_Section, frozen=True):
     theme: str = ""
     """voicelive-dark, voicelive-light, or any of Textual's; ansi-dark and ansi-light use the terminal's colours.
 
-    Empty: voicelive-dark, or ansi-dark where it is to be lean, for its colours take a third fewer bytes.
+    Empty: voicelive-dark, or ansi-dark where lean, because its colours take a third fewer bytes.
     """
     lean: bool = False
     """Draw less often, and in the terminal's own colours: for slow lines."""
@@ -159,7 +159,7 @@ ENVIRONMENT = {
     "AZURE_VOICELIVE_VOICE": "session.voice",
     "AZURE_VOICELIVE_INSTRUCTIONS": "session.instructions",
 }
-"""Environment variables and the keys they set; an empty variable is as good as none."""
+"""Environment variables and the keys they set; an empty variable counts as none."""
 
 
 def default_path() -> Path:
@@ -173,6 +173,7 @@ def load(
     path: Path | None = None,
     flags: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = os.environ,
+    report: Callable[[str], None] = lambda _: None,
 ) -> Settings:
     """The settings in force.
 
@@ -180,6 +181,7 @@ def load(
         path: The file named by the user; it must exist. None: the default one, if it is there.
         flags: Values by dotted key (`"session.model"`), which win over everything else.
         environment: See `ENVIRONMENT`.
+        report: Gets a sentence for each value that was understood otherwise than written.
 
     Raises:
         ConfigError: A file that cannot be read, or a key or value that cannot be used.
@@ -195,10 +197,61 @@ def load(
                 branch = branch.setdefault(section, {})
             branch[leaf] = value
         settings = _convert(tree, origin)
+    settings = _with_endpoint(settings, report)
     instructions = _text_of(settings.session.instructions)
     return msgspec.structs.replace(
         settings, session=msgspec.structs.replace(settings.session, instructions=instructions)
     )
+
+
+def _with_endpoint(settings: Settings, report: Callable[[str], None]) -> Settings:
+    """The settings with what a pasted URL says besides the resource: the model and the API version in its query.
+
+    Raises:
+        ConfigError: The URL and the settings contradict each other, or the URL holds a key.
+    """
+    service, session = settings.service, settings.session
+    if not service.endpoint:
+        return settings
+    parts = urlsplit(service.endpoint)
+    path, cut = _resource_path(parts.path)
+    if cut:
+        report(f"of the endpoint's path only the resource is used; left out: {cut}")
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    rest: list[tuple[str, str]] = []
+    for name, value in query:
+        if name.lower() in ("api-key", "authorization"):
+            raise ConfigError("the endpoint must not hold a key: give it by AZURE_VOICELIVE_API_KEY")
+        if name not in ("model", "api-version"):
+            rest.append((name, value))
+            continue
+        key, now, default = (
+            ("session.model", session.model, Session().model)
+            if name == "model"
+            else ("service.api_version", service.api_version, Service().api_version)
+        )
+        if now not in (value, default):
+            raise ConfigError(f"the endpoint's query says {name}={value!r}, but {key} is {now!r}: give one of them")
+        if name == "model":
+            session = msgspec.structs.replace(session, model=value or default)
+        else:
+            service = msgspec.structs.replace(service, api_version=value or default)
+        report(f"{key} = {value!r} is taken from the endpoint's query")
+    endpoint = parts._replace(path=path, query=urlencode(rest), fragment="").geturl()
+    return msgspec.structs.replace(
+        settings, service=msgspec.structs.replace(service, endpoint=endpoint), session=session
+    )
+
+
+_OTHER_PATHS = re.compile(r"/(api/projects/[^/]+(/.*)?|openai(/v1)?(/realtime)?)/?$")
+"""Paths of Foundry projects and of Azure OpenAI, as their pages show them; Voice Live belongs to the resource."""
+
+
+def _resource_path(path: str) -> tuple[str, str]:
+    """The path of the resource, and what was cut off its end."""
+    plain = path.rstrip("/").removesuffix(SERVICE_PATH).rstrip("/")
+    found = _OTHER_PATHS.search(plain)
+    return (plain[: found.start()], found[0]) if found else (plain, "")
 
 
 def plain_endpoint(url: str) -> str:
@@ -222,17 +275,25 @@ def plain_endpoint(url: str) -> str:
     return parts._replace(path=path, fragment="").geturl()
 
 
+def _unquoted(value: str) -> str:
+    """A value without the spaces, line ends and quotes that copying brings along."""
+    value = value.strip()
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1].strip()
+    return value
+
+
 def is_loopback(endpoint: str) -> bool:
     """Whether the endpoint's host can only be this machine."""
     host = urlsplit(endpoint).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name: whoever answers for it decides where it leads
+    except ValueError:  # a name: DNS decides where it leads
         return False
 
 
 def is_plain(endpoint: str) -> bool:
-    """Whether what is sent to the endpoint can be read by others on the way."""
+    """Whether others on the way can read what is sent to the endpoint."""
     return urlsplit(endpoint).scheme in ("http", "ws")
 
 
@@ -245,7 +306,9 @@ def host_of(endpoint: str) -> str:
 
 def _read_file(path: Path, *, may_be_missing: bool) -> Settings:
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = path.expanduser().read_bytes()
+        utf16 = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # some editors' "Unicode"
+        tree = tomllib.loads(raw.decode("utf-16" if utf16 else "utf-8-sig"))
     except OSError as problem:
         if may_be_missing and isinstance(problem, FileNotFoundError | NotADirectoryError):
             return Settings()
@@ -256,6 +319,8 @@ def _read_file(path: Path, *, may_be_missing: bool) -> Settings:
         raise ConfigError(f"{path}: not valid TOML: {problem}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits; tables in tables in tables
         raise ConfigError(f"{path}: not valid TOML: a number is too long, or the nesting too deep") from None
+    except RuntimeError as problem:  # "~" of an unknown user
+        raise ConfigError(f"{path}: cannot be read: {problem}") from None
     return _convert(tree, str(path))
 
 
@@ -263,22 +328,36 @@ def _convert(tree: Mapping[str, Any], origin: str) -> Settings:
     try:
         settings = msgspec.convert(tree, Settings)
     except msgspec.ValidationError as problem:
-        raise ConfigError(f"{origin}: {_sentence(str(problem))}") from None
-    service, key = settings.service, settings.service.api_key.strip()
-    if not key.isprintable():  # it travels in a header
-        raise ConfigError(f"{origin}: service.api_key: expected printable characters only")
+        raise ConfigError(f"{origin}: {_sentence(str(problem), tree)}") from None
+    service, session = settings.service, settings.session
+    plain = {
+        "service.api_key": _unquoted(service.api_key),
+        "service.api_version": _unquoted(service.api_version),
+        "session.model": _unquoted(session.model),
+        "session.voice": _unquoted(session.voice),
+    }
+    for key, value in plain.items():  # they travel in a header, a URL or a frame
+        if not value.isprintable():
+            raise ConfigError(f"{origin}: {key}: expected printable characters only")
     try:
-        endpoint = plain_endpoint(service.endpoint) if service.endpoint else ""
+        endpoint = plain_endpoint(_unquoted(service.endpoint)) if _unquoted(service.endpoint) else ""
     except ConfigError as problem:
         raise ConfigError(f"{origin}: service.endpoint: {problem}") from None
-    return msgspec.structs.replace(settings, service=msgspec.structs.replace(service, endpoint=endpoint, api_key=key))
+    service = msgspec.structs.replace(
+        service, endpoint=endpoint, api_key=plain["service.api_key"], api_version=plain["service.api_version"]
+    )
+    session = msgspec.structs.replace(
+        session, model=plain["session.model"] or Session().model, voice=plain["session.voice"] or Session().voice
+    )
+    return msgspec.structs.replace(settings, service=service, session=session)
 
 
-def _sentence(problem: str) -> str:
+def _sentence(problem: str, tree: Mapping[str, Any]) -> str:
     """Msgspec's message as "key: what was expected". It shows types and limits, never a value that may be secret."""
     what, _, where = problem.partition(" - at `")
     key = where.removesuffix("`").removeprefix("key in `").removeprefix("$").lstrip(".")
     kind = _type_of(key)
+    key = _named(key, tree)
     if "unknown field" in what and isinstance(kind, inspect.StructType):
         name = what.split("`")[1]
         known = ", ".join(field.encode_name for field in kind.fields)
@@ -290,6 +369,23 @@ def _sentence(problem: str) -> str:
         return f"{key}: expected {', '.join(words)}{more}"
     what = what[0].lower() + what[1:].replace("`", "")
     return f"{key}: {what}" if key else what
+
+
+def _named(key: str, tree: Mapping[str, Any]) -> str:
+    """A key with the name of the table entry that msgspec writes as "[...]"."""
+    table, found, _ = key.partition("[...]")
+    if not found:
+        return key
+    entries: Any = tree
+    for name in table.split("."):
+        entries = entries[name]
+    kind: Any = str if table == "keys" else Level
+    for name, value in entries.items():
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            return f"{table}.{name}".replace("`", "'")
+    return table
 
 
 def _type_of(key: str) -> inspect.Type:
