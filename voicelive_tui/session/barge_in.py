@@ -1,4 +1,4 @@
-"""Barge-in: what an interruption ends, who cancels, and what the service is told of what was heard.
+"""Barge-in: what is interrupted, who cancels the response, and which truncation the service needs.
 
 The service interrupts its own generation when `interrupt_response` is in force, so `response.cancel` is sent only where
 it does not, or where the user pressed a key. It generates faster than real time: the response is often done long before
@@ -33,9 +33,9 @@ def active_response(state: SessionState) -> str:
 
 
 def interrupt(state: SessionState, now: float) -> SessionState:
-    """The answer being generated or heard is interrupted: its late audio is dropped by id from here on.
+    """The state with the answer being generated or played interrupted; unchanged if there is none.
 
-    Where there is none, the state comes back as it is.
+    Late audio of it is dropped by id from now on.
     """
     response_id, unheard = active_response(state), state.unheard
     if not response_id and not unheard:
@@ -74,7 +74,7 @@ def stopped(state: SessionState, item_id: str, heard_ms: float, at: float) -> Se
 
 
 def client_truncates(state: SessionState) -> bool:
-    """Whether the service has to be told what was heard: it does not guess by itself (`auto_truncate`)."""
+    """Whether this client has to report what was heard: `auto_truncate` is off."""
     return state.connection.link is Link.READY and not service_setting(state, "auto_truncate", default=False)
 
 

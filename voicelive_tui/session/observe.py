@@ -1,9 +1,11 @@
-"""`observe`: what each input means for the state. It requests nothing; `policy.py` decides what this client does.
+"""What each input means for the state: events in both directions, sound facts, and the user's keys.
 
-- `observe(event, state, now)` is pure; `now` is `time.monotonic()` seconds.
-- Every event on the wire, in either direction, gets a row in the event log. What a server event means beyond that is in
-  `server_events.py`.
-- Local facts that a reader of the log would miss get a `local` row, once. A key that can do nothing now gets one too.
+Rules of this file:
+
+- `observe(event, state, now)` is pure and requests no effects, so that a recording or another program's traffic can be
+  folded; `policy.py` decides what this client does. `now` is `time.monotonic()` seconds.
+- Every event in either direction gets a row in the event log. `server_events.py` has the handlers of server events.
+- A local fact gets one `local` row, and so does a key that can do nothing now, with the reason.
 - An input of an unknown class is a programming error: `TypeError`.
 """
 
@@ -182,7 +184,7 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     severity: Severity = "error" if event.problem and event.code != 1000 else "info"
     sentence = event.problem or f"closed with code {event.code}"
     state = note(replace(state, connection=connection), now, "disconnected", sentence, severity)
-    state = end_audio(state, *(entry.item_id for entry in state.unheard))  # what came of the answer is still played
+    state = end_audio(state, *(entry.item_id for entry in state.unheard))  # received audio is still played
     response_id = state.response.response_id if state.response else ""
     return replace(
         state,
@@ -228,7 +230,7 @@ def _voiced_until(event: inputs.VoicedUntil, state: SessionState, now: float) ->
     turn = next(filter(turns.being_spoken, reversed(state.turns)), None)
     if turn is None:
         return state
-    if turn.began_by == "talk" and event.at < (turn.speech_started_at or 0.0):  # nothing was said in this turn
+    if turn.began_by == "talk" and event.at < (turn.speech_started_at or 0.0):  # the voice was heard before this turn
         return state
     return turns.mark(state, turns.being_spoken, voiced_at=event.at)
 
@@ -274,11 +276,11 @@ def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) 
 
 
 def talk_refusal(state: SessionState) -> str:
-    """Why the push-to-talk key can do nothing now, or ""."""
+    """The reason why the push-to-talk key can do nothing now, or ""."""
     if state.connection.link is not Link.READY:
         return NOT_CONNECTED
     if not state.microphone.push_to_talk:
-        return "the service finds the turns itself; start with --turn-detection none"
+        return "the service detects the turns; start with --turn-detection none"
     if not state.microphone.capturing:
         return state.input.problem or "there is no microphone"
     return ""
@@ -315,7 +317,7 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> SessionSt
 
 @observe.register
 def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> SessionState:
-    return note(state, now, "reset", "the user asked for a new session")
+    return note(state, now, "reset", "new session requested")
 
 
 @observe.register

@@ -1,7 +1,7 @@
-"""What each server event means for the state: a handler for each type acted on, found by its canonical name.
+"""What each server event means for the state: one handler per canonical type.
 
-Handlers read the JSON object as it came and trust nothing in it. The order of events that they rely on, or must not
-rely on, differs between native and cascade models (protocol section 3.4); `transcript.py` keeps the order of items.
+Handlers trust nothing in an event (see `wire/events.py`). They must not rely on an order of events that differs between
+native and cascade models (protocol, section 3.4); `transcript.py` keeps the order of items.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.state import Entry, EntryStatus, Link, Problem, Response, SessionState
 from voicelive_tui.session.transcript import Role, change, place, remove, update
 from voicelive_tui.wire.events import (
+    ALREADY_ACTIVE,
     BENIGN_ERRORS,
     PCM_BYTES_PER_MS,
     error_text,
@@ -26,12 +27,13 @@ from voicelive_tui.wire.events import (
 
 Event = Mapping[str, Any]
 Handler = Callable[[Event, SessionState, float], SessionState]
+Severity = Literal["warning", "error"]
 
 CONFIGURE, CREATE = "configure", "create"
-"""Kinds of client events whose refusal is recognised by the `event_id` that an `error` repeats: see `caused_by`."""
+"""Kinds of client events whose refusal changes the state; an `error` repeats their `event_id`, see `caused_by`."""
 UNTRANSCRIBED = "not transcribed"
 PINNED = 100
-"""Problems that stay pinned at most, however often a service complains."""
+"""Problems kept; a service may report them without end."""
 
 HANDLERS: dict[str, Handler] = {}
 
@@ -47,34 +49,24 @@ def _on(*types: str) -> Callable[[Handler], Handler]:
 # --- the session ---------------------------------------------------------------------------------------------------
 
 
-@_on("session.created")
-def _session_created(event: Event, state: SessionState, now: float) -> SessionState:
-    return _in_force(event, state)
-
-
-@_on("session.updated")
-def _session_updated(event: Event, state: SessionState, now: float) -> SessionState:
-    state = _in_force(event, state)
-    detection = state.in_force.get("turn_detection", state.asked.get("turn_detection"))
-    push_to_talk = text(mapping(detection).get("type")) in ("", "none")
-    state = replace(state, microphone=replace(state.microphone, push_to_talk=push_to_talk))
-    if state.connection.link is Link.CONFIGURING:
-        state = replace(state, connection=replace(state.connection, link=Link.READY, ready_at=now))
-    return state
-
-
-def _in_force(event: Event, state: SessionState) -> SessionState:
-    session = session_of(event)
+@_on("session.created", "session.updated")
+def _session_reported(event: Event, state: SessionState, now: float) -> SessionState:
+    session, microphone = session_of(event), state.microphone
     connection = replace(
         state.connection,
         session_id=text(session.get("id")) or state.connection.session_id,
         expires_at=number(session.get("expires_at")) or state.connection.expires_at,
     )
-    return replace(state, connection=connection, in_force=session)
+    if event.get("type") == "session.updated":
+        detection = mapping(session.get("turn_detection", state.asked.get("turn_detection")))
+        microphone = replace(microphone, push_to_talk=text(detection.get("type")) in ("", "none"))
+        if connection.link is Link.CONFIGURING:
+            connection = replace(connection, link=Link.READY, ready_at=now)
+    return replace(state, connection=connection, in_force=session, microphone=microphone)
 
 
 def caused_by(event: Event, kind: str) -> bool:
-    """Whether an `error` answers a client event of ours of that kind, or does not say what it answers."""
+    """Whether an `error` answers one of our client events of that kind, or an unnamed one."""
     event_id = text(mapping(event.get("error")).get("event_id"))
     return not event_id or event_id.rpartition("-")[0] == kind
 
@@ -84,10 +76,8 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
     error = mapping(event.get("error"))
     sentence = error_text(error)
     if (code := text(error.get("code"))) in BENIGN_ERRORS:
-        response = state.response
-        if code == "response_cancel_not_active" and response and response.response_id in state.silenced:
-            state = replace(state, response=None)  # its response.done never came
-        return state
+        over = code != ALREADY_ACTIVE and state.response and state.response.response_id in state.silenced
+        return replace(state, response=None) if over else state  # its response.done never came
     if state.connection.link is Link.CONFIGURING and caused_by(event, CONFIGURE):
         sentence = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, link=Link.FAILED, problem=sentence, ended_at=now)
@@ -102,10 +92,8 @@ def _warning(event: Event, state: SessionState, now: float) -> SessionState:
     return pin(state, now, error_text(mapping(event.get("warning"))), "warning")
 
 
-def pin(
-    state: SessionState, now: float, sentence: str, severity: Literal["warning", "error"] = "error"
-) -> SessionState:
-    """The state with a problem for the user to see; the latest row of the log has the details."""
+def pin(state: SessionState, now: float, sentence: str, severity: Severity = "error") -> SessionState:
+    """The state with a problem pinned; the latest row of the event log has the details."""
     problem = Problem(now, severity, sentence, state.log.next_seq - 1)
     return replace(state, problems=(*state.problems, problem)[-PINNED:])
 
@@ -131,7 +119,7 @@ def _speech_stopped(event: Event, state: SessionState, now: float) -> SessionSta
 @_on("input_audio_buffer.committed")
 def _committed(event: Event, state: SessionState, now: float) -> SessionState:
     item_id = text(event.get("item_id"))
-    # A push-to-talk turn learns its item's id only now.
+    # The item of a push-to-talk turn gets its id only now.
     state = turns.mark(state, lambda turn: turns.being_spoken(turn) and turn.began_by == "talk", item_id=item_id)
     if not item_id:
         return state
@@ -140,9 +128,8 @@ def _committed(event: Event, state: SessionState, now: float) -> SessionState:
     state = turns.mark(state, turns.of_item(item_id), committed_at=now)
     transcript = state.transcript
     if (entry := state.entry(item_id)) is None or entry.status is EntryStatus.LISTENING:
-        changes: dict[str, Any] = {"status": EntryStatus.PARTIAL}
-        if not transcribes(state):
-            changes = {"status": EntryStatus.DONE, "note": UNTRANSCRIBED, "done_at": now}
+        complete = {"status": EntryStatus.DONE, "note": UNTRANSCRIBED, "done_at": now}
+        changes = {"status": EntryStatus.PARTIAL} if transcribes(state) else complete
         transcript = update(transcript, item_id, "user", now, **changes)
     return replace(state, transcript=place(transcript, item_id, text(event.get("previous_item_id"))))
 
@@ -168,18 +155,16 @@ def _user_words(event: Event, state: SessionState, now: float) -> SessionState:
 def _user_words_done(event: Event, state: SessionState, now: float) -> SessionState:
     item_id, words = text(event.get("item_id")), text(event.get("transcript")).strip()
     entry = state.entry(item_id)
-    # Once the next audio is committed, Voice Live completes a transcribed item once more, without words.
+    # When the next audio is committed, Voice Live completes a transcribed item again, empty (protocol, supplement).
     if not item_id or (not words and entry and entry.done_at is not None):
         return state
-    note = "" if words else "no words recognised"
-    changes = {"text": words, "note": note, "status": EntryStatus.DONE, "done_at": now}
-    return replace(state, transcript=update(state.transcript, item_id, "user", now, **changes))
+    done = {"text": words, "note": "" if words else "no words recognised", "status": EntryStatus.DONE, "done_at": now}
+    return replace(state, transcript=update(state.transcript, item_id, "user", now, **done))
 
 
 @_on("conversation.item.input_audio_transcription.failed")
 def _user_words_failed(event: Event, state: SessionState, now: float) -> SessionState:
-    item_id = text(event.get("item_id"))
-    if not item_id:
+    if not (item_id := text(event.get("item_id"))):
         return state
     why = f"transcription failed: {error_text(mapping(event.get('error')))}"
     transcript = update(state.transcript, item_id, "user", now, note=why, status=EntryStatus.FAILED, done_at=now)
@@ -192,17 +177,17 @@ def _user_words_failed(event: Event, state: SessionState, now: float) -> Session
 @_on("conversation.item.created")
 def _item_created(event: Event, state: SessionState, now: float) -> SessionState:
     item = mapping(event.get("item"))
-    state = _see_item(state, item, now)
+    state = _upsert_item(state, item, now)
     transcript = place(state.transcript, text(item.get("id")), text(event.get("previous_item_id")))
     return replace(state, transcript=transcript)
 
 
 @_on("response.output_item.added", "response.output_item.done")
 def _output_item(event: Event, state: SessionState, now: float) -> SessionState:
-    return _see_item(state, mapping(event.get("item")), now, text(event.get("response_id")))
+    return _upsert_item(state, mapping(event.get("item")), now, text(event.get("response_id")))
 
 
-def _see_item(state: SessionState, item: Event, now: float, response_id: str = "") -> SessionState:
+def _upsert_item(state: SessionState, item: Event, now: float, response_id: str = "") -> SessionState:
     item_id, role = text(item.get("id")), text(item.get("role"))
     changes: dict[str, Any] = {"response_id": response_id} if response_id else {}
     match text(item.get("type")):
@@ -216,9 +201,8 @@ def _see_item(state: SessionState, item: Event, now: float, response_id: str = "
                     changes |= {"status": EntryStatus.INTERRUPTED if cut else EntryStatus.DONE, "done_at": now}
                 if role == "user":
                     changes["note"] = ""
-            if role == "user" and any(
-                mapping(part).get("type") == "input_text" for part in listing(item.get("content"))
-            ):
+            types = [mapping(part).get("type") for part in listing(item.get("content"))]
+            if role == "user" and "input_text" in types:
                 changes["typed"] = True
             return replace(state, transcript=update(state.transcript, item_id, cast("Role", role), now, **changes))
         case kind if kind in tools.ITEMS:
@@ -227,7 +211,7 @@ def _see_item(state: SessionState, item: Event, now: float, response_id: str = "
 
 
 def _words(item: Event) -> str:
-    parts = [mapping(part) for part in listing(item.get("content"))]
+    parts = map(mapping, listing(item.get("content")))
     return "".join(text(part.get("text")) or text(part.get("transcript")) for part in parts).strip()
 
 
@@ -239,9 +223,8 @@ def _item_deleted(event: Event, state: SessionState, now: float) -> SessionState
 @_on("conversation.item.truncated")
 def _item_truncated(event: Event, state: SessionState, now: float) -> SessionState:
     end = int(number(event.get("audio_end_ms")))
-    item_id = text(event.get("item_id"))
-    transcript = change(state.transcript, item_id, lambda entry: replace(entry, truncated_ms=end))
-    return replace(state, transcript=transcript)
+    truncated = change(state.transcript, text(event.get("item_id")), lambda entry: replace(entry, truncated_ms=end))
+    return replace(state, transcript=truncated)
 
 
 # --- the answer ----------------------------------------------------------------------------------------------------
@@ -262,7 +245,7 @@ def _response_created(event: Event, state: SessionState, now: float) -> SessionS
 
 
 def _called_a_tool(state: SessionState) -> bool:
-    """Whether the latest turn's response ended in a function call, and the user still waits for the answer."""
+    """Whether the latest turn's response ended with a call of a tool, so that its answer is still to come."""
     turn = state.turn
     if turn is None or turn.done_at is None or turn.first_audio_at is not None:
         return False
@@ -305,9 +288,8 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
         return state
     ms = len(pcm_of(text(event.get("delta")))) / PCM_BYTES_PER_MS
     if not ms:
-        counts = replace(state.counts, bad_frames=state.counts.bad_frames + 1)
-        sentence = f"a piece of sound of {item_id} is not valid base64 and was left out"
-        return pin(replace(state, counts=counts), now, sentence, "warning")
+        state = replace(state, counts=replace(state.counts, bad_frames=state.counts.bad_frames + 1))
+        return pin(state, now, f"an audio delta of {item_id} is not valid base64 and was skipped", "warning")
     audio_ms = ms + (entry.audio_ms if (entry := state.entry(item_id)) else 0.0)
     return replace(
         turns.mark(state, turns.of_response(response_id), first_audio_at=now),
@@ -318,7 +300,7 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
 
 
 def is_late(event: Event, state: SessionState) -> bool:
-    """Whether an audio delta belongs to an answer that was interrupted, or to no item at all: it is not played."""
+    """Whether an audio delta must not be played: its answer was interrupted, or it names no item."""
     item_id = text(event.get("item_id"))
     return not item_id or item_id in state.silenced or text(event.get("response_id")) in state.silenced
 
@@ -329,11 +311,11 @@ def _answer_audio_done(event: Event, state: SessionState, now: float) -> Session
 
 
 def end_audio(state: SessionState, *item_ids: str) -> SessionState:
-    """No more sound of these items will come."""
-    transcript = state.transcript
+    """The state with the audio of these items complete."""
     for item_id in item_ids:
-        transcript = change(transcript, item_id, lambda entry: replace(entry, audio_done=True))
-    return replace(state, transcript=transcript)
+        done = change(state.transcript, item_id, lambda entry: replace(entry, audio_done=True))
+        state = replace(state, transcript=done)
+    return state
 
 
 @_on(
@@ -383,23 +365,20 @@ def _response_done(event: Event, state: SessionState, now: float) -> SessionStat
     if status in ("failed", "incomplete"):
         sentence = f"the response {'failed' if status == 'failed' else 'is incomplete'}: {why or 'no reason given'}"
         state = pin(state, now, sentence, "error" if status == "failed" else "warning")
-    if not response_id or any(entry.response_id == response_id and _has_words(entry) for entry in state.transcript):
+    entries = (entry for entry in state.transcript if entry.response_id == response_id)
+    if not response_id or any(entry.text or entry.tool or entry.note or entry.audio_ms for entry in entries):
         return state
     return _without_words(state, response_id, status, outcome, now)
 
 
-def _has_words(entry: Entry) -> bool:
-    return bool(entry.text or entry.tool or entry.note or entry.audio_ms)
-
-
 def _without_words(state: SessionState, response_id: str, status: str, outcome: str, now: float) -> SessionState:
-    """A line for a response that ended without words: it says why."""
+    """The state with a line that says why a response ended without words."""
     line = next((entry.item_id for entry in state.transcript if entry.response_id == response_id), response_id)
-    end, note = EntryStatus.FAILED, outcome or "the response ended without a status"
-    if status == "completed":
-        end, note = EntryStatus.DONE, "the response has no output"
-    elif status == "cancelled":
-        end, note = EntryStatus.INTERRUPTED, "interrupted before its first word"
+    ends = {
+        "completed": (EntryStatus.DONE, "the response has no output"),
+        "cancelled": (EntryStatus.INTERRUPTED, "interrupted before its first word"),
+    }
+    end, note = ends.get(status, (EntryStatus.FAILED, outcome or "the response ended without a status"))
     changes: dict[str, Any] = {"status": end, "note": note, "response_id": response_id, "done_at": now}
     return replace(state, transcript=update(state.transcript, line, "assistant", now, **changes))
 

@@ -1,4 +1,4 @@
-"""What is known of the session: one frozen value, which only the fold replaces.
+"""The state of the session as one frozen value, which only the fold replaces.
 
 Rules of this file:
 
@@ -6,8 +6,8 @@ Rules of this file:
 - All times are `time.monotonic()` seconds, unless a field says otherwise.
 - `SessionState` compares by identity: a new value is a new object, so a screen that compares 20 times a second pays
   nothing while nothing happens. Parts that did not change are shared between values.
-- Mappings in here come from the wire and are never written to after they arrived.
-- What changes with every block of sound (levels, buffer depth) is not session state: see `Reading`.
+- Mappings come from the wire or the configuration and are never modified.
+- What changes with every block of sound (levels, buffer depth) is in `Reading` instead.
 """
 
 from collections.abc import Mapping
@@ -26,13 +26,13 @@ SILENCE_DBFS = -96.0
 
 
 class Link(StrEnum):
-    """How the connection to the service stands."""
+    """Stages of the connection to the service."""
 
     IDLE = "idle"
     CONNECTING = "connecting"
-    CONFIGURING = "configuring"  # session.created came or is awaited; session.update is not confirmed yet
+    CONFIGURING = "configuring"  # until the first session.updated
     READY = "ready"
-    CLOSED = "closed"  # it ended by itself, with or without a close code
+    CLOSED = "closed"  # it ended after it had been made
     FAILED = "failed"  # it could not be made, or the service refused the configuration
 
 
@@ -42,13 +42,13 @@ class Activity(StrEnum):
     READY = "ready"
     LISTENING = "listening"
     THINKING = "thinking"
-    SPEAKING = "speaking"  # the assistant's sound is being heard, not merely generated
+    SPEAKING = "speaking"  # audio is being played, not merely generated
     INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The link: where to, since when, and how it ended."""
+    """Where the link leads, since when, and how it ended."""
 
     link: Link = Link.IDLE
     endpoint: str = ""
@@ -74,7 +74,7 @@ class Connection:
     """Unix seconds, from the service."""
     close_code: int | None = None
     problem: str = ""
-    """One sentence on how it ended or why it failed."""
+    """One sentence: how it ended or why it failed."""
 
     @property
     def failed(self) -> bool:
@@ -88,9 +88,9 @@ class Microphone:
 
     capturing: bool = False
     muted: bool = False
-    """Silence is sent in place of the microphone."""
+    """Silence is sent instead of captured sound."""
     push_to_talk: bool = False
-    """The service detects no turns; nothing is sent between turns."""
+    """Turn detection is off; nothing is sent between turns."""
     talking: bool = False
     """A push-to-talk turn is open."""
 
@@ -102,7 +102,7 @@ class Microphone:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One direction of sound as it stands."""
+    """The device of one direction."""
 
     description: str = ""
     """Name, rate and latency of the open device, or "none"."""
@@ -164,7 +164,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The moments of one exchange, from the user's last word to the first sound of the answer; None: unknown."""
+    """The moments of one exchange, from the user's speech to the sound of the answer; None while unknown."""
 
     number: int
     began_by: Literal["speech", "talk", "text", "service"] = "speech"
@@ -172,28 +172,28 @@ class Turn:
     response_id: str = ""
     speech_started_at: float | None = None
     voiced_at: float | None = None
-    """Time at the ADC of the last voiced microphone block before the turn was closed."""
+    """ADC time of the last voiced microphone block of the turn."""
     speech_stopped_at: float | None = None
     committed_at: float | None = None
     asked_at: float | None = None
-    """When `response.create` was sent by us, if it was."""
+    """`response.create` sent."""
     created_at: float | None = None
     """`response.created` received."""
     first_text_at: float | None = None
     first_audio_at: float | None = None
     heard_at: float | None = None
-    """Time at the DAC of the first sample of the answer."""
+    """DAC time of the answer's first sample."""
     done_at: float | None = None
     interrupted_at: float | None = None
-    """`speech_started` received (or the key pressed) while the answer was sounding or being generated."""
+    """`speech_started` received, or a key pressed, while the answer was generated or played."""
     silent_at: float | None = None
-    """When the speaker was silent after that."""
+    """When the speaker was silent after the interruption."""
     unheard_ms: float | None = None
-    """Generated but never heard."""
+    """Milliseconds generated but never heard."""
 
     @property
     def ended_speaking_at(self) -> float | None:
-        """Where the user's wait begins: the last voiced sample, else the nearest known moment after it."""
+        """Start of the user's wait: the last voiced sample, else the first known moment after it."""
         for moment in (self.voiced_at, self.speech_stopped_at, self.committed_at, self.asked_at):
             if moment is not None:
                 return moment
@@ -203,7 +203,7 @@ class Turn:
     def latency(self) -> float | None:
         """Seconds from the user's last voiced sample to the first sample of the answer at the speaker.
 
-        None while one of them is not known, and where the answer came first.
+        None while either is unknown, and when the answer came first.
         """
         start = self.ended_speaking_at
         return None if start is None or self.heard_at is None or self.heard_at < start else self.heard_at - start
@@ -215,7 +215,7 @@ class Counts:
 
     interruptions: int = 0
     errors: int = 0
-    """Rows of the log with that severity."""
+    """Rows of the event log with severity `error`."""
     bad_frames: int = 0
     """Messages that were no JSON object, or had no readable audio."""
     events_in: int = 0
@@ -228,48 +228,48 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error or warning that stays pinned until the user has seen it."""
+    """An error or warning, pinned until the user dismisses it."""
 
     at: float
     severity: Literal["warning", "error"]
     text: str
     seq: int
-    """The row of the log with the details."""
+    """The row of the event log with the details."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What this client means to do: the only part of the state that `policy` writes."""
+    """Plans of this client: the only part of the state that `policy` writes."""
 
     create: bool = False
     """A `response.create` waits for the active response to end."""
     sent: int = 0
-    """Client events asked for so far; makes their ids unique."""
+    """Client events requested so far; makes their ids unique."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionState:
-    """Everything that is known; see the rules at the head of the file."""
+    """Everything known about the session; see the rules at the head of the file."""
 
     connection: Connection = field(default_factory=Connection)
     wanted: Mapping[str, Any] = field(default_factory=dict)
-    """The session that this client wants; it survives resets."""
+    """The session object to ask for; it survives resets."""
     asked: Mapping[str, Any] = field(default_factory=dict)
-    """What was sent in `session.update`, all of this connection's together."""
+    """The session object as asked for by every `session.update` of this connection, merged."""
     in_force: Mapping[str, Any] = field(default_factory=dict)
-    """The session as the service last reported it; its nulls mean the service's defaults."""
+    """The session object as last reported by the service, with Voice Live's field names."""
     microphone: Microphone = field(default_factory=Microphone)
     input: Device = field(default_factory=Device)
     output: Device = field(default_factory=Device)
     transcript: tuple[Entry, ...] = ()
     left_out: int = 0
-    """Entries before the first of the transcript, too old to be kept."""
+    """Entries evicted from the front of the transcript."""
     response: Response | None = None
     awaiting: bool = False
-    """The user's turn is over, and nothing of its answer has come yet."""
+    """The user's turn is over, or an answer was requested, and nothing of it has arrived yet."""
     intent: Intent = Intent()
     playing: str = ""
-    """The item whose sound is being heard, "" in silence."""
+    """The item being played, "" in silence."""
     silenced: tuple[str, ...] = ()
     """Ids of interrupted responses and items, the last `RECENT`: their late audio is dropped."""
     turns: tuple[Turn, ...] = ()
@@ -280,7 +280,7 @@ class SessionState:
     log: EventLog = field(default_factory=EventLog)
 
     def entry(self, item_id: str) -> Entry | None:
-        """The transcript's entry for an item, looked for from the end."""
+        """The transcript's entry for an item, searched from the end."""
         return next((e for e in reversed(self.transcript) if e.item_id == item_id), None)
 
     @property
@@ -331,7 +331,7 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """Levels of one direction in dBFS (a full-scale sine has an RMS of -3.0); `SILENCE_DBFS` is the floor."""
+    """Levels of one direction in dBFS (a full-scale sine has an RMS of -3.0), at least `SILENCE_DBFS`."""
 
     rms: float = SILENCE_DBFS
     peak: float = SILENCE_DBFS
@@ -341,34 +341,34 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the sound path shows at this moment; the shell makes one for each tick."""
+    """A snapshot of the sound path; the shell takes one at each tick."""
 
     capture: Meter = field(default_factory=Meter)
-    """What is being sent: silence while muted or gated."""
+    """Level of what is sent: silence while muted or gated."""
     playback: Meter = field(default_factory=Meter)
-    """What is being heard now, not what arrived."""
+    """Level of what is played now, not of what arrived."""
     gated: bool = False
-    """Half-duplex: silence is sent while the assistant is heard."""
+    """Half-duplex: silence is sent during playback."""
     input_ended: bool = False
-    """The file that stands in for the microphone is over."""
+    """The input file has been read to its end."""
     heard_item: str = ""
     heard_ms: float = 0.0
-    """How much of that item has been heard so far."""
+    """Milliseconds of that item played so far."""
     buffered_ms: float = 0.0
-    """Audio received and not yet handed to the device."""
+    """Audio in the jitter buffer."""
     outbox_ms: float = 0.0
-    """Captured sound waiting to be sent."""
+    """Captured sound in the outbox."""
     dropped_ms: float = 0.0
-    """Captured sound thrown away because it was stale or the link was behind."""
+    """Captured sound dropped because it was stale or the network was slow."""
     underflows: int = 0
     overflows: int = 0
     gaps: int = 0
     """Underruns of the jitter buffer: playback ran dry in the middle of an item."""
     native_messages: int = 0
-    """Lines that ALSA and PortAudio printed from C."""
+    """Lines printed by ALSA and PortAudio."""
     output_latency_ms: float = 0.0
     stalled: tuple[str, ...] = ()
-    """Directions ("input", "output") whose callbacks stopped coming."""
+    """Directions ("input", "output") whose callbacks stopped."""
 
 
 class DeviceChoice(NamedTuple):
@@ -376,6 +376,6 @@ class DeviceChoice(NamedTuple):
 
     direction: Literal["input", "output"]
     spec: str
-    """What `--input-device` or `--output-device` would take to choose it."""
+    """Value of `--input-device` or `--output-device` that chooses it."""
     label: str
     current: bool
