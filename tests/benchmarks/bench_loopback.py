@@ -30,7 +30,7 @@ import numpy as np
 from voicelive_tui.loopback.protocol import MAX_APPEND_BYTES
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.service import PATH, LoopbackService
-from voicelive_tui.loopback.session import Brain
+from voicelive_tui.loopback.session import Session
 from voicelive_tui.loopback.vad import Detector, Rules
 from voicelive_tui.speech.voice import CALLER, RATE, open_voice
 
@@ -148,11 +148,11 @@ async def send_large(endpoint, append):
 
 def in_one_go(append):
     """Seconds for a large append that nothing interrupts."""
-    brain = Brain("gpt-realtime", Script(), now=0.0, unix_time=0.0)
+    session = Session("gpt-realtime", Script(), now=0.0, unix_time=0.0)
     begin = time.perf_counter()
-    brain.receive(append, 0.0)
-    while brain.busy:
-        brain.poll(0.0)
+    session.receive(append, 0.0)
+    while session.busy:
+        session.poll(0.0)
     return time.perf_counter() - begin
 
 

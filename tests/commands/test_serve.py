@@ -314,7 +314,7 @@ async def test_the_service_ends_though_a_handshake_hangs():
         (["--fault", "clos"], "did you mean close"),
         (["--fault", "close=5"], "must be a number from 1000 to 4999"),
         (["--check"], "--check needs --script FILE"),
-        (["--host", "192.0.2.1"], "Cannot listen on 192.0.2.1"),
+        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--port", "70000"], "70000"),
     ],
 )
@@ -330,7 +330,7 @@ def test_a_port_in_use_is_one_sentence():
         status, output, complaint = run("--port", str(port))
     assert (status, output) == (2, "")
     assert complaint == (
-        f"voicelive-tui: Port {port} on 127.0.0.1 is in use already; choose another one, or 0 for any.\n"
+        f"voicelive-tui: port {port} on 127.0.0.1 is in use already; choose another one, or 0 for any\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""The brain driven in virtual time, and sound to speak to it with."""
+"""The session driven in virtual time, and sound to speak to it with."""
 
 import base64
 import functools
@@ -8,7 +8,7 @@ import numpy as np
 
 from voicelive_tui.loopback.formats import encode_speech
 from voicelive_tui.loopback.script import Script
-from voicelive_tui.loopback.session import Brain
+from voicelive_tui.loopback.session import Session
 from voicelive_tui.speech.voice import CALLER, PlaceholderVoice, open_voice
 
 RATE = 24_000
@@ -41,7 +41,7 @@ class Lab:
     def __init__(self, model="gpt-realtime", script=None, lifetime=1800.0, **session):
         self.now = 1000.0
         self.notes = []
-        self.brain = Brain(
+        self.session = Session(
             model,
             script or Script(),
             now=self.now,
@@ -60,12 +60,12 @@ class Lab:
         return self.raw(json.dumps({"type": kind, **fields}))
 
     def raw(self, message):
-        self.brain.receive(message, self.now)
+        self.session.receive(message, self.now)
         return self.run(0)
 
-    def say(self, samples, form=None):
+    def say(self, samples, fmt=None):
         """Send all the samples in one append, faster than real time."""
-        data = samples.astype("<i2").tobytes() if form is None else form.encode(samples)
+        data = samples.astype("<i2").tobytes() if fmt is None else fmt.encode(samples)
         return self.send("input_audio_buffer.append", audio=base64.b64encode(data).decode())
 
     def type(self, text):
@@ -74,17 +74,19 @@ class Lab:
         return self.send("conversation.item.create", item=item) + self.send("response.create")
 
     def run(self, seconds):
-        """Let time pass; returns what came meanwhile, each event with the time in ``at``."""
+        """Let time pass; returns what came meanwhile, each event with the time in `at`."""
         end = self.now + seconds
         got = []
         while True:
-            for event in self.brain.poll(self.now):
+            for event in self.session.poll(self.now):
                 json.dumps(event)
                 got.append({**event, "at": self.now})
-            for job in self.brain.take_jobs():
+            responder = self.session.responder
+            while responder.jobs:
+                job = responder.jobs.pop(0)
                 speech = self.voice.speak(job.text)
-                self.brain.spoken(job, speech, encode_speech(speech.samples, job.form), self.now)
-            due = self.brain.next_due
+                responder.deliver_speech(job, speech, encode_speech(speech.samples, job.fmt), self.now)
+            due = self.session.next_due
             if due > end:
                 break
             self.now = max(self.now, due)

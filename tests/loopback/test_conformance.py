@@ -33,14 +33,13 @@ from azure.ai.voicelive.models import (
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 
+from tests.loopback.lab import clip, milliseconds, silence, speech
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.resample import convert
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.script import Call, Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
-
-from .lab import clip, milliseconds, silence, speech
 
 QUICK = Script(delay_ms=60, speed=40.0)
 BOTH = pytest.mark.parametrize("model", ["gpt-realtime", "gpt-4.1"])

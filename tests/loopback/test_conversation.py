@@ -2,7 +2,7 @@
 
 import base64
 
-from .lab import Lab, error_of, only, sound
+from tests.loopback.lab import Lab, error_of, only, sound
 
 
 def answered():
@@ -31,7 +31,7 @@ def test_truncate_delete_and_retrieve():
 
 def test_truncate_errors():
     lab, item_id = answered()
-    user = next(iter(lab.brain.conversation)).id
+    user = next(iter(lab.session.conversation)).id
 
     def code(**fields):
         fields = {"item_id": item_id, "content_index": 0, "audio_end_ms": 0} | fields
@@ -55,7 +55,7 @@ def test_items_are_placed_where_the_client_wants_them():
     assert only(add("c"), "conversation.item.created")["previous_item_id"] == "a"
     assert only(add("b", previous_item_id="a"), "conversation.item.created")["previous_item_id"] == "a"
     assert only(add("0", previous_item_id="root"), "conversation.item.created")["previous_item_id"] is None
-    assert [item.id for item in lab.brain.conversation] == ["0", "a", "b", "c"]
+    assert [item.id for item in lab.session.conversation] == ["0", "a", "b", "c"]
     assert error_of(add("d", previous_item_id="nowhere"))["code"] == "item_create_invalid_previous_item_id"
     assert error_of(add("a"))["code"] == "duplicate_item_id"
 
@@ -66,5 +66,5 @@ def test_an_item_is_forgotten_when_it_is_deleted_and_its_id_free_again():
     for _ in range(2):
         assert only(lab.send("conversation.item.create", item=item), "conversation.item.created")
         assert only(lab.send("conversation.item.delete", item_id="a"), "conversation.item.deleted")
-    assert list(lab.brain.conversation) == []
+    assert list(lab.session.conversation) == []
     assert error_of(lab.send("conversation.item.delete", item_id="a"))["code"] == "item_delete_invalid_item_id"

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.loopback.faults import FAULTS, Binary, FaultError, Link, Text, parse
+from tests.loopback.wire import connected, events, frames, talking
+from voicelive_tui.loopback.faults import FAULTS, Binary, FaultError, FaultInjector, Text, parse
 from voicelive_tui.loopback.service import PATH, LoopbackService
-
-from .wire import connected, events, frames, talking
 
 AUDIO = "response.audio.delta"
 
@@ -253,7 +252,7 @@ def test_a_fault_is_shown_as_it_is_written(text, shown):
     ("text", "says"),
     [
         ("clos", "did you mean close"),
-        ("", "There is no fault ''"),
+        ("", "there is no fault ''"),
         ("close=x", "number from 1000 to 4999, not 'x'"),
         ("close=999", "number from 1000 to 4999"),
         ("jitter=nan", "must be a number"),
@@ -287,9 +286,9 @@ def texts(link, now):
     return [json.loads(frame.data)["n"] for frame in link.take(now) if isinstance(frame, Text)]
 
 
-@given(st.lists(st.floats(0, 0.2), max_size=30), st.integers(0, 5))
-def test_jitter_delays_but_never_reorders_and_loses_nothing(gaps, seed):
-    link = Link([parse("jitter=500")], 0.0, seed)
+@given(st.lists(st.floats(0, 0.2), max_size=30))
+def test_jitter_delays_but_never_reorders_and_loses_nothing(gaps):
+    link = FaultInjector([parse("jitter=500")], 0.0)
     now = 0.0
     got = []
     for number, gap in enumerate(gaps):
@@ -301,7 +300,7 @@ def test_jitter_delays_but_never_reorders_and_loses_nothing(gaps, seed):
 
 
 def test_a_fault_counts_from_when_it_is_armed():
-    link = Link([], 0.0)
+    link = FaultInjector([], 0.0)
     link.send({"type": "x", "n": 1}, 0.0)
     link.arm(parse("missing-done@x"), 0.0)
     for number in (2, 3):
@@ -317,7 +316,7 @@ def test_a_fault_counts_from_when_it_is_armed():
 
 
 def test_without_faults_everything_goes_out_at_once_and_unchanged():
-    link = Link([], 0.0)
+    link = FaultInjector([], 0.0)
     sent = [{"type": kind, "n": n} for n, kind in enumerate(itertools.islice(itertools.cycle([AUDIO, "x"]), 6))]
     for event in sent:
         link.send(event, 1.0)
@@ -331,7 +330,7 @@ EVENTS = st.sampled_from([AUDIO, "response.done", "response.created", "session.c
 @given(st.lists(NAMED, max_size=5), st.lists(EVENTS, max_size=20))
 def test_any_faults_together_only_spoil_what_they_say(faults, names):
     """Whatever happens, every event is there as often as the faults on it say, and none is made up."""
-    link = Link(faults, 0.0)
+    link = FaultInjector(faults, 0.0)
     for number, name in enumerate(names):
         link.send({"type": name, "event_id": str(number), "delta": "AAAA"}, float(number))
     frames = link.take(1e6)

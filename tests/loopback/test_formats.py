@@ -37,7 +37,7 @@ def test_a_sample_comes_back_within_a_step(value):
 
 def test_sums_of_frames():
     stereo = AudioFormat("pcm16", 24_000, 2)
-    assert stereo.frame_bytes == 4
+    assert stereo.sample_bytes == 4
     assert stereo.milliseconds(9600) == 100
     assert stereo.size(100) == 9600
     assert stereo.decode(np.array([1, 2, 3, 4], "<i2").tobytes()).tolist() == [1, 3]

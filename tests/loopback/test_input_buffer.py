@@ -3,30 +3,38 @@
 import numpy as np
 import pytest
 
+from tests.loopback.lab import clip, milliseconds, silence, speech
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.resample import convert
 from voicelive_tui.loopback.formats import AudioFormat
-from voicelive_tui.loopback.input_buffer import Listening
+from voicelive_tui.loopback.input_buffer import InputBuffer
 from voicelive_tui.loopback.vad import Rules
-
-from .lab import clip, milliseconds, silence, speech
 
 PCM = AudioFormat("pcm16", 24_000)
 RULES = Rules()
 
 
-def listening(form=PCM, *, detecting=True):
-    it = Listening(form)
-    it.configure(form, RULES, detecting=detecting)
+def listening(fmt=PCM, *, detecting=True):
+    it = InputBuffer(fmt)
+    it.configure(fmt, RULES, detecting=detecting)
     return it
+
+
+def feed(it, data):
+    """Append it at once; returns the edges."""
+    it.append(bytes(data))
+    edges = it.listen()
+    while it.pending:
+        edges += it.listen()
+    return edges
 
 
 def hear(it, samples):
     """Append 40 ms at a time, as a client does, tidying in between; returns the edges."""
-    data, size = it.form.encode(samples), it.form.size(40)
+    data, size = it.fmt.encode(samples), it.fmt.size(40)
     edges = []
     for at in range(0, len(data), size):
-        edges += it.append(data[at : at + size])
+        edges += feed(it, data[at : at + size])
         if not edges:
             it.tidy()
     return edges
@@ -42,13 +50,13 @@ def test_a_turn_late_in_the_stream_is_cut_where_it_was_spoken(rate):
     heard, audio = it.take(stopped.at_ms)
     assert heard.audio_ms == pytest.approx(stopped.at_ms - started.at_ms, abs=1)
     assert heard.speech_ms == pytest.approx(milliseconds(words, rate), abs=41)
-    samples = it.form.decode(audio)
+    samples = it.fmt.decode(audio)
     assert np.flatnonzero(np.abs(samples) > 300)[0] * 1000 / rate == pytest.approx(RULES.prefix_padding_ms, abs=41)
 
 
 def test_level_and_peak_are_those_of_the_speech_and_not_of_the_silence():
     it = listening(detecting=False)
-    it.append(clip(5000, speech(), 5000).tobytes())
+    feed(it, clip(5000, speech(), 5000).tobytes())
     heard, _ = it.take()
     assert (heard.level, heard.peak) == pytest.approx(pcm.level(speech().tobytes()), abs=0.5)
     assert heard.floor == -80
@@ -57,10 +65,10 @@ def test_level_and_peak_are_those_of_the_speech_and_not_of_the_silence():
 
 def test_speech_that_has_not_ended_counts_in_a_commit_by_hand():
     it = listening(detecting=False)
-    it.append(clip(500, speech()).tobytes())
+    feed(it, clip(500, speech()).tobytes())
     assert it.take()[0].speech_ms == pytest.approx(milliseconds(speech()), abs=41)
     assert it.buffered_ms == 0
-    it.append(silence(1000).tobytes())
+    feed(it, silence(1000).tobytes())
     assert it.take()[0].transcript == "[no speech, 1.0 s, -96 dBFS]"
 
 
@@ -73,35 +81,35 @@ def test_between_turns_little_is_kept_and_in_push_to_talk_everything():
 
 def test_speech_from_before_detection_was_switched_on_ends_no_turn():
     it = listening(detecting=False)
-    it.append(speech().tobytes())
+    feed(it, speech().tobytes())
     it.configure(PCM, RULES, detecting=True)
-    assert it.append(silence(2000).tobytes()) == []
+    assert feed(it, silence(2000).tobytes()) == []
 
 
 def test_an_update_in_the_middle_of_a_turn_does_not_disturb_it():
     it = listening()
     half = len(speech()) // 2
-    assert [edge.kind for edge in it.append(speech()[:half].tobytes())] == ["started"]
+    assert [edge.kind for edge in feed(it, speech()[:half].tobytes())] == ["started"]
     it.configure(PCM, Rules(silence_duration_ms=300), detecting=True)
-    edges = it.append(clip(speech()[half:], 1000).tobytes())
+    edges = feed(it, clip(speech()[half:], 1000).tobytes())
     assert [edge.kind for edge in edges] == ["stopped"]
     assert edges[0].at_ms == edges[0].last_ms + 300
 
 
 def test_the_clock_goes_on_over_a_change_of_format():
     it = listening()
-    it.append(silence(1000).tobytes())
-    form = AudioFormat("g711_ulaw", 8000)
-    it.configure(form, RULES, detecting=True)
+    feed(it, silence(1000).tobytes())
+    fmt = AudioFormat("g711_ulaw", 8000)
+    it.configure(fmt, RULES, detecting=True)
     assert it.buffered_ms == 0
     words = pcm.samples(convert(speech().tobytes(), 24_000, 8000))
-    started = it.append(form.encode(np.concatenate([silence(1000, 8000), words])))[0]
+    started = feed(it, fmt.encode(np.concatenate([silence(1000, 8000), words])))[0]
     assert started.began_ms == pytest.approx(2000, abs=41)
 
 
 def test_clear_forgets_the_sound_and_the_speech():
     it = listening()
-    it.append(speech().tobytes())
+    feed(it, speech().tobytes())
     it.clear()
     assert it.buffered_ms == 0
-    assert it.append(silence(1000).tobytes()) == []
+    assert feed(it, silence(1000).tobytes()) == []

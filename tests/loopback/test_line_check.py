@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.loopback.input_buffer import Heard
-from voicelive_tui.loopback.line_check import LONGEST, Stimulus, line_check, plan
+from voicelive_tui.loopback.input_buffer import Measurement
+from voicelive_tui.loopback.line_check import MAX_CHARACTERS, Stimulus, line_check, plan
 from voicelive_tui.loopback.script import Call, Reply, Script
 from voicelive_tui.speech.voice import open_voice
 
 
 def heard(level=-20.0, peak=-8.0, floor=-70.0, speech_ms=2400):
-    return Heard(2000, speech_ms, level, peak, floor)
+    return Measurement(2000, speech_ms, level, peak, floor)
 
 
 def spoken(**figures):
@@ -75,5 +75,5 @@ def test_a_forced_function_is_called_even_if_the_script_has_another():
 def test_nobody_makes_the_assistant_talk_for_hours():
     script = Script(reply=(Reply(say="You typed {text}"),))
     said = plan(script, Stimulus("text", 1, "x" * 1_000_000), [], "auto").say
-    assert len(said) == LONGEST
+    assert len(said) == MAX_CHARACTERS
     assert said.endswith("xxx ...")

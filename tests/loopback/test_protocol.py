@@ -2,7 +2,7 @@
 
 import pytest
 
-from .lab import Lab, error_of, kinds, only
+from tests.loopback.lab import Lab, error_of, kinds, only
 
 REQUEST = '{"type":"response.create","response":{%s}}'
 ITEM_OF = '{"type":"conversation.item.create","item":{"type":"%s"}}'
@@ -29,7 +29,7 @@ ITEM_OF = '{"type":"conversation.item.create","item":{"type":"%s"}}'
         (ITEM_OF % "mcp_approval_response", "not_supported", "item.type"),
         (ITEM_OF % "message", "missing_required_parameter", "item.role"),
         ('{"type":"conversation.item.truncate","item_id":"x"}', "missing_required_parameter", "content_index"),
-        (REQUEST % '"modalities":["video"]', "invalid_value", "response.modalities"),
+        (REQUEST % '"modalities":["video"]', "invalid_value", "response.modalities[0]"),
         (REQUEST % '"max_output_tokens":0', "invalid_value", "response.max_output_tokens"),
         (REQUEST % '"tools":[{"type":"mcp"}]', "not_supported", "response.tools[0]"),
         (REQUEST % '"interim_response":{"type":"x"}', "not_supported", "response.interim_response"),

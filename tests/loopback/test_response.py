@@ -4,10 +4,9 @@ import json
 
 import pytest
 
+from tests.loopback.lab import Lab, clip, error_of, kinds, only, sound, speech
 from voicelive_tui.loopback.formats import encode_speech
-from voicelive_tui.loopback.script import Call, Reply, Script, Trouble
-
-from .lab import Lab, clip, error_of, kinds, only, sound, speech
+from voicelive_tui.loopback.script import Call, Reply, Script, ScriptedError
 
 VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
 WEATHER = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
@@ -118,18 +117,18 @@ def test_a_pre_generated_message_is_said_as_it_is_and_kept():
     assert only(events, "response.audio_transcript.done")["transcript"] == "Welcome aboard."
     assert only(events, "response.created")["response"]["metadata"] == {"a": "b"}
     assert only(events, "response.done")["response"]["metadata"] == {"a": "b"}
-    assert [item.text for item in lab.brain.conversation] == ["Welcome aboard."]
+    assert [item.text for item in lab.session.conversation] == ["Welcome aboard."]
 
 
 def test_a_response_out_of_band_leaves_no_trace():
     lab = Lab()
     lab.type("hello")
     lab.finish()
-    before = [item.id for item in lab.brain.conversation]
+    before = [item.id for item in lab.session.conversation]
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "aside"}]}
     events = respond(lab, commit=False, input_items=[item], modalities=["text"])
     assert "aside" in only(events, "response.text.done")["text"]
-    assert [item.id for item in lab.brain.conversation] == before
+    assert [item.id for item in lab.session.conversation] == before
     assert "conversation.item.created" not in kinds(events)
 
 
@@ -206,12 +205,12 @@ def test_usage_adds_up_and_grows_with_history():
 
 def test_speech_that_comes_late_is_sent_at_its_pace_all_the_same():
     lab = Lab()
-    lab.brain.receive(b'{"type":"response.create"}', lab.now)
-    lab.brain.poll(lab.now)
-    (job,) = lab.brain.take_jobs()
+    lab.session.receive(b'{"type":"response.create"}', lab.now)
+    lab.session.poll(lab.now)
+    job = lab.session.responder.jobs.pop()
     lab.run(3)
     said = lab.voice.speak(job.text)
-    lab.brain.spoken(job, said, encode_speech(said.samples, job.form), lab.now)
+    lab.session.responder.deliver_speech(job, said, encode_speech(said.samples, job.fmt), lab.now)
     audio = [e["at"] for e in lab.finish() if e["type"] == "response.audio.delta"]
     assert audio[0] == pytest.approx(1003)
     assert audio[-1] - audio[0] == pytest.approx(said.duration_ms / 1000 / 4, abs=0.05)
@@ -223,8 +222,8 @@ def test_speech_that_comes_late_is_sent_at_its_pace_all_the_same():
 def test_scripted_errors_warnings_pace_and_failure():
     script = Script(
         reply=(
-            Reply(turn=1, say="Slow.", delay_ms=2000, speed=1.0, warnings=(Trouble("careful"),)),
-            Reply(turn=2, fail="It broke.", errors=(Trouble("first", "e1"),)),
+            Reply(turn=1, say="Slow.", delay_ms=2000, speed=1.0, warnings=(ScriptedError("careful"),)),
+            Reply(turn=2, fail="It broke.", errors=(ScriptedError("first", "e1"),)),
         )
     )
     lab = Lab(script=script)

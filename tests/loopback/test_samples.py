@@ -27,10 +27,9 @@ from azure.ai.voicelive.models import (
 )
 from azure.core.credentials import AzureKeyCredential
 
+from tests.loopback.lab import clip, speech
 from voicelive_tui.loopback.script import Script, load, shipped
 from voicelive_tui.loopback.service import LoopbackService
-
-from .lab import clip, speech
 
 CHUNK = 1200 * 2  # 50 ms, as the samples' capture callback has it
 

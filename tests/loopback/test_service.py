@@ -11,14 +11,13 @@ import aiohttp
 import pytest
 from multidict import MultiDict
 
-from voicelive_tui.loopback import service as serving
+from tests.loopback.wire import FAST, QUERY, TYPED, connected, events, talking
+from voicelive_tui.loopback import connection as connections
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.response import Response
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.service import PATH, LoopbackService, ServiceError
-from voicelive_tui.loopback.session import Brain
-
-from .wire import FAST, QUERY, TYPED, connected, events, talking
+from voicelive_tui.loopback.session import Session
 
 
 async def status_of(service, path=PATH, query=QUERY, **options):
@@ -66,13 +65,13 @@ async def test_the_port_in_use_is_one_sentence():
     async with LoopbackService() as service:
         port = int(service.endpoint.rpartition(":")[2])
         other = LoopbackService(port=port)
-        with pytest.raises(ServiceError, match=f"^Port {port} on 127.0.0.1 is in use already; .*[.]$"):
+        with pytest.raises(ServiceError, match=f"^port {port} on 127.0.0.1 is in use already; "):
             await other.start()
         await other.stop()
 
 
 async def test_a_host_that_is_not_ours_is_one_sentence():
-    with pytest.raises(ServiceError, match=r"^Cannot listen on 192\.0\.2\.1, port 0: .*[.]$"):
+    with pytest.raises(ServiceError, match=r"^cannot listen on 192\.0\.2\.1, port 0: "):
         await LoopbackService(host="192.0.2.1").start()
 
 
@@ -194,21 +193,21 @@ async def test_a_client_that_vanishes_in_the_middle_of_an_answer_leaves_nothing_
                 assert living(Response)
                 socket.get_extra_info("socket").shutdown(sockets.SHUT_RDWR)
         async with asyncio.timeout(10):
-            while asyncio.all_tasks() != before or living((Brain, Response)):
+            while asyncio.all_tasks() != before or living((Session, Response)):
                 await asyncio.sleep(0.02)
 
 
 async def test_a_client_that_does_not_read_is_not_read_from_and_others_are_served():
     async with LoopbackService(script=FAST) as service, connected(service) as silent, connected(service) as other:
         await flood(silent)
-        assert 0 < max(brain.waiting for brain in living(Brain)) <= serving._MOST_WAITING + 1
+        assert 0 < max(session.waiting for session in living(Session)) <= connections.MAX_UNSENT + 1
         await other.send_json({"type": "response.create"})
         assert (await events(other))[-1]["type"] == "response.done"
         silent.get_extra_info("socket").shutdown(sockets.SHUT_RDWR)
 
 
 async def test_a_session_expires_though_its_client_does_not_read(monkeypatch):
-    monkeypatch.setattr(serving, "_LAST_WORDS", 0.1)
+    monkeypatch.setattr(connections, "CLOSE_GRACE", 0.1)
     closed = asyncio.Event()
 
     def told(record):

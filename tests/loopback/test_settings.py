@@ -157,7 +157,7 @@ def test_the_model_and_the_identity_stay():
         ({"animation": {"outputs": ["blendshapes"]}}, "not_supported", "animation.outputs"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "not_supported", "tools[0]"),
         ({"tools": [{"type": "function"}]}, "missing_required_parameter", "tools[0].name"),
-        ({"voice": {}}, "missing_required_parameter", "voice"),
+        ({"voice": {}}, "missing_required_parameter", "voice.name"),
         ({"voice": 5}, "invalid_type", "voice"),
         ({"input_audio_format": "mp3"}, "invalid_value", "input_audio_format"),
         ({"input_audio_sampling_rate": 11_025}, "invalid_value", "input_audio_sampling_rate"),

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.loopback.lab import RATE, clip, milliseconds, silence, speech
 from voicelive_tui.loopback.vad import Detector, Rules
 from voicelive_tui.speech.voice import PlaceholderVoice
-
-from .lab import RATE, clip, milliseconds, silence, speech
 
 QUICK = Rules(silence_duration_ms=200)
 

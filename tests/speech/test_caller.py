@@ -1,15 +1,14 @@
-"""The demo caller in conversation with the brain, in virtual time."""
+"""The demo caller in conversation with the session, in virtual time."""
 
 import base64
 import threading
 
 import numpy as np
 
+from tests.loopback.lab import Lab
 from voicelive_tui.audio import pcm
 from voicelive_tui.speech.caller import LINES, DemoCaller, Line
 from voicelive_tui.speech.voice import PlaceholderVoice
-
-from .lab import Lab
 
 FRAMES = 480
 VAD = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 500}

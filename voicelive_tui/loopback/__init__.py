@@ -1,19 +1,17 @@
-"""A Voice Live service of our own, on loopback: the demo, the test bench, and a product in itself.
+"""A Voice Live service on this machine: the demo, the test bench, and a product of its own.
 
-It is a second, independent party. It speaks the protocol on a real socket and shares nothing with the
-client but the sample arithmetic of ``audio.pcm``, so that what works here works because both sides keep to
-the protocol. Its assistant is a *line check*: it measures the sound it receives and says so. It has no
-speech recogniser and never pretends to have one.
+It is a second, independent party. It speaks the protocol on a real socket and shares only sample arithmetic with the
+client, so the two work together only because both keep to the protocol. Its assistant is a *line check*: it measures
+the audio it receives and reports the measurements. It has no speech recogniser and does not pretend to have one.
 
 From the socket inwards:
 
-* ``service``: the aiohttp server; sockets, threads and the clock live here and nowhere else.
-* ``faults``: what may be made to go wrong between the brain and the socket.
-* ``brain``: one session without I/O: client events in, timed server events out. Its parts are
-  ``protocol`` (what a client may send), ``settings`` (the session object), ``conversation`` (the items),
-  ``listening`` (the input buffer and ``vad``), ``asking`` (what a response is to be) and ``response`` (one answer,
-  event by event).
-* ``answers`` and ``script``: what the assistant says and does.
-* ``voice``: how it sounds; ``formats``: how sound is coded on the wire.
-* ``caller``: a synthetic user for machines without a microphone.
+* `service`: the aiohttp server, the handshake, and the thread that synthesizes speech.
+* `connection`: one client; the socket, the clock, and the session between them.
+* `faults`: what can be made to go wrong between the session and the socket.
+* `session`: one session without I/O: client events in, timed server events out. Its parts are `protocol` (client
+  events), `settings` and `models` (the session object), `conversation` (the items), `input_buffer` and `vad` (the
+  user's audio), `responder` and `response` (the answers).
+* `line_check` and `script`: the content of the answers.
+* `formats`: how audio is coded on the wire. `speech` synthesizes it.
 """

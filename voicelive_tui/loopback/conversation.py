@@ -1,23 +1,19 @@
-"""The items of a conversation, in order, and what may be done to them.
+"""The items of a conversation, in order, and the operations on them.
 
-``Conversation`` owns its items; the response under way writes into the one item that it is making.
+`Conversation` owns its items; the active response writes into the one item that it is making.
 """
 
-from __future__ import annotations
-
-import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from msgspec import Struct
 
-from voicelive_tui.loopback.formats import AudioFormat
-from voicelive_tui.loopback.protocol import JsonObject, Refusal, Unsupported, convert, new_id
+from voicelive_tui.loopback.formats import OUTPUT_FORMATS, AudioFormat
+from voicelive_tui.loopback.protocol import JsonObject, Refusal, convert, decode_audio, missing, new_id, unsupported
 
 ROOT = "root"
-"""The ``previous_item_id`` that means: before every other item."""
+"""The `previous_item_id` that places an item before all others."""
 
 _USER_TOKENS_A_SECOND = 10  # Voice Live: about 10 a second in ...
 _ASSISTANT_TOKENS_A_SECOND = 20  # ... and 20 a second out
@@ -32,7 +28,7 @@ class Tokens:
     audio: int = 0
     image: int = 0
 
-    def __add__(self, other: Tokens) -> Tokens:
+    def __add__(self, other: Self) -> "Tokens":
         return Tokens(self.text + other.text, self.audio + other.audio, self.image + other.image)
 
     @property
@@ -42,28 +38,22 @@ class Tokens:
 
 
 def text_tokens(text: str) -> int:
-    """About how many tokens a text has."""
+    """The approximate number of tokens in a text."""
     return -(-len(text) // 4)
 
 
 def audio_tokens(milliseconds: int) -> int:
-    """About how many tokens an answer's sound has."""
+    """The approximate number of tokens in an answer's audio."""
     return -(-milliseconds * _ASSISTANT_TOKENS_A_SECOND // 1000)
 
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """One item.
-
-    Attributes:
-        json: As the protocol shows it.
-        audio: Its sound as it went over the wire.
-        form: How that sound is coded.
-    """
+    """One item: its JSON as the protocol shows it, its audio as it went over the wire, and that audio's format."""
 
     json: JsonObject
     audio: bytearray = field(default_factory=bytearray)
-    form: AudioFormat = field(default_factory=lambda: AudioFormat("pcm16", 24_000))
+    fmt: AudioFormat = OUTPUT_FORMATS["pcm16"]
 
     @property
     def id(self) -> str:
@@ -72,22 +62,22 @@ class Item:
 
     @property
     def type(self) -> str:
-        """The item's type, such as ``message``."""
+        """The item's type, such as `message`."""
         return str(self.json["type"])
 
     @property
     def role(self) -> str | None:
-        """Whose message it is."""
+        """The author of a message: `user`, `assistant` or `system`."""
         return self.json.get("role")
 
     @property
     def audio_ms(self) -> int:
-        """How long its sound lasts."""
-        return self.form.milliseconds(len(self.audio))
+        """The duration of its audio in milliseconds."""
+        return self.fmt.milliseconds(len(self.audio))
 
     @property
     def text(self) -> str:
-        """All its words."""
+        """Its text, transcripts included."""
         if self.type == "message":
             parts = self.json["content"]
             return " ".join(filter(None, (part.get("text") or part.get("transcript") for part in parts)))
@@ -100,8 +90,8 @@ class Item:
         if self.type == "message":
             images = sum(part["type"] == "input_image" for part in self.json["content"])
         rate = _ASSISTANT_TOKENS_A_SECOND if self.role == "assistant" else _USER_TOKENS_A_SECOND
-        # The words of spoken user items are not part of what the model gets.
-        spoken = self.role == "user" and self.audio
+        # The model gets spoken user items as audio, without their transcript.
+        spoken = self.role == "user" and self.audio_ms
         text = 0 if spoken else text_tokens(self.text)
         return Tokens(text, -(-self.audio_ms * rate // 1000), images * _IMAGE_TOKENS)
 
@@ -116,16 +106,11 @@ class Conversation:
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
 
-    @property
-    def last(self) -> Item | None:
-        """The newest item."""
-        return self._items[-1] if self._items else None
-
     def get(self, item_id: str, action: str) -> Item:
         """The item with that id.
 
         Raises:
-            Refusal: There is none; ``action`` names in its code what was wanted of it.
+            Refusal: There is none; the error's code contains `action`.
         """
         if item_id not in self._by_id:
             text = f"Item with item_id '{item_id}' not found."
@@ -133,17 +118,21 @@ class Conversation:
         return self._by_id[item_id]
 
     def has_call(self, call_id: str) -> bool:
-        """Whether some function call has that id."""
+        """Whether a function call of that id was made."""
         return any(item.type == "function_call" and item.json["call_id"] == call_id for item in self._items)
 
     def add(self, item: Item, after: str | None = None) -> str | None:
-        """Insert an item, at the end unless ``after`` says otherwise.
+        """Add an item.
+
+        Args:
+            item: The item.
+            after: The id of the item before it, or `ROOT`; None appends.
 
         Returns:
-            The id of the item before it.
+            The id of the item before it, if any.
 
         Raises:
-            Refusal: There is no item ``after``, or one of this id exists already.
+            Refusal: There is no item `after`, or one with this id exists already.
         """
         if item.id in self._by_id:
             raise Refusal(f"An item with id '{item.id}' exists already.", "duplicate_item_id", "item.id")
@@ -160,7 +149,7 @@ class Conversation:
         return self._items[place - 1].id if place else None
 
     def remove(self, item_id: str) -> None:
-        """Take an item out.
+        """Remove an item.
 
         Raises:
             Refusal: There is none of that id.
@@ -169,22 +158,22 @@ class Conversation:
         del self._by_id[item_id]
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
-        """Cut an assistant's spoken item to what was heard; its transcript goes.
+        """Shorten an assistant's spoken item to the part that was heard, and drop its transcript.
 
         Raises:
-            Refusal: There is none of that id, it has no such sound, or it is shorter than that.
+            Refusal: There is none of that id, it has no such audio, or it is shorter than that.
         """
         item = self.get(item_id, "truncate")
         parts = item.json.get("content") or []
         if item.role != "assistant" or not 0 <= content_index < len(parts):
-            text = "Only the sound of assistant messages can be truncated."
+            text = "Only the audio of assistant messages can be truncated."
             raise Refusal(text, "item_truncate_invalid_item", "item_id")
         if parts[content_index]["type"] != "audio":
-            raise Refusal("This content part has no sound.", "item_truncate_invalid_item", "content_index")
+            raise Refusal("This content part has no audio.", "item_truncate_invalid_item", "content_index")
         if audio_end_ms < 0 or audio_end_ms > item.audio_ms:
             text = f"Audio content of {item.audio_ms}ms is already shorter than {audio_end_ms}ms"
             raise Refusal(text, "invalid_value", "audio_end_ms")
-        del item.audio[item.form.size(audio_end_ms) :]
+        del item.audio[item.fmt.size(audio_end_ms) :]
         parts[content_index]["transcript"] = None
 
 
@@ -220,7 +209,7 @@ _KINDS: dict[str, type[_Message | _Call | _CallOutput]] = {
     "function_call": _Call,
     "function_call_output": _CallOutput,
 }
-_NEEDS = {
+_REQUIRED = {
     "input_text": "text",
     "text": "text",
     "output_text": "text",
@@ -229,23 +218,22 @@ _NEEDS = {
 }
 
 
-def read_item(given: JsonObject, form: AudioFormat, where: str = "item") -> Item:
-    """A client's item as one of ours.
+def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
+    """The item in a client event.
 
     Args:
-        given: The item of the client event.
-        form: How its sound is coded.
-        where: The name of the field it is in, for the error.
+        given: The item's JSON.
+        fmt: The format of its audio.
+        where: The path of the field that holds it.
 
     Raises:
-        Refusal: It cannot be one.
+        Refusal: It is not a valid item.
     """
     name = given.get("type")
     if not isinstance(name, str):
-        text = f"Missing required parameter: '{where}.type'."
-        raise Refusal(text, "missing_required_parameter", f"{where}.type")
+        raise missing(f"{where}.type")
     if name.startswith("mcp_"):
-        raise Unsupported(f"items of type {name!r}", f"{where}.type")
+        raise unsupported(f"items of type {name!r}", f"{where}.type")
     if name not in _KINDS:
         text = f"Invalid value: {name!r}. Supported values are: {', '.join(map(repr, _KINDS))}."
         raise Refusal(text, "invalid_value", f"{where}.type")
@@ -259,37 +247,24 @@ def read_item(given: JsonObject, form: AudioFormat, where: str = "item") -> Item
         return Item(shown | {"call_id": item.call_id, "output": item.output})
     audio = bytearray()
     content = [_read_part(part, audio, f"{where}.content[{n}]") for n, part in enumerate(item.content)]
-    if len(audio) % form.frame_bytes:
-        raise Refusal("The audio does not hold whole frames.", "invalid_value", f"{where}.content")
-    return Item(shown | {"status": "completed", "role": item.role, "content": content}, audio, form)
+    if len(audio) % fmt.sample_bytes:
+        raise Refusal("The audio ends within a sample.", "invalid_value", f"{where}.content")
+    return Item(shown | {"status": "completed", "role": item.role, "content": content}, audio, fmt)
+
+
+def read_items(given: list[JsonObject], fmt: AudioFormat, where: str) -> list[Item]:
+    """The items of a list, as `read_item` reads each."""
+    return [read_item(item, fmt, f"{where}[{index}]") for index, item in enumerate(given)]
 
 
 def _read_part(part: _Part, audio: bytearray, where: str) -> JsonObject:
-    needed = _NEEDS[part.type]
-    if getattr(part, needed) is None:
-        place = f"{where}.{needed}"
-        raise Refusal(f"Missing required parameter: '{place}'.", "missing_required_parameter", place)
+    required = _REQUIRED[part.type]
+    if getattr(part, required) is None:
+        raise missing(f"{where}.{required}")
     if part.type == "input_audio":
-        audio += decode_base64(part.audio or "", f"{where}.audio")
+        audio += decode_audio(part.audio or "", f"{where}.audio")
         return {"type": "input_audio", "transcript": part.transcript}
     if part.type == "input_image":
         return {"type": "input_image", "image_url": part.image_url}
-    # Seen of the service: output_text is taken, and shown as text.
+    # Recorded from the service: output_text is accepted, and shown as text.
     return {"type": "text" if part.type == "output_text" else part.type, "text": part.text}
-
-
-def decode_base64(text: str, where: str) -> bytes:
-    """The bytes of a base64 field.
-
-    Raises:
-        Refusal: It is not base64.
-    """
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise not_base64(where) from None
-
-
-def not_base64(where: str) -> Refusal:
-    """What to raise for a field that is no base64."""
-    return Refusal(f"Invalid '{where}': expected base64-encoded audio.", "invalid_value", where)

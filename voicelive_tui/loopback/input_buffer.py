@@ -1,9 +1,7 @@
-"""The input audio buffer: sound arrives, turns are cut out of it and measured.
+"""The input audio buffer: user audio arrives, turns are taken out of it and measured.
 
-Positions are milliseconds on the session's clock, which runs over all the sound that ever arrived.
+Positions are milliseconds of all the audio that ever arrived: the session's clock.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -11,69 +9,70 @@ from voicelive_tui.audio import pcm
 from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.vad import Detector, Edge, Rules
 
-_KEEP_MS = 10 * 60 * 1000
-"""The most that is kept between commits; beyond it the oldest sound goes."""
-_ONSET_MS = 1000  # between turns: what may lie between an onset and its detection, and more
+_KEEP_MS = 10 * 60 * 1000  # between commits; older audio is dropped
+_ONSET_MS = 1000  # kept between turns beside the prefix: longer than any onset takes to be detected
+SLICE_BYTES = 512 * 1024
+"""The detector's longest run without a pause."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One turn of the user, measured.
-
-    Attributes:
-        audio_ms: How long the sound lasts.
-        speech_ms: How much of it is speech; 0 when none was found.
-        level: RMS of the speech (of everything, without any), in dBFS.
-        peak: The loudest sample of the same, in dBFS.
-        floor: The noise floor in the speech band, in dBFS.
-    """
+class Measurement:
+    """One turn of the user, measured."""
 
     audio_ms: int
     speech_ms: int
+    """The part of it that is speech; 0 when none was found."""
     level: float
+    """RMS of the speech, or of all the audio where there is none, in dBFS."""
     peak: float
+    """The largest sample of the same, in dBFS."""
     floor: float
+    """The noise floor in the speech band, in dBFS."""
 
     @property
     def transcript(self) -> str:
-        """What an honest service without a recogniser can write down."""
+        """The transcript that a service without a recogniser can honestly give."""
         kind, length = ("speech", self.speech_ms) if self.speech_ms else ("no speech", self.audio_ms)
         return f"[{kind}, {length / 1000:.1f} s, {self.level:.0f} dBFS]"
 
 
-class Listening:
+class InputBuffer:
     """The buffer and its detector.
 
+    Audio is queued by `append` and goes through the detector in slices, one a call of `listen`, so that a large append
+    of one session does not delay the others.
+
     Args:
-        form: How the sound is coded.
+        fmt: The format of the audio.
     """
 
-    def __init__(self, form: AudioFormat) -> None:
-        self.form = form
+    def __init__(self, fmt: AudioFormat) -> None:
+        self.fmt = fmt
         self.begun = False
-        """Whether any sound has arrived."""
+        """Whether any audio has arrived."""
         self._detecting = False
+        self._incoming = bytearray()
         self._buffer = bytearray()
-        # Where the buffer begins is counted in frames since the last change of format: milliseconds would drift.
+        # The buffer's start is counted in samples since the last change of format: milliseconds would drift.
         self._base_ms = 0
         self._first = 0
         self._spans: list[tuple[int, int]] = []
-        self._detector = Detector(form.rate)
+        self._detector = Detector(fmt.rate)
 
-    def configure(self, form: AudioFormat, rules: Rules, *, detecting: bool) -> None:
-        """Take on the session's settings.
+    def configure(self, fmt: AudioFormat, rules: Rules, *, detecting: bool) -> None:
+        """Apply the session's settings.
 
         Args:
-            form: How the sound to come is coded; what is buffered in another form is dropped.
+            fmt: The format of the audio to come; buffered audio in another format is dropped.
             rules: When a turn begins and ends.
             detecting: Whether the service looks for turns.
         """
-        if form != self.form:
+        if fmt != self.fmt:
             self._base_ms, self._first = self._position_ms, 0
             self._buffer.clear()
             self._spans.clear()
-            self._detector = Detector(form.rate, self._base_ms, self._detector.floor_db)
-            self.form = form
+            self._detector = Detector(fmt.rate, self._base_ms, self._detector.floor_db)
+            self.fmt = fmt
         self._detector.rules = rules
         if detecting != self._detecting:
             self._detecting = detecting
@@ -81,82 +80,90 @@ class Listening:
 
     @property
     def buffered_ms(self) -> int:
-        """How much sound waits for a commit."""
-        return self.form.milliseconds(len(self._buffer))
+        """The audio that waits for a commit, in milliseconds."""
+        return self.fmt.milliseconds(len(self._buffer))
 
     @property
-    def _frames(self) -> int:
-        return len(self._buffer) // self.form.frame_bytes
+    def _samples(self) -> int:
+        return len(self._buffer) // self.fmt.sample_bytes
 
     @property
     def _position_ms(self) -> int:
-        """Where the sound that arrived ends, on the session's clock."""
-        return self._base_ms + (self._first + self._frames) * 1000 // self.form.rate
+        """The end of the audio that arrived, on the session's clock."""
+        return self._base_ms + (self._first + self._samples) * 1000 // self.fmt.rate
 
-    def _frame(self, position_ms: int) -> int:
-        """The place of a position in the buffer, in frames from its beginning and never outside it."""
-        frame = (position_ms - self._base_ms) * self.form.rate // 1000 - self._first
-        return min(max(0, frame), self._frames)
+    def _index(self, position_ms: int) -> int:
+        """The sample of the buffer at a position, limited to the buffer."""
+        index = (position_ms - self._base_ms) * self.fmt.rate // 1000 - self._first
+        return min(max(0, index), self._samples)
 
-    def append(self, data: bytes | bytearray) -> list[Edge]:
-        """Take in more sound, which must hold whole frames.
-
-        Returns:
-            Where speech began and ended in it.
-        """
+    def append(self, data: bytes) -> None:
+        """Queue user audio, which must hold whole samples."""
         self.begun = self.begun or bool(data)
+        self._incoming += data
+
+    @property
+    def pending(self) -> bool:
+        """Whether `listen` has more to do."""
+        return bool(self._incoming)
+
+    def listen(self) -> list[Edge]:
+        """Run the detector over the next slice of the queued audio; returns the edges found in it."""
+        size = SLICE_BYTES // self.fmt.sample_bytes * self.fmt.sample_bytes
+        data = bytes(self._incoming[:size])
+        del self._incoming[:size]
         self._buffer += data
-        edges = self._detector.listen(self.form.decode(data))
+        edges = self._detector.listen(self.fmt.decode(data))
         self._spans += [(edge.began_ms, edge.last_ms) for edge in edges if edge.kind == "stopped"]
         return edges
 
-    def take(self, until_ms: int | None = None) -> tuple[Heard, bytes]:
-        """Cut a turn out of the buffer, from its beginning.
+    def take(self, until_ms: int | None = None) -> tuple[Measurement, bytes]:
+        """Take a turn off the start of the buffer.
 
         Args:
-            until_ms: Where the turn ends; None takes everything, speech under way included.
+            until_ms: The turn's end; None takes everything, unfinished speech included.
 
         Returns:
-            What was measured, and the sound as it came over the wire.
+            Its measurement, and its audio as it came over the wire.
         """
         spans = [span for span in self._spans if until_ms is None or span[0] < until_ms]
         self._spans = self._spans[len(spans) :]
         if until_ms is None and self._detector.speaking:
             spans.append(self._detector.speech)
             self._detector.forget_speech()
-        pieces = [(self._frame(begin), self._frame(end)) for begin, end in spans]
-        audio = self._cut(self._frames if until_ms is None else self._frame(until_ms))
-        width = self.form.frame_bytes
+        pieces = [(self._index(begin), self._index(end)) for begin, end in spans]
+        audio = self._pop(self._samples if until_ms is None else self._index(until_ms))
+        width = self.fmt.sample_bytes
         speech = b"".join(audio[begin * width : end * width] for begin, end in pieces)
-        measured = pcm.level(self.form.decode(speech or audio).tobytes())
-        lengths = self.form.milliseconds(len(audio)), self.form.milliseconds(len(speech))
-        return Heard(*lengths, measured.rms, measured.peak, self._detector.floor_db), audio
+        measured = pcm.level(self.fmt.decode(speech or audio).tobytes())
+        lengths = self.fmt.milliseconds(len(audio)), self.fmt.milliseconds(len(speech))
+        return Measurement(*lengths, measured.rms, measured.peak, self._detector.floor_db), audio
 
     def drop_until(self, position_ms: int) -> None:
-        """Forget the sound before a position."""
-        self._cut(self._frame(position_ms))
+        """Drop the audio before a position."""
+        self._pop(self._index(position_ms))
 
     def tidy(self) -> None:
-        """Forget what no turn can need any more: between turns, all but the prefix and a possible onset."""
+        """Drop the audio that no turn can need any more: between turns, all but the prefix and a possible onset."""
         keep_ms = _KEEP_MS
         if self._detecting and not self._detector.speaking:
             keep_ms = self._detector.rules.prefix_padding_ms + _ONSET_MS
-        surplus = self._frames - keep_ms * self.form.rate // 1000
+        surplus = self._samples - keep_ms * self.fmt.rate // 1000
         if surplus > 0:
-            self._cut(surplus)
+            self._pop(surplus)
             begin = self._position_ms - self.buffered_ms
             self._spans = [span for span in self._spans if span[1] > begin]
 
     def clear(self) -> None:
-        """Forget everything that was buffered."""
-        self._cut(self._frames)
+        """Drop the buffered audio."""
+        self._pop(self._samples)
         self._spans.clear()
         self._detector.forget_speech()
 
-    def _cut(self, frames: int) -> bytes:
-        """Take so many frames off the beginning of the buffer."""
-        size = frames * self.form.frame_bytes
+    def _pop(self, samples: int) -> bytes:
+        """Take this many samples off the start of the buffer."""
+        size = samples * self.fmt.sample_bytes
         audio = bytes(self._buffer[:size])
         del self._buffer[:size]
-        self._first += frames
+        self._first += samples
         return audio

@@ -1,76 +1,67 @@
-"""What the assistant says: the line check, or what a script has it say.
+"""The content of an answer: the line check, or a reply of the script.
 
-``plan`` is a pure function of what the user did and of the script.
+`plan` is a pure function of the user's turn and the script.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voicelive_tui.loopback.input_buffer import Heard
-from voicelive_tui.loopback.protocol import JsonObject
-from voicelive_tui.loopback.script import Call, Kind, Reply, Script, Trouble, render
+from msgspec import UNSET
 
-LONGEST = 10_000
-"""The most characters that one response says: about ten minutes of speech."""
+from voicelive_tui.loopback.conversation import read_item
+from voicelive_tui.loopback.formats import AudioFormat
+from voicelive_tui.loopback.input_buffer import Measurement
+from voicelive_tui.loopback.protocol import JsonObject, Refusal, ResponseParams, missing
+from voicelive_tui.loopback.script import Call, Kind, Reply, Script, ScriptedError, render
 
-_QUOTED = 400  # characters of the user's text that are repeated
+MAX_CHARACTERS = 10_000
+"""The longest answer: about ten minutes of speech."""
+
+_QUOTED = 400  # characters of the user's text that an answer repeats
 
 
 @dataclass(frozen=True, slots=True)
 class Stimulus:
-    """What an answer answers.
-
-    Attributes:
-        kind: Speech, text, tool results, or nothing.
-        turn: The number of the user's turn, from 1; 0 before any.
-        text: What the user typed, the transcript, or what the tools returned.
-        heard: The measured speech.
-    """
+    """What a response answers."""
 
     kind: Kind
     turn: int
+    """The number of the user's turn, from 1; 0 before any."""
     text: str = ""
-    heard: Heard | None = None
+    """The typed text, the transcript, or the output of the tools."""
+    measured: Measurement | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one response does.
-
-    Attributes:
-        say: What is said, cut to ``LONGEST``; empty for function calls only.
-        wav: A file to play as the sound of ``say``.
-        calls: The functions called, in order.
-        delay: Seconds from the turn to the first sound.
-        speed: How many times faster than real time the sound is sent.
-        errors: Sent before the answer.
-        warnings: Sent before the answer.
-        fail: Why the response fails, if it does.
-        faults: What to arm as the answer begins.
-    """
+    """The content and pace of one response."""
 
     say: str
+    """The text, at most `MAX_CHARACTERS` long; empty for function calls only."""
     wav: Path | None = None
+    """A file to play as the audio of `say`."""
     calls: tuple[Call, ...] = ()
     delay: float = 0.3
+    """Seconds from the turn to the first audio."""
     speed: float = 4.0
-    errors: tuple[Trouble, ...] = ()
-    warnings: tuple[Trouble, ...] = ()
+    """The pace of the audio, as a multiple of real time."""
+    errors: tuple[ScriptedError, ...] = ()
+    warnings: tuple[ScriptedError, ...] = ()
     fail: str | None = None
+    """The message with which the response fails."""
     faults: tuple[str, ...] = ()
+    """The faults to arm as the response begins."""
 
 
 def plan(script: Script, stimulus: Stimulus, tools: list[JsonObject], tool_choice: Any) -> Plan:
-    """What to do about a stimulus.
+    """The plan of the answer to a stimulus.
 
     Args:
-        script: Whose replies are tried first.
-        stimulus: What is answered.
+        script: Its replies are tried first.
+        stimulus: The turn to answer.
         tools: The functions that the session or the response declares.
-        tool_choice: As in the protocol: ``auto``, ``none``, ``required``, or an object that names a function.
+        tool_choice: As in the protocol: `auto`, `none`, `required`, or an object that names a function.
     """
     reply = script.find(stimulus.turn, stimulus.kind, stimulus.text) or Reply()
     say = "" if reply.say is None else render(reply.say, _values(stimulus))
@@ -80,7 +71,7 @@ def plan(script: Script, stimulus: Stimulus, tools: list[JsonObject], tool_choic
     if not say and not calls:
         say = line_check(stimulus)
     return Plan(
-        say=say if len(say) <= LONGEST else say[: LONGEST - 4] + " ...",
+        say=say if len(say) <= MAX_CHARACTERS else say[: MAX_CHARACTERS - 4] + " ...",
         wav=Path(script.folder) / reply.play if reply.play else None,
         calls=calls,
         delay=(script.delay_ms if reply.delay_ms is None else reply.delay_ms) / 1000,
@@ -92,10 +83,28 @@ def plan(script: Script, stimulus: Stimulus, tools: list[JsonObject], tool_choic
     )
 
 
+def pre_generated(params: ResponseParams, script: Script, fmt: AudioFormat) -> Plan | None:
+    """The plan that says the client's pre-generated message, if there is one.
+
+    Raises:
+        Refusal: It is not a message, or too long to be spoken.
+    """
+    given = params.pre_generated_assistant_message
+    if given is UNSET:
+        return None
+    where = "response.pre_generated_assistant_message"
+    item = read_item({"type": "message", "role": "assistant", **given}, fmt, where)
+    if item.type != "message" or not item.text:
+        raise missing(f"{where}.content")
+    if len(item.text) > MAX_CHARACTERS:
+        raise Refusal(f"The message may hold {MAX_CHARACTERS} characters at most.", "invalid_value", f"{where}.content")
+    return Plan(say=item.text, delay=script.delay_ms / 1000, speed=script.speed)
+
+
 def line_check(stimulus: Stimulus) -> str:
-    """What the assistant says of its own accord."""
-    if stimulus.kind == "speech" and stimulus.heard:
-        return _about_speech(stimulus.heard)
+    """The answer where no reply of the script applies."""
+    if stimulus.kind == "speech" and stimulus.measured:
+        return _about_speech(stimulus.measured)
     if stimulus.kind == "tool":
         return f"The tool returned: {stimulus.text[:_QUOTED]}. I pass it on as it came."
     if stimulus.kind == "text":
@@ -103,24 +112,24 @@ def line_check(stimulus: Stimulus) -> str:
     return "This is the line check of the loopback service. Say something, and I will tell you how it arrived."
 
 
-def _about_speech(heard: Heard) -> str:
-    if not heard.speech_ms:
+def _about_speech(turn: Measurement) -> str:
+    if not turn.speech_ms:
         return (
-            f"I heard no speech in {heard.audio_ms / 1000:.1f} seconds of audio. "
-            f"Its level was {heard.level:.0f} dBFS, with a peak of {heard.peak:.0f} dBFS."
+            f"I heard no speech in {turn.audio_ms / 1000:.1f} seconds of audio. "
+            f"Its level was {turn.level:.0f} dBFS, with a peak of {turn.peak:.0f} dBFS."
         )
     return (
-        f"I heard you for {heard.speech_ms / 1000:.1f} seconds. "
-        f"Level {heard.level:.0f} dBFS, peak {heard.peak:.0f}, noise floor {heard.floor:.0f}. {_verdict(heard)}"
+        f"I heard you for {turn.speech_ms / 1000:.1f} seconds. "
+        f"Level {turn.level:.0f} dBFS, peak {turn.peak:.0f}, noise floor {turn.floor:.0f}. {_verdict(turn)}"
     )
 
 
-def _verdict(heard: Heard) -> str:
-    if heard.peak > -1:
+def _verdict(turn: Measurement) -> str:
+    if turn.peak > -1:
         return "That is loud and may be clipped: please turn the microphone down."
-    if heard.level - heard.floor < 15:
+    if turn.level - turn.floor < 15:
         return "That is close to the noise: please come nearer to the microphone."
-    if heard.level < -40:
+    if turn.level < -40:
         return "That is quiet: please turn the microphone up."
     return "That is a good line, well above the noise."
 
@@ -135,35 +144,37 @@ def _about_text(text: str) -> str:
 
 
 def _values(stimulus: Stimulus) -> dict[str, str]:
-    heard = stimulus.heard
+    turn = stimulus.measured
     return {
         "turn": str(stimulus.turn),
         "text": stimulus.text,
         "output": stimulus.text if stimulus.kind == "tool" else "",
-        "duration": f"{heard.speech_ms / 1000:.1f}" if heard else "0.0",
-        "level": f"{heard.level:.0f}" if heard else "",
-        "peak": f"{heard.peak:.0f}" if heard else "",
-        "floor": f"{heard.floor:.0f}" if heard else "",
+        "duration": f"{turn.speech_ms / 1000:.1f}" if turn else "0.0",
+        "level": f"{turn.level:.0f}" if turn else "",
+        "peak": f"{turn.peak:.0f}" if turn else "",
+        "floor": f"{turn.floor:.0f}" if turn else "",
     }
 
 
 def _calls(scripted: tuple[Call, ...], tools: list[JsonObject], tool_choice: Any, text: str) -> tuple[Call, ...]:
-    """The calls that the session allows, and those that it demands."""
+    """The scripted calls that the session allows, or the call that it requires."""
     declared = {tool["name"]: tool for tool in tools}
     if tool_choice == "none":
         return ()
     wanted = None
     if isinstance(tool_choice, dict):
-        wanted = tool_choice.get("name") or (tool_choice.get("function") or {}).get("name")
+        function = tool_choice.get("function")
+        name = (function if isinstance(function, dict) else tool_choice).get("name")
+        wanted = name if isinstance(name, str) else None
     calls = tuple(call for call in scripted if call.name in declared and wanted in {None, call.name})
     if calls or not declared or (wanted is None and tool_choice != "required"):
         return calls
-    name = str(wanted) if wanted in declared else next(iter(declared))
-    return (Call(name, _arguments(declared[name].get("parameters"), text)),)
+    forced = wanted if wanted and wanted in declared else next(iter(declared))
+    return (Call(forced, _arguments(declared[forced].get("parameters"), text)),)
 
 
 def _arguments(schema: Any, text: str) -> dict[str, Any]:
-    """Arguments that fit a JSON schema, for a call that the client forces: the user's text where text goes."""
+    """Arguments that fit a JSON schema, for a required call: the user's text for every string."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict):
         return {}

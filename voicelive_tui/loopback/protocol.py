@@ -1,41 +1,50 @@
-"""What a client may send, what it may get wrong, and the ids and errors that it gets back.
+"""What a client may send, and the ids and errors that it gets back.
 
-Client events are msgspec structs: ``parse`` turns the text of a WebSocket message into one of them, or raises the
-``Refusal`` whose ``error`` event the service sends. Fields that no struct names are ignored, as the service does.
+Client events are msgspec structs. `parse` turns the text of a WebSocket message into one, or raises the `Refusal`
+whose `error` event the service sends. Unknown fields are ignored, as the service does.
 
-Voice Live documents few error codes. Those it does not are the ones of the OpenAI Realtime protocol that it is
-built upon.
+Voice Live documents few error codes; the others here are those of the OpenAI Realtime protocol that it builds upon.
 """
 
-from __future__ import annotations
-
 import base64
+import binascii
 import itertools
 import re
 import secrets
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from voicelive_tui.loopback.formats import OutputFormat
 
 JsonObject = dict[str, Any]
 T = TypeVar("T")
 
+Note = Callable[[str, str, JsonObject], None]
+"""Reports what happens in a session to its owner: a kind, a sentence, and data."""
+
+MaxTokens = Annotated[int, Meta(ge=1, le=4096)] | Literal["inf"]
+Metadata = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
+]
+
 MAX_APPEND_BYTES = 15 * 1024 * 1024
-"""Voice Live: the most sound that one append may carry."""
+"""The most audio that one append may carry (Voice Live's documented limit)."""
 
-_MOST_LEVELS = 64
-_MOST_VALUES = 20_000
+_MAX_LEVELS = 64
+_MAX_VALUES = 20_000
 
 
-class Refusal(Exception):  # noqa: N818  the protocol's word for it is "error", and this is not a fault of ours
+class Refusal(Exception):  # noqa: N818  the protocol calls it "error", and it is not an error of this program
     """A client event that cannot be carried out; the session goes on.
 
     Args:
         message: One sentence for the developer of the client.
-        code: The protocol's name for what is wrong.
-        param: Which field is wrong.
-        kind: The error's ``type``.
+        code: The protocol's name for the error.
+        param: The path of the wrong field.
+        kind: The error's `type`.
     """
 
     def __init__(self, message: str, code: str, param: str | None = None, kind: str = "invalid_request_error") -> None:
@@ -47,7 +56,7 @@ class Refusal(Exception):  # noqa: N818  the protocol's word for it is "error", 
         self.event_id: str | None = None
 
     def as_error(self) -> JsonObject:
-        """The ``error`` object of the server event."""
+        """The `error` object of the server event."""
         return {
             "type": self.kind,
             "code": self.code,
@@ -57,64 +66,67 @@ class Refusal(Exception):  # noqa: N818  the protocol's word for it is "error", 
         }
 
 
-class Unsupported(Refusal):
-    """A part of Voice Live that the loopback service does not have (yet)."""
+def unsupported(what: str, param: str | None = None) -> Refusal:
+    """The refusal of a part of Voice Live that the loopback service does not have."""
+    return Refusal(f"The loopback service does not support {what}.", "not_supported", param)
 
-    def __init__(self, what: str, param: str | None = None) -> None:
-        super().__init__(f"The loopback service does not support {what}.", "not_supported", param)
+
+def missing(param: str) -> Refusal:
+    """The refusal of an event that lacks a field."""
+    return Refusal(f"Missing required parameter: '{param}'.", "missing_required_parameter", param)
 
 
 def snapshot(value: Any) -> Any:
-    """A copy of JSON that shares nothing with ``value``; many times faster than ``copy.deepcopy``."""
+    """A copy of JSON that shares nothing with `value`; many times faster than `copy.deepcopy`."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def new_id(prefix: str) -> str:
-    """An id of the shape that the service uses, such as ``item_Cx0...``."""
+    """An id of the shape that the service uses, such as `item_3f0c...`."""
     return f"{prefix}_{secrets.token_hex(11)}"
 
 
 class ClientEvent(Struct, tag_field="type", kw_only=True):
-    """What every client event has."""
+    """The fields of every client event."""
 
     event_id: str | None = None
 
 
 class SessionUpdate(ClientEvent, tag="session.update", kw_only=True):
-    """Change the named fields of the session."""
+    """Changes the named fields of the session."""
 
     session: JsonObject
 
 
 class AudioAppend(ClientEvent, tag="input_audio_buffer.append", kw_only=True):
-    """More sound of the user, base64 in the session's input format."""
+    """Adds user audio, base64 in the session's input format."""
 
     audio: str
 
 
 class AudioCommit(ClientEvent, tag="input_audio_buffer.commit", kw_only=True):
-    """Make the buffered sound a user item."""
+    """Turns the buffered audio into a user item."""
 
 
 class AudioClear(ClientEvent, tag="input_audio_buffer.clear", kw_only=True):
-    """Forget the buffered sound."""
+    """Drops the buffered audio."""
 
 
 class ItemCreate(ClientEvent, tag="conversation.item.create", kw_only=True):
-    """Add an item to the conversation."""
+    """Adds an item to the conversation."""
 
     item: JsonObject
     previous_item_id: str | None = None
 
 
 class ItemRetrieve(ClientEvent, tag="conversation.item.retrieve", kw_only=True):
-    """Ask for an item."""
+    """Asks for an item."""
 
     item_id: str
 
 
 class ItemTruncate(ClientEvent, tag="conversation.item.truncate", kw_only=True):
-    """Say how much of an assistant item was heard."""
+    """Reports how much of an assistant item was heard."""
 
     item_id: str
     content_index: int
@@ -122,91 +134,78 @@ class ItemTruncate(ClientEvent, tag="conversation.item.truncate", kw_only=True):
 
 
 class ItemDelete(ClientEvent, tag="conversation.item.delete", kw_only=True):
-    """Remove an item."""
+    """Removes an item."""
 
     item_id: str
 
 
-class ResponseParams(Struct, omit_defaults=True):
-    """The overrides that ``response.create`` may carry; unset ones come from the session."""
+class ResponseParams(Struct):
+    """The overrides that `response.create` may carry; unset ones come from the session."""
 
     commit: bool = True
     cancel_previous: bool | UnsetType = UNSET
     append_input_items: list[JsonObject] = msgspec.field(default_factory=list)
-    input_items: list[JsonObject] | UnsetType | None = UNSET
-    modalities: list[str] | UnsetType = UNSET
+    input_items: list[JsonObject] | UnsetType = UNSET
+    modalities: list[Literal["text", "audio"]] | UnsetType = UNSET
     instructions: str | UnsetType = UNSET
     voice: str | JsonObject | UnsetType = UNSET
-    output_audio_format: str | UnsetType = UNSET
+    output_audio_format: OutputFormat | UnsetType = UNSET
     tools: list[JsonObject] | UnsetType = UNSET
     tool_choice: str | JsonObject | UnsetType = UNSET
-    temperature: float | UnsetType | None = UNSET
-    max_output_tokens: int | str | UnsetType | None = UNSET
-    pre_generated_assistant_message: JsonObject | UnsetType | None = UNSET
-    reasoning_effort: str | UnsetType | None = UNSET
-    metadata: dict[str, str] | None = None
-    interim_response: JsonObject | UnsetType | None = UNSET
-    invoke_input: JsonObject | UnsetType | None = UNSET
+    temperature: float | UnsetType = UNSET
+    max_output_tokens: MaxTokens | UnsetType = UNSET
+    pre_generated_assistant_message: JsonObject | UnsetType = UNSET
+    reasoning_effort: str | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
+    interim_response: JsonObject | UnsetType = UNSET
+    invoke_input: JsonObject | UnsetType = UNSET
 
 
 class ResponseCreate(ClientEvent, tag="response.create", kw_only=True):
-    """Ask for an answer."""
+    """Asks for a response; the overrides are read by `convert` once nulls are gone."""
 
-    response: ResponseParams | None = None
+    response: JsonObject | None = None
     additional_instructions: str | None = None
 
 
 class ResponseCancel(ClientEvent, tag="response.cancel", kw_only=True):
-    """End the answer that is being made."""
+    """Ends the active response."""
 
     response_id: str | None = None
-
-
-class OutputClear(ClientEvent, tag="output_audio_buffer.clear", kw_only=True):
-    """Silence the avatar (Voice Live: avatar mode only)."""
-
-
-class InputTextDelta(ClientEvent, tag="input_text.delta", kw_only=True):
-    """A piece of typed text (undocumented)."""
-
-
-class InputTextDone(ClientEvent, tag="input_text.done", kw_only=True):
-    """The end of typed text (undocumented)."""
-
-
-class AvatarConnect(ClientEvent, tag="session.avatar.connect", kw_only=True):
-    """Begin the avatar's WebRTC."""
 
 
 _EVENTS: dict[str, type[ClientEvent]] = {
     str(event.__struct_config__.tag): event for event in ClientEvent.__subclasses__()
 }
+_UNSUPPORTED = ("output_audio_buffer.clear", "input_text.delta", "input_text.done", "session.avatar.connect")
 
 
 def parse(message: str | bytes) -> ClientEvent:
     """The client event in a WebSocket message.
 
     Raises:
-        Refusal: It is none that can be carried out; the message says why, in the service's words.
+        Refusal: The message cannot be carried out; its text gives the reason in the service's words.
     """
     try:
         data = msgspec.json.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Refusal(f"The message is not valid JSON: {error}.", "invalid_json") from None
     if not isinstance(data, dict):
         raise Refusal("The message is not a JSON object.", "invalid_event")
     event_id = data.get("event_id")
     try:
-        return _convert(data)
+        return _client_event(data)
     except Refusal as refusal:
         refusal.event_id = event_id if isinstance(event_id, str) else None
         raise
 
 
-def _convert(data: JsonObject) -> ClientEvent:
+def _client_event(data: JsonObject) -> ClientEvent:
     name = data.get("type")
     if name is None:
-        raise Refusal("Missing required parameter: 'type'.", "missing_required_parameter", "type")
+        raise missing("type")
+    if name in _UNSUPPORTED:
+        raise unsupported(f"the event {name!r}", "type")
     event = _EVENTS.get(name) if isinstance(name, str) else None
     if event is None:
         known = ", ".join(f"'{each}'" for each in _EVENTS)
@@ -216,55 +215,82 @@ def _convert(data: JsonObject) -> ClientEvent:
 
 
 def _check_shape(data: JsonObject) -> None:
-    """Refuse what would take the service long to copy, or exceed its stack, on behalf of one client."""
+    """Refuse JSON that would take long to copy, or exceed the stack when it is encoded."""
     level: list[JsonObject | list[Any]] = [data]
     values = 0
-    for _ in range(_MOST_LEVELS):
+    for _ in range(_MAX_LEVELS):
         values += sum(map(len, level))
-        if values > _MOST_VALUES:
+        if values > _MAX_VALUES:
             break
         inner = itertools.chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
         level = [value for value in inner if isinstance(value, dict | list)]
         if not level:
             return
-    text = f"An event may hold {_MOST_VALUES} values in {_MOST_LEVELS} levels at most."
-    raise Refusal(text, "invalid_event")
+    raise Refusal(f"An event may hold {_MAX_VALUES} values in {_MAX_LEVELS} levels at most.", "invalid_event")
 
 
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<place>.*)`)?$", re.DOTALL)
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<place>.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 
 
+def what_and_where(error: msgspec.ValidationError) -> tuple[str, str]:
+    """The parts of msgspec's error text, such as `expected int, got str` and `reply[0].turn`.
+
+    msgspec has no structured form of them.
+    """
+    found = _PLACE.fullmatch(str(error))
+    what, place = (found["what"], found["place"] or "") if found else (str(error), "")
+    return what[:1].lower() + what[1:], place
+
+
 def convert(data: Any, kind: type[T], param: str = "") -> T:
-    """``data`` as a ``kind``.
+    """`data` as a `kind`.
 
     Args:
         data: Decoded JSON.
         kind: Any type that msgspec knows.
-        param: The name of the field that ``data`` is the value of.
+        param: The path of the field that holds `data`.
 
     Raises:
-        Refusal: It is not of that kind; ``param`` leads to the field that is not.
+        Refusal: It has another type or is out of range; `param` is the path of the wrong field.
     """
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error), param) from None
-
-
-def _refusal(text: str, param: str) -> Refusal:
-    """Msgspec's words for what is wrong as the service's."""
-    found = _PLACE.match(text)
-    what, place = (found["what"], found["place"] or "") if found else (text, "")
-    place = ".".join(part for part in (param, place) if part) or None
-    missing = _MISSING.search(what)
-    if missing:
-        place = ".".join(part for part in (place, missing["name"]) if part)
-        return Refusal(f"Missing required parameter: '{place}'.", "missing_required_parameter", place)
+        what, place = what_and_where(error)
+    absent = _MISSING.search(what)
+    path = ".".join(part for part in (param, place, absent["name"] if absent else "") if part)
+    if absent:
+        raise missing(path)
     code = "invalid_type" if ", got `" in what else "invalid_value"
-    return Refusal(f"Invalid value for '{place}': {what[:1].lower()}{what[1:]}.", code, place)
+    raise Refusal(f"Invalid value for '{path}': {what}.", code, path or None)
+
+
+def check_tools(tools: list[JsonObject], where: str) -> None:
+    """Check that all tools are functions with a name.
+
+    Raises:
+        Refusal: One is not.
+    """
+    for index, tool in enumerate(tools):
+        if tool.get("type") != "function":
+            raise unsupported(f"tools of type {tool.get('type')!r}", f"{where}.tools[{index}]")
+        if not isinstance(tool.get("name"), str) or not tool["name"]:
+            raise missing(f"{where}.tools[{index}].name")
 
 
 def encode_audio(audio: bytes | bytearray) -> str:
-    """Sound as the protocol carries it."""
+    """Audio as the protocol carries it: base64."""
     return base64.b64encode(audio).decode()
+
+
+def decode_audio(text: str, param: str) -> bytes:
+    """The bytes of a base64 field.
+
+    Raises:
+        Refusal: It is not base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Refusal(f"Invalid '{param}': expected base64-encoded audio.", "invalid_value", param) from None

@@ -1,54 +1,52 @@
-"""Scripts: TOML files that decide what the assistant does.
+"""Scripts: TOML files that set the assistant's replies.
 
-A script is a list of replies. For each answer the first reply whose conditions all hold is taken; where none holds
-the assistant is the line check that it is without a script. ``Script``, ``Reply``, ``Call`` and ``Trouble`` are the
-format: their attributes are the keys of the file.
+A script is a list of replies. An answer is the first reply whose conditions all hold; where none holds it is the line
+check. `Script`, `Reply`, `Call` and `ScriptedError` are the format: their attributes are the keys of the file.
 """
-
-from __future__ import annotations
 
 import re
 import string
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from voicelive_tui.audio.wav import AudioFileError, load_wav
 from voicelive_tui.loopback import faults
+from voicelive_tui.loopback.protocol import what_and_where
 
 VARIABLES = {
     "turn": "the number of the user's turn",
-    "text": "what the user typed, or the transcript",
-    "duration": "how long the user spoke, in seconds",
+    "text": "the typed text, or the transcript",
+    "duration": "the duration of the user's speech, in seconds",
     "level": "RMS of the user's speech, in dBFS",
     "peak": "peak of the user's speech, in dBFS",
     "floor": "the noise floor, in dBFS",
-    "output": "what the tools returned",
+    "output": "the output of the tools",
 }
-"""What ``say`` may refer to, as ``{name}``."""
+"""The variables of `say`, written `{name}`."""
 
 Kind = Literal["speech", "text", "tool", "nothing"]
-"""What an answer answers; "nothing" is a response asked for before any turn."""
+"""What a response answers; "nothing" is one that is asked for before any turn."""
+
+Delay = Annotated[int, Meta(ge=0, le=600_000)]
+Speed = Annotated[float, Meta(ge=0.05, le=1000)]
 
 
 class ScriptError(Exception):
-    """A script that cannot be used; its text is one sentence that says where and why."""
+    """A script that cannot be used; its text is one sentence with the place and the reason."""
 
 
 class Call(Struct, forbid_unknown_fields=True, frozen=True):
-    """One function call.
-
-    Attributes:
-        name: The function; one that the session does not declare is not called.
-        arguments: A table, sent as JSON, or a string that is sent as it is (so that it may be bad JSON).
-        call_id: Its id; made up when it is left out.
-    """
+    """One function call."""
 
     name: str
+    """The function; it is called only if the session declares it."""
     arguments: dict[str, Any] | str = msgspec.field(default_factory=dict)
+    """A table, sent as JSON, or a string, sent as it is (bad JSON, for instance)."""
     call_id: str | None = None
+    """Its id; generated when left out."""
 
     @property
     def json(self) -> str:
@@ -58,14 +56,8 @@ class Call(Struct, forbid_unknown_fields=True, frozen=True):
         return msgspec.json.encode(self.arguments).decode()
 
 
-class Trouble(Struct, forbid_unknown_fields=True, frozen=True):
-    """An ``error`` or a ``warning``.
-
-    Attributes:
-        message: Its text.
-        code: Its code.
-        type: The error's type.
-    """
+class ScriptedError(Struct, forbid_unknown_fields=True, frozen=True):
+    """An `error` or a `warning` event."""
 
     message: str
     code: str = "scripted"
@@ -73,37 +65,34 @@ class Trouble(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Reply(Struct, forbid_unknown_fields=True, frozen=True):
-    """What to do, and when. All conditions that are given must hold.
+    """One reply: its conditions, all of which must hold, and its content."""
 
-    Attributes:
-        turn: Condition: this turn of the user, from 1; tool results belong to the turn that caused the call.
-        on: Condition: an answer to speech, to typed text, to tool results, or to nothing.
-        match: Condition: this regular expression is found in the user's text, in whatever case.
-        hears: The transcript of the user's speech: the author's word, since nothing recognises it.
-        say: What to say, 10,000 characters at most; see ``VARIABLES``.
-        play: A WAV file to play instead of a synthetic voice; its path is relative to the script's.
-        delay_ms: From the turn to the first sound.
-        speed: How many times faster than real time the sound is sent.
-        calls: Functions to call, after what is said.
-        errors: ``error`` events, sent before the answer.
-        warnings: ``warning`` events, sent before the answer.
-        fail: The response fails with this message instead of answering.
-        faults: Faults that are armed when this answer begins; see ``serve --help``.
-    """
-
-    turn: int | None = None
+    turn: Annotated[int, Meta(ge=1)] | None = None
+    """Condition: this turn of the user, from 1; tool results belong to the turn that caused the call."""
     on: Kind | None = None
+    """Condition: an answer to speech, to typed text, to tool results, or to nothing."""
     match: str | None = None
+    """Condition: this regular expression is found in the user's text, upper or lower case."""
     hears: str | None = None
+    """The transcript of the user's speech, as the author wants it: the service has no recogniser."""
     say: str | None = None
+    """The text, 10,000 characters at most, with `VARIABLES`."""
     play: str | None = None
-    delay_ms: int | None = None
-    speed: float | None = None
+    """A WAV file to play in place of a synthetic voice; its path is relative to the script's."""
+    delay_ms: Delay | None = None
+    """From the turn to the first audio."""
+    speed: Speed | None = None
+    """The pace of the audio, as a multiple of real time."""
     calls: tuple[Call, ...] = ()
-    errors: tuple[Trouble, ...] = ()
-    warnings: tuple[Trouble, ...] = ()
+    """Functions to call, after `say`."""
+    errors: tuple[ScriptedError, ...] = ()
+    """`error` events, sent before the answer."""
+    warnings: tuple[ScriptedError, ...] = ()
+    """`warning` events, sent before the answer."""
     fail: str | None = None
+    """The response fails with this message."""
     faults: tuple[str, ...] = ()
+    """Faults that are armed when this response begins; see `serve --help`."""
 
     def fits(self, turn: int, kind: Kind, text: str) -> bool:
         """Whether all conditions hold."""
@@ -115,23 +104,20 @@ class Reply(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Script(Struct, forbid_unknown_fields=True, frozen=True):
-    """A whole file.
-
-    Attributes:
-        title: What it shows, in a line.
-        delay_ms: For replies that do not say: from the turn to the first sound.
-        speed: For replies that do not say: how many times faster than real time.
-        faults: Faults of every session.
-        reply: The replies, in order (``[[reply]]`` in the file).
-        folder: Where the file is; not a key of it.
-    """
+    """A whole file."""
 
     title: str = ""
-    delay_ms: int = 300
-    speed: float = 4.0
+    """What it shows, in a line."""
+    delay_ms: Delay = 300
+    """The default of the replies."""
+    speed: Speed = 4.0
+    """The default of the replies."""
     faults: tuple[str, ...] = ()
+    """Faults of every session."""
     reply: tuple[Reply, ...] = ()
+    """The replies, in order (`[[reply]]` in the file)."""
     folder: str = ""
+    """The file's folder; not a key of the file."""
 
     def find(self, turn: int, kind: Kind, text: str) -> Reply | None:
         """The first reply whose conditions hold."""
@@ -153,11 +139,14 @@ def load(path: str | Path) -> Script:
     try:
         script = msgspec.toml.decode(path.read_bytes(), type=Script)
     except OSError as error:
-        raise ScriptError(f"Cannot read the script {path}: {error.strerror or error}.") from None
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ScriptError(f"{path}: {_sentence(str(error))}") from None
+        raise ScriptError(f"cannot read the script {path}: {error.strerror or error}") from None
+    except msgspec.ValidationError as error:
+        what, place = what_and_where(error)
+        raise ScriptError(f"{path}: {place}: {what}" if place else f"{path}: {what}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ScriptError(f"{path}: {error}") from None
     if script.folder:
-        raise ScriptError(f"{path}: unknown key `folder`.")
+        raise ScriptError(f"{path}: unknown key `folder`")
     script = msgspec.structs.replace(script, folder=str(path.parent))
     try:
         _check(script)
@@ -167,52 +156,33 @@ def load(path: str | Path) -> Script:
 
 
 def shipped() -> dict[str, Path]:
-    """The example scripts that come with the package, by name."""
+    """The example scripts of the package, by name."""
     return {path.stem: path for path in sorted((Path(__file__).parent / "scripts").glob("*.toml"))}
 
 
 def render(text: str, values: dict[str, str]) -> str:
-    """``text`` with its variables filled in."""
+    """`text` with its variables filled in."""
     return string.Formatter().vformat(text, (), values)
 
 
-def _sentence(text: str) -> str:
-    """Msgspec's words with the place first, as a reader of the file looks for it."""
-    what, _, place = text.partition(" - at `$")
-    place = place.rstrip("`").lstrip(".")
-    return f"{place}: {what[:1].lower()}{what[1:]}." if place else f"{what[:1].lower()}{what[1:]}."
-
-
 def _check(script: Script) -> None:
-    """What types cannot say. Raises ``ValueError`` with the place and what was expected."""
-    _check_pace("", script.delay_ms, script.speed)
+    """Check what types and ranges do not express. Raises `ValueError` with the place and the reason."""
     _check_faults("faults", script.faults)
     for index, reply in enumerate(script.reply):
         where = f"reply[{index}]"
-        _check_pace(where, reply.delay_ms, reply.speed)
         _check_faults(f"{where}.faults", reply.faults, in_reply=True)
-        if reply.turn is not None and reply.turn < 1:
-            raise ValueError(f"{where}.turn: expected a number from 1, not {reply.turn}.")
         if reply.match is not None:
             try:
                 re.compile(reply.match)
             except re.error as error:
-                raise ValueError(f"{where}.match: expected a regular expression: {error}.") from None
+                raise ValueError(f"{where}.match: expected a regular expression: {error}") from None
         if reply.play is not None:
             try:
                 load_wav(Path(script.folder) / reply.play)
             except AudioFileError as error:
-                raise ValueError(f"{where}.play: {error}.") from None
+                raise ValueError(f"{where}.play: {error}") from None
         if reply.say is not None:
             _check_variables(f"{where}.say", reply.say)
-
-
-def _check_pace(where: str, delay_ms: int | None, speed: float | None) -> None:
-    dot = f"{where}." if where else ""
-    if delay_ms is not None and not 0 <= delay_ms <= 600_000:
-        raise ValueError(f"{dot}delay_ms: expected 0 to 600000, not {delay_ms}.")
-    if speed is not None and not 0.05 <= speed <= 1000:
-        raise ValueError(f"{dot}speed: expected 0.05 to 1000, not {speed}.")
 
 
 def _check_faults(where: str, given: tuple[str, ...], *, in_reply: bool = False) -> None:
@@ -222,17 +192,15 @@ def _check_faults(where: str, given: tuple[str, ...], *, in_reply: bool = False)
         except faults.FaultError as error:
             raise ValueError(f"{where}[{index}]: {error}") from None
         if in_reply and not fault.can_be_armed:
-            raise ValueError(f"{where}[{index}]: {fault.name!r} is for whole sessions; put it above the replies.")
+            raise ValueError(f"{where}[{index}]: {fault.name!r} is for whole sessions; put it above the replies")
 
 
 def _check_variables(where: str, text: str) -> None:
     try:
-        fields = [
-            (name, form, conversion) for _, name, form, conversion in string.Formatter().parse(text) if name is not None
-        ]
+        fields = [field for field in string.Formatter().parse(text) if field[1] is not None]
     except ValueError as error:
-        raise ValueError(f"{where}: {error} (a brace itself is written twice).") from None
-    for name, form, conversion in fields:
-        if name not in VARIABLES or form or conversion:
+        raise ValueError(f"{where}: {error} (write a literal brace twice)") from None
+    for _, name, spec, conversion in fields:
+        if name not in VARIABLES or spec or conversion:
             known = ", ".join(f"{{{variable}}}" for variable in VARIABLES)
-            raise ValueError(f"{where}: unknown variable {{{name}}}; expected one of {known}.")
+            raise ValueError(f"{where}: unknown variable {{{name}}}; expected one of {known}")

@@ -1,45 +1,56 @@
-"""The session object: what a new session reports, what an update may change, and what the rest of us reads from it.
+"""The session object: what a new session reports, what an update may change, and how the service reads it.
 
-The object is kept as plain JSON, so that fields nobody here knows are stored and echoed as the service does it.
-``merge`` is the only writer; the structs below only say which types the known fields must have.
+The object is kept as plain JSON, so that unknown fields are stored and echoed, as the service does. `Settings.merge`
+is its only writer; the structs below give the types and ranges of the known fields.
 """
 
-from __future__ import annotations
-
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from voicelive_tui.loopback.formats import INPUT_RATES, OUTPUT_FORMATS, AudioFormat, Coding
-from voicelive_tui.loopback.protocol import JsonObject, Refusal, Unsupported, convert
+from voicelive_tui.loopback.conversation import Item, Tokens, text_tokens
+from voicelive_tui.loopback.formats import INPUT_RATES, OUTPUT_FORMATS, AudioFormat, Coding, OutputFormat
+from voicelive_tui.loopback.models import is_native, session_defaults
+from voicelive_tui.loopback.protocol import (
+    JsonObject,
+    MaxTokens,
+    Metadata,
+    Refusal,
+    ResponseParams,
+    check_tools,
+    convert,
+    missing,
+    new_id,
+    unsupported,
+)
 from voicelive_tui.loopback.vad import Rules
 
-_LARGEST = 1024 * 1024  # bytes of JSON: every update is answered with the whole of it
+T = TypeVar("T")
 
-INSTRUCTIONS = "You are a line check. You measure the sound that arrives and say what you measured."
+_MAX_SESSION_BYTES = 1024 * 1024  # of JSON: every update is answered with the whole of it
+_FIXED = ("id", "object", "model", "expires_at")
+_NULL_MEANS_OFF = frozenset(
+    ("turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "input_audio_echo_cancellation")
+)
 
 
-def is_native(model: str) -> bool:
-    """Whether a model takes sound directly; the others go by way of Azure speech to text and back."""
-    return model.startswith(("gpt-realtime", "phi4-mm-realtime", "azure-realtime"))
+_Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
 
 
 class TurnDetection(Struct):
-    """The known fields of ``turn_detection``."""
+    """The known fields of `turn_detection`."""
 
     type: Literal[
-        "server_vad",
-        "azure_semantic_vad",
-        "azure_semantic_vad_en",
-        "azure_semantic_vad_multilingual",
-        "semantic_vad",
-        "none",
-    ]
-    threshold: float | None = None
-    prefix_padding_ms: int | None = None
-    silence_duration_ms: int | None = None
-    speech_duration_ms: int | None = None
+        "server_vad", "azure_semantic_vad", "azure_semantic_vad_en", "azure_semantic_vad_multilingual",
+        "semantic_vad", "none",
+    ]  # fmt: skip
+    threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
+    prefix_padding_ms: _Milliseconds | None = None
+    silence_duration_ms: _Milliseconds | None = None
+    speech_duration_ms: _Milliseconds | None = None
     remove_filler_words: bool | None = None
     create_response: bool | None = None
     interrupt_response: bool | None = None
@@ -61,28 +72,37 @@ class _Animation(Struct):
     outputs: list[Literal["blendshapes", "viseme_id"]] = []
 
 
-class _Fields(Struct):
-    """The known fields of a session that an update may carry, for their types only."""
+class _Update(Struct):
+    """The known fields of a `session.update`, for their types and ranges only."""
 
     model: str | UnsetType = UNSET
     modalities: list[Literal["text", "audio", "animation", "avatar"]] | UnsetType = UNSET
     instructions: str | UnsetType = UNSET
     voice: str | JsonObject | UnsetType = UNSET
-    input_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] | UnsetType = UNSET
-    input_audio_sampling_rate: int | UnsetType | None = UNSET
-    output_audio_format: str | UnsetType | None = UNSET
+    input_audio_format: Coding | UnsetType = UNSET
+    input_audio_sampling_rate: int | UnsetType = UNSET
+    output_audio_format: OutputFormat | UnsetType = UNSET
     turn_detection: TurnDetection | UnsetType | None = UNSET
     input_audio_transcription: _Transcription | UnsetType | None = UNSET
     input_audio_echo_cancellation: _EchoCancellation | UnsetType | None = UNSET
     tools: list[JsonObject] | UnsetType = UNSET
     tool_choice: str | JsonObject | UnsetType = UNSET
-    temperature: float | UnsetType | None = UNSET
-    max_response_output_tokens: int | str | UnsetType | None = UNSET
-    output_audio_timestamp_types: list[Literal["word"]] | UnsetType | None = UNSET
-    animation: _Animation | UnsetType | None = UNSET
-    avatar: JsonObject | UnsetType | None = UNSET
-    interim_response: JsonObject | UnsetType | None = UNSET
-    metadata: dict[str, str] | UnsetType | None = UNSET
+    temperature: float | UnsetType = UNSET
+    max_response_output_tokens: MaxTokens | UnsetType = UNSET
+    output_audio_timestamp_types: list[Literal["word"]] | UnsetType = UNSET
+    animation: _Animation | UnsetType = UNSET
+    avatar: JsonObject | UnsetType = UNSET
+    interim_response: JsonObject | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
+
+
+def without_nulls(fields: JsonObject, kind: type[Struct]) -> JsonObject:
+    """The fields without the nulls in fields of `kind`: clients write null for "not set".
+
+    The four fields in which Voice Live reads null as "off" keep it, and so do unknown fields, which are echoed.
+    """
+    optional = set(kind.__struct_fields__) - _NULL_MEANS_OFF
+    return {name: value for name, value in fields.items() if value is not None or name not in optional}
 
 
 class Settings:
@@ -90,37 +110,37 @@ class Settings:
 
     Args:
         session_id: The session's id.
-        model: As asked for in the URL.
+        model: The model of the URL.
         expires_at: Unix seconds.
     """
 
     def __init__(self, session_id: str, model: str, expires_at: int) -> None:
         self.model = model
         self.native = is_native(model)
-        self.json: JsonObject = _defaults(session_id, model, expires_at, self.native)
+        self.json: JsonObject = session_defaults(session_id, model, expires_at)
+        self.conversation_id = new_id("conv") if self.native else ""
         self._default_instructions: str = self.json["instructions"]
 
     def merge(self, update: JsonObject, *, voice_locked: bool, audio_begun: bool) -> None:
-        """Change the named fields and no others, or none at all.
+        """Change the named fields, all of them or none.
 
         Args:
-            update: The ``session`` of a ``session.update``.
+            update: The `session` of a `session.update`.
             voice_locked: Whether the assistant has spoken in this conversation.
-            audio_begun: Whether sound of the user has arrived.
+            audio_begun: Whether user audio has arrived.
 
         Raises:
-            Refusal: A value is of the wrong type or out of range, or may not change any more.
+            Refusal: A value has the wrong type, is out of range, or may not change any more.
         """
-        fields = convert(update, _Fields, "session")
-        _refuse_unsupported(fields)
-        _check_ranges(fields)
-        changed = dict(update)
-        for name in ("id", "object", "model", "expires_at"):
-            changed.pop(name, None)
+        changed = without_nulls(update, _Update)
+        fields = convert(changed, _Update, "session")
+        _check(fields)
         if fields.model is not UNSET and fields.model not in {self.model, self.json["model"]}:
             raise Refusal("The model of a session cannot be changed.", "invalid_value", "session.model")
+        for name in _FIXED:
+            changed.pop(name, None)
         if "voice" in changed:
-            changed["voice"] = normal_voice(changed["voice"])
+            changed["voice"] = voice_object(changed["voice"], "session")
             if voice_locked and changed["voice"] != self.json["voice"]:
                 text = "Cannot update a conversation's voice if assistant audio is present."
                 raise Refusal(text, "cannot_update_voice", "session.voice")
@@ -131,38 +151,37 @@ class Settings:
         if changed.get("input_audio_echo_cancellation"):
             echo = {"reference_source": "server", "channels": 1, **changed["input_audio_echo_cancellation"]}
             changed["input_audio_echo_cancellation"] = echo
-        if len(msgspec.json.encode(self.json | changed)) > _LARGEST:
+        if len(msgspec.json.encode(self.json | changed)) > _MAX_SESSION_BYTES:
             text = "The session is too large: all its fields together may hold 1 MiB of JSON."
             raise Refusal(text, "invalid_value", "session")
-        self._settle_input_format(changed)
-        if audio_begun and _channels(changed, self.json) != self.input_format.channels:
+        self._settle_input_rate(changed)
+        if audio_begun and _channels(self.json | changed) != self.input_format.channels:
             text = "The echo reference cannot be changed after audio was sent."
             raise Refusal(text, "invalid_value", "session.input_audio_echo_cancellation")
         self.json.update(changed)
 
-    def _settle_input_format(self, changed: JsonObject) -> None:
+    def _settle_input_rate(self, changed: JsonObject) -> None:
         """Bring the input's rate in line with its coding."""
         if "input_audio_format" not in changed and "input_audio_sampling_rate" not in changed:
             return
-        coding: str = changed.get("input_audio_format") or self.json["input_audio_format"]
+        coding: Coding = changed.get("input_audio_format") or self.json["input_audio_format"]
         rates = INPUT_RATES[coding]
         rate = changed.get("input_audio_sampling_rate")
         if rate is None:
             kept = self.json["input_audio_sampling_rate"]
             changed["input_audio_sampling_rate"] = kept if kept in rates else rates[0]
         elif rate not in rates:
-            allowed = ", ".join(map(str, rates))
-            text = f"Invalid value: {rate}. Supported values are: {allowed}."
+            text = f"Invalid value: {rate}. Supported values are: {', '.join(map(str, rates))}."
             raise Refusal(text, "invalid_value", "session.input_audio_sampling_rate")
 
     def _whole_turn_detection(self, given: JsonObject) -> JsonObject | None:
-        """``given`` and the defaults of everything it does not name (Voice Live: siblings are reset)."""
+        """`given` with the defaults of all other fields (Voice Live resets siblings)."""
         if given["type"] == "none":
             return None
         whole: JsonObject = {"type": given["type"]}
         if given["type"] != "semantic_vad":
             plain = self.native and given["type"] == "server_vad"
-            # Seen of the service: numbers from native models, nulls (meaning the defaults) from the others.
+            # Recorded from the service: numbers with native models, nulls (meaning the defaults) with the others.
             whole |= {
                 "threshold": 0.5 if plain else None,
                 "prefix_padding_ms": 400 if plain else None,
@@ -182,7 +201,7 @@ class Settings:
 
     @property
     def rules(self) -> Rules:
-        """What turn detection means for the detector, with the service's defaults for nulls."""
+        """The detector's rules, with the service's defaults for nulls."""
         given = self.turn_detection or TurnDetection(type="server_vad")
         azure = given.type.startswith("azure")
         silence = {"low": 1200, "high": 300}.get(given.eagerness or "auto", 500)
@@ -199,158 +218,133 @@ class Settings:
 
     @property
     def input_format(self) -> AudioFormat:
-        """How the user's sound arrives."""
+        """The format of user audio."""
         coding: Coding = self.json["input_audio_format"]
-        return AudioFormat(coding, self.json["input_audio_sampling_rate"], _channels(self.json, self.json))
+        return AudioFormat(coding, self.json["input_audio_sampling_rate"], _channels(self.json))
 
 
-def check_response(voice: Any, output_audio_format: Any, max_tokens: Any, where: str) -> None:
-    """Whether the overrides of a response have values that can be carried out.
+@dataclass(frozen=True, slots=True)
+class ResponseConfig:
+    """What one response is to be like: the session's settings under the overrides of `response.create`."""
+
+    native: bool
+    modalities: tuple[str, ...]
+    voice: JsonObject
+    output_audio_format: OutputFormat
+    conversation_id: str
+    """As the protocol shows it: empty with cascades and for uncommitted responses."""
+    tools: list[JsonObject]
+    tool_choice: Any
+    temperature: float | None
+    max_tokens: int | None
+    """The output limit; None for none."""
+    metadata: dict[str, str] | None
+    commit: bool
+    """Whether the output becomes part of the conversation."""
+    timestamps: bool
+    visemes: bool
+    parallel_calls: bool
+
+    @property
+    def fmt(self) -> AudioFormat:
+        """The format of its audio."""
+        return OUTPUT_FORMATS[self.output_audio_format]
+
+    @property
+    def speaker(self) -> str:
+        """The voice's name."""
+        return str(self.voice.get("name") or self.voice.get("type"))
+
+    @property
+    def spoken(self) -> bool:
+        """Whether the answer has audio."""
+        return "audio" in self.modalities
+
+
+def response_config(settings: Settings, params: ResponseParams) -> ResponseConfig:
+    """The configuration of one response.
 
     Raises:
-        Refusal: One has not.
+        Refusal: An override cannot be carried out.
     """
-    if output_audio_format not in {None, UNSET, *OUTPUT_FORMATS}:
-        allowed = ", ".join(OUTPUT_FORMATS)
-        text = f"Invalid value: {output_audio_format!r}. Supported values are: {allowed}."
-        raise Refusal(text, "invalid_value", f"{where}.output_audio_format")
-    if max_tokens not in {None, UNSET, "inf"} and not (
-        isinstance(max_tokens, int) and not isinstance(max_tokens, bool) and 1 <= max_tokens <= 4096
-    ):
-        name = "max_output_tokens" if where == "response" else "max_response_output_tokens"
-        text = f"Invalid value: {max_tokens!r}. Expected an integer from 1 to 4096, or 'inf'."
-        raise Refusal(text, "invalid_value", f"{where}.{name}")
-    if isinstance(voice, dict) and not isinstance(voice.get("name", voice.get("type")), str):
-        raise Refusal("Missing required parameter: 'voice.name'.", "missing_required_parameter", f"{where}.voice")
+    session = settings.json
+    if params.tools is not UNSET:
+        check_tools(params.tools, "response")
+    if params.interim_response is not UNSET:
+        raise unsupported("interim responses", "response.interim_response")
+    if params.invoke_input is not UNSET:
+        raise unsupported("hosted agents", "response.invoke_input")
+    voice = session["voice"] if params.voice is UNSET else voice_object(params.voice, "response")
+    azure = str(voice.get("type", "")).startswith("azure")
+    limit = _set_or(params.max_output_tokens, session["max_response_output_tokens"])
+    return ResponseConfig(
+        native=settings.native,
+        modalities=("text", "audio") if "audio" in _set_or(params.modalities, session["modalities"]) else ("text",),
+        voice=voice,
+        output_audio_format=_set_or(params.output_audio_format, session["output_audio_format"]),
+        conversation_id=settings.conversation_id if params.commit else "",
+        tools=_set_or(params.tools, session["tools"]),
+        tool_choice=_set_or(params.tool_choice, session["tool_choice"]),
+        temperature=_set_or(params.temperature, session.get("temperature")),
+        max_tokens=None if limit == "inf" else limit,
+        metadata=_set_or(params.metadata, None),
+        commit=params.commit,
+        timestamps=azure and "word" in (session["output_audio_timestamp_types"] or ()),
+        visemes=azure and "viseme_id" in ((session["animation"] or {}).get("outputs") or ()),
+        parallel_calls=session.get("parallel_tool_calls") is not False,
+    )
 
 
-def check_tools(tools: list[JsonObject] | UnsetType, where: str) -> None:
-    """Whether the tools are functions.
+def context_tokens(settings: Settings, params: ResponseParams, items: Sequence[Item]) -> Tokens:
+    """The model's input: the instructions and the items."""
+    instructions = _set_or(params.instructions, settings.json["instructions"])
+    return sum((item.tokens for item in items), Tokens(text_tokens(instructions)))
+
+
+def voice_object(voice: str | JsonObject, where: str) -> JsonObject:
+    """A voice as the service reports it: always an object.
 
     Raises:
-        Refusal: One is not, or has no name.
+        Refusal: It is an object without a name or type.
     """
-    for index, tool in enumerate(tools or ()):
-        if tool.get("type") != "function":
-            raise Unsupported(f"tools of type {tool.get('type')!r}", f"{where}.tools[{index}]")
-        if not isinstance(tool.get("name"), str) or not tool["name"]:
-            place = f"{where}.tools[{index}].name"
-            raise Refusal(f"Missing required parameter: '{place}'.", "missing_required_parameter", place)
+    if isinstance(voice, str):
+        return {"type": "azure-standard" if "-" in voice else "openai", "name": voice}
+    if not isinstance(voice.get("name", voice.get("type")), str):
+        raise missing(f"{where}.voice.name")
+    return voice
 
 
-def check_metadata(metadata: dict[str, str] | UnsetType | None, where: str) -> None:
-    """Voice Live: at most 16 pairs, keys up to 64 characters, values up to 512.
-
-    Raises:
-        Refusal: It is larger.
-    """
-    pairs = metadata or {}
-    if len(pairs) > 16 or any(len(key) > 64 or len(value) > 512 for key, value in pairs.items()):
-        text = "Metadata may hold 16 pairs, with keys of 64 and values of 512 characters at most."
-        raise Refusal(text, "invalid_value", f"{where}.metadata")
-
-
-def normal_voice(voice: str | JsonObject) -> JsonObject:
-    """A voice as the service reports it: always an object."""
-    if isinstance(voice, dict):
-        return voice
-    return {"type": "azure-standard" if "-" in voice else "openai", "name": voice}
-
-
-def _or(value: Any, default: Any) -> Any:
+def _or(value: T | None, default: T) -> T:
     return default if value is None else value
 
 
-def _channels(changed: JsonObject, current: JsonObject) -> int:
-    name = "input_audio_echo_cancellation"
-    echo = changed[name] if name in changed else current[name]
+def _set_or(value: Any, default: Any) -> Any:
+    return default if value is UNSET else value
+
+
+def _channels(session: JsonObject) -> int:
+    echo = session["input_audio_echo_cancellation"]
     return 2 if echo and echo.get("reference_source") == "client" else 1
 
 
-def _refuse_unsupported(fields: _Fields) -> None:
+def _check(fields: _Update) -> None:
+    """Check what types and ranges do not express."""
     if fields.avatar or (fields.modalities and "avatar" in fields.modalities):
-        raise Unsupported("avatars", "session.avatar")
+        raise unsupported("avatars", "session.avatar")
     if fields.interim_response:
-        raise Unsupported("interim responses", "session.interim_response")
+        raise unsupported("interim responses", "session.interim_response")
     if fields.animation and "blendshapes" in fields.animation.outputs:
-        raise Unsupported("blend shapes", "session.animation.outputs")
-    check_tools(fields.tools, "session")
-
-
-def _check_ranges(fields: _Fields) -> None:
-    check_response(fields.voice, fields.output_audio_format, fields.max_response_output_tokens, "session")
-    check_metadata(fields.metadata, "session")
+        raise unsupported("blend shapes", "session.animation.outputs")
+    if fields.tools:
+        check_tools(fields.tools, "session")
     if fields.modalities is not UNSET and "text" not in fields.modalities:
         text = "Invalid modalities: audio needs text with it. Supported: ['text'], ['text', 'audio']."
         raise Refusal(text, "invalid_value", "session.modalities")
-    turns = fields.turn_detection
-    if turns:
-        for name in ("prefix_padding_ms", "silence_duration_ms", "speech_duration_ms"):
-            value = getattr(turns, name)
-            if value is not None and not 0 <= value <= 60_000:
-                text = f"Invalid value: {value}. Expected 0 to 60000."
-                raise Refusal(text, "invalid_value", f"session.turn_detection.{name}")
-        if turns.threshold is not None and not 0 <= turns.threshold <= 1:
-            text = f"Invalid value: {turns.threshold}. Expected 0 to 1."
-            raise Refusal(text, "invalid_value", "session.turn_detection.threshold")
     echo = fields.input_audio_echo_cancellation
     if echo and (echo.reference_source, echo.channels) not in {("server", 1), ("client", 2)}:
-        code = "invalid_ec_channels_requires_client"
-        if echo.reference_source == "client":
-            code = "invalid_ec_reference_channels"
-        text = "The server's echo reference needs 1 channel, the client's 2."
-        raise Refusal(text, code, "session.input_audio_echo_cancellation.channels")
-
-
-def _defaults(session_id: str, model: str, expires_at: int, native: bool) -> JsonObject:
-    """What ``session.created`` reports (Voice Live: recorded at api-version 2026-04-10)."""
-    session: JsonObject = {
-        "id": session_id,
-        "object": "realtime.session",
-        "model": f"{model}-global-standard" if model.startswith("gpt-realtime") else model,
-        "expires_at": expires_at,
-        "modalities": ["audio"] if native else ["audio", "text"],
-        "instructions": INSTRUCTIONS,
-        "voice": {"type": "openai", "name": "alloy" if model == "gpt-realtime" else "marin"}
-        if native
-        else {"type": "azure-standard", "name": "en-US-AvaNeural"},
-        "input_audio_format": "pcm16",
-        "input_audio_sampling_rate": 24_000,
-        "output_audio_format": "pcm16",
-        "turn_detection": {
-            "type": "server_vad",
-            "threshold": 0.5,
-            "prefix_padding_ms": 300 if native else 400,
-            "silence_duration_ms": 200 if model == "gpt-realtime" else 500,
-            "speech_duration_ms": None,
-            "create_response": True,
-            "interrupt_response": True,
-            "auto_truncate": False,
-            "idle_timeout_ms": None,
-            "appended_text_after_truncation": None,
-        },
-        "input_audio_transcription": None if native else {"model": "azure-speech", "language": None},
-        "tools": [],
-        "tool_choice": "auto",
-        "parallel_tool_calls": True,
-        "max_response_output_tokens": "inf",
-    }
-    for name in (
-        "input_audio_noise_reduction",
-        "input_audio_echo_cancellation",
-        "avatar",
-        "animation",
-        "output_audio_timestamp_types",
-        "include",
-        "interim_response",
-        "metadata",
-        "truncation_strategy",
-        "greeting",
-        "handoff",
-    ):
-        session[name] = None
-    if not native:
-        session["temperature"] = 1.0 if model.startswith("gpt-5") else 0.8
-    if model.startswith("gpt-5"):
-        session["reasoning_effort"] = "minimal"
-    return session
+        client = echo.reference_source == "client"
+        raise Refusal(
+            "The server's echo reference needs 1 channel, the client's 2.",
+            "invalid_ec_reference_channels" if client else "invalid_ec_channels_requires_client",
+            "session.input_audio_echo_cancellation.channels",
+        )

@@ -1,15 +1,13 @@
-"""Where speech begins and ends in a stream of sound.
+"""Voice activity detection in a stream of audio.
 
-The detector keeps to the clock of the sound itself: it counts frames, so that sound may arrive faster or slower
-than real time. It is told of the session's settings in milliseconds and reports positions in milliseconds.
+The detector's clock is the audio itself: it counts samples, so audio may arrive faster or slower than real time.
+Settings and positions are in milliseconds.
 
-It is better than bare energy in two ways. The threshold rides on a *noise floor* that follows the quietest moments
-of the last second and a half; and sound that does not waver is noise however loud it is, since speech never holds
-one level for half a second: so a fan or mains hum that sets in does not open a turn, and quiet speech in a
-quiet room does. It knows no words and no voices: music and chatter are speech to it.
+Two rules make it better than bare energy. The threshold rides on a *noise floor* that follows the quietest moments of
+the last second and a half. And a steady level is noise however loud it is, since speech never holds one level for half
+a second; a fan or mains hum that sets in opens no turn, and quiet speech in a quiet room does. It cannot tell speech
+from music or chatter.
 """
-
-from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
@@ -21,67 +19,60 @@ from numpy.typing import NDArray
 from voicelive_tui.loopback.formats import Samples
 
 HOP_MS: Final = 20
-"""The detector decides once for so many milliseconds of sound."""
+"""The detector decides once per hop."""
 
-_BAND_HZ = (180.0, 3800.0)  # mains hum lies below, most hiss above
-_QUIETEST_DB = -64.0  # band level under which nothing is speech at the default threshold
-_FLOOR_HOPS = 75  # the noise floor is the quietest of the last 1.5 s
-_STEADY_DB = 4.0  # speech wavers more than this ...
+_BAND_HZ = (180.0, 3800.0)  # above mains hum, below most hiss
+_QUIETEST_DB = -64.0  # lowest band level of speech at the default threshold
+_FLOOR_HOPS = 75  # the noise floor is the lowest level of the last 1.5 s
+_STEADY_DB = 4.0  # the level of speech varies by more than this ...
 _STEADY_HOPS = 20  # ... within 400 ms
-_WAVER_DB = 5.0  # and its beginning by so much
+_ONSET_VARIATION_DB = 5.0  # and by this much at its onset
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When a turn begins and ends, as the session's ``turn_detection`` has it.
-
-    Attributes:
-        threshold: 0 to 1; how far above the noise floor speech must lie (0.5: 9 dB).
-        prefix_padding_ms: What is kept from before the speech.
-        silence_duration_ms: So much silence ends a turn.
-        speech_duration_ms: So much speech begins one.
-    """
+    """When a turn begins and ends, from the session's `turn_detection`."""
 
     threshold: float = 0.5
+    """0 to 1: the distance of speech from the noise floor (0.5: 9 dB)."""
     prefix_padding_ms: int = 300
+    """The audio kept from before the speech."""
     silence_duration_ms: int = 500
+    """The silence that ends a turn."""
     speech_duration_ms: int = 200
+    """The speech that begins one."""
 
     @property
     def margin_db(self) -> float:
-        """How many dB above the noise floor speech begins."""
+        """The least distance of speech from the noise floor, in dB."""
         return 3 + 12 * self.threshold
 
     @property
     def quietest_db(self) -> float:
-        """The band level under which nothing is speech."""
+        """The lowest band level of speech, in dBFS."""
         return _QUIETEST_DB + 20 * (self.threshold - 0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The beginning or the end of speech.
-
-    Attributes:
-        kind: Which of the two.
-        at_ms: What the service reports: with the prefix before a beginning, with the silence after an end.
-        began_ms: Where the speech itself began.
-        last_ms: Where it was last heard.
-    """
+    """The start or the end of speech."""
 
     kind: Literal["started", "stopped"]
     at_ms: int
+    """The reported position: a start includes the prefix before it, an end the silence after it."""
     began_ms: int
+    """Where the speech itself began."""
     last_ms: int
+    """Where it was last detected."""
 
 
 class Detector:
-    """Follows one stream of sound at one rate.
+    """Follows one stream of audio at one rate.
 
     Args:
-        rate: Frames a second of the sound to come.
-        position_ms: Where the stream stands already on the session's clock.
-        floor_db: The noise floor to begin with, when it is known.
+        rate: Samples a second.
+        position_ms: The stream's start on the session's clock.
+        floor_db: The noise floor to start with.
     """
 
     def __init__(self, rate: int, position_ms: int = 0, floor_db: float = -70.0) -> None:
@@ -109,49 +100,36 @@ class Detector:
         return min(self._recent)
 
     @property
-    def position_ms(self) -> int:
-        """How far the stream has been followed, on the session's clock."""
-        return self._now_ms
-
-    @property
     def speech(self) -> tuple[int, int]:
-        """Where the speech under way began, and where it was last heard, in milliseconds."""
+        """Where the current speech began and where it was last detected, in milliseconds."""
         return self._first_ms, self._last_loud_ms
 
     def forget_speech(self) -> None:
-        """Begin anew: what was said so far belongs to no turn any more."""
+        """Forget the current speech; it belongs to no turn any more."""
         self.speaking = False
         self._loud_since = None
 
     def listen(self, samples: Samples) -> list[Edge]:
-        """Follow the stream through the next ``samples``.
-
-        Returns:
-            The edges found, in order.
-        """
-        sound = np.concatenate([self._rest, samples]) if len(self._rest) else samples
-        count = len(sound) // self._hop
-        self._rest = sound[count * self._hop :].copy()
-        edges: list[Edge] = []
-        for level in self._levels(sound[: count * self._hop].reshape(count, self._hop)):
-            edge = self._hear(level)
-            if edge:
-                edges.append(edge)
-        return edges
+        """Process the next `samples`; returns the edges found, in order."""
+        audio = np.concatenate([self._rest, samples]) if len(self._rest) else samples
+        count = len(audio) // self._hop
+        self._rest = audio[count * self._hop :].copy()
+        levels = self._levels(audio[: count * self._hop].reshape(count, self._hop))
+        return [edge for edge in map(self._process, levels) if edge]
 
     def _levels(self, hops: NDArray[np.int16]) -> list[float]:
         """The level of each hop in the speech band, in dBFS."""
         if not len(hops):
             return []
         levels: list[float] = []
-        for begin in range(0, len(hops), 500):  # bounds the memory that a 15 MiB append takes
+        for begin in range(0, len(hops), 500):  # bounds the memory of a large append
             spectrum = np.fft.rfft(hops[begin : begin + 500] * self._window)[:, self._band]
             power = np.square(spectrum.real).sum(axis=1) + np.square(spectrum.imag).sum(axis=1)
             levels += (10 * np.log10(power * self._scale**2 / 2 + 1e-10)).tolist()
         return levels
 
-    def _hear(self, level: float) -> Edge | None:
-        """Take one hop of that level into account."""
+    def _process(self, level: float) -> Edge | None:
+        """Take the level of one hop into account."""
         self._now_ms += HOP_MS
         self._recent.append(max(level, -80.0))
         self._steady.append(level)
@@ -161,10 +139,10 @@ class Detector:
             self._recent.append(max(min(self._steady), -80.0))
         needed = max(self.floor_db + self.rules.margin_db, self.rules.quietest_db)
         if self.speaking:
-            return self._hear_end(level > needed)
-        return self._hear_beginning(level, level > needed)
+            return self._find_end(level > needed)
+        return self._find_start(level, level > needed)
 
-    def _hear_beginning(self, level: float, loud: bool) -> Edge | None:
+    def _find_start(self, level: float, loud: bool) -> Edge | None:
         if loud:
             if self._loud_since is None:
                 self._loud_since = self._now_ms - HOP_MS
@@ -182,15 +160,15 @@ class Detector:
         return Edge("started", begin, self._first_ms, self._last_loud_ms)
 
     def _is_speech(self) -> bool:
-        """Whether the loud stretch so far is long enough, and wavers as speech does."""
-        heard = self._loud
-        if len(heard) * HOP_MS < self.rules.speech_duration_ms:
+        """Whether the loud stretch so far is long enough, and its level varies as that of speech does."""
+        levels = self._loud
+        if len(levels) * HOP_MS < self.rules.speech_duration_ms:
             return False
-        # The first and last hop may be partly filled, which would make steady sound seem to waver.
-        inner = heard[1:-1]
-        return bool(inner) and max(inner) - min(inner) >= _WAVER_DB
+        # The first and last hop may be partly filled, which would make a steady level seem to vary.
+        inner = levels[1:-1]
+        return bool(inner) and max(inner) - min(inner) >= _ONSET_VARIATION_DB
 
-    def _hear_end(self, loud: bool) -> Edge | None:
+    def _find_end(self, loud: bool) -> Edge | None:
         if loud:
             self._last_loud_ms = self._now_ms
             return None

@@ -1,11 +1,8 @@
 """A synthetic user, for machines without a microphone.
 
-``read`` is called by the thread that paces the audio; it never blocks, computes little, and keeps to the clock of
-the sound. The lines are synthesized beforehand in a thread of the caller's own. The caller knows of the assistant
-only what comes out of the speaker, as a person would.
+The audio thread calls `DemoCaller.read`, which never blocks and whose clock is the audio. A thread of the caller
+synthesizes its lines beforehand. Like a person, the caller knows the assistant only by what the speaker plays.
 """
-
-from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,15 +15,11 @@ from voicelive_tui.speech.voice import CALLER, Voice, open_voice
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something to say.
-
-    Attributes:
-        text: The words.
-        interrupts: Whether it is said into the middle of the assistant's answer.
-    """
+    """One line of the caller."""
 
     text: str
     interrupts: bool = False
+    """Whether it is spoken during the assistant's answer."""
 
 
 LINES = (
@@ -39,19 +32,19 @@ LINES = (
 _BEGIN = 1.0  # seconds before the first line
 _PAUSE = 0.9  # between the end of an answer and the next line
 _PATIENCE = 8.0  # until an answer begins
-_LONGEST = 40.0  # until it is taken to be no answer but noise
+_LONGEST = 40.0  # of an answer; beyond it the sound is taken for noise
 _INTERRUPT = 1.7  # into the answer: before the service has finished sending it
 _ENDED = 0.8  # of quiet: longer than the pauses between an answer's sentences
-_REST = 15.0  # after the last line, before it begins anew: whoever looks on may want to type something
+_REST = 15.0  # after the last line, before the first again: time for the user to type something
 _AUDIBLE = -50.0  # dBFS
 
 
 class DemoCaller:
-    """Says its lines one after another, each after the answer to the one before it; after a rest, all of them again.
+    """Speaks its lines, each after the answer to the one before; after a rest, all of them again.
 
     Args:
-        lines: What to say.
-        voice: The voice to say it with; the best that the machine has, unless given.
+        lines: The lines.
+        voice: The voice; by default the best of this machine.
     """
 
     def __init__(self, lines: Sequence[Line] = LINES, voice: Voice | None = None) -> None:
@@ -65,14 +58,11 @@ class DemoCaller:
         threading.Thread(target=self._synthesize, args=(voice,), name="loopback-caller", daemon=True).start()
 
     def read(self, frames: int, heard: bytes) -> bytes:
-        """The next stretch of the microphone.
+        """The next block of the microphone, PCM16.
 
         Args:
-            frames: How long it is (24 kHz mono).
+            frames: The block's number of samples (24 kHz mono).
             heard: What the speaker played meanwhile, as PCM16.
-
-        Returns:
-            So many frames of PCM16.
         """
         self._frames = frames
         self._listen(heard)
@@ -84,7 +74,7 @@ class DemoCaller:
         self._ready.set()
 
     def _listen(self, heard: bytes) -> None:
-        """Follow whether the assistant speaks."""
+        """Keep track of the assistant's speech."""
         seconds = self._frames / SAMPLE_RATE
         audible = bool(heard) and pcm.level(heard).rms > _AUDIBLE
         self._quiet = 0.0 if audible else self._quiet + seconds
@@ -92,7 +82,7 @@ class DemoCaller:
             self._answer += seconds
 
     def _behave(self) -> Iterator[bytes]:
-        """The caller's whole life, as one stretch of the microphone after another."""
+        """The blocks of the microphone, from start to end."""
         while not self._ready.is_set():
             yield self._silence()
         yield from self._wait(lambda: False, _BEGIN)
@@ -106,7 +96,7 @@ class DemoCaller:
             yield from self._wait(lambda: False, _REST)
 
     def _await_turn(self, *, interrupt: bool) -> Iterator[bytes]:
-        """Wait for the answer, and for its end or its middle; go on without one that does not come."""
+        """Wait for an answer, then for its end or its middle; give up after a while."""
         yield from self._wait(lambda: self._answer > 0, _PATIENCE)
         if interrupt:
             yield from self._wait(lambda: self._quiet > _ENDED or self._answer > _INTERRUPT, _LONGEST)
@@ -115,7 +105,7 @@ class DemoCaller:
             yield from self._wait(lambda: False, max(0.0, _PAUSE - _ENDED))
 
     def _wait(self, over: Callable[[], bool], limit: float) -> Iterator[bytes]:
-        """Keep silent until ``over``, at most for so many seconds."""
+        """Send silence until `over`, at most for `limit` seconds."""
         waited = 0.0
         while waited < limit and not over():
             waited += self._frames / SAMPLE_RATE
@@ -125,7 +115,7 @@ class DemoCaller:
         while sound:
             size = self._frames * SAMPLE_WIDTH
             yield sound[:size].ljust(size, b"\0")
-            # Taken off after the yield with the size that was sent: the next stretch may have another.
+            # Removed after the yield, by the size that was sent: the next block may have another.
             sound = sound[size:]
 
     def _silence(self) -> bytes:

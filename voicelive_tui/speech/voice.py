@@ -1,10 +1,8 @@
-"""How the service sounds: espeak-ng where it is installed, else a placeholder that says it is one.
+"""Speech synthesis: espeak-ng where it is installed, else tones as a placeholder.
 
-``speak`` blocks for tens of milliseconds, so it is called from threads and never from the event loop.
-espeak-ng is one global state in a process; one lock serialises every use of it.
+`Voice.speak` blocks for tens of milliseconds, so it is called from threads and never from the event loop. espeak-ng is
+one global state in a process; one lock serialises its use.
 """
-
-from __future__ import annotations
 
 import ctypes
 import functools
@@ -25,61 +23,47 @@ from voicelive_tui.audio.resample import convert
 from voicelive_tui.loopback.formats import Samples
 
 RATE: Final = SAMPLE_RATE
-"""Frames a second of all synthesized speech."""
+"""Samples a second of all synthesized speech."""
 
 ASSISTANT: Final = "assistant"
 CALLER: Final = "caller"
 
-_PIECE = 300  # characters of a piece; one sentence may be longer
+_PIECE = 300  # characters; one sentence may be longer
 _LONGEST_PIECE = 1200
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where something lies in an utterance.
-
-    Attributes:
-        offset_ms: From the beginning of the utterance.
-        duration_ms: How long it lasts.
-        what: A word as it stands in the text, or the number of a viseme.
-    """
+    """The place of a word or a viseme in an utterance."""
 
     offset_ms: int
     duration_ms: int
     what: str
+    """The word as the text has it, or the number of the viseme."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """One utterance.
-
-    Attributes:
-        samples: The sound, mono at ``RATE``.
-        words: Every word of the text in order, each with the space or punctuation that follows it, so that
-            together they are the text again.
-        visemes: Mouth positions by the numbers that Azure Speech gives them (0 is silence).
-    """
+    """One utterance."""
 
     samples: Samples
+    """Mono at `RATE`."""
     words: tuple[Mark, ...]
+    """The words of the text in order, each with the space or punctuation after it: joined they are the text."""
     visemes: tuple[Mark, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """What is said."""
-        return "".join(word.what for word in self.words)
+    """Mouth positions by Azure Speech's numbers (0 is silence)."""
 
     @property
     def duration_ms(self) -> int:
-        """How long it takes to say it."""
+        """Its duration in milliseconds."""
         return len(self.samples) * 1000 // RATE
 
 
 def pieces(text: str) -> list[str]:
-    """A text cut where sentences end, for ``speak`` to be called of each; together the pieces are the text again."""
+    """A text split at the ends of sentences, for one `speak` each; joined the pieces are the text."""
     found = [""]
     for sentence in re.split(r"(?<=[.!?]\s)", text):
-        for at in range(0, len(sentence) or 1, _LONGEST_PIECE):  # what has no sentences is cut anywhere
+        for at in range(0, len(sentence) or 1, _LONGEST_PIECE):  # text without sentences is split anywhere
             part = sentence[at : at + _LONGEST_PIECE]
             if found[-1] and len(found[-1]) + len(part) > _PIECE:
                 found.append("")
@@ -88,7 +72,7 @@ def pieces(text: str) -> list[str]:
 
 
 def join(spoken: Sequence[Speech]) -> Speech:
-    """Utterances, at least one, spoken one after the other."""
+    """One or more utterances in sequence, as one."""
     if len(spoken) == 1:
         return spoken[0]
     starts = itertools.accumulate((len(piece.samples) for piece in spoken), initial=0)
@@ -106,17 +90,14 @@ def join(spoken: Sequence[Speech]) -> Speech:
 
 
 class Voice(Protocol):
-    """Whatever turns text into speech."""
-
-    name: str
-    """What produces the sound, for the person who runs the service."""
+    """Turns text into speech."""
 
     def speak(self, text: str, speaker: str = ASSISTANT) -> Speech:
-        """Say ``text``; different ``speaker`` names sound different. Blocks; call it from a thread."""
+        """Synthesize `text` in the voice that belongs to the `speaker`. Blocks; call it from a thread."""
 
 
 def open_voice() -> Voice:
-    """The best voice that this machine has."""
+    """The best voice of this machine."""
     try:
         import espeakng_loader  # noqa: PLC0415  an optional extra
 
@@ -127,18 +108,16 @@ def open_voice() -> Voice:
 
 
 class PlaceholderVoice:
-    """Not speech: a tone for each syllable, about as long as the words would take."""
-
-    name = "placeholder tones (install the demo extra for a voice)"
+    """Tones in place of speech: one for each syllable, about as long as the words would take."""
 
     def speak(self, text: str, speaker: str = ASSISTANT) -> Speech:
-        """A tone a syllable, its pitch by ``speaker``."""
+        """One tone a syllable; the pitch depends on the `speaker`."""
         pitch = 150.0 if speaker == CALLER else 220.0
         sound: list[Samples] = [np.zeros(RATE // 20, np.int16)]
         marks: list[Mark] = []
         position = len(sound[0])
         for word in _words(text):
-            digits = sum(map(str.isdigit, word))  # each of them is a word when spoken
+            digits = sum(map(str.isdigit, word))  # each is a word when spoken
             syllables = max(1, (len(word.strip()) + 2) // 3 + digits)
             pause = 0.25 if word.rstrip()[-1:] in {".", "!", "?"} else 0.04
             pieces = [_syllable(pitch * (1 + 0.06 * (n % 3))) for n in range(syllables)]
@@ -151,14 +130,14 @@ class PlaceholderVoice:
 
 
 def _syllable(pitch: float) -> Samples:
-    """140 ms that swell and fade, as a syllable does: a steady tone would count as noise."""
+    """140 ms that swell and fade: the detector takes a steady tone for noise."""
     time = np.arange(int(0.14 * RATE)) / RATE
     tone = sum(np.sin(2 * np.pi * pitch * harmonic * time) / harmonic for harmonic in (1, 2, 3, 4))
     return np.asarray(4500 * tone * np.sin(np.pi * time / 0.14) ** 2, np.int16)
 
 
 def _words(text: str) -> list[str]:
-    """The words, each with the blanks after it."""
+    """The words, each with the spaces after it."""
     words: list[str] = []
     for piece in text.split(" "):
         if piece or not words:
@@ -170,7 +149,7 @@ def _words(text: str) -> list[str]:
 
 
 class _Event(ctypes.Structure):
-    """``espeak_EVENT`` of espeak-ng's ``speak_lib.h``."""
+    """`espeak_EVENT` of espeak-ng's `speak_lib.h`."""
 
     _fields_ = [
         ("type", ctypes.c_int),
@@ -200,20 +179,17 @@ _CALLER = "en+m3"
 
 
 class EspeakVoice:
-    """espeak-ng in this process. Use ``open_voice``: there may be one only."""
+    """espeak-ng in this process. Use `open_voice`: only one instance may exist.
 
-    name = "espeak-ng"
+    Args:
+        library: The shared object.
+        data: The folder `espeak-ng-data`.
+
+    Raises:
+        OSError: The library or its data cannot be used.
+    """
 
     def __init__(self, library: str, data: str) -> None:
-        """Load the library.
-
-        Args:
-            library: The shared object.
-            data: The folder ``espeak-ng-data``.
-
-        Raises:
-            OSError: The library or its data cannot be used.
-        """
         self._lock = threading.Lock()
         self._library: Any = ctypes.CDLL(library)
         self._rate = self._library.espeak_Initialize(
@@ -231,7 +207,7 @@ class EspeakVoice:
         self.speak: Callable[..., Speech] = functools.lru_cache(maxsize=16)(self._speak)
 
     def _collect(self, sound: Any, count: int, events: Any) -> int:
-        """espeak-ng's callback: a piece of sound and what lies in it."""
+        """espeak-ng's callback: a block of samples and the events in it."""
         if sound and count > 0:
             self._sound.append(ctypes.string_at(sound, 2 * count))
         index = 0
@@ -243,11 +219,11 @@ class EspeakVoice:
         return 0
 
     def _speak(self, text: str, speaker: str = ASSISTANT) -> Speech:
-        """Say ``text`` with the voice that belongs to ``speaker``."""
+        """Synthesize `text` in the voice that belongs to the `speaker`."""
         text = "".join(char if char.isprintable() else " " for char in text)
         with self._lock:
             self._sound, self._events = [], []
-            # By name, and after initialising: espeak-ng otherwise cuts later utterances short.
+            # By name, and after initialising: otherwise espeak-ng shortens later utterances.
             self._library.espeak_SetVoiceByName(_espeak_name(speaker).encode())
             self._library.espeak_SetParameter(_PARAMETER_RATE, _WORDS_A_MINUTE, 0)
             self._library.espeak_SetParameter(_PARAMETER_VOLUME, _VOLUME, 0)
@@ -261,11 +237,11 @@ class EspeakVoice:
 
 
 _espeak = functools.cache(EspeakVoice)
-_opening = threading.Lock()  # a cache alone lets two threads in, and espeak-ng initialised twice at once crashes
+_opening = threading.Lock()  # a cache alone admits two threads, and a second initialisation crashes espeak-ng
 
 
 def _espeak_name(speaker: str) -> str:
-    """Which espeak-ng voice stands in for a speaker; the same one always, and often another for another."""
+    """The espeak-ng voice of a speaker: always the same one, and often another for another speaker."""
     if speaker == CALLER:
         return _CALLER
     if speaker == ASSISTANT:
@@ -274,10 +250,10 @@ def _espeak_name(speaker: str) -> str:
 
 
 def _place_words(text: str, events: list[tuple[int, int, int, bytes]], end: int) -> tuple[Mark, ...]:
-    """Give each word of ``text`` the place of the first espeak-ng word that begins in it.
+    """Give each word of `text` the place of the first espeak-ng word that begins in it.
 
-    espeak-ng says "18" as two words and "dBFS" as one; a word of the text without any of its own shares the
-    place of its neighbour, so that no text is ever lost.
+    espeak-ng speaks "18" as two words and "dBFS" as one; a word of the text without an espeak-ng word shares the place
+    of its neighbour, so that no text is lost.
     """
     starts = sorted((position - 1, at) for kind, position, at, _ in events if kind == _WORD)
     marks: list[Mark] = []
@@ -295,7 +271,7 @@ def _place_words(text: str, events: list[tuple[int, int, int, bytes]], end: int)
 
 
 def _place_visemes(events: list[tuple[int, int, int, bytes]], end: int) -> tuple[Mark, ...]:
-    """The mouth positions that belong to espeak-ng's phonemes."""
+    """The mouth positions of espeak-ng's phonemes."""
     found = [(at, _viseme(name.decode("utf-8", "replace"))) for kind, _, at, name in events if kind == _PHONEME]
     marks = []
     for index, (at, viseme) in enumerate(found):
@@ -312,10 +288,10 @@ _VISEMES = (
     ("dZ", 16), ("T", 17), ("D", 17), ("f", 18), ("v", 18), ("t", 19), ("d", 19), ("n", 19), ("k", 20),
     ("g", 20), ("N", 20), ("p", 21), ("b", 21), ("m", 21),
 )  # fmt: skip
-"""espeak-ng's phoneme mnemonics (by their beginning) and Azure Speech's viseme ids."""
+"""Prefixes of espeak-ng's phoneme mnemonics, and Azure Speech's viseme ids."""
 
 
 def _viseme(phoneme: str) -> int:
-    """The viseme of the longest mnemonic that ``phoneme`` begins with; 0, silence, for none."""
+    """The viseme of the longest mnemonic that `phoneme` begins with, or 0 (silence)."""
     fitting = [(len(name), viseme) for name, viseme in _VISEMES if phoneme.startswith(name)]
     return max(fitting)[1] if fitting else 0

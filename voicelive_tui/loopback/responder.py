@@ -1,0 +1,108 @@
+"""The one response at a time of a session: its beginning, its pace, the speech it waits for, and its end."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicelive_tui.loopback.conversation import Conversation, Item, Tokens
+from voicelive_tui.loopback.formats import AudioFormat
+from voicelive_tui.loopback.line_check import Plan
+from voicelive_tui.loopback.protocol import Note
+from voicelive_tui.loopback.response import WAITING, Emit, Response
+from voicelive_tui.loopback.settings import ResponseConfig
+from voicelive_tui.speech.voice import Speech
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechJob:
+    """Speech that a response waits for."""
+
+    response_id: str
+    text: str
+    speaker: str
+    wav: Path | None
+    """A file to play instead."""
+    fmt: AudioFormat
+
+
+class Responder:
+    """Makes the responses of one session.
+
+    Args:
+        conversation: Gets their items.
+        emit: Sends their events.
+        note: Called for each answer.
+    """
+
+    def __init__(self, conversation: Conversation, emit: Emit, note: Note) -> None:
+        self.next_due = WAITING
+        """The time of the response's next event."""
+        self.jobs: list[SpeechJob] = []
+        """The speech that is wanted; the reader empties the list."""
+        self.armed: list[str] = []
+        """The faults that the script has armed; the reader empties the list."""
+        self._conversation = conversation
+        self._emit = emit
+        self._note = note
+        self._response: Response | None = None
+        self._steps: Iterator[float] = iter(())
+        self._last_context = Tokens()
+
+    @property
+    def active_id(self) -> str | None:
+        """The id of the active response."""
+        return self._response.id if self._response and self._response.active else None
+
+    def begin(self, config: ResponseConfig, plan: Plan, context: Tokens, start: float) -> None:
+        """Begin a response; there must be no active one.
+
+        Args:
+            config: What it is to be like.
+            plan: Its content and pace.
+            context: The model's input.
+            start: The end of the turn that it answers, as a time of the session's clock.
+        """
+        last, self._last_context = self._last_context, context
+        cached = Tokens(min(last.text, context.text), min(last.audio, context.audio))
+        response = Response(
+            config, plan, context=(context, cached), begin=start, conversation=self._conversation, emit=self._emit
+        )
+        self._response = response
+        self.armed += plan.faults
+        if response.needs_speech:
+            self.jobs.append(SpeechJob(response.id, plan.say, config.speaker, plan.wav, config.fmt))
+        self._steps = response.run()
+        self.step()
+        self._note("answer", f"answer: {plan.say or 'function call'}", {"response_id": response.id})
+
+    def step(self) -> None:
+        """Send the response's next events."""
+        due = next(self._steps, WAITING)
+        self.next_due = due if self.active_id else WAITING
+
+    def cancel(self, reason: str) -> None:
+        """Cancel the active response, if there is one."""
+        if self._response and self._response.active:
+            self._response.finish("cancelled", {"type": "cancelled", "reason": reason})
+            self._steps, self.next_due = iter(()), WAITING
+            self._note("answer", f"answer cancelled ({reason})", {"reason": reason})
+
+    def unheard(self, now: float) -> tuple[Item, int] | None:
+        """The newest spoken item and the milliseconds of it that real-time playback from its arrival has reached.
+
+        None when that is all of it.
+        """
+        response = self._response
+        item = response.audio_item if response else None
+        if response is None or item is None or response.first_audio is None:
+            return None
+        heard_ms = int((now - response.first_audio) * 1000)
+        whole = heard_ms >= item.audio_ms or item.json["content"][0]["transcript"] is None
+        return None if whole else (item, heard_ms)
+
+    def deliver_speech(self, job: SpeechJob, speech: Speech, audio: bytes, now: float) -> None:
+        """Bring the speech for a job, encoded in its format; dropped if its response has ended."""
+        if self._response and self.active_id == job.response_id:
+            self._response.set_speech(speech, audio, now)
+            if self.next_due == WAITING:
+                self.next_due = now
