@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from voicelive_tui import __version__, config, credentials, logs
 from voicelive_tui.audio.native import native_stderr_to
@@ -166,19 +167,56 @@ class _ServeCommand(click.Command):
             formatter.write_dl(fault_help())
 
 
+def _complete_scripts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped scripts by name, then files."""
+    from voicelive_tui.loopback.script import shipped  # noqa: PLC0415
+
+    names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
+def _complete_faults(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Faults by name, with what each does."""
+    from voicelive_tui.loopback.faults import FAULTS  # noqa: PLC0415
+
+    return [CompletionItem(name, help=effect) for name, effect in FAULTS.items() if name.startswith(incomplete)]
+
+
 @cli.command(cls=_ServeCommand)
 @click.option("--port", default=0, type=click.IntRange(0, 65_535), help="0 takes a free one.", show_default=True)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.", show_default=True)
 @click.option("--api-key", metavar="KEY", envvar="VOICELIVE_TUI_SERVE_KEY", help="Demand this key of clients.")
-@click.option("--script", metavar="FILE", help="TOML file that says what the assistant does; or a shipped one's name.")
+@click.option("--tls", "self_signed", is_flag=True, help="Serve https and wss with a certificate made for this run.")
+@click.option("--tls-cert", metavar="FILE", help="Serve https and wss with this certificate (PEM), and ...")
+@click.option("--tls-key", metavar="FILE", help="... with its key.")
+@click.option(
+    "--allow-origin", "origins", metavar="ORIGIN", multiple=True, help="Let web pages of this origin connect."
+)
+@click.option(
+    "--script",
+    metavar="FILE",
+    help="TOML file with the assistant's replies; or a shipped one's name.",
+    shell_complete=_complete_scripts,
+)
 @click.option("--check", "only_check", is_flag=True, help="Check the script, and end.")
-@click.option("--fault", "faults", metavar="NAME[=VALUE][@WHEN]", multiple=True, help="What goes wrong; see below.")
+@click.option(
+    "--fault",
+    "faults",
+    metavar="NAME[=VALUE][@WHEN]",
+    multiple=True,
+    help="What goes wrong; see below.",
+    shell_complete=_complete_faults,
+)
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each session, turn and fault.")
 def serve(
     *,
     port: int,
     host: str,
     api_key: str | None,
+    self_signed: bool,
+    tls_cert: str | None,
+    tls_key: str | None,
+    origins: Sequence[str],
     script: str | None,
     only_check: bool,
     faults: Sequence[str],
@@ -195,11 +233,21 @@ def serve(
             click.echo(f"{script}: a good script")
             _leave(0)
         trouble = serving.read_faults(faults)
+        tls = serving.read_tls(self_signed=self_signed, cert=tls_cert, key=tls_key)
         if serving.is_open_to_others(host):
-            click.echo(f"{config.APP_NAME}: other machines can reach this service on {host}, unencrypted", err=True)
+            openly = "" if tls else ", unencrypted"
+            click.echo(f"{config.APP_NAME}: other machines can reach this service on {host}{openly}", err=True)
         status = asyncio.run(
             serving.serve(
-                click.echo, host=host, port=port, api_key=api_key, script=plan, faults=trouble, as_json=as_json
+                click.echo,
+                host=host,
+                port=port,
+                api_key=api_key,
+                script=plan,
+                faults=trouble,
+                as_json=as_json,
+                wanted_tls=tls,
+                allow_origins=origins,
             )
         )
     except ConfigError as problem:

@@ -297,7 +297,7 @@ async def test_the_service_ends_though_a_handshake_hangs():
     with serving("--fault", "hang") as served:
         host, _, port = served.endpoint.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET /voice-live/realtime?api-version=1&model=m HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /voice-live/realtime?api-version=1&model=m HTTP/1.1\r\nHost: localhost\r\n\r\n")
         while "fault: hang" not in served.process.stdout.readline():
             pass
         assert served.end()[0] == 0

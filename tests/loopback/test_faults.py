@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.loopback.wire import connected, events, frames, talking
+from tests.loopback.wire import QUERY, connected, events, frames, talking
 from voicelive_tui.loopback.faults import FAULTS, Binary, FaultError, FaultInjector, Text, parse
 from voicelive_tui.loopback.service import PATH, LoopbackService
 
@@ -52,10 +52,10 @@ async def check_redirect():
     async with (
         LoopbackService(faults=[parse("redirect")]) as service,
         aiohttp.ClientSession() as session,
-        session.get(service.endpoint + PATH, allow_redirects=False) as answered,
+        session.get(service.endpoint + PATH, params=QUERY, allow_redirects=False) as answered,
     ):
         assert answered.status == 307
-        assert answered.headers["Location"] == PATH
+        assert answered.headers["Location"].startswith(PATH + "?")
 
 
 async def check_hang():
@@ -152,6 +152,21 @@ async def check_late_transcript():
 async def check_failed_transcript():
     failed = (await transcripts("failed-transcript"))["failed"][1]
     assert failed["error"]["code"] == "transcription_failed"
+
+
+async def check_empty_transcript():
+    async with LoopbackService(faults=[parse("empty-transcript")]) as service, connected(service) as socket:
+        session = {"turn_detection": None, "input_audio_transcription": {"model": "whisper-1"}}
+        await socket.send_json({"type": "session.update", "session": session})
+        got = []
+        for _ in range(2):
+            await socket.send_json({"type": "input_audio_buffer.append", "audio": "AAAA" * 4000})
+            await socket.send_json({"type": "input_audio_buffer.commit"})
+            got += await events(socket, "conversation.item.input_audio_transcription.completed")
+    committed = [n for n, event in enumerate(got) if event["type"] == "input_audio_buffer.committed"]
+    done = [event for event in got if event["type"].endswith("transcription.completed")]
+    assert got[committed[1] + 1] == done[1]
+    assert (done[1]["item_id"], done[1]["transcript"]) == (done[0]["item_id"], "")
 
 
 async def check_bad_base64():
@@ -252,7 +267,9 @@ def test_a_fault_is_shown_as_it_is_written(text, shown):
     ("text", "says"),
     [
         ("clos", "did you mean close"),
-        ("", "there is no fault ''"),
+        ("", "there is no fault ''; `voicelive-tui serve --help` lists the faults"),
+        ("close@respons.done", "there is no server event 'respons.done'; did you mean response.done"),
+        ("close@x.y", "there is no server event 'x.y'"),
         ("close=x", "number from 1000 to 4999, not 'x'"),
         ("close=999", "number from 1000 to 4999"),
         ("jitter=nan", "must be a number"),
@@ -301,10 +318,10 @@ def test_jitter_delays_but_never_reorders_and_loses_nothing(gaps):
 
 def test_a_fault_counts_from_when_it_is_armed():
     link = FaultInjector([], 0.0)
-    link.send({"type": "x", "n": 1}, 0.0)
-    link.arm(parse("missing-done@x"), 0.0)
+    link.send({"type": "warning", "n": 1}, 0.0)
+    link.arm(parse("missing-done@warning"), 0.0)
     for number in (2, 3):
-        link.send({"type": "x", "n": number}, 0.0)
+        link.send({"type": "warning", "n": number}, 0.0)
     assert texts(link, 0.0) == [1, 3]
     link.arm(parse("half-open@1s"), 5.0)
     assert link.next_due == 6.0

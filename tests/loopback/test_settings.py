@@ -134,8 +134,9 @@ def test_the_voice_is_locked_once_it_was_heard():
 
 
 def test_the_model_and_the_identity_stay():
-    assert refusal({"model": "gpt-4.1"}).param == "session.model"
-    json = merge(settings(), {"model": "gpt-realtime", "id": "sess_2", "expires_at": 0})
+    for model in ("gpt-4.1", "gpt-realtime"):
+        assert refusal({"model": model}).param == "session.model"
+    json = merge(settings(), {"id": "sess_2", "expires_at": 0})
     assert (json["id"], json["expires_at"]) == ("sess_1", 1_700_000_000)
     assert json["model"] == "gpt-realtime-global-standard"
 

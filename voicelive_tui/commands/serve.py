@@ -1,52 +1,76 @@
-"""`voicelive-tui serve`: the loopback service by itself, for other people's clients and for their tests."""
+"""`voicelive-tui serve`: the loopback service alone, for other people's clients and for their tests."""
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import signal
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from voicelive_tui.config import ConfigError
 from voicelive_tui.loopback import faults as faulty
 from voicelive_tui.loopback import script as scripts
+from voicelive_tui.loopback import tls
+from voicelive_tui.loopback.handshake import is_loopback
 from voicelive_tui.loopback.service import LoopbackService, ServiceError, ServiceRecord
 
 Write = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What was asked for: a certificate with its key, or a self-signed one if there is none."""
+
+    cert: str | None = None
+    key: str | None = None
+
+
 def read_script(name: str) -> scripts.Script:
-    """The script in a file, or the one that ships under that name.
+    """The script in a file, or the shipped one of that name.
 
     Raises:
-        ConfigError: It cannot be read; says where and why.
+        ConfigError: It cannot be read; the text gives the place and the reason.
     """
     path = Path(name)
     if not path.exists() and name in scripts.shipped():
         path = scripts.shipped()[name]
     try:
         return scripts.load(path)
-    except scripts.ScriptError as problem:
+    except scripts.ScriptError as error:
         hint = "" if path.exists() else f" (scripts that ship with the program: {', '.join(scripts.shipped())})"
-        raise ConfigError(f"{problem}{hint}") from None
+        raise ConfigError(f"{error}{hint}") from None
 
 
 def read_faults(texts: Sequence[str]) -> list[faulty.Fault]:
-    """The faults as given on the command line.
+    """The faults of the command line.
 
     Raises:
-        ConfigError: There is no such fault, or its value is off.
+        ConfigError: A name is unknown, or a value or moment is not allowed.
     """
     try:
         return [faulty.parse(text) for text in texts]
-    except faulty.FaultError as problem:
-        raise ConfigError(str(problem)) from None
+    except faulty.FaultError as error:
+        raise ConfigError(str(error)) from None
+
+
+def read_tls(*, self_signed: bool, cert: str | None, key: str | None) -> Tls | None:
+    """What the three TLS options ask for.
+
+    Raises:
+        ConfigError: They contradict each other.
+    """
+    if bool(cert) != bool(key):
+        raise ConfigError("--tls-cert and --tls-key belong together")
+    if cert and self_signed:
+        raise ConfigError("--tls makes a certificate of its own: leave it out, or --tls-cert and --tls-key")
+    return Tls(cert, key) if cert or self_signed else None
 
 
 def fault_help() -> list[tuple[str, str]]:
-    """How faults are written, then each fault and what it does."""
+    """The notation of a fault, then each fault with its effect."""
     return [faulty.FORM, *faulty.FAULTS.items()]
 
 
@@ -59,14 +83,19 @@ async def serve(
     script: scripts.Script | None,
     faults: Sequence[faulty.Fault],
     as_json: bool,
+    wanted_tls: Tls | None = None,
+    allow_origins: Collection[str] = (),
 ) -> int:
-    """Run the service until SIGTERM, SIGHUP or Ctrl+C; a line for each session, turn, fault and end.
+    """Run the service until SIGTERM, SIGHUP or Ctrl+C; writes a line for each session, turn, answer, error and fault.
+
+    The first line is written when the service listens, and its form is stable: `endpoint: URL`, or as JSON an object
+    with `kind` "ready", `endpoint`, and with a self-signed certificate its path as `certificate`.
 
     Returns:
         The exit status.
 
     Raises:
-        ConfigError: It cannot listen there.
+        ConfigError: It cannot listen there, or cannot use the certificate.
     """
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     status = 0
@@ -79,36 +108,62 @@ async def serve(
     for number, value in ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)):
         loop.add_signal_handler(number, end, value)
 
-    def say(line: str) -> None:
-        with contextlib.suppress(OSError):  # "serve | head -1" wants the endpoint, and its sessions to go on
-            write(line)
+    def line(text: str) -> None:
+        with contextlib.suppress(OSError):  # `serve | head -1` wants the endpoint, and the sessions go on
+            write(text)
 
-    def told(record: ServiceRecord) -> None:
+    def on_record(record: ServiceRecord) -> None:
         if as_json:
             fields = {"time": record.time, "kind": record.kind, "session": record.session, "text": record.text}
-            say(json.dumps({**fields, "data": record.data}, default=repr))
+            line(json.dumps({**fields, "data": record.data}, default=repr))
         else:
             moment = datetime.fromtimestamp(record.time).astimezone()
-            say(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {record.text}")
+            line(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {record.text}")
 
-    service = LoopbackService(host=host, port=port, api_key=api_key, script=script, faults=faults, on_record=told)
     try:
-        async with service:
-            if as_json:
-                say(json.dumps({"kind": "ready", "endpoint": service.endpoint}))
-            else:
-                say(f"endpoint: {service.endpoint}    (Ctrl+C ends it)")
-                key = " --api-key KEY" if api_key else " --api-key anything"
-                say(f"try:      voicelive-tui --endpoint {service.endpoint}{key}")
-            await ended.wait()
-    except ServiceError as problem:
-        raise ConfigError(str(problem)) from None
+        context, pem = (None, "")
+        if wanted_tls:
+            cert, key = wanted_tls.cert, wanted_tls.key
+            context, pem = (tls.from_files(cert, key), "") if cert and key else tls.self_signed(host)
+        service = LoopbackService(
+            host=host,
+            port=port,
+            api_key=api_key,
+            script=script,
+            faults=faults,
+            tls=context,
+            allow_origins=allow_origins,
+            on_record=on_record,
+        )
+        with _public(pem) as certificate:
+            async with service:
+                if as_json:
+                    about = {"certificate": certificate} if certificate else {}
+                    line(json.dumps({"kind": "ready", "endpoint": service.endpoint, **about}))
+                else:
+                    line(f"endpoint: {service.endpoint}    (Ctrl+C ends it)")
+                    if certificate:
+                        line(f"trust it: export SSL_CERT_FILE={certificate}")
+                    key_hint = "KEY" if api_key else "anything"
+                    line(f"try:      voicelive-tui --endpoint {service.endpoint} --api-key {key_hint}")
+                await ended.wait()
+    except (ServiceError, tls.TlsError) as error:
+        raise ConfigError(str(error)) from None
     return status
+
+
+@contextlib.contextmanager
+def _public(pem: str) -> Iterator[str]:
+    """The path of a file that holds the certificate for clients to trust, while the service runs."""
+    if not pem:
+        yield ""
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="voicelive-tui-", suffix=".pem") as file:
+        file.write(pem)
+        file.flush()
+        yield file.name
 
 
 def is_open_to_others(host: str) -> bool:
     """Whether other machines may reach a service on this address."""
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost"
+    return not is_loopback(host)

@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Protocol
 
 from aiohttp import WSMsgType, web
 
@@ -31,6 +31,7 @@ from voicelive_tui.loopback.faults import (
     Text,
     parse,
 )
+from voicelive_tui.loopback.handshake import Target
 from voicelive_tui.loopback.protocol import JsonObject, Note
 from voicelive_tui.loopback.responder import SpeechJob
 from voicelive_tui.loopback.script import Script
@@ -48,50 +49,71 @@ _MAX_MESSAGE = 24 * 1024 * 1024  # base64 of a 15 MiB append, and its envelope
 Synthesize = Callable[[SpeechJob], Awaitable[tuple[Speech, bytes]]]
 
 
+class Observer(Protocol):
+    """Hears of everything that happens."""
+
+    def record(self, session: str, kind: str, text: str, data: JsonObject) -> None:
+        """Take something that happened in a session: its id, a kind, a sentence, and data."""
+
+    def received(self, session: str, message: str | bytes) -> None:
+        """Take a client's message."""
+
+
 class Connection:
     """One client.
 
     Args:
-        request: The accepted handshake.
-        model: The model that it names.
+        request: The handshake.
+        target: What the client asked for.
         script: The assistant's replies.
         faults: The session's faults.
         synthesize: Makes speech.
-        note: Called for each event of the session's life with its id, a kind, a sentence, and data.
+        observer: Hears of everything that happens.
     """
 
     def __init__(
         self,
         request: web.Request,
-        model: str,
+        target: Target,
         script: Script,
         *,
         faults: list[Fault],
         synthesize: Synthesize,
-        note: Callable[[str, str, str, JsonObject], None],
+        observer: Observer,
     ) -> None:
         now = time.monotonic()
         self._request = request
+        self._target = target
+        self._observer = observer
         self._synthesize = synthesize
         self._websocket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
-        self._injector = FaultInjector(faults, now)
+        self._injector = FaultInjector(faults, now, target.dialect.server_events)
         self._expire = [fault for fault in faults if fault.name == "expire"]
         self._lifetime = self._expire[0].value if self._expire else LIFETIME
-        self._note: Note = lambda kind, text, data: note(self._session.id, kind, text, data)
-        self._session = Session(model, script, now=now, unix_time=time.time(), note=self._note, lifetime=self._lifetime)
+        self._note: Note = lambda kind, text, data: observer.record(self._session.id, kind, text, data)
+        self._session = Session(
+            target.model,
+            script,
+            now=now,
+            unix_time=time.time(),
+            note=self._note,
+            lifetime=self._lifetime,
+            agent=target.agent,
+        )
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._closing = False
+        self._end = "the connection was lost", 1006
+        """How it ended, and the close code."""
         self._speech: asyncio.Task[None] | None = None
 
-    async def run(self, about: dict[str, Any]) -> web.WebSocketResponse:
-        """Serve the client until either side ends it.
-
-        Args:
-            about: The data of the note with which the session begins.
-        """
+    async def run(self) -> web.WebSocketResponse:
+        """Serve the client until either side ends it."""
         await self._websocket.prepare(self._request)
-        self._note("session", f"session begun: model {about['model']}", about)
+        target = self._target
+        begun = f"agent {target.agent}" if target.agent else f"model {target.model}"
+        about = {"model": target.model, "api_version": target.api_version, "path": self._request.path}
+        self._note("session", f"session begun: {begun}", about)
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._pump())]
         try:
             limit = self._lifetime + CLOSE_GRACE
@@ -102,9 +124,11 @@ class Connection:
             for task in tasks:
                 task.cancel()
             self._cancel_speech()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-            code = self._websocket.close_code
-            self._note("closed", f"session ended: close code {code}", {"code": code})
+            try:
+                ends = await asyncio.gather(*tasks, return_exceptions=True)
+            finally:  # aiohttp cancels the handler of a client that has vanished
+                how, code = self._end
+                self._note("closed", f"session ended: close code {code} ({how})", {"code": code})
         for end in ends:
             if isinstance(end, Exception) and not isinstance(end, ConnectionError):
                 raise end
@@ -113,17 +137,32 @@ class Connection:
     async def end(self) -> None:
         """Close the WebSocket with 1001."""
         with contextlib.suppress(ConnectionError):
-            await self._websocket.close(code=GOING_AWAY, message=b"The service is stopping.")
+            await self._close(GOING_AWAY, "the service is stopping")
+
+    async def _close(self, code: int, reason: str) -> None:
+        if not self._websocket.closed:
+            self._end = f"by the service: {reason}", code
+        await self._websocket.close(code=code, message=reason.encode())
 
     async def _read(self) -> None:
-        async for message in self._websocket:
-            if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
-                self._session.receive(message.data, time.monotonic())
-                self._wake.set()
-                await asyncio.sleep(0)
-                while self._session.busy or self._session.waiting > MAX_UNSENT:
-                    self._caught_up.clear()
-                    await self._caught_up.wait()
+        while True:
+            message = await self._websocket.receive()
+            if message.type == WSMsgType.CLOSE:
+                if "by the service" not in self._end[0]:
+                    self._end = "by the client" + (f": {message.extra}" if message.extra else ""), message.data
+                return
+            if message.type == WSMsgType.ERROR:
+                self._end = f"by the service: {message.data}", self._websocket.close_code or 1006
+                return
+            if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
+                return
+            self._observer.received(self._session.id, message.data)
+            self._session.receive(self._target.dialect.client_event(message.data), time.monotonic())
+            self._wake.set()
+            await asyncio.sleep(0)
+            while self._session.busy or self._session.waiting > MAX_UNSENT:
+                self._caught_up.clear()
+                await self._caught_up.wait()
 
     async def _pump(self) -> None:
         loop = asyncio.get_running_loop()
@@ -131,10 +170,11 @@ class Connection:
             self._wake.clear()
             now = time.monotonic()
             self._advance(now)
-            for action in self._injector.take(now):
+            actions = self._injector.take(now)
+            self._report_faults()  # before a fault ends the connection
+            for action in actions:
                 await self._perform(action)
             self._caught_up.set()
-            self._report_faults()
             due = min(self._session.next_due, self._injector.next_due)
             if due <= time.monotonic():
                 await asyncio.sleep(0)  # the reader gets its turn
@@ -186,7 +226,8 @@ class Connection:
             case Binary(data):
                 await self._websocket.send_bytes(data)
             case Close(code):
-                await self._websocket.close(code=code, message=b"a fault was asked for")
+                expired = self._session.expired
+                await self._close(code, "the session has expired" if expired else "a fault was asked for")
             case Reset():
                 self._reset()
             case Stall(seconds):
@@ -194,6 +235,7 @@ class Connection:
 
     def _reset(self) -> None:
         """End the connection as a crashed machine would: an RST, no close frame."""
+        self._end = "reset by a fault", 1006
         transport = self._transport()
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -203,7 +245,6 @@ class Connection:
         """Send nothing and read nothing, hence answer no ping."""
         transport = self._transport()
         transport.pause_reading()
-        self._report_faults()
         await asyncio.sleep(min(seconds, 86_400))
         transport.resume_reading()
 

@@ -19,6 +19,9 @@ _USER_TOKENS_A_SECOND = 10  # Voice Live: about 10 a second in ...
 _ASSISTANT_TOKENS_A_SECOND = 20  # ... and 20 a second out
 _IMAGE_TOKENS = 85
 
+MAX_AUDIO_BYTES = 16 * 1024 * 1024
+"""The audio that a conversation keeps for `conversation.item.retrieve`: almost six minutes at 24 kHz."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -54,6 +57,8 @@ class Item:
     json: JsonObject
     audio: bytearray = field(default_factory=bytearray)
     fmt: AudioFormat = OUTPUT_FORMATS["pcm16"]
+    dropped: int = 0
+    """The bytes of audio that are no longer kept."""
 
     @property
     def id(self) -> str:
@@ -73,7 +78,18 @@ class Item:
     @property
     def audio_ms(self) -> int:
         """The duration of its audio in milliseconds."""
-        return self.fmt.milliseconds(len(self.audio))
+        return self.fmt.milliseconds(self.dropped + len(self.audio))
+
+    def drop_audio(self) -> None:
+        """Free its audio; its duration stays known."""
+        self.dropped += len(self.audio)
+        self.audio = bytearray()
+
+    def truncate(self, milliseconds: int) -> None:
+        """Shorten its audio, which is at least that long."""
+        size = self.fmt.size(milliseconds)
+        self.dropped = min(self.dropped, size)
+        del self.audio[size - self.dropped :]
 
     @property
     def text(self) -> str:
@@ -97,7 +113,7 @@ class Item:
 
 
 class Conversation:
-    """The items in order."""
+    """The items in order. Beyond `MAX_AUDIO_BYTES` the oldest items lose their audio; the newest keeps it."""
 
     def __init__(self) -> None:
         self._items: list[Item] = []
@@ -146,7 +162,16 @@ class Conversation:
             place = self._items.index(self._by_id[after]) + 1
         self._items.insert(place, item)
         self._by_id[item.id] = item
+        self._limit_audio()
         return self._items[place - 1].id if place else None
+
+    def _limit_audio(self) -> None:
+        surplus = sum(len(item.audio) for item in self._items) - MAX_AUDIO_BYTES
+        for item in self._items[:-1]:
+            if surplus <= 0:
+                break
+            surplus -= len(item.audio)
+            item.drop_audio()
 
     def remove(self, item_id: str) -> None:
         """Remove an item.
@@ -169,11 +194,11 @@ class Conversation:
             text = "Only the audio of assistant messages can be truncated."
             raise Refusal(text, "item_truncate_invalid_item", "item_id")
         if parts[content_index]["type"] != "audio":
-            raise Refusal("This content part has no audio.", "item_truncate_invalid_item", "content_index")
+            raise Refusal("Only audio content can be truncated.", "unsupported_content_type", "content_index")
         if audio_end_ms < 0 or audio_end_ms > item.audio_ms:
             text = f"Audio content of {item.audio_ms}ms is already shorter than {audio_end_ms}ms"
             raise Refusal(text, "invalid_value", "audio_end_ms")
-        del item.audio[item.fmt.size(audio_end_ms) :]
+        item.truncate(audio_end_ms)
         parts[content_index]["transcript"] = None
 
 

@@ -27,6 +27,22 @@ _DONE = "response.done"
 _TRANSCRIPT = "conversation.item.input_audio_transcription."
 NEVER: Final = float("inf")
 
+SERVER_EVENTS: Final = (
+    "session.created", "session.updated", "error", "warning",
+    "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed",
+    "input_audio_buffer.cleared",
+    "conversation.item.created", "conversation.item.done", "conversation.item.retrieved",
+    "conversation.item.truncated", "conversation.item.deleted",
+    _TRANSCRIPT + "delta", _TRANSCRIPT + "completed", _TRANSCRIPT + "failed",
+    "response.created", _DONE, "response.output_item.added", "response.output_item.done",
+    "response.content_part.added", "response.content_part.done", "response.text.delta", "response.text.done",
+    _AUDIO, "response.audio.done", "response.audio_transcript.delta", "response.audio_transcript.done",
+    "response.audio_timestamp.delta", "response.audio_timestamp.done",
+    "response.animation_viseme.delta", "response.animation_viseme.done",
+    "response.function_call_arguments.delta", "response.function_call_arguments.done",
+)  # fmt: skip
+"""The events that this service sends."""
+
 
 class FaultError(Exception):
     """A fault that cannot be understood; its text is one sentence."""
@@ -72,8 +88,8 @@ class _Mute:
 
 Action = Text | Binary | Close | Reset | Stall | _Mute
 
-Role = Literal["handshake", "session", "pace", "before", "after", "instead"]
-"""What a fault acts on: the handshake, the whole session, or the pace of events; or actions beside or for an event."""
+Role = Literal["handshake", "session", "lasting", "before", "after", "instead"]
+"""What a fault changes: the handshake, the session, all events from now on, or one event (by actions)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +147,11 @@ _KINDS: Final[dict[str, _Kind]] = {
         when=_AUDIO, actions=lambda _value, _event: [_Mute()],
     ),
     "expire": _Kind("session", "let the session expire after VALUE seconds (10)", 10),
-    "jitter": _Kind("pace", "delay each audio delta by up to VALUE milliseconds (200)", 200, 0, 60_000),
-    "bandwidth": _Kind("pace", "send audio deltas at VALUE kilobits a second (256)", 256, 1),
-    "late-transcript": _Kind("pace", "send the user's transcripts VALUE seconds late (3)", 3),
-    "failed-transcript": _Kind("pace", "let every transcription fail"),
+    "jitter": _Kind("lasting", "delay each audio delta by up to VALUE milliseconds (200)", 200, 0, 60_000),
+    "bandwidth": _Kind("lasting", "send audio deltas at VALUE kilobits a second (256)", 256, 1),
+    "late-transcript": _Kind("lasting", "send the user's transcripts VALUE seconds late (3)", 3),
+    "failed-transcript": _Kind("lasting", "let every transcription fail"),
+    "empty-transcript": _Kind("lasting", "once audio is committed, send an empty transcript for the item before"),
     "malformed-json": _Kind(
         "before", "send a frame of broken JSON first", when=_AUDIO,
         actions=lambda _value, _event: [Text('{"type": "response.audio.delta", "delta": ')],
@@ -226,8 +243,7 @@ def parse(text: str) -> Fault:
     name = form["name"].strip()
     kind = _KINDS.get(name)
     if kind is None:
-        near = difflib.get_close_matches(name, _KINDS, n=3, cutoff=0.5) or list(_KINDS)
-        raise FaultError(f"there is no fault {name!r}; did you mean {' or '.join(near)}?")
+        raise FaultError(f"there is no fault {name!r}{_similar(name, _KINDS)}")
     fault = Fault(name, _value(name, kind, form["value"]))
     when = form["when"] if form["when"] is not None else kind.when
     if when is None:
@@ -241,7 +257,14 @@ def parse(text: str) -> Fault:
     if not event:
         expected = "a server event such as response.created#2" + (" or a time such as 2.5s" if timed else "")
         raise FaultError(f"the fault {name!r} cannot happen at {when!r}; expected {expected}")
+    if event[1] not in SERVER_EVENTS:
+        raise FaultError(f"there is no server event {event[1]!r}{_similar(event[1], SERVER_EVENTS)}")
     return replace(fault, event=event[1], nth=int(event[2] or 1))
+
+
+def _similar(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else "; `voicelive-tui serve --help` lists the faults"
 
 
 def _value(name: str, kind: _Kind, text: str | None) -> float:
@@ -265,9 +288,15 @@ class FaultInjector:
     Args:
         faults: The faults of the whole session.
         now: The time of the connection, in seconds on any steady clock.
+        translate: Writes an event in the client's dialect, as one event or several; faults name Voice Live's events.
     """
 
-    def __init__(self, faults: Iterable[Fault], now: float) -> None:
+    def __init__(
+        self,
+        faults: Iterable[Fault],
+        now: float,
+        translate: Callable[[Event], list[Event]] = lambda event: [event],
+    ) -> None:
         self.happened: list[Fault] = []
         """The faults that have happened; the reader empties the list."""
         self._waiting: list[tuple[Fault, int]] = []
@@ -276,6 +305,8 @@ class FaultInjector:
         self._timed: list[tuple[float, int, Fault]] = []
         self._order = itertools.count()
         self._last = now
+        self._translate = translate
+        self._transcribed: Event | None = None
         self._mute = False
         self._random = random.Random(0)  # noqa: S311  jitter, not a secret; the same in every run
         for fault in faults:
@@ -287,7 +318,7 @@ class FaultInjector:
             heapq.heappush(self._timed, (now + fault.after, next(self._order), fault))
         elif fault.event is not None:
             self._waiting.append((fault, fault.nth))
-        elif _KINDS[fault.name].role == "pace":
+        elif _KINDS[fault.name].role == "lasting":
             self._lasting[fault.name] = fault.value
             self.happened.append(fault)
 
@@ -299,11 +330,16 @@ class FaultInjector:
     def send(self, event: Event, now: float) -> None:
         """Take one server event of the session."""
         event = self._fail_transcript(event)
-        actions: dict[Role, list[Action]] = {"before": [], "instead": [Text(_encode(event))], "after": []}
+        translated = self._translate(event)
+        actions: dict[Role, list[Action]] = {
+            "before": [],
+            "instead": [Text(_encode(each)) for each in translated],
+            "after": self._empty_transcript(event),
+        }
         for fault in self._due(event["type"]):
             self.happened.append(fault)
             kind = _KINDS[fault.name]
-            made = kind.actions(fault.value, event)
+            made = kind.actions(fault.value, translated[0] if translated else event)
             actions[kind.role] = made if kind.role == "instead" else actions[kind.role] + made
         at = self._release_time(event, actions["instead"], now)
         if event["type"].startswith(_TRANSCRIPT) and "late-transcript" in self._lasting:
@@ -351,6 +387,18 @@ class FaultInjector:
                 size = sum(len(action.data) for action in actions if isinstance(action, Text | Binary))
                 at += size * 8 / 1000 / self._lasting["bandwidth"]
         return at
+
+    def _empty_transcript(self, event: Event) -> list[Action]:
+        """With the fault: an empty transcript of the item that was transcribed last, once audio is committed."""
+        if "empty-transcript" not in self._lasting:
+            return []
+        if event["type"] == _TRANSCRIPT + "completed":
+            self._transcribed = event
+        if event["type"] != "input_audio_buffer.committed" or self._transcribed is None:
+            return []
+        empty = self._transcribed | {"event_id": new_id("event"), "transcript": ""}
+        self._transcribed = None
+        return [Text(_encode(each)) for each in self._translate(empty)]
 
     def _fail_transcript(self, event: Event) -> Event:
         if event["type"] == _TRANSCRIPT + "completed" and "failed-transcript" in self._lasting:

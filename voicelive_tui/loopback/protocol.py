@@ -44,21 +44,21 @@ class Refusal(Exception):  # noqa: N818  the protocol calls it "error", and it i
         message: One sentence for the developer of the client.
         code: The protocol's name for the error.
         param: The path of the wrong field.
-        kind: The error's `type`.
+        fatal: Whether every later client event is refused in the same way.
     """
 
-    def __init__(self, message: str, code: str, param: str | None = None, kind: str = "invalid_request_error") -> None:
+    def __init__(self, message: str, code: str, param: str | None = None, *, fatal: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.param = param
-        self.kind = kind
+        self.fatal = fatal
         self.event_id: str | None = None
 
     def as_error(self) -> JsonObject:
         """The `error` object of the server event."""
         return {
-            "type": self.kind,
+            "type": "invalid_request_error",
             "code": self.code,
             "message": self.message,
             "param": self.param,

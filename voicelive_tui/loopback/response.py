@@ -325,7 +325,7 @@ class Response:
         """The response as the protocol shows it."""
         config = self._config
         limit = config.max_tokens or ("inf" if config.native else None)
-        shown: JsonObject = {
+        return {
             "id": self.id,
             "object": "realtime.response",
             "status": self.status,
@@ -336,12 +336,10 @@ class Response:
             "modalities": list(config.modalities),
             "voice": config.voice,
             "output_audio_format": config.output_audio_format,
+            "temperature": config.temperature,
             "max_output_tokens": limit,
             "metadata": config.metadata,
         }
-        if config.temperature is not None:
-            shown["temperature"] = config.temperature
-        return shown
 
     def _usage(self) -> JsonObject:
         given, cached, spent = self._context, self._cached, self._spent
@@ -351,6 +349,7 @@ class Response:
             "output_tokens": spent.total,
             "input_token_details": {
                 "cached_tokens": cached.total,
+                "cache_write_tokens": 0,
                 **_details(given),
                 "cached_tokens_details": _details(cached),
             },

@@ -4,12 +4,12 @@ A script is a list of replies. An answer is the first reply whose conditions all
 check. `Script`, `Reply`, `Call` and `ScriptedError` are the format: their attributes are the keys of the file.
 """
 
-import re
 import string
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import regex
 from msgspec import Meta, Struct
 
 from voicelive_tui.audio.wav import AudioFileError, load_wav
@@ -29,6 +29,9 @@ VARIABLES = {
 
 Kind = Literal["speech", "text", "tool", "nothing"]
 """What a response answers; "nothing" is one that is asked for before any turn."""
+
+MATCH_SECONDS = 0.05
+"""The time limit of a reply's `match`: a pattern that backtracks for ever must not stop the service."""
 
 Delay = Annotated[int, Meta(ge=0, le=600_000)]
 Speed = Annotated[float, Meta(ge=0.05, le=1000)]
@@ -97,10 +100,16 @@ class Reply(Struct, forbid_unknown_fields=True, frozen=True):
     def fits(self, turn: int, kind: Kind, text: str) -> bool:
         """Whether all conditions hold."""
         return (
-            self.turn in {None, turn}
-            and self.on in {None, kind}
-            and (self.match is None or re.search(self.match, text, re.IGNORECASE) is not None)
+            self.turn in {None, turn} and self.on in {None, kind} and (self.match is None or _found(self.match, text))
         )
+
+
+def _found(pattern: str, text: str) -> bool:
+    """Whether the pattern is found within `MATCH_SECONDS`; one that takes longer counts as not found."""
+    try:
+        return regex.search(pattern, text, regex.IGNORECASE, timeout=MATCH_SECONDS) is not None
+    except TimeoutError:
+        return False
 
 
 class Script(Struct, forbid_unknown_fields=True, frozen=True):
@@ -116,6 +125,8 @@ class Script(Struct, forbid_unknown_fields=True, frozen=True):
     """Faults of every session."""
     reply: tuple[Reply, ...] = ()
     """The replies, in order (`[[reply]]` in the file)."""
+    agents: tuple[str, ...] = ()
+    """The names of agents; a connection to one of them is accepted."""
     folder: str = ""
     """The file's folder; not a key of the file."""
 
@@ -173,8 +184,8 @@ def _check(script: Script) -> None:
         _check_faults(f"{where}.faults", reply.faults, in_reply=True)
         if reply.match is not None:
             try:
-                re.compile(reply.match)
-            except re.error as error:
+                regex.compile(reply.match)
+            except regex.error as error:
                 raise ValueError(f"{where}.match: expected a regular expression: {error}") from None
         if reply.play is not None:
             try:

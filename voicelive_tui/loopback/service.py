@@ -3,9 +3,10 @@
 import asyncio
 import errno
 import functools
-import hmac
+import logging
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +17,19 @@ from aiohttp import web
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.wav import load_wav
 from voicelive_tui.loopback.connection import Connection
-from voicelive_tui.loopback.faults import Fault, FaultError, parse
+from voicelive_tui.loopback.faults import Fault, parse
 from voicelive_tui.loopback.formats import encode_speech
+from voicelive_tui.loopback.handshake import DIALECTS, PATH, Denied, Doorkeeper
+from voicelive_tui.loopback.protocol import JsonObject
 from voicelive_tui.loopback.responder import SpeechJob
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
+from voicelive_tui.text import visible
 
-PATH = "/voice-live/realtime"
+__all__ = ["MAX_CLIENTS", "PATH", "LoopbackService", "ServiceError", "ServiceRecord"]
+
+MAX_CLIENTS = 500
+"""The clients that are served at once, those in the handshake included."""
 
 
 class ServiceError(Exception):
@@ -35,7 +42,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     time: float
     """Unix seconds."""
     kind: str
-    """`session`, `turn`, `answer`, `fault`, `refused`, `closed` or `note`."""
+    """`session`, `turn`, `answer`, `error`, `fault`, `refused`, `closed` or `note`."""
     session: str
     """The session's id; empty for the service itself."""
     text: str
@@ -53,7 +60,10 @@ class LoopbackService:
         api_key: The key that clients must send; None accepts every client.
         script: The assistant's replies; the line check without one.
         faults: The faults of every session.
-        on_record: Called for each session, turn, answer and fault.
+        tls: Serve `https` and `wss` with this context.
+        allow_origins: The web origins that may connect; `*` stands for all. None may by default.
+        on_record: Called for each session, turn, answer, error and fault.
+        on_client_event: Called with the session's id and each JSON object that a client sends.
     """
 
     def __init__(
@@ -64,18 +74,23 @@ class LoopbackService:
         api_key: str | None = None,
         script: Script | None = None,
         faults: Sequence[Fault] = (),
+        tls: ssl.SSLContext | None = None,
+        allow_origins: Collection[str] = (),
         on_record: Callable[[ServiceRecord], None] | None = None,
+        on_client_event: Callable[[str, JsonObject], None] | None = None,
     ) -> None:
         self._host = host
         self._port = port
-        self._api_key = api_key
+        self._tls = tls
         self._script = script or Script()
+        self._doorkeeper = Doorkeeper(host, api_key, self._script, allow_origins)
         self._faults = (*map(parse, self._script.faults), *faults)
         self._on_record = on_record
+        self._on_client_event = on_client_event
         self._runner: web.AppRunner | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._voice: Future[Voice] | None = None
-        self._connections: set[Connection] = set()
+        self._clients: dict[asyncio.Task[None], Connection | None] = {}  # None during the handshake
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -88,7 +103,7 @@ class LoopbackService:
     def endpoint(self) -> str:
         """The URL that a client takes as its endpoint."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
     async def start(self) -> None:
         """Listen.
@@ -97,10 +112,15 @@ class LoopbackService:
             ServiceError: The address cannot be used.
         """
         app = web.Application()
-        app.router.add_get(PATH, self._serve)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        for path in DIALECTS:
+            app.router.add_get(path, self._serve)
+        logger = logging.Logger("loopback")  # not registered: what aiohttp logs becomes records
+        logger.addHandler(_Records(self.record))
+        runner = web.AppRunner(
+            app, logger=logger, access_log=None, handle_signals=False, shutdown_timeout=0.5, handler_cancellation=True
+        )
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port)
+        site = web.TCPSite(runner, self._host, self._port, ssl_context=self._tls)
         try:
             await site.start()
         except OSError as error:
@@ -118,18 +138,31 @@ class LoopbackService:
 
     async def stop(self) -> None:
         """Close every session with 1001 and stop listening. Idempotent."""
-        await asyncio.gather(*(connection.end() for connection in tuple(self._connections)))
+        await asyncio.gather(*(connection.end() for connection in self._clients.values() if connection))
         if self._runner:
+            for task in tuple(self._clients):
+                task.cancel()
+            await asyncio.gather(*self._clients, return_exceptions=True)
             await self._runner.cleanup()
             self._runner = None
         if self._threads:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
 
-    def _record(self, session: str, kind: str, text: str, data: dict[str, Any]) -> None:
+    def record(self, session: str, kind: str, text: str, data: dict[str, Any]) -> None:
+        """Report something to the owner."""
         if self._on_record:
-            clean = "".join(char if char.isprintable() else " " for char in text)
-            self._on_record(ServiceRecord(time.time(), kind, session, clean, data))
+            self._on_record(ServiceRecord(time.time(), kind, session, visible(text), data))
+
+    def received(self, session: str, message: str | bytes) -> None:
+        """Report a client's message to the owner."""
+        if self._on_client_event:
+            try:
+                event = msgspec.json.decode(message)
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                return  # the session answers with an error, which is reported
+            if isinstance(event, dict):
+                self._on_client_event(session, event)
 
     async def _synthesize(self, job: SpeechJob) -> tuple[Speech, bytes]:
         """The speech for a job and its encoded audio, made in the service's thread.
@@ -149,56 +182,37 @@ class LoopbackService:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """One client, from the handshake to the end."""
+        if len(self._clients) >= MAX_CLIENTS:
+            return self._deny(Denied(503, f"The service has {MAX_CLIENTS} clients already."))
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients[task] = None
         try:
-            given = [parse(text) for value in request.query.getall("fault", []) for text in value.split(",")]
-        except FaultError as error:
-            raise web.HTTPBadRequest(text=f"{error}\n") from None
-        faults = [*self._faults, *given]
-        await self._check_handshake(request, faults)
-        query = request.query
-        lasting = [fault for fault in faults if not fault.in_handshake]
-        connection = Connection(
-            request, query["model"], self._script, faults=lasting, synthesize=self._synthesize, note=self._record
-        )
-        self._connections.add(connection)
-        try:
-            return await connection.run({"model": query["model"], "api_version": query["api-version"]})
+            target = self._doorkeeper.admit(request)
+            faults = [*self._faults, *target.faults]
+            for fault in faults:
+                if fault.in_handshake:
+                    self.record("", "fault", f"fault: {fault}", {"fault": str(fault)})
+                    await _apply_handshake_fault(fault, request)
+            connection = Connection(
+                request,
+                target,
+                self._script,
+                faults=[fault for fault in faults if not fault.in_handshake],
+                synthesize=self._synthesize,
+                observer=self,
+            )
+            self._clients[task] = connection
+            return await connection.run()
+        except Denied as denied:
+            return self._deny(denied)
         finally:
-            self._connections.discard(connection)
+            del self._clients[task]
 
-    async def _check_handshake(self, request: web.Request, faults: list[Fault]) -> None:
-        """Refuse a bad handshake by raising an HTTP error."""
-        for fault in faults:
-            if fault.in_handshake:
-                self._record("", "fault", f"fault: {fault}", {"fault": str(fault)})
-                await _apply_handshake_fault(fault, request)
-        if not self._has_key(request):
-            self._record("", "refused", "refused a client with a wrong or missing key (401)", {"status": 401})
-            raise web.HTTPUnauthorized(text="Access denied due to invalid subscription key.\n")
-        query = request.query
-        reason = None
-        if not query.get("api-version"):
-            reason = "The api-version query parameter is required."
-        elif "agent-name" in query or "agent-id" in query:
-            reason = "The loopback service does not support agents."
-        elif not query.get("model"):
-            reason = "The model query parameter is required."
-        if reason:
-            self._record("", "refused", f"refused a client (400): {reason}", {"status": 400})
-            raise web.HTTPBadRequest(text=reason + "\n")
-
-    def _has_key(self, request: web.Request) -> bool:
-        if self._api_key is None:
-            return True
-        bearer = request.headers.get("Authorization", request.query.get("Authorization", ""))
-        shown = (
-            request.headers.get("api-key", ""),
-            request.query.get("api-key", ""),
-            bearer.removeprefix("Bearer "),
-        )
-        wanted = self._api_key.encode()
-        # All are compared, each in constant time; headers may hold bytes that are not text.
-        return sum(hmac.compare_digest(key.encode(errors="surrogateescape"), wanted) for key in shown) > 0
+    def _deny(self, denied: Denied) -> web.Response:
+        text = f"refused a client ({denied.status}): {denied.reason}"
+        self.record("", "refused", text, {"status": denied.status})
+        return web.Response(status=denied.status, text=f"{denied.reason}\n")
 
 
 async def _apply_handshake_fault(fault: Fault, request: web.Request) -> None:
@@ -217,6 +231,19 @@ def _http_error(status: int, text: str, headers: dict[str, str] | None = None) -
     """An HTTP answer of any status that ends the handshake."""
     kind: type[web.HTTPException] = type("Refused", (web.HTTPException,), {"status_code": status})
     return kind(text=text + "\n", headers=headers)
+
+
+class _Records(logging.Handler):
+    """Turns log records of aiohttp into records of the service, one line each and without tracebacks."""
+
+    def __init__(self, record: Callable[[str, str, str, dict[str, Any]], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._record = record
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        reason = f": {type(error).__name__}: {error}" if error else ""
+        self._record("", "note", f"{record.getMessage()}{reason}", {"level": record.levelname.lower()})
 
 
 def _open_voice() -> Voice:

@@ -49,6 +49,11 @@ class _Turn:
     respond: bool
     """Whether a response follows without a `response.create`."""
 
+    @property
+    def stimulus(self) -> Stimulus:
+        """What an answer to this turn answers."""
+        return Stimulus("speech", self.number, self.words, self.measured)
+
 
 class Session:
     """One session.
@@ -60,6 +65,7 @@ class Session:
         unix_time: The same moment as Unix time.
         note: Called for each turn and answer.
         lifetime: Seconds until the session expires.
+        agent: The name of the agent, for an agent connection.
     """
 
     def __init__(
@@ -71,9 +77,10 @@ class Session:
         unix_time: float,
         note: Note = lambda kind, text, data: None,
         lifetime: float = LIFETIME,
+        agent: str = "",
     ) -> None:
         self.id = new_id("sess")
-        self.settings = Settings(self.id, model, int(unix_time + lifetime))
+        self.settings = Settings(self.id, model, int(unix_time + lifetime), agent)
         self.conversation = Conversation()
         self.expired = False
         """Whether the session has ended; the socket is then to be closed with 1001."""
@@ -89,6 +96,7 @@ class Session:
         self._unrecognised: deque[_Turn] = deque()
         self._speech_item = ""
         self._turn = 0
+        self._fatal: Refusal | None = None
         self._configure_input()
         self._emit("session.created", session=self.settings.json)
         self._at(now + lifetime, self._expire)
@@ -104,10 +112,14 @@ class Session:
         try:
             event = p.parse(message)
             event_id = event.event_id
+            if self._fatal:
+                raise self._fatal
             self._handle(event)
         except Refusal as refusal:
-            refusal.event_id = refusal.event_id or event_id
-            self._emit("error", error=refusal.as_error())
+            refusal.event_id = event_id or refusal.event_id
+            self._refuse(refusal)
+            if refusal.fatal:
+                self._fatal = refusal
 
     def poll(self, now: float) -> list[JsonObject]:
         """The server events that are due, in order."""
@@ -153,9 +165,13 @@ class Session:
     def _at(self, when: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (when, next(self._order), action))
 
+    def _refuse(self, refusal: Refusal) -> None:
+        error = refusal.as_error()
+        self._emit("error", error=error)
+        self._note("error", f"error {refusal.code}: {refusal.message}", error)
+
     def _expire(self) -> None:
-        text = "Your session hit its maximum duration."
-        self._emit("error", error=Refusal(text, "session_expired").as_error())
+        self._refuse(Refusal("Your session hit its maximum duration.", "session_expired"))
         self.expired = True
 
     # ---- client events
@@ -217,9 +233,14 @@ class Session:
     def _retrieve(self, event: p.ItemRetrieve) -> None:
         item = self.conversation.get(event.item_id, "retrieve")
         shown = p.snapshot(item.json)
-        for part in shown.get("content", ()):
-            if part["type"] in {"audio", "input_audio"} and len(item.audio) <= _LARGEST_RETRIEVED:
-                part["audio"] = p.encode_audio(item.audio)
+        if item.dropped or len(item.audio) > _LARGEST_RETRIEVED:
+            reason = "is no longer kept" if item.dropped else f"exceeds {_LARGEST_RETRIEVED} bytes"
+            message = f"The audio of item '{item.id}' {reason} and is left out."
+            self._emit("warning", warning={"message": message, "code": "audio_left_out", "param": "item_id"})
+        else:
+            for part in shown.get("content", ()):
+                if part["type"] in {"audio", "input_audio"}:
+                    part["audio"] = p.encode_audio(item.audio)
         self._emit("conversation.item.retrieved", item=shown)
 
     @_handle.register
@@ -331,7 +352,7 @@ class Session:
     def _announce(self, turn: _Turn) -> None:
         self._emit("conversation.item.created", previous_item_id=turn.previous, item=turn.item.json)
         if self.settings.native:
-            self._emit("conversation.item.done", item=turn.item.json)
+            self._emit("conversation.item.done", previous_item_id=turn.previous, item=turn.item.json)
         if turn.respond:
             self._respond_to(turn)
 
@@ -356,16 +377,16 @@ class Session:
         if turns and turns.interrupt_response is not False:
             self.responder.cancel("turn_detected")  # of a turn that was faster than its answer
         try:
-            self._respond(ResponseParams(), turn.ended)
+            self._respond(ResponseParams(), turn)
         except Refusal as refusal:
-            self._emit("error", error=refusal.as_error())
+            self._refuse(refusal)
 
-    def _respond(self, params: ResponseParams, begin: float | None = None) -> None:
+    def _respond(self, params: ResponseParams, turn: _Turn | None = None) -> None:
         """Begin a response.
 
         Args:
             params: The overrides.
-            begin: The end of the turn that it answers; None means now.
+            turn: The spoken turn that it answers; None for the newest item.
 
         Raises:
             Refusal: One is active already, or an override cannot be carried out.
@@ -385,9 +406,10 @@ class Session:
         for item in more:
             self._add_item(item)
         items = list(self.conversation) if given is None else given + more
-        answer = fixed or plan(self._script, self._stimulus(items), config.tools, config.tool_choice)
+        stimulus = turn.stimulus if turn else self._stimulus(items)
+        answer = fixed or plan(self._script, stimulus, config.tools, config.tool_choice)
         context = context_tokens(self.settings, params, items)
-        self.responder.begin(config, answer, context, self._now if begin is None else begin)
+        self.responder.begin(config, answer, context, turn.ended if turn else self._now)
 
     def _stimulus(self, given: list[Item]) -> Stimulus:
         """The newest of the given items that asks for an answer."""
@@ -399,6 +421,6 @@ class Session:
             if item.role == "user":
                 turn = self._turns.get(item.id)
                 if turn:
-                    return Stimulus("speech", self._turn, turn.words, turn.measured)
+                    return turn.stimulus
                 return Stimulus("text", self._turn, item.text)
         return Stimulus("nothing", self._turn)

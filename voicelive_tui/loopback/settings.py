@@ -13,7 +13,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from voicelive_tui.loopback.conversation import Item, Tokens, text_tokens
 from voicelive_tui.loopback.formats import INPUT_RATES, OUTPUT_FORMATS, AudioFormat, Coding, OutputFormat
-from voicelive_tui.loopback.models import is_native, session_defaults
+from voicelive_tui.loopback.models import (
+    is_native,
+    refuse_for_model,
+    session_defaults,
+    whole_transcription,
+    whole_turn_detection,
+    whole_voice,
+)
 from voicelive_tui.loopback.protocol import (
     JsonObject,
     MaxTokens,
@@ -31,7 +38,7 @@ from voicelive_tui.loopback.vad import Rules
 T = TypeVar("T")
 
 _MAX_SESSION_BYTES = 1024 * 1024  # of JSON: every update is answered with the whole of it
-_FIXED = ("id", "object", "model", "expires_at")
+_FIXED = ("id", "object", "expires_at")
 _NULL_MEANS_OFF = frozenset(
     ("turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "input_audio_echo_cancellation")
 )
@@ -112,12 +119,16 @@ class Settings:
         session_id: The session's id.
         model: The model of the URL.
         expires_at: Unix seconds.
+        agent: The agent's name, if there is one.
     """
 
-    def __init__(self, session_id: str, model: str, expires_at: int) -> None:
+    def __init__(self, session_id: str, model: str, expires_at: int, agent: str = "") -> None:
         self.model = model
         self.native = is_native(model)
         self.json: JsonObject = session_defaults(session_id, model, expires_at)
+        if agent:
+            about = {"type": "agent", "name": agent, "description": None}
+            self.json["agent"] = about | {"agent_id": new_id("asst"), "thread_id": new_id("thread")}
         self.conversation_id = new_id("conv") if self.native else ""
         self._default_instructions: str = self.json["instructions"]
 
@@ -135,8 +146,8 @@ class Settings:
         changed = without_nulls(update, _Update)
         fields = convert(changed, _Update, "session")
         _check(fields)
-        if fields.model is not UNSET and fields.model not in {self.model, self.json["model"]}:
-            raise Refusal("The model of a session cannot be changed.", "invalid_value", "session.model")
+        if fields.model is not UNSET:
+            raise Refusal("The model of a session cannot be set by an update.", "invalid_value", "session.model")
         for name in _FIXED:
             changed.pop(name, None)
         if "voice" in changed:
@@ -144,10 +155,13 @@ class Settings:
             if voice_locked and changed["voice"] != self.json["voice"]:
                 text = "Cannot update a conversation's voice if assistant audio is present."
                 raise Refusal(text, "cannot_update_voice", "session.voice")
+        refuse_for_model(changed, self.model)
         if self.native and changed.get("instructions") == "":
             changed["instructions"] = self._default_instructions
         if changed.get("turn_detection"):
-            changed["turn_detection"] = self._whole_turn_detection(changed["turn_detection"])
+            changed["turn_detection"] = whole_turn_detection(changed["turn_detection"], self.model)
+        if changed.get("input_audio_transcription"):
+            changed["input_audio_transcription"] = whole_transcription(changed["input_audio_transcription"])
         if changed.get("input_audio_echo_cancellation"):
             echo = {"reference_source": "server", "channels": 1, **changed["input_audio_echo_cancellation"]}
             changed["input_audio_echo_cancellation"] = echo
@@ -173,25 +187,6 @@ class Settings:
         elif rate not in rates:
             text = f"Invalid value: {rate}. Supported values are: {', '.join(map(str, rates))}."
             raise Refusal(text, "invalid_value", "session.input_audio_sampling_rate")
-
-    def _whole_turn_detection(self, given: JsonObject) -> JsonObject | None:
-        """`given` with the defaults of all other fields (Voice Live resets siblings)."""
-        if given["type"] == "none":
-            return None
-        whole: JsonObject = {"type": given["type"]}
-        if given["type"] != "semantic_vad":
-            plain = self.native and given["type"] == "server_vad"
-            # Recorded from the service: numbers with native models, nulls (meaning the defaults) with the others.
-            whole |= {
-                "threshold": 0.5 if plain else None,
-                "prefix_padding_ms": 400 if plain else None,
-                "silence_duration_ms": 500 if plain else None,
-                "speech_duration_ms": None,
-            }
-        if given["type"].startswith("azure"):
-            whole["remove_filler_words"] = False
-        whole |= {"create_response": True, "interrupt_response": True, "auto_truncate": False}
-        return whole | given
 
     @property
     def turn_detection(self) -> TurnDetection | None:
@@ -285,7 +280,7 @@ def response_config(settings: Settings, params: ResponseParams) -> ResponseConfi
         conversation_id=settings.conversation_id if params.commit else "",
         tools=_set_or(params.tools, session["tools"]),
         tool_choice=_set_or(params.tool_choice, session["tool_choice"]),
-        temperature=_set_or(params.temperature, session.get("temperature")),
+        temperature=None if settings.native else _set_or(params.temperature, session.get("temperature")),
         max_tokens=None if limit == "inf" else limit,
         metadata=_set_or(params.metadata, None),
         commit=params.commit,
@@ -308,10 +303,10 @@ def voice_object(voice: str | JsonObject, where: str) -> JsonObject:
         Refusal: It is an object without a name or type.
     """
     if isinstance(voice, str):
-        return {"type": "azure-standard" if "-" in voice else "openai", "name": voice}
+        return whole_voice({"type": "azure-standard" if "-" in voice else "openai", "name": voice})
     if not isinstance(voice.get("name", voice.get("type")), str):
         raise missing(f"{where}.voice.name")
-    return voice
+    return whole_voice(voice)
 
 
 def _or(value: T | None, default: T) -> T:
