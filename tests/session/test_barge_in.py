@@ -15,7 +15,7 @@ def test_silence_is_the_first_effect_and_the_service_is_left_to_cancel() -> None
     wanted = fold.feed(SPEECH)
     assert wanted[0] == effects.StopPlayback()
     assert sent(wanted) == []
-    assert fold.state.activity is Activity.INTERRUPTED
+    assert (fold.state.activity, fold.state.barged_in) == (Activity.LISTENING, True)
     assert fold.state.counts.interruptions == 1
 
 
@@ -101,12 +101,12 @@ def test_after_the_key_all_is_ready_again_once_it_is_silent_and_the_response_is_
     assert fold.state.activity is Activity.READY
 
 
-def test_after_a_voice_it_is_an_interruption_until_that_is_over() -> None:
+def test_while_the_user_speaks_over_an_answer_the_service_is_listening() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.PlaybackStarted("item_a", fold.now), SPEECH)
     fold.feed(inputs.PlaybackStopped("item_a", 400.0, fold.now))
     fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}})
-    assert fold.state.activity is Activity.INTERRUPTED
+    assert (fold.state.activity, fold.state.barged_in) == (Activity.LISTENING, True)
     fold.feed({"type": "input_audio_buffer.speech_stopped", "item_id": "item_u", "audio_end_ms": 900})
     assert fold.state.activity is Activity.THINKING
 

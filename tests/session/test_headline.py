@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
 from voicelive_tui.session.headline import Hint, headline
-from voicelive_tui.session.state import Connection, Device, Link, Microphone, Response, SessionState
+from voicelive_tui.session.state import Connection, Device, Link, Microphone, Response, SessionState, Turn
 
 READY = Connection(link=Link.READY)
+LIVE = Microphone(capturing=True)
+CUT = SessionState(READY, response=Response("r", 1.0), silenced=("r",))
+_SPEAKS = Turn(2, speech_started_at=5.0)
 
 
 @pytest.mark.parametrize(
@@ -13,9 +18,22 @@ READY = Connection(link=Link.READY)
         (SessionState(Connection(Link.CONNECTING, endpoint="https://x")), "connecting", "https://x"),
         (SessionState(Connection(Link.FAILED, problem="refused")), "failed", "refused"),
         (SessionState(Connection(Link.CLOSED, problem="gone")), "closed", "gone"),
-        (SessionState(READY), "ready", "say something"),
-        (SessionState(READY, microphone=Microphone(push_to_talk=True)), "ready", "press {talk} to talk"),
-        (SessionState(READY, microphone=Microphone(muted=True)), "muted", "press {mute} to be heard again"),
+        (SessionState(READY, microphone=LIVE), "ready", "say something"),
+        (SessionState(READY, microphone=replace(LIVE, push_to_talk=True)), "ready", "press {talk} to talk"),
+        (SessionState(READY, microphone=replace(LIVE, muted=True)), "muted", "press {mute} to be heard again"),
+        (SessionState(READY, microphone=Microphone(muted=True)), "ready", "no microphone: press {type} to type"),
+        (
+            SessionState(READY, microphone=replace(LIVE, ended=True, muted=True)),
+            "ready",
+            "the sound file is over: press {type} to type",
+        ),
+        (SessionState(READY, input=Device("pulse")), "ready", "press {type} to type"),
+        (SessionState(READY, microphone=LIVE, turns=(_SPEAKS,)), "listening", "you are speaking"),
+        (
+            SessionState(READY, microphone=LIVE, turns=(Turn(1, interrupted_at=5.0), _SPEAKS)),
+            "listening",
+            "you interrupted the answer",
+        ),
         (
             SessionState(READY, microphone=Microphone(push_to_talk=True, talking=True)),
             "talking",
@@ -33,7 +51,11 @@ READY = Connection(link=Link.READY)
             "speaking",
             "press {interrupt} to interrupt",
         ),
-        (SessionState(READY, response=Response("r", 1.0), silenced=("r",)), "interrupted", "the answer was cut off"),
+        (
+            SessionState(READY, response=Response("r", 1.0), silenced=("r",)),
+            "interrupted",
+            "the answer was interrupted",
+        ),
     ],
 )
 def test_the_headline_says_what_is_going_on(state: SessionState, word: str, detail: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 from textual.app import App
 
 from voicelive_tui.ui.detail import LONG, MANY, EventDetail
-from voicelive_tui.wire.log import EventLog
+from voicelive_tui.wire.log import EventLog, LogRow
 
 
 class DetailApp(App):
@@ -13,7 +13,7 @@ class DetailApp(App):
 
 
 def row_of(value):
-    return EventLog().append(0.0, "in", "some.event", json.dumps(value)).row(0)
+    return LogRow(0, 0.0, "in", "some.event", "info", "", "", 0, json.dumps(value))
 
 
 async def nodes(value, *keys):

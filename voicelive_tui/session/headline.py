@@ -40,21 +40,27 @@ def headline(state: SessionState) -> Headline:
         return Headline("talking", Hint("press {talk} to send"))
     match state.activity:
         case Activity.LISTENING:
-            detail = "you are speaking"
+            detail = "you interrupted the answer" if state.barged_in else "you are speaking"
         case Activity.THINKING:
             detail = "waiting for the answer"
         case Activity.SPEAKING:
-            by_voice = mic.capturing and not mic.muted and not mic.push_to_talk
+            by_voice = mic.sending and not mic.muted and not mic.ended
             detail = Hint(("speak or " if by_voice else "") + "press {interrupt} to interrupt")
         case Activity.INTERRUPTED:
-            detail = "the answer was cut off"
+            detail = "the answer was interrupted"
         case Activity.READY:
-            detail = ""
-    if state.activity is Activity.READY and mic.muted:
-        return Headline("muted", Hint("press {mute} to be heard again"))
-    if state.activity is Activity.READY:
-        if (state.input.problem or state.input.description == "none") and not mic.capturing:
-            detail = Hint("no microphone: press {type} to type")
-        else:
-            detail = Hint("press {talk} to talk") if mic.push_to_talk else "say something"
+            return _ready(state)
     return Headline(state.activity.value, detail)
+
+
+def _ready(state: SessionState) -> Headline:
+    """What the user can do while nothing is going on."""
+    mic, word = state.microphone, Activity.READY.value
+    if not mic.capturing:
+        missing = bool(state.input.problem) or state.input.description in ("", "none")
+        return Headline(word, Hint("no microphone: press {type} to type" if missing else "press {type} to type"))
+    if mic.ended:
+        return Headline(word, Hint("the sound file is over: press {type} to type"))
+    if mic.muted:
+        return Headline("muted", Hint("press {mute} to be heard again"))
+    return Headline(word, Hint("press {talk} to talk") if mic.push_to_talk else "say something")

@@ -85,6 +85,11 @@ class CaptureChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class InputEnded:
+    """The sound file that stands in for the microphone is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class MutePressed:
     """The user toggles mute."""
 
@@ -168,6 +173,7 @@ Input = (
     | Disconnected
     | DeviceChanged
     | CaptureChanged
+    | InputEnded
     | MutePressed
     | TalkPressed
     | InterruptPressed

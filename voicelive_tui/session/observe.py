@@ -222,7 +222,16 @@ def _device_changed(event: inputs.DeviceChanged, state: SessionState, now: float
 
 @observe.register
 def _capture_changed(event: inputs.CaptureChanged, state: SessionState, now: float) -> SessionState:
-    return replace(state, microphone=replace(state.microphone, capturing=event.capturing))
+    ended = state.microphone.ended and not event.capturing
+    return replace(state, microphone=replace(state.microphone, capturing=event.capturing, ended=ended))
+
+
+@observe.register
+def _input_ended(event: inputs.InputEnded, state: SessionState, now: float) -> SessionState:
+    if state.microphone.ended:
+        return state
+    state = replace(state, microphone=replace(state.microphone, ended=True))
+    return note(state, now, "audio input", "the sound file is over: silence is sent from here on")
 
 
 @observe.register
@@ -264,7 +273,9 @@ def _playback_stopped(event: inputs.PlaybackStopped, state: SessionState, now: f
 @observe.register
 def _mute(event: inputs.MutePressed, state: SessionState, now: float) -> SessionState:
     microphone = replace(state.microphone, muted=not state.microphone.muted)
-    sentence = "microphone muted: silence is sent" if microphone.muted else "microphone live"
+    sentence = "muted" if microphone.muted else "no longer muted"
+    if microphone.capturing:
+        sentence = "microphone muted: silence is sent" if microphone.muted else "microphone live"
     return note(replace(state, microphone=microphone), now, "mute", sentence)
 
 

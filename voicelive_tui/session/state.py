@@ -93,6 +93,8 @@ class Microphone:
     """Turn detection is off; nothing is sent between turns."""
     talking: bool = False
     """A push-to-talk turn is open."""
+    ended: bool = False
+    """The sound file that stands in for the microphone is over."""
 
     @property
     def sending(self) -> bool:
@@ -129,9 +131,9 @@ class Entry:
     at: float
     """When an event first named it."""
     text: str = ""
+    status: EntryStatus = EntryStatus.PARTIAL
     settled: tuple[int, int] = (-1, 0)
     """The last content part whose words are complete, and the characters of `text` up to its end."""
-    status: EntryStatus = EntryStatus.PARTIAL
     follows: str = ""
     """The item before it in the conversation (`previous_item_id`), once known."""
     response_id: str = ""
@@ -306,19 +308,20 @@ class SessionState:
         ]
 
     @property
-    def activity(self) -> Activity:
-        """What the conversation is doing now.
+    def barged_in(self) -> bool:
+        """Whether the latest turn began by interrupting an answer."""
+        began = self.turn.speech_started_at if self.turn else None
+        return began is not None and any(turn.interrupted_at == began for turn in self.turns[-4:-1])
 
-        An interruption lasts as long as the voice that made it, and until the interrupted response has ended.
-        """
+    @property
+    def activity(self) -> Activity:
+        """What the conversation is doing now; an interruption lasts until the interrupted response has ended."""
         speech, response = self.turn, self.response
         if self.connection.link is Link.READY:
             if self.microphone.talking:
                 return Activity.LISTENING
             if speech and speech.began_by == "speech" and speech.speech_stopped_at is None and not speech.committed_at:
-                began = speech.speech_started_at
-                interrupts = any(turn.interrupted_at == began for turn in self.turns[-4:-1]) and began is not None
-                return Activity.INTERRUPTED if interrupts else Activity.LISTENING
+                return Activity.LISTENING
             if self.awaiting:
                 return Activity.THINKING
             if (response and response.response_id in self.silenced) or self.playing in self.silenced:

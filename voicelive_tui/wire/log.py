@@ -36,7 +36,7 @@ class LogRow(NamedTuple):
     """
 
 
-LONGEST = 65_536
+LONGEST = 200_000
 
 
 def bounded(text: str) -> str:
