@@ -1,4 +1,4 @@
-"""The session core: a pure fold from inputs to a frozen state and the effects it asks for.
+"""The session core: a pure fold from inputs to a frozen state and effects.
 
-No I/O, no clock of its own, no widget: `reduce(input, state, now)` is all that happens here.
+No I/O, no clock, no widget. `fold.reduce` is `observe` (what happened), then `policy` (what this client does).
 """

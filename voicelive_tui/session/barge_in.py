@@ -50,13 +50,13 @@ def interrupt(state: SessionState, now: float) -> SessionState:
 
 
 def should_cancel(before: SessionState, *, by_key: bool) -> str:
-    """The response that this client has to cancel in the state before an interruption, or ""."""
+    """The id of the response that this client has to cancel, from the state before an interruption; else ""."""
     service_does = not by_key and service_setting(before, "interrupt_response", default=True)
     return "" if service_does else active_response(before)
 
 
 def stopped(state: SessionState, item_id: str, heard_ms: float, at: float) -> SessionState:
-    """Playback of an item was interrupted after `heard_ms`; the speaker was silent at `at`."""
+    """The state after playback of an item was stopped: `heard_ms` of it were heard, silence began at `at`."""
     playing = "" if state.playing == item_id else state.playing
     entry = state.entry(item_id)
     if entry is None:

@@ -1,4 +1,4 @@
-"""What the policy may ask for. `LiveSession` performs these, in the order given."""
+"""What `policy` may request. `LiveSession` performs effects in the order given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a client event, after everything that waits to be sent."""
+    """Send a client event, after everything in the outbox."""
 
     event: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Append PCM16 (24 kHz, mono) of an item to the playback queue."""
+    """Append PCM16 (24 kHz, mono) of an item to the jitter buffer."""
 
     item_id: str
     pcm: bytes
@@ -29,44 +29,44 @@ class FinishItem:
 
 @dataclass(frozen=True, slots=True)
 class StopPlayback:
-    """Silence the speaker now; what was heard comes back as `PlaybackStopped`."""
+    """Silence the speaker now; `PlaybackStopped` reports what was heard of each item."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartCapture:
-    """Send the microphone's sound from now on; sound captured before is stale."""
+    """Send captured sound from now on; sound captured before is stale."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetMute:
-    """Replace the microphone by silence, or end that."""
+    """Send silence instead of captured sound, or captured sound again."""
 
     muted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class BeginTalk:
-    """A push-to-talk turn begins: what was captured before the key is not part of it."""
+    """Discard what was captured up to now: it is no part of the push-to-talk turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndTalk:
-    """A push-to-talk turn ends: what was captured before the key still belongs to it."""
+    """Send what was captured up to now, the end of a push-to-talk turn, and report `VoicedUntil`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """Close the connection; it stays closed until the user asks again."""
+    """Close the connection until the user resets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reconnect:
-    """Close the connection, if there is one, and make a new one."""
+    """Close the connection, if any, and make a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskVoiced:
-    """Report when the microphone last held a voice, as `VoicedUntil`."""
+    """Report `VoicedUntil`."""
 
 
 Effect = (

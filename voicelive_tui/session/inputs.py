@@ -1,11 +1,11 @@
-"""What can happen: everything that the fold accepts. Server events come in as `Received`, all else is local."""
+"""Everything that the fold accepts: events in both directions, sound facts, and the user's keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Event = Mapping[str, Any]
-"""A JSON object of the wire."""
+"""The JSON object of an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,19 +14,19 @@ class Received:
 
     event: Event
     raw: str = ""
-    """Its text as it came over the wire."""
+    """The JSON text as it came; "" where it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A client event was handed to the socket."""
+    """A client event was written to the socket."""
 
     event: Event
 
 
 @dataclass(frozen=True, slots=True)
 class BadMessage:
-    """A WebSocket message arrived that is no event; the connection goes on."""
+    """A WebSocket message arrived that is no event; the connection continues."""
 
     problem: str
     raw: str = ""
@@ -65,12 +65,12 @@ class Disconnected:
 
     code: int
     problem: str
-    """One sentence, "" when we closed it ourselves."""
+    """One sentence, "" after a close of our own."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChanged:
-    """A direction of sound was opened, failed, or was closed."""
+    """A device was opened, failed, or was closed."""
 
     direction: Literal["input", "output"]
     description: str
@@ -79,7 +79,7 @@ class DeviceChanged:
 
 @dataclass(frozen=True, slots=True)
 class CaptureChanged:
-    """Captured sound starts or stops being taken for the service."""
+    """Capture started or stopped."""
 
     capturing: bool
 
@@ -91,22 +91,22 @@ class InputEnded:
 
 @dataclass(frozen=True, slots=True)
 class MutePressed:
-    """The user toggles mute."""
+    """Mute or unmute the microphone."""
 
 
 @dataclass(frozen=True, slots=True)
 class TalkPressed:
-    """Push-to-talk: a turn begins, or is sent."""
+    """Begin a push-to-talk turn, or send it."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterruptPressed:
-    """The user wants the assistant to stop."""
+    """Interrupt the assistant."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResetPressed:
-    """The user wants a new session with the same settings, or a new try."""
+    """Start a new session with the wanted settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,12 @@ class TextTyped:
 
 @dataclass(frozen=True, slots=True)
 class ProblemsSeen:
-    """The user has looked at the pinned problems."""
+    """Dismiss the pinned problems."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoicedUntil:
-    """When the microphone last held a voice (ADC time); the answer to `AskVoiced`."""
+    """ADC time of the last voiced microphone block, as requested by `AskVoiced`."""
 
     at: float
 
@@ -138,7 +138,7 @@ class PlaybackStarted:
 
 @dataclass(frozen=True, slots=True)
 class PlaybackFinished:
-    """The last sample of an item was heard."""
+    """An item was played to its last sample."""
 
     item_id: str
     heard_ms: float
@@ -146,7 +146,7 @@ class PlaybackFinished:
 
 @dataclass(frozen=True, slots=True)
 class PlaybackStopped:
-    """Playback of an item was interrupted after this much of it was heard."""
+    """Playback of an item was stopped after `heard_ms` of it."""
 
     item_id: str
     heard_ms: float

@@ -1,4 +1,4 @@
-"""The delay of a turn, taken apart; plain sums over `Turn`.
+"""The parts of a turn's delay, and percentiles over turns.
 
 Each stage runs from one moment to the next known one. `STAGES` names both ends of every number.
 """
@@ -28,7 +28,7 @@ class Stage(NamedTuple):
 
 
 def stages(turn: Turn) -> tuple[Stage, ...]:
-    """The parts that are known so far; a moment that is not known is skipped and its time goes to the next part.
+    """The parts known so far; the time of an unknown moment counts towards the next part.
 
     Moments can come in another order than they are named in (words after sound): a part is never negative, and what
     came after the answer was heard is no part of the delay.
@@ -48,9 +48,9 @@ def stages(turn: Turn) -> tuple[Stage, ...]:
 
 
 def waterfall(parts: Sequence[Stage], width: int, scale_ms: float) -> str:
-    """The parts side by side, `scale_ms` milliseconds filling `width` cells; a part that exists has at least a cell.
+    """The parts side by side, `width` cells for `scale_ms` milliseconds, at least one cell for each part.
 
-    Where the parts take more than the width, the longest gives way.
+    If the parts exceed the width, the longest is shortened.
     """
     if not parts or scale_ms <= 0 or width < len(parts):
         return ""
@@ -71,7 +71,7 @@ class Summary(NamedTuple):
 
 
 def summary(turns: Sequence[Turn]) -> Summary | None:
-    """Percentiles (nearest rank) over the turns that were answered with sound; None while there is none."""
+    """Percentiles (nearest rank) over the turns answered with sound; None without such a turn."""
     known = [turn.latency * 1000 for turn in turns if turn.latency is not None]
     if not known:
         return None

@@ -196,7 +196,7 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
 
 
 def _ended(entry: Entry, response_id: str, now: float) -> Entry:
-    """An entry of a connection that is over."""
+    """An entry as the end of the connection leaves it."""
     spoken = entry.role == "user" and entry.status in (EntryStatus.LISTENING, EntryStatus.PARTIAL)
     answer = bool(response_id) and entry.response_id == response_id and entry.status is EntryStatus.PARTIAL
     if not spoken and not answer:

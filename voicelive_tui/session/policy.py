@@ -1,4 +1,4 @@
-"""`policy`: what this client does about what happened: configure, play, capture, ask, cancel, truncate.
+"""What this client does about what happened: configure, play, capture, ask, cancel, truncate.
 
 It compares the state before an input with the state that `observe` made of it, and returns effects in the order in
 which they are to be performed. Of the state it writes `intent` only: ids of client events, and an answer that is still
@@ -63,7 +63,7 @@ Rule = Callable[[Event, SessionState, SessionState], Step]
 
 
 def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
-    if before.connection.link is not Link.CONFIGURING:  # a repeated session.created: it is configured once
+    if before.connection.link is not Link.CONFIGURING:  # a repeated session.created
         return after, ()
     after, update = _send(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
     return after, (update,)
@@ -78,7 +78,7 @@ def _error(event: Event, before: SessionState, after: SessionState) -> Step:
     if after.connection.link is Link.FAILED and before.connection.link is not Link.FAILED:
         return after, (effects.Disconnect(),)
     code = text(mapping(event.get("error")).get("code"))
-    if code == ALREADY_ACTIVE:  # ours came too early: it is asked again when the active response ends
+    if code == ALREADY_ACTIVE:  # too early: asked again when the active response ends
         create = after.intent.create or (caused_by(event, CREATE) and "event_id" in mapping(event.get("error")))
         return replace(after, intent=replace(after.intent, create=create)), ()
     return _create_if_due(after) if code in BENIGN_ERRORS else (after, ())
@@ -98,7 +98,7 @@ def _play(event: Event, before: SessionState, after: SessionState) -> Step:
         return after, ()
     item_id = text(event.get("item_id"))
     entry = after.entry(item_id)
-    # Sound that comes after its item's end: without another end the jitter buffer would wait for more.
+    # Sound after its item's end: without another end the jitter buffer would wait for more.
     end = (effects.FinishItem(item_id),) if entry and entry.audio_done else ()
     return after, (effects.Play(item_id, pcm), *end)
 
@@ -133,7 +133,7 @@ def _talk(before: SessionState, after: SessionState, now: float) -> Step:
         after, interruption = _interruption(before, after, by_key=True)
         return after, (*interruption, effects.BeginTalk())
     if too_short(before, now):
-        # The service has a part of it already, which must not become part of the next turn.
+        # The service must drop what it has received, or it would begin the next turn.
         after, clear = _send(after, "clear", {"type": "input_audio_buffer.clear"})
         return after, (effects.BeginTalk(), clear)
     after, commit = _send(after, "commit", {"type": "input_audio_buffer.commit"})
@@ -141,7 +141,7 @@ def _talk(before: SessionState, after: SessionState, now: float) -> Step:
     return after, (effects.EndTalk(), commit, *create)
 
 
-# --- what several of them do ---------------------------------------------------------------------------------------
+# --- shared --------------------------------------------------------------------------------------------------------
 
 
 def _send(state: SessionState, kind: str, event: Event) -> tuple[SessionState, effects.Send]:

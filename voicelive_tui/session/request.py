@@ -1,4 +1,4 @@
-"""What is asked of the service: the session body of the one `session.update`, from the settings."""
+"""The session object of `session.update`, from the settings."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def session_request(settings: Session) -> dict[str, Any]:
     block is always whole, because the service resets the siblings of whatever a partial block leaves out.
     """
     transcription = settings.input_audio_transcription
-    model = transcription.model or ("whisper-1" if is_native(settings.model) else "azure-speech")
+    model = transcription.model or ("whisper-1" if transcribes_with_whisper(settings.model) else "azure-speech")
     return {
         "modalities": list(settings.modalities),
         "instructions": settings.instructions,
@@ -31,8 +31,8 @@ def session_request(settings: Session) -> dict[str, Any]:
     }
 
 
-def is_native(model: str) -> bool:
-    """Whether the model takes audio directly and transcribes with whisper-1 by default: the gpt-realtime family."""
+def transcribes_with_whisper(model: str) -> bool:
+    """Whether whisper-1 is the model's default transcription: the gpt-realtime family, which takes audio directly."""
     return model.startswith("gpt-realtime")
 
 

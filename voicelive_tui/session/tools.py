@@ -1,4 +1,4 @@
-"""Tool calls in the transcript: of functions, which the client answers, and of MCP servers, which the service calls."""
+"""Calls of tools in the transcript: functions, which the client runs, and MCP tools, which the service runs."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ ITEMS = frozenset({"function_call", "function_call_output", "mcp_call", "mcp_app
 
 
 def upsert_call(transcript: Transcript, item: Mapping[str, Any], response_id: str, now: float) -> Transcript:
-    """The transcript with the call that an item of `ITEMS` describes."""
+    """The transcript with the call that an item of `ITEMS` describes, added or updated."""
     item_id = text(item.get("id"))
     if item.get("type") == "function_call_output":
         call = next((entry for entry in transcript if entry.call_id and entry.call_id == item.get("call_id")), None)
@@ -35,7 +35,7 @@ def upsert_call(transcript: Transcript, item: Mapping[str, Any], response_id: st
 
 
 def _of_mcp(item: Mapping[str, Any], before: Entry | None, now: float) -> dict[str, Any]:
-    """Changes to the entry of a call that the service makes; a failed call stays failed, whatever it returned."""
+    """Changes of an MCP call's entry; a failed call stays failed whatever it returned."""
     changes: dict[str, Any] = {"note": f"MCP server {text(item.get('server_label'))}"}
     failed = item.get("status") == "failed" or (before is not None and before.status is EntryStatus.FAILED)
     if item.get("type") == "mcp_approval_request":
@@ -50,7 +50,7 @@ def _of_mcp(item: Mapping[str, Any], before: Entry | None, now: float) -> dict[s
 
 
 def append_arguments(transcript: Transcript, event: Mapping[str, Any]) -> Transcript:
-    """The transcript with more of a call's arguments, or all of them."""
+    """The transcript with a delta of a call's arguments appended, or the complete arguments set."""
 
     def grown(entry: Entry) -> Entry:
         return replace(entry, arguments=text(event.get("arguments")) or entry.arguments + text(event.get("delta")))
@@ -59,7 +59,7 @@ def append_arguments(transcript: Transcript, event: Mapping[str, Any]) -> Transc
 
 
 def finish_call(transcript: Transcript, item_id: str, status: EntryStatus, now: float) -> Transcript:
-    """The transcript with a call that is over; the first end counts."""
+    """The transcript with a call finished; the first end counts."""
 
     def over(entry: Entry) -> Entry:
         return entry if entry.done_at is not None else replace(entry, status=status, done_at=now)

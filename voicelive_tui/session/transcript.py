@@ -1,4 +1,4 @@
-"""Keeping the transcript in the order of the conversation, which is not the order of arrival.
+"""The transcript in conversation order, which differs from the order of arrival.
 
 An item's place is given by `previous_item_id` in `conversation.item.created`; its words may come before that (cascade
 models), and the user's words often come after the answer has begun (native models). So the first event that names an
@@ -40,7 +40,7 @@ def update(transcript: Transcript, item_id: str, role: Role, now: float, **chang
 
 
 def change(transcript: Transcript, item_id: str, how: Callable[[Entry], Entry]) -> Transcript:
-    """The transcript with an item's entry passed through `how`; the same transcript where there is none."""
+    """The transcript with `how` applied to an item's entry, if there is one."""
     index = find(transcript, item_id)
     if index < 0:
         return transcript
@@ -48,7 +48,7 @@ def change(transcript: Transcript, item_id: str, how: Callable[[Entry], Entry]) 
 
 
 def place(transcript: Transcript, item_id: str, previous_item_id: str) -> Transcript:
-    """The transcript with an item's entry where the conversation has it: right after the previous item.
+    """The transcript with an item's entry moved right after its previous item.
 
     Where that is unknown (null for the first item, or not seen yet) it goes before the item known to follow it, and
     stays where it arrived if there is none. Items that follow it, but came earlier, are moved behind it.

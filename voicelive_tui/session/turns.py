@@ -1,4 +1,4 @@
-"""The moments of each turn, from which every latency figure is computed.
+"""Recording the moments of each turn, from which every latency figure is computed.
 
 A turn needs no response id: full-duplex models have no responses, and their answers belong to the latest turn.
 """
@@ -14,7 +14,7 @@ LIMIT = 1_000
 
 
 def begin(state: SessionState, began_by: Literal["speech", "talk", "text", "service"], **marks: Any) -> SessionState:
-    """A new turn; it replaces one that was never committed (noise).
+    """The state with a new turn, which replaces a latest turn that was never committed (noise).
 
     A typed message does not end an utterance in progress: that turn stays open beside it.
     """
@@ -29,36 +29,36 @@ def begin(state: SessionState, began_by: Literal["speech", "talk", "text", "serv
 
 
 def continue_turn(state: SessionState, response_id: str) -> SessionState:
-    """Let another response answer the latest turn: the response before it only called a function."""
+    """The state with the latest turn answered by another response, after one that only called a tool."""
     turn = replace(state.turns[-1], response_id=response_id, done_at=None)
     return replace(state, turns=(*state.turns[:-1], turn))
 
 
 def mark(state: SessionState, which: Callable[[Turn], bool], **marks: Any) -> SessionState:
-    """Set moments of the latest turn that `which` accepts; a moment that is known already is kept."""
+    """The state with moments set in the latest turn that `which` accepts; a moment is set once."""
     for index in range(len(state.turns) - 1, -1, -1):
         turn = state.turns[index]
         if which(turn):
-            news = {name: value for name, value in marks.items() if getattr(turn, name) in (None, "")}
-            turns = (*state.turns[:index], replace(turn, **news), *state.turns[index + 1 :])
-            return replace(state, turns=turns) if news else state
+            new = {name: value for name, value in marks.items() if getattr(turn, name) in (None, "")}
+            turns = (*state.turns[:index], replace(turn, **new), *state.turns[index + 1 :])
+            return replace(state, turns=turns) if new else state
     return state
 
 
 def of_item(item_id: str) -> Callable[[Turn], bool]:
-    """The turn that a user's item belongs to."""
+    """Accepts the turn of a user's item."""
     return lambda turn: bool(item_id) and turn.item_id == item_id
 
 
 def of_response(response_id: str) -> Callable[[Turn], bool]:
-    """The turn that a response answers; without an id, a turn without a response whose speech has ended."""
+    """Accepts the turn that a response answers; without an id, a turn without a response whose speech has ended."""
     if response_id:
         return lambda turn: turn.response_id == response_id
     return lambda turn: not turn.response_id and turn.ended_speaking_at is not None
 
 
 def being_spoken(turn: Turn) -> bool:
-    """A turn of the user's voice that is not committed yet."""
+    """Accepts a turn of the user's voice that is not committed yet."""
     return turn.began_by in ("speech", "talk") and turn.committed_at is None
 
 

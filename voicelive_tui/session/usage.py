@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from voicelive_tui.wire.events import mapping, number
 
 LIMIT = 1_000
-"""Records kept; the sums go on."""
+"""Records kept; the sums include those that were dropped."""
 
 
 class Tokens(NamedTuple):
-    """Tokens of one response, or of several together. Cached tokens are a part of the input, never added to it."""
+    """Tokens by kind. Cached tokens are a part of the input, never added to it."""
 
     total: int = 0
     input: int = 0
@@ -33,7 +33,7 @@ _NONE = Tokens()
 
 
 class Record(NamedTuple):
-    """What one response used."""
+    """Tokens of one response."""
 
     response_id: str
     model: str

@@ -11,15 +11,15 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 Way = Literal["in", "out", "local", "log"]
-"""Server event, client event, something local, or a record of Python's logging."""
+"""Server event, client event, sentence of this program, or record of Python's logging."""
 Severity = Literal["debug", "info", "warning", "error"]
 
 
 class LogRow(NamedTuple):
-    """One line of the event log."""
+    """A row of the event log."""
 
     seq: int
-    """Counts up by one from 0 and never restarts."""
+    """Number of the row, from 0; never restarts."""
     at: float
     direction: Way
     type: str
@@ -92,7 +92,7 @@ class EventLog:
     tail: tuple[LogRow, ...] = ()
     next_seq: int = 0
     origin: float = 0.0
-    """When the very first row came, which may be evicted: zero of the screen's clock."""
+    """Time of the first row ever appended: the zero of the times on the screen."""
     sealed_bytes: int = 0
 
     def append(
@@ -127,7 +127,7 @@ class EventLog:
         return self.next_seq - len(self)
 
     def since(self, seq: int) -> Iterator[LogRow]:
-        """The rows numbered `seq` and later, oldest first; rows that are gone are skipped."""
+        """The kept rows numbered `seq` and later, oldest first."""
         if seq >= self.next_seq:
             return
         chunk, start = divmod(max(seq - self.first_seq, 0), self.CHUNK)
@@ -137,7 +137,7 @@ class EventLog:
             start = 0
 
     def row(self, seq: int) -> LogRow | None:
-        """The row numbered `seq`, or None where it is evicted or not there yet."""
+        """The row numbered `seq`, or None if it was evicted or is not there yet."""
         offset = seq - self.first_seq
         if not 0 <= offset < len(self):
             return None
