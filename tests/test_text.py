@@ -42,7 +42,7 @@ def test_visible(foreign, shown):
 
 
 @given(foreign_text)
-def test_visible_leaves_nothing_that_a_terminal_obeys(foreign):
+def test_visible_text_has_no_control_characters(foreign):
     shown = text.visible(foreign)
     assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in shown)
     assert not set(shown) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200b\u200d\u200e\u200f\ufeff")
@@ -107,17 +107,17 @@ def test_marks_of_every_script_are_limited(mark):
     assert text.visible("a" + mark * text.MARKS) == "a" + mark * text.MARKS
 
 
-def test_what_selects_a_variant_is_left_out_and_fillers_are_told():
+def test_variation_selectors_are_dropped_and_fillers_are_shown():
     assert text.visible("葛\U000e0100" * 3) == text.visible("葛\ufe00\U000e01ef\U000e0fff" * 3) == "葛葛葛"
     assert text.visible("\u3164\u115f\u1160\uffa0") == "⟨3164⟩⟨115F⟩⟨1160⟩⟨FFA0⟩"
     assert text.visible("\U00013430\U0001bca0\U0001d173") == "⟨13430⟩⟨1BCA0⟩⟨1D173⟩"
 
 
-def test_a_row_of_signs_is_no_run_of_marks():
+def test_a_row_of_punctuation_is_no_run_of_marks():
     assert text.visible("“…”—“…”—→←→←") == "“…”—“…”—→←→←"
 
 
-def test_plain_text_is_not_looked_at_twice():
+def test_plain_text_is_returned_unchanged():
     plain = "a plain line, as nearly all of them are"
     assert text.visible(plain) is plain
 

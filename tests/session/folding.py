@@ -16,7 +16,7 @@ CONNECTING = inputs.Connecting(
 
 
 class Fold:
-    """A state and its clock; keeps every effect asked for."""
+    """A state and its clock; keeps every requested effect."""
 
     def __init__(self, *events: inputs.Input | Mapping[str, Any], state: SessionState | None = None) -> None:
         self.state = state or SessionState(wanted=REQUEST)
@@ -37,7 +37,7 @@ class Fold:
 
 
 def ready(**turn_detection: Any) -> Fold:
-    """A session that is ready and captures, with the turn detection block as changed (`type=None`: none)."""
+    """A session that is ready and captures, with changes to its turn detection (`type=None`: push-to-talk)."""
     block = None if turn_detection.get("type", "") is None else {**REQUEST["turn_detection"], **turn_detection}
     session = {**REQUEST, "id": "sess_1", "turn_detection": block}
     fold = Fold(
@@ -61,7 +61,7 @@ def sent(wanted: Iterable[effects.Effect]) -> list[str]:
 def answer(
     item: str = "item_a", response: str = "resp_1", audio_ms: int = 1000, done: bool = False
 ) -> list[dict[str, Any]]:
-    """The events of an answer with so much sound; with `done`, to its end."""
+    """The events of an answer with `audio_ms` milliseconds of audio; with `done`, to its end."""
     import base64
 
     ids = {"response_id": response, "item_id": item, "output_index": 0, "content_index": 0}

@@ -1,4 +1,4 @@
-"""Barge-in: what is cut, who cancels, what is told to the service."""
+"""Barge-in: what is interrupted, who cancels, and what the service is sent."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from voicelive_tui.session.state import Activity, EntryStatus
 SPEECH = {"type": "input_audio_buffer.speech_started", "item_id": "item_u", "audio_start_ms": 0}
 
 
-def test_silence_is_the_first_effect_and_the_service_is_left_to_cancel() -> None:
+def test_silence_is_the_first_effect_and_the_service_cancels_by_itself() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.PlaybackStarted("item_a", fold.now))
     wanted = fold.feed(SPEECH)
@@ -45,7 +45,7 @@ def test_a_new_response_is_heard_again() -> None:
     assert [effect.item_id for effect in wanted if isinstance(effect, effects.Play)] == ["item_b"]
 
 
-def test_the_service_is_told_what_was_heard_and_never_more_than_there_was() -> None:
+def test_a_truncation_reports_what_was_heard_and_never_more_than_was_received() -> None:
     fold = ready()
     fold.feed(*answer(), SPEECH)
     wanted = fold.feed(inputs.PlaybackStopped("item_a", 5000.0, fold.now))
@@ -65,7 +65,7 @@ def test_the_service_is_told_what_was_heard_and_never_more_than_there_was() -> N
     assert fold.state.entry("item_a").truncated_ms == 420  # type: ignore[union-attr]
 
 
-def test_a_service_that_truncates_by_itself_is_not_told() -> None:
+def test_no_truncation_is_sent_to_a_service_that_truncates_by_itself() -> None:
     fold = ready(auto_truncate=True)
     fold.feed(*answer(), SPEECH)
     assert sent(fold.feed(inputs.PlaybackStopped("item_a", 500.0, fold.now))) == []
@@ -91,7 +91,7 @@ def test_the_key_cancels_only_an_active_response() -> None:
     assert (wanted[0], sent(wanted)) == (effects.StopPlayback(), [])
 
 
-def test_after_the_key_all_is_ready_again_once_it_is_silent_and_the_response_is_over() -> None:
+def test_an_interruption_by_key_ends_with_playback_and_the_response() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.PlaybackStarted("item_a", fold.now), inputs.InterruptPressed())
     assert fold.state.activity is Activity.INTERRUPTED
@@ -111,7 +111,7 @@ def test_while_the_user_speaks_over_an_answer_the_service_is_listening() -> None
     assert fold.state.activity is Activity.THINKING
 
 
-def test_with_nothing_going_on_nothing_is_interrupted() -> None:
+def test_without_an_answer_nothing_is_interrupted() -> None:
     fold = ready()
     assert sent(fold.feed(inputs.InterruptPressed())) == []
     assert fold.state.log.tail[-1].text == "nothing to interrupt"
@@ -120,7 +120,7 @@ def test_with_nothing_going_on_nothing_is_interrupted() -> None:
     assert fold.state.activity is Activity.LISTENING
 
 
-def test_an_answer_heard_to_its_end_is_neither_cut_nor_truncated() -> None:
+def test_an_answer_heard_to_its_end_is_neither_interrupted_nor_truncated() -> None:
     fold = ready()
     fold.feed(*answer(done=True), inputs.PlaybackStarted("item_a", fold.now), inputs.PlaybackFinished("item_a", 1000.0))
     fold.feed(SPEECH)
@@ -135,7 +135,7 @@ def test_the_user_s_words_are_never_cleared() -> None:
     assert not {"input_audio_buffer.clear", "input_audio.clear"} & set(sent(fold.effects))
 
 
-def test_the_turn_tells_how_fast_silence_came_and_what_was_unheard() -> None:
+def test_the_turn_keeps_when_silence_began_and_what_was_unheard() -> None:
     fold = ready()
     fold.feed(*answer(), SPEECH)
     spoken_at = fold.now

@@ -1,4 +1,4 @@
-"""Local inputs, and that nothing whatever from the wire brings the reducer down."""
+"""Local inputs and their effects; any inputs in any order."""
 
 import json
 from typing import Any
@@ -77,7 +77,7 @@ LOCAL: st.SearchStrategy[inputs.Input] = st.sampled_from(
 
 @settings(max_examples=300)
 @given(st.lists(damaged() | st.sampled_from(ALL) | LOCAL, max_size=40))
-def test_any_order_of_anything_is_survived(sequence: list[Any]) -> None:
+def test_any_inputs_in_any_order_are_survived(sequence: list[Any]) -> None:
     fold = Fold()
     for event in sequence:
         wanted = fold.feed(event)
@@ -101,12 +101,12 @@ def test_the_same_arguments_give_the_same_result_and_leave_the_old_state_alone()
     assert list(before.log.since(0)) == rows
 
 
-def test_what_is_no_input_is_a_programming_error() -> None:
+def test_an_unknown_input_is_a_programming_error() -> None:
     with pytest.raises(TypeError, match="not an input: str"):
         reduce("hello", SessionState(), 0.0)  # type: ignore[arg-type]
 
 
-def test_connecting_again_keeps_the_event_log_and_the_mute_but_not_the_conversation() -> None:
+def test_connecting_again_keeps_the_event_log_and_mute_but_not_the_conversation() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.MutePressed())
     rows = len(fold.state.log)
@@ -117,11 +117,11 @@ def test_connecting_again_keeps_the_event_log_and_the_mute_but_not_the_conversat
     assert len(fold.state.log) == rows + 1
 
 
-def test_reset_is_silence_and_a_new_connection() -> None:
+def test_a_reset_stops_playback_and_reconnects() -> None:
     assert ready().feed(inputs.ResetPressed()) == [effects.StopPlayback(), effects.Reconnect()]
 
 
-def test_mute_is_told_to_the_engine() -> None:
+def test_mute_is_passed_to_the_engine() -> None:
     fold = ready()
     assert fold.feed(inputs.MutePressed()) == [effects.SetMute(muted=True)]
     assert fold.feed(inputs.MutePressed()) == [effects.SetMute(muted=False)]
@@ -145,7 +145,7 @@ def test_a_message_typed_over_an_answer_waits_for_the_cancelled_response_to_end(
     assert sent(fold.feed(done)) == []
 
 
-def test_the_interrupt_key_takes_back_the_answer_that_was_asked_for() -> None:
+def test_the_interrupt_key_withdraws_a_requested_answer() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.TextTyped("stop"), inputs.InterruptPressed())
     done = {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}}
@@ -169,7 +169,7 @@ def test_push_to_talk_sends_only_during_a_turn_and_asks_at_its_end() -> None:
     assert (turn.began_by, turn.item_id) == ("talk", "item_u")
 
 
-def test_a_push_to_talk_turn_too_short_for_the_service_is_taken_back() -> None:
+def test_a_push_to_talk_turn_too_short_for_the_service_is_discarded() -> None:
     fold = ready(type=None)
     fold.feed(inputs.TalkPressed())
     wanted = fold.feed(inputs.TalkPressed())
@@ -179,7 +179,7 @@ def test_a_push_to_talk_turn_too_short_for_the_service_is_taken_back() -> None:
     assert (fold.state.activity, fold.state.microphone.talking) == (Activity.READY, False)
 
 
-def test_a_push_to_talk_turn_in_which_nothing_was_said_is_not_measured_from_an_older_word() -> None:
+def test_a_silent_push_to_talk_turn_is_not_measured_from_earlier_speech() -> None:
     fold = ready(type=None)
     heard_before = fold.now
     fold.feed(inputs.TalkPressed(), inputs.VoicedUntil(heard_before))
@@ -197,7 +197,7 @@ def test_talking_over_an_answer_cancels_it_first() -> None:
     assert sent(wanted) == ["response.cancel"]
 
 
-def test_keys_that_cannot_work_now_say_why() -> None:
+def test_a_key_that_can_do_nothing_now_has_no_effect_and_a_reason() -> None:
     for event in (inputs.TalkPressed(), inputs.TextTyped("x")):
         fold = Fold()
         assert fold.feed(event) == []
@@ -207,7 +207,7 @@ def test_keys_that_cannot_work_now_say_why() -> None:
     assert "--turn-detection none" in fold.state.log.tail[-1].text
 
 
-def test_a_lost_link_is_told_and_a_close_of_ours_is_not_a_problem() -> None:
+def test_a_lost_connection_has_a_reason_and_a_close_of_our_own_has_none() -> None:
     fold = ready()
     fold.feed(inputs.Disconnected(1006, "the connection was lost"))
     connection = fold.state.connection
@@ -221,7 +221,7 @@ def test_a_lost_link_is_told_and_a_close_of_ours_is_not_a_problem() -> None:
     assert fold.state.log.tail[-1].severity == "info"
 
 
-def test_what_had_come_of_an_answer_when_the_link_was_lost_is_heard_to_its_end() -> None:
+def test_audio_received_before_the_connection_was_lost_is_played_to_its_end() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.PlaybackStarted("item_a", fold.now))
     assert effects.FinishItem("item_a") in fold.feed(inputs.Disconnected(1006, "the connection was lost"))
@@ -234,13 +234,13 @@ def test_what_had_come_of_an_answer_when_the_link_was_lost_is_heard_to_its_end()
         (inputs.Disconnected(1000, ""), EntryStatus.FAILED, "the connection ended before the rest"),
     ],
 )
-def test_an_answer_that_the_end_of_the_link_cut_short_says_so(end, status: EntryStatus, note: str) -> None:
+def test_an_answer_ended_by_the_connection_says_so(end, status: EntryStatus, note: str) -> None:
     fold = ready()
     fold.feed(*[event for event in answer() if event["type"] != "response.done"], end)
     assert (fold.state.transcript[-1].status, fold.state.transcript[-1].note) == (status, note)
 
 
-def test_client_events_are_logged_with_their_bytes_in_place_of_the_sound() -> None:
+def test_rows_of_client_events_have_byte_counts_in_place_of_audio() -> None:
     fold = ready()
     fold.feed(inputs.Sent({"type": "input_audio_buffer.append", "audio": "AAAA" * 480}))
     (row,) = fold.state.log.since(fold.state.log.next_seq - 1)
@@ -249,7 +249,7 @@ def test_client_events_are_logged_with_their_bytes_in_place_of_the_sound() -> No
     assert fold.state.counts.audio_out_ms == 30
 
 
-def test_errors_are_counted_as_the_log_has_them_and_a_bad_message_stays_pinned() -> None:
+def test_the_count_of_errors_matches_the_log_and_a_bad_message_stays_pinned() -> None:
     fold = ready()
     fold.feed(inputs.BadMessage("no JSON"), {"type": "error", "error": {"message": "Oh.", "code": "oh"}})
     fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "failed"}})
@@ -263,7 +263,7 @@ def test_errors_are_counted_as_the_log_has_them_and_a_bad_message_stays_pinned()
     assert bad.type == "(unreadable)"
 
 
-def test_entries_too_old_to_be_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evicted_entries_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcript, "LIMIT", 20)
     fold = ready()
     for number in range(23):
@@ -277,7 +277,7 @@ def test_entries_too_old_to_be_kept_are_counted(monkeypatch: pytest.MonkeyPatch)
     assert (fold.state.left_out, fold.state.transcript) == (0, ())
 
 
-def test_where_nobody_is_connected_nobody_is_waited_for() -> None:
+def test_without_a_connection_no_speech_and_no_answer_is_awaited() -> None:
     fold = ready()
     fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_u"})
     assert fold.state.activity is Activity.LISTENING
@@ -289,7 +289,7 @@ def test_where_nobody_is_connected_nobody_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("end", [inputs.InterruptPressed(), {"type": "error", "error": {"message": "no model"}}])
-def test_an_answer_that_will_not_come_is_not_waited_for(end: Any) -> None:
+def test_an_answer_that_will_not_come_is_not_awaited(end: Any) -> None:
     fold = ready()
     fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_u"})
     fold.feed({"type": "input_audio_buffer.speech_stopped", "item_id": "item_u"})
@@ -298,7 +298,7 @@ def test_an_answer_that_will_not_come_is_not_waited_for(end: Any) -> None:
     assert fold.state.activity is Activity.READY
 
 
-def test_a_key_that_does_nothing_is_told_why() -> None:
+def test_a_refused_key_has_a_row_with_its_reason() -> None:
     fold = Fold()
     fold.feed(inputs.TextTyped("hello"), inputs.TalkPressed())
     rows = list(fold.state.log.since(0))

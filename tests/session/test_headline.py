@@ -64,7 +64,7 @@ def test_the_headline_says_what_is_going_on(state: SessionState, word: str, deta
 
 
 @pytest.mark.parametrize("link", [Link.CONNECTING, Link.CLOSED, Link.FAILED])
-def test_braces_from_the_wire_are_no_keys(link: Link) -> None:
+def test_braces_in_foreign_text_are_no_keys(link: Link) -> None:
     state = SessionState(Connection(link, endpoint="https://{mute}", problem="no {mute} here"))
     assert "{mute}" in headline(state).detail
     assert not isinstance(headline(state).detail, Hint)

@@ -32,7 +32,7 @@ def test_the_parts_add_up_to_the_delay():
     assert latency.slowest(TURN).name == "wait"
 
 
-def test_a_moment_that_is_not_known_gives_its_time_to_the_next_part():
+def test_the_time_of_an_unknown_moment_counts_towards_the_next_part():
     parts = latency.stages(replace(TURN, first_text_at=None))
     assert [part.name for part in parts] == ["wait", "start", "audio", "play"]
     assert sum(part.milliseconds for part in parts) == pytest.approx(1000)

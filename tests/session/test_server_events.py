@@ -1,4 +1,4 @@
-"""What each server event does."""
+"""What each server event means for the state, and its effects."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ def conversation(state: SessionState) -> list[tuple[str, str, EntryStatus]]:
 
 
 @pytest.mark.parametrize("manner", ["native_turn", "cascade_turn"])
-def test_a_spoken_turn_folds_to_the_same_conversation_in_both_manners(manner: str) -> None:
+def test_native_and_cascade_models_fold_to_the_same_conversation(manner: str) -> None:
     fold = Fold(CONNECTING, inputs.Connected(), *events(manner))
     assert conversation(fold.state) == [
         ("user", "What is the largest lake?", EntryStatus.DONE),
@@ -36,7 +36,7 @@ def test_a_spoken_turn_folds_to_the_same_conversation_in_both_manners(manner: st
     assert fold.state.connection.expires_at == 1790000000
 
 
-def test_configuring_is_one_whole_update_and_capture_starts_once() -> None:
+def test_the_session_is_configured_by_one_update_and_capture_starts_once() -> None:
     fold = Fold(CONNECTING, inputs.Connected())
     created, updated = events("native_turn")[:2]
     assert sent(fold.feed(created)) == ["session.update"]
@@ -46,7 +46,7 @@ def test_configuring_is_one_whole_update_and_capture_starts_once() -> None:
     assert effects.StartCapture() not in fold.feed(updated)
 
 
-def test_a_refused_configuration_fails_with_the_service_s_words() -> None:
+def test_a_refused_configuration_fails_with_the_message_of_the_service() -> None:
     fold = Fold(CONNECTING, inputs.Connected(), events("native_turn")[0])
     refusal = {"type": "error", "error": {"message": "no such voice", "code": "bad_voice", "event_id": "configure-1"}}
     assert effects.Disconnect() in fold.feed(refusal)
@@ -64,7 +64,7 @@ def test_benign_errors_are_notes(code: str) -> None:
     assert (fold.state.counts.errors, fold.state.problems) == (0, ())
 
 
-def test_errors_and_warnings_stay_pinned_until_seen_and_the_session_goes_on() -> None:
+def test_errors_and_warnings_stay_pinned_until_dismissed_and_the_session_continues() -> None:
     fold = ready()
     fold.feed(
         {"type": "error", "error": {"message": "broken", "code": "server_error"}},
@@ -82,7 +82,7 @@ def test_errors_and_warnings_stay_pinned_until_seen_and_the_session_goes_on() ->
     assert fold.state.problems == ()
 
 
-def test_what_is_going_on_follows_the_turn() -> None:
+def test_the_activity_follows_the_turn() -> None:
     fold = ready()
     item = {"item_id": "item_u"}
     seen = []
@@ -100,7 +100,7 @@ def test_what_is_going_on_follows_the_turn() -> None:
     assert seen == [Activity.LISTENING, Activity.THINKING, Activity.SPEAKING, Activity.READY]
 
 
-def test_a_transcript_for_an_item_not_seen_yet_finds_its_place_later() -> None:
+def test_a_transcript_of_an_unknown_item_is_placed_later() -> None:
     fold = ready()
     completed = "conversation.item.input_audio_transcription.completed"
     fold.feed(*answer("item_a", "resp_1", done=True))
@@ -127,7 +127,7 @@ def test_a_failed_transcription_is_shown_with_its_reason() -> None:
     assert (entry.status, entry.note) == (EntryStatus.FAILED, "transcription failed: no words")
 
 
-def test_the_answer_after_a_tool_call_belongs_to_the_turn_that_waits_for_it() -> None:
+def test_the_answer_after_a_tool_call_belongs_to_the_same_turn() -> None:
     fold = ready()
     fold.feed(
         {"type": "input_audio_buffer.speech_started", "item_id": "item_u", "audio_start_ms": 0},
@@ -153,7 +153,7 @@ def test_the_answer_after_a_tool_call_belongs_to_the_turn_that_waits_for_it() ->
 
 
 @pytest.mark.parametrize(("modalities", "heard_ms"), [(["text", "audio"], 0.0), (["text"], None)])
-def test_words_of_a_cancelled_answer_without_a_sound_were_not_heard_but_may_have_been_read(
+def test_words_of_a_cancelled_answer_without_audio_count_as_unheard_in_spoken_sessions(
     modalities: list[str], heard_ms: float | None
 ) -> None:
     fold = ready()
@@ -184,7 +184,7 @@ def test_words_of_a_cancelled_answer_without_a_sound_were_not_heard_but_may_have
         ),
     ],
 )
-def test_how_a_response_ended_is_said_at_its_entry(response: dict[str, object], status: EntryStatus, note: str) -> None:
+def test_an_entry_has_the_outcome_of_its_response(response: dict[str, object], status: EntryStatus, note: str) -> None:
     fold = ready()
     fold.feed(*answer(), {"type": "response.done", "response": {"id": "resp_1", **response}})
     entry = fold.state.entry("item_a")
@@ -193,7 +193,7 @@ def test_how_a_response_ended_is_said_at_its_entry(response: dict[str, object], 
     assert fold.state.response is None
 
 
-def test_every_item_of_a_finished_response_is_finished_for_the_speaker_once() -> None:
+def test_every_item_of_a_finished_response_is_finished_once() -> None:
     fold = ready()
     fold.feed(*answer())
     done = {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}}
@@ -202,7 +202,7 @@ def test_every_item_of_a_finished_response_is_finished_for_the_speaker_once() ->
 
 
 @pytest.mark.parametrize("delta", ["A", "!!!!", "", None, 7, "AAAA\n"])
-def test_unreadable_sound_is_counted_and_left_out(delta: object) -> None:
+def test_unreadable_audio_is_counted_and_skipped(delta: object) -> None:
     fold = ready()
     fold.feed(*answer())
     bad = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": delta}
@@ -211,7 +211,7 @@ def test_unreadable_sound_is_counted_and_left_out(delta: object) -> None:
     assert fold.state.counts.bad_frames == 1
 
 
-def test_unknown_events_are_logged_by_name_and_change_nothing_else() -> None:
+def test_unknown_events_get_a_row_and_change_nothing_else() -> None:
     fold = ready()
     before = fold.state
     fold.feed({"type": "rate_limits.updated", "rate_limits": []}, {"no": "type"})
@@ -225,7 +225,7 @@ def test_deleted_items_leave_the_transcript() -> None:
     assert fold.state.transcript == ()
 
 
-def test_an_answer_that_came_to_nothing_does_not_keep_the_next_question_waiting() -> None:
+def test_a_response_that_never_ends_does_not_block_the_next_question() -> None:
     fold = ready()
     fold.feed(*answer())  # and no response.done ever comes for it
     assert sent(fold.feed(inputs.TextTyped("anyone there?"))) == ["response.cancel", "conversation.item.create"]
@@ -235,7 +235,7 @@ def test_an_answer_that_came_to_nothing_does_not_keep_the_next_question_waiting(
     assert sent(fold.feed(nothing)) == []
 
 
-def test_a_cancelled_answer_that_never_ends_is_cancelled_again_by_the_next_question() -> None:
+def test_a_cancelled_response_that_never_ends_is_cancelled_again_by_the_next_question() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.InterruptPressed())  # and no response.done comes for the cancellation
     assert sent(fold.feed(inputs.TextTyped("anyone there?"))) == ["conversation.item.create", "response.cancel"]
@@ -243,7 +243,7 @@ def test_a_cancelled_answer_that_never_ends_is_cancelled_again_by_the_next_quest
     assert sent(fold.feed(nothing)) == ["response.create"]
 
 
-def test_a_note_that_nothing_was_cancelled_leaves_the_next_response_alone() -> None:
+def test_a_late_report_that_nothing_was_cancelled_leaves_the_next_response_active() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.InterruptPressed())
     fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "completed"}}, *answer("b", "resp_2"))
@@ -252,7 +252,7 @@ def test_a_note_that_nothing_was_cancelled_leaves_the_next_response_alone() -> N
     assert fold.state.response.response_id == "resp_2"
 
 
-def test_an_answer_that_was_refused_is_not_waited_for() -> None:
+def test_a_refused_answer_is_not_awaited() -> None:
     fold = ready()
     fold.feed(inputs.TextTyped("hello"))
     assert fold.state.activity is Activity.THINKING
@@ -268,7 +268,7 @@ def test_a_response_that_is_done_twice_counts_once() -> None:
     assert [problem.text for problem in fold.state.problems] == ["the response failed: no reason given"]
 
 
-def test_sound_that_comes_after_its_item_s_end_is_ended_as_well() -> None:
+def test_audio_after_the_end_of_its_item_is_ended_as_well() -> None:
     fold = ready()
     fold.feed(*answer(done=True))
     play, *rest = fold.feed(answer()[-1])
@@ -276,7 +276,7 @@ def test_sound_that_comes_after_its_item_s_end_is_ended_as_well() -> None:
     assert rest == [effects.FinishItem("item_a")]  # or the speaker would wait for more of it for ever
 
 
-def test_problems_without_end_are_kept_to_a_limit() -> None:
+def test_pinned_problems_are_bounded() -> None:
     fold = ready()
     fold.feed(*[{"type": "warning", "warning": {"message": str(number)}} for number in range(PINNED + 5)])
     assert len(fold.state.problems) == PINNED
@@ -288,7 +288,7 @@ def test_the_session_is_configured_once() -> None:
     assert sent(fold.feed({"type": "session.created", "session": {"id": "sess_1"}})) == []
 
 
-def test_half_a_frame_is_nothing_to_wait_for() -> None:
+def test_half_a_sample_is_not_awaited_at_the_speaker() -> None:
     fold = ready()
     fold.feed(*answer()[:-1])
     half = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": "AA=="}

@@ -1,4 +1,4 @@
-"""Calls of tools, in the transcript."""
+"""Calls of tools in the transcript."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def mcp_call(**more: object) -> dict[str, object]:
     return {"id": "mcp_1", "type": "mcp_call", "server_label": "maps", "name": "route", "arguments": "", **more}
 
 
-def test_an_mcp_call_is_an_entry_like_any_tool_s() -> None:
+def test_an_mcp_call_is_an_entry_like_a_function_call() -> None:
     fold = ready()
     ids = {"response_id": "resp_1", "item_id": "mcp_1", "output_index": 0}
     fold.feed(
@@ -53,7 +53,7 @@ def test_an_mcp_call_is_an_entry_like_any_tool_s() -> None:
 
 
 @pytest.mark.parametrize("error", ["no road", {"code": "none", "message": "no road"}])
-def test_an_mcp_call_that_failed_says_why(error: object) -> None:
+def test_a_failed_mcp_call_has_its_reason(error: object) -> None:
     fold = ready()
     fold.feed(
         {"type": "response.output_item.added", "response_id": "resp_1", "item": mcp_call()},
@@ -68,7 +68,7 @@ def test_an_mcp_call_that_failed_says_why(error: object) -> None:
 
 
 @pytest.mark.parametrize("over", [{"type": "response.mcp_call.completed", "item_id": "mcp_1"}, {"output": ""}])
-def test_an_mcp_call_without_a_result_is_over_too(over: dict[str, object]) -> None:
+def test_an_mcp_call_can_finish_without_a_result(over: dict[str, object]) -> None:
     fold = ready()
     fold.feed({"type": "response.output_item.added", "response_id": "resp_1", "item": mcp_call()})
     done = {"type": "response.output_item.done", "response_id": "resp_1", "item": mcp_call(**over)}
@@ -76,7 +76,7 @@ def test_an_mcp_call_without_a_result_is_over_too(over: dict[str, object]) -> No
     assert fold.state.transcript[0].status is EntryStatus.DONE
 
 
-def test_an_mcp_call_that_failed_stays_so_whatever_it_returned() -> None:
+def test_a_failed_mcp_call_stays_failed_whatever_it_returned() -> None:
     fold = ready()
     fold.feed(
         {"type": "response.output_item.added", "response_id": "resp_1", "item": mcp_call()},
@@ -86,7 +86,7 @@ def test_an_mcp_call_that_failed_stays_so_whatever_it_returned() -> None:
     assert (fold.state.transcript[0].status, fold.state.transcript[0].output) == (EntryStatus.FAILED, "no road")
 
 
-def test_an_mcp_call_that_waits_for_an_approval_and_a_server_without_tools_are_told() -> None:
+def test_an_approval_request_and_a_server_without_tools_are_reported() -> None:
     fold = ready()
     asks = {"id": "mcpr_1", "type": "mcp_approval_request", "server_label": "maps", "name": "route"}
     fold.feed({"type": "conversation.item.created", "item": asks}, {"type": "mcp_list_tools.failed", "item_id": "x"})

@@ -36,7 +36,7 @@ def test_an_item_goes_right_after_the_one_before_it() -> None:
     assert order(place(filled("abc"), "a", "c")) == "bca"
 
 
-def test_an_item_stays_where_its_place_is_unknown() -> None:
+def test_an_item_stays_while_its_place_is_unknown() -> None:
     assert order(place(filled("abc"), "b", "")) == "abc"
     assert order(place(filled("abc"), "b", "nowhere")) == "abc"
     assert order(place(filled("abc"), "b", "b")) == "abc"
@@ -53,7 +53,7 @@ def test_no_placing_loses_or_doubles_an_item(moves: list[tuple[str, str]]) -> No
 
 
 @given(st.permutations("abcdef"))
-def test_the_conversation_is_in_order_whichever_item_is_told_of_first(arriving: list[str]) -> None:
+def test_the_conversation_is_in_order_whichever_item_arrives_first(arriving: list[str]) -> None:
     transcript: Transcript = ()
     for item_id in arriving:
         transcript = update(transcript, item_id, "user", 0.0)
@@ -61,7 +61,7 @@ def test_the_conversation_is_in_order_whichever_item_is_told_of_first(arriving: 
     assert order(transcript) == "abcdef"
 
 
-def test_beyond_so_many_entries_or_characters_the_oldest_tenth_goes() -> None:
+def test_beyond_the_limits_the_oldest_tenth_is_evicted() -> None:
     assert surplus(filled("abc")) == 0
     few = tuple(Entry(f"item_{number}", "user", 0.0) for number in range(LIMIT))
     assert surplus(few) == 0
@@ -71,7 +71,7 @@ def test_beyond_so_many_entries_or_characters_the_oldest_tenth_goes() -> None:
     assert surplus((*long, Entry("one more", "user", 0.0, "words"))) == len(long) // 10
 
 
-def test_update_makes_or_changes_and_change_never_makes() -> None:
+def test_update_adds_or_changes_an_entry_and_change_never_adds() -> None:
     transcript = update(filled("a"), "a", "assistant", 1.0, text="x")
     assert (transcript[0].text, transcript[0].role) == ("x", "user")
     assert change(transcript, "zz", lambda entry: entry) is transcript

@@ -1,4 +1,4 @@
-"""Moments of turns, and token sums."""
+"""Moments of turns."""
 
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, ready
@@ -31,7 +31,7 @@ def test_every_moment_of_a_spoken_turn_is_kept_once() -> None:
     assert (turn.number, turn.response_id) == (1, "resp_1")
 
 
-def test_noise_that_was_never_committed_gives_its_place_to_the_next_turn() -> None:
+def test_the_next_turn_replaces_noise_that_was_never_committed() -> None:
     fold = ready()
     for item in ("item_1", "item_2"):
         fold.feed({"type": "input_audio_buffer.speech_started", "item_id": item})
@@ -49,14 +49,14 @@ def test_the_list_of_turns_is_bounded() -> None:
     assert state.turns[-1].number == turns.LIMIT + 10
 
 
-def test_noise_that_was_never_committed_leaves_no_line() -> None:
+def test_noise_that_was_never_committed_leaves_no_entry() -> None:
     fold = ready()
     for item in ("item_1", "item_2"):
         fold.feed({"type": "input_audio_buffer.speech_started", "item_id": item})
     assert [entry.item_id for entry in fold.state.transcript] == ["item_2"]
 
 
-def test_what_is_typed_while_somebody_speaks_is_a_turn_beside_theirs() -> None:
+def test_text_typed_during_speech_is_a_turn_of_its_own() -> None:
     fold = ready()
     fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_s"}, inputs.TextTyped("hello"))
     fold.feed({"type": "response.created", "response": {"id": "resp_t"}})

@@ -34,7 +34,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(JSON)
-def test_the_readers_give_the_type_asked_for_whatever_came(value: Any) -> None:
+def test_readers_return_their_type_for_any_value(value: Any) -> None:
     assert isinstance(text(value), str)
     text(value).encode()
     assert isinstance(number(value), float)
@@ -44,7 +44,7 @@ def test_the_readers_give_the_type_asked_for_whatever_came(value: Any) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_the_size_of_base64_is_that_of_what_it_holds(data: bytes) -> None:
+def test_the_size_of_base64_is_the_size_of_its_content(data: bytes) -> None:
     assert base64_size(base64.b64encode(data).decode()) == len(data)
 
 
@@ -57,11 +57,11 @@ def test_the_size_of_base64_is_that_of_what_it_holds(data: bytes) -> None:
         ({"type": ["response.audio.delta"], "delta": "AAAA"}, 0),
     ],
 )
-def test_only_events_that_carry_sound_have_an_audio_size(event: dict[str, Any], size: int) -> None:
+def test_only_events_with_audio_have_an_audio_size(event: dict[str, Any], size: int) -> None:
     assert audio_size(event) == size
 
 
-def test_sound_is_replaced_by_its_size_and_the_event_itself_is_left_alone() -> None:
+def test_audio_is_replaced_by_its_size_in_a_copy_of_the_event() -> None:
     delta = {"type": "response.audio.delta", "delta": "AAAA", "item_id": "i"}
     assert without_audio(delta) == {"type": "response.audio.delta", "delta": {"bytes": 3}, "item_id": "i"}
     assert delta["delta"] == "AAAA"
@@ -82,17 +82,17 @@ def test_an_error_in_words() -> None:
     assert error_text({"message": None}) == "the service gave no message"
 
 
-def test_an_error_is_told_in_one_line() -> None:
+def test_an_error_takes_one_line() -> None:
     assert error_text({"message": " two\nlines ", "code": "c"}) == "two lines (code c)"
 
 
 @pytest.mark.parametrize("digits", ["1e400", "-1e400", "NaN", "Infinity", "9" * 400, "9" * 5000, "-" + "9" * 30])
-def test_a_number_that_nothing_can_hold_is_read_as_nothing(digits: str) -> None:
+def test_a_number_out_of_range_is_read_as_null(digits: str) -> None:
     assert parse('{"type": "x", "n": [' + digits + "]}") == {"type": "x", "n": [None]}
 
 
 @pytest.mark.parametrize("raw", ["", "[]", "5", "{", '{"a": ' + "[" * DEEPEST + "]" * DEEPEST + "}", "[" * 100_000])
-def test_what_is_no_object_or_too_deep_is_refused(raw: str) -> None:
+def test_text_that_is_no_object_or_nested_too_deeply_is_refused(raw: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the text is for programmers
         parse(raw)
 
@@ -109,7 +109,7 @@ def test_what_is_no_object_or_too_deep_is_refused(raw: str) -> None:
         ("of.the.future", "of.the.future"),
     ],
 )
-def test_both_families_of_names_lead_to_one(kind: str, name: str) -> None:
+def test_both_families_of_names_have_one_canonical_name(kind: str, name: str) -> None:
     assert canonical(kind) == name
 
 
@@ -141,7 +141,7 @@ def test_any_session_of_the_other_family_is_survived(value: Any) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), JSON, max_size=3), st.binary(min_size=1, max_size=30))
-def test_the_raw_text_of_an_event_is_kept_but_for_its_sound(fields: dict[str, Any], pcm: bytes) -> None:
+def test_the_raw_text_of_an_event_is_kept_except_for_its_audio(fields: dict[str, Any], pcm: bytes) -> None:
     payload = base64.b64encode(pcm).decode()
     raw = json.dumps({**fields, "type": "response.output_audio.delta", "delta": payload}, indent=1)
     kept = raw_without_audio(json.loads(raw), raw)
@@ -150,7 +150,7 @@ def test_the_raw_text_of_an_event_is_kept_but_for_its_sound(fields: dict[str, An
 
 
 @pytest.mark.parametrize("digits", ["1e400", "NaN", "Infinity", "9" * 400, "9" * 5000])
-def test_the_strict_decoder_refuses_what_nothing_can_hold(digits: str) -> None:
+def test_the_strict_decoder_refuses_numbers_out_of_range(digits: str) -> None:
     with pytest.raises(ValueError, match="out of range"):
         parse(f'{{"n": {digits}}}', strict=True)
 

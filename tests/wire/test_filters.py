@@ -60,13 +60,13 @@ def test_grammar(text, chosen):
         ("is:bad", "is: takes"),
     ],
 )
-def test_what_is_no_filter_is_told(text, told):
+def test_an_invalid_filter_has_a_reason(text, told):
     with pytest.raises(ValueError, match=told):
         filters.parse(text)
 
 
 @given(st.text())
-def test_any_text_is_a_filter_or_a_sentence(text):
+def test_any_text_is_a_filter_or_has_a_reason(text):
     with contextlib.suppress(ValueError):
         choose = filters.parse(text)
         assert all(choose(row) in (True, False) for row in ROWS)

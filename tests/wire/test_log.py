@@ -15,7 +15,7 @@ def filled(count: int) -> EventLog:
 
 
 @given(st.integers(0, 700), st.integers(-5, 800))
-def test_since_gives_exactly_the_rows_from_a_number_on(count: int, seq: int) -> None:
+def test_since_yields_the_rows_from_a_number_on(count: int, seq: int) -> None:
     log = filled(count)
     assert [row.seq for row in log.since(seq)] == list(range(max(seq, 0), count))
     row = log.row(seq)
@@ -38,7 +38,7 @@ def test_since_gives_exactly_the_rows_from_a_number_on(count: int, seq: int) -> 
         max_size=12,
     )
 )
-def test_rows_are_the_same_once_they_are_sealed(told: list[tuple[Any, ...]]) -> None:
+def test_sealed_rows_are_unchanged(told: list[tuple[Any, ...]]) -> None:
     log = EventLog()
     before: list[LogRow] = []
     for number in range(EventLog.CHUNK + 3):
@@ -50,7 +50,7 @@ def test_rows_are_the_same_once_they_are_sealed(told: list[tuple[Any, ...]]) -> 
     assert [log.row(seq) for seq in range(len(before))] == before
 
 
-def test_the_log_forgets_its_oldest_rows_beyond_the_limit_and_says_which_it_has(
+def test_the_log_evicts_its_oldest_rows_beyond_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(EventLog, "LIMIT", 1024)
@@ -62,7 +62,7 @@ def test_the_log_forgets_its_oldest_rows_beyond_the_limit_and_says_which_it_has(
     assert log.row(log.first_seq - 1) is None
 
 
-def test_an_append_leaves_the_older_log_as_it_was() -> None:
+def test_an_append_does_not_change_the_earlier_log() -> None:
     before = filled(300)
     after = before.append(0.0, "out", "y", "")
     assert (len(before), len(after)) == (300, 301)

@@ -103,6 +103,6 @@ def test_a_session_of_the_other_family_has_the_same_summary():
     assert shown == "m · alloy · server_vad · s"
 
 
-def test_what_is_nested_too_deeply_is_shown_as_it_is():
+def test_text_nested_too_deeply_is_shown_as_it_is():
     deep = LogRow(0, 0.0, "in", "x", "info", "", "", 0, "[" * 5000 + "]" * 5000)
     assert summary.summarize(deep) == deep.text
