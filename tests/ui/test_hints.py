@@ -7,9 +7,8 @@ import pytest
 from tests import states
 from tests.ui.screens import screen_text
 from tests.ui.test_dashboard import app_of, settled
-from voicelive_tui.session.headline import Hint
 from voicelive_tui.session.state import Device, Link, Microphone
-from voicelive_tui.ui.hints import key_of, with_keys
+from voicelive_tui.ui.hints import Hint, key_of, with_keys
 
 CLOSED = replace(states.IDLE.connection, link=Link.CLOSED, problem="gone")
 ALONE = replace(states.IDLE, transcript=(), microphone=Microphone(), input=Device("", "no device"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.session import inputs
-from voicelive_tui.session.headline import Hint, headline
+from voicelive_tui.session.headline import headline
 from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
 from voicelive_tui.text import encodable
 from voicelive_tui.wire.events import without_audio
@@ -177,8 +177,8 @@ class _Lines(_Writer):
         if state is self._state:
             return
         before, self._state = self._state, state
-        word, detail = headline(state)
-        said = f"{word}: {detail}" if detail and not isinstance(detail, Hint) else word  # the keys are the dashboard's
+        word, detail, _ = headline(state)  # hints name keys of the dashboard
+        said = f"{word}: {detail}" if detail else word
         if state.connection.link is Link.READY and (before is None or before.connection.link is not Link.READY):
             self._line(f"session ready: {state.connection.session_id} (model {state.in_force.get('model', '?')})")
         for problem in state.problems:

@@ -1,33 +1,26 @@
-"""What is going on now, in words; the same for the dashboard and the console."""
+"""The activity in words; the same for the dashboard and the console."""
 
 from typing import NamedTuple
 
 from voicelive_tui.session.state import Activity, Link, SessionState
 
 
-class Hint(str):
-    """A sentence of ours with ids of bindings in braces, such as "press {mute}": the keys are the user's to choose.
-
-    A type of its own, so that braces in a text from the wire are never taken for keys.
-    """
-
-    __slots__ = ()
-
-
 class Headline(NamedTuple):
-    """What is going on now, in words: one that can be read across the room, and a detail beside it."""
+    """The activity in one word, with a detail or a hint beside it."""
 
     word: str
-    detail: str
-    """A `Hint` where it names a key."""
+    detail: str = ""
+    """May hold foreign text."""
+    hint: str = ""
+    """What a key would do, with ids of bindings in braces: "press {mute}". Never holds foreign text."""
 
 
 def headline(state: SessionState) -> Headline:
-    """The status line's words; the same for the dashboard and the console."""
+    """The headline of a state."""
     link, mic = state.connection.link, state.microphone
     match link:
         case Link.IDLE:
-            return Headline("starting", "")
+            return Headline("starting")
         case Link.CONNECTING:
             return Headline("connecting", state.connection.endpoint)
         case Link.CONFIGURING:
@@ -37,20 +30,20 @@ def headline(state: SessionState) -> Headline:
         case Link.READY:
             pass
     if mic.talking:
-        return Headline("talking", Hint("press {talk} to send"))
-    match state.activity:
+        return Headline("talking", hint="press {talk} to send")
+    activity = state.activity
+    match activity:
         case Activity.LISTENING:
-            detail = "you interrupted the answer" if state.barged_in else "you are speaking"
+            return Headline(activity.value, "you interrupted the answer" if state.barged_in else "you are speaking")
         case Activity.THINKING:
-            detail = "waiting for the answer"
+            return Headline(activity.value, "waiting for the answer")
         case Activity.SPEAKING:
             by_voice = mic.sending and not mic.muted and not mic.ended
-            detail = Hint(("speak or " if by_voice else "") + "press {interrupt} to interrupt")
+            return Headline(activity.value, hint=("speak or " if by_voice else "") + "press {interrupt} to interrupt")
         case Activity.INTERRUPTED:
-            detail = "the answer was interrupted"
+            return Headline(activity.value, "the answer was interrupted")
         case Activity.READY:
             return _ready(state)
-    return Headline(state.activity.value, detail)
 
 
 def _ready(state: SessionState) -> Headline:
@@ -58,9 +51,9 @@ def _ready(state: SessionState) -> Headline:
     mic, word = state.microphone, Activity.READY.value
     if not mic.capturing:
         missing = bool(state.input.problem) or state.input.description in ("", "none")
-        return Headline(word, Hint("no microphone: press {type} to type" if missing else "press {type} to type"))
+        return Headline(word, hint="no microphone: press {type} to type" if missing else "press {type} to type")
     if mic.ended:
-        return Headline(word, Hint("the sound file is over: press {type} to type"))
+        return Headline(word, hint="the sound file is over: press {type} to type")
     if mic.muted:
-        return Headline("muted", Hint("press {mute} to be heard again"))
-    return Headline(word, Hint("press {talk} to talk") if mic.push_to_talk else "say something")
+        return Headline("muted", hint="press {mute} to be heard again")
+    return Headline(word, hint="press {talk} to talk") if mic.push_to_talk else Headline(word, "say something")

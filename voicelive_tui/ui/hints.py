@@ -5,8 +5,16 @@ import re
 from textual.binding import Binding
 from textual.widget import Widget
 
-from voicelive_tui.session.headline import Hint
 from voicelive_tui.ui.scroll_list import ScrollList
+
+
+class Hint(str):
+    """A sentence with ids of bindings in braces, such as "press {mute}"; `with_keys` fills in the keys.
+
+    A type of its own, so that braces in foreign text are never taken for keys.
+    """
+
+    __slots__ = ()
 
 
 def key_of(widget: Widget, binding_id: str) -> str:

@@ -9,10 +9,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from voicelive_tui.session.headline import Hint
 from voicelive_tui.session.state import DeviceChoice
 from voicelive_tui.text import visible
-from voicelive_tui.ui.hints import with_keys
+from voicelive_tui.ui.hints import Hint, with_keys
 
 if TYPE_CHECKING:
     from voicelive_tui.client.startup import LateSession

@@ -9,8 +9,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
-from voicelive_tui.session.headline import Hint
-from voicelive_tui.ui.hints import with_keys
+from voicelive_tui.ui.hints import Hint, with_keys
 
 Purpose = Literal["say", "filter", "search"]
 _LABELS: dict[Purpose, tuple[str, str]] = {

@@ -2,12 +2,11 @@
 
 from textual.app import ComposeResult
 
-from voicelive_tui.session.headline import Hint
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import short_id, size, visible
 from voicelive_tui.ui.canvas import HorizontalGround
 from voicelive_tui.ui.detail import EventDetail
-from voicelive_tui.ui.hints import with_keys
+from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.panes import Pane, following_note
 from voicelive_tui.ui.rows import Fold, Rows, foldable
 from voicelive_tui.ui.scroll_list import ScrollList

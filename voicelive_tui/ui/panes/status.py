@@ -4,11 +4,11 @@ import time
 
 from textual.reactive import reactive
 
-from voicelive_tui.session.headline import Hint, headline
+from voicelive_tui.session.headline import headline
 from voicelive_tui.session.state import SILENCE_DBFS, Activity, Link, Reading, SessionState
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.canvas import Lines
-from voicelive_tui.ui.hints import with_keys
+from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.text import Line, Span, clip, spread
 
 CHIP = 13
@@ -130,13 +130,14 @@ class StatusLine(Lines):
 
     def redraw(self) -> None:
         """Say what is going on."""
-        word, detail = headline(self.session)
+        word, detail, hint = headline(self.session)
         if starved(self.session, self.reading):
-            word, detail = "thinking", "waiting for more of the answer"
+            word, detail, hint = "thinking", "waiting for more of the answer", ""
         elif word == "speaking" and (self.reading.gated or self.reading.input_ended):
-            detail = Hint("press {interrupt} to interrupt")
+            hint = "press {interrupt} to interrupt"
+        words = with_keys(self, Hint(hint)) if hint else visible(detail)
         tone = _TONES.get(word, "chip")
-        left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (visible(with_keys(self, detail)), "text"))
+        left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (words, "text"))
         connection = self.session.connection
         right: list[Span] = [(" ", "text")]
         left_s = remaining(self.session)

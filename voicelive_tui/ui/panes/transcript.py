@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from textual.app import ComposeResult
 
-from voicelive_tui.session.headline import Hint
 from voicelive_tui.session.state import Entry, Link, Reading, SessionState, Turn
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.entry_lines import entry_lines, heard_characters, room_for_words
-from voicelive_tui.ui.hints import with_keys
+from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.panes import Pane, following_note
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.scroll_list import ScrollList
