@@ -27,7 +27,7 @@ from voicelive_tui.session.usage import Tokens, Usage
                 turns=(Turn(1, committed_at=1.5),),
                 usage=Usage(1, Tokens(total=30, input=10, output=20)),
             ),
-            "session of 0:01, 1 turn, 3 interrupted, 30 tokens (10 in, 20 out); it  [2J broke; log: the.log",
+            "session of 0:01, 1 turn, 3 interrupted, 30 tokens (10 in, 20 out); it ␛[2J broke; log: the.log",
         ),
     ],
 )

@@ -17,7 +17,7 @@ from voicelive_tui.client.live import LiveSession
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
-from voicelive_tui.text import encodable
+from voicelive_tui.text import encodable, escaped, visible
 from voicelive_tui.wire.events import without_audio
 
 LOOK_SECONDS = 0.05
@@ -27,8 +27,6 @@ NO_SPEECH_SECONDS = 3.0
 """After the file's end without any speech noticed, nothing will come any more."""
 PATIENCE_SECONDS = 30.0
 """Nothing at all for so long after the file's end: the other side is stuck."""
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 async def hold_conversation(live: LiveSession, write: Callable[[str], None], *, as_json: bool) -> int:
@@ -54,11 +52,6 @@ async def hold_conversation(live: LiveSession, write: Callable[[str], None], *, 
     if problem:
         writer.end(problem)
     return 1 if problem else 0
-
-
-def printable(text: str) -> str:
-    """The text without anything that a terminal might obey, on one line."""
-    return CONTROL.sub(" ", text)
 
 
 async def _until_over(live: LiveSession, running: "asyncio.Task[None]", writer: "_JsonLines | _Lines") -> str:
@@ -153,7 +146,7 @@ class _JsonLines(_Writer):
     def _line(self, now: float, direction: str, event: dict[str, Any]) -> None:
         line = {"t": round(now - self._began, 3), "dir": direction, "event": event}
         text = encodable(json.dumps(line, ensure_ascii=False, default=repr))
-        self._write(CONTROL.sub(lambda found: "".join(f"\\u{ord(char):04x}" for char in found[0]), text))
+        self._write(escaped(text))
 
 
 class _Lines(_Writer):
@@ -205,4 +198,4 @@ class _Lines(_Writer):
             self._line(said)
 
     def _line(self, text: str) -> None:
-        self._write(f"{datetime.now().astimezone():%H:%M:%S}  {printable(text)}")
+        self._write(f"{datetime.now().astimezone():%H:%M:%S}  {visible(text)}")

@@ -141,7 +141,7 @@ async def console(_settings: Settings, joining: "Joining", *, as_json: bool) -> 
 
 def summary(state: "SessionState", log_path: Path) -> str:
     """What stays in the scrollback: length, turns, tokens, why it ended, and where the log is."""
-    from voicelive_tui.commands.console import printable  # noqa: PLC0415
+    from voicelive_tui.text import visible  # noqa: PLC0415
 
     connection, counts, usage = state.connection, state.counts, state.usage.sums
     parts = ["no session"]
@@ -152,4 +152,4 @@ def summary(state: "SessionState", log_path: Path) -> str:
         parts += [f"{counts.interruptions} interrupted"] if counts.interruptions else []
         parts += [f"{usage.total} tokens ({usage.input} in, {usage.output} out)"] if usage.total else []
     end = connection.problem or (f"closed with code {connection.close_code}" if connection.close_code else "")
-    return f"{config.APP_NAME}: {', '.join(parts)}{f'; {printable(end)}' if end else ''}; log: {log_path}"
+    return f"{config.APP_NAME}: {', '.join(parts)}{f'; {visible(end)}' if end else ''}; log: {log_path}"

@@ -7,12 +7,7 @@ from voicelive_tui.session.state import SessionState
 
 
 def reduce(event: inputs.Input, state: SessionState, now: float) -> Step:
-    """The state after `event`, and the effects it asks for, in the order in which they are to be performed.
-
-    Args:
-        event: What happened.
-        state: The state before it.
-        now: `time.monotonic()` seconds.
+    """The state after `event` at `now` (`time.monotonic()` seconds), and the effects to perform in this order.
 
     Raises:
         TypeError: `event` is none of the classes of `inputs.py`.

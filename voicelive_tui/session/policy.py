@@ -1,8 +1,10 @@
 """What this client does about what happened: configure, play, capture, ask, cancel, truncate.
 
-It compares the state before an input with the state that `observe` made of it, and returns effects in the order in
-which they are to be performed. Of the state it writes `intent` only: ids of client events, and an answer that is still
-to be asked for. Tap and replay leave this module out.
+Rules of this file:
+
+- `policy` compares the states before and after `observe` and returns effects in the order to perform them; it is pure.
+- It writes one field of the state, `intent`. Replay and tap mode leave this module out.
+- Barge-in: `StopPlayback` comes before every other effect. Audio of interrupted answers is not played.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,14 +22,7 @@ Step = tuple[SessionState, tuple[effects.Effect, ...]]
 
 
 def policy(event: inputs.Input, before: SessionState, after: SessionState, now: float) -> Step:
-    """The state with this client's intent, and the effects it asks for.
-
-    Args:
-        event: What happened.
-        before: The state before it.
-        after: What `observe` made of it.
-        now: Monotonic seconds.
-    """
+    """The state with this client's intent, and the effects of `event`, which led from `before` to `after`."""
     match event:
         case inputs.Received(body):
             rule = _RULES.get(canonical(text(body.get("type"))))
