@@ -1,6 +1,5 @@
 """Observing alone, as replay and tap mode do; both families of names; answers without responses."""
 
-import base64
 import json
 from dataclasses import fields, replace
 from typing import Any
@@ -97,27 +96,6 @@ def test_a_turn_in_the_names_of_the_other_family_is_the_same_turn(name: str) -> 
     types = {row.type for row in state.log.since(0)}
     assert "response.output_audio.delta" in types
     assert "response.audio.delta" not in types
-
-
-def test_a_turn_has_its_moments_without_any_response() -> None:
-    fold = ready()
-    fold.feed(
-        {"type": "input_audio_buffer.speech_started", "item_id": "item_u"},
-        {"type": "input_audio_buffer.speech_stopped", "item_id": "item_u"},
-        {"type": "response.output_audio_transcript.delta", "item_id": "item_a", "delta": "Hello"},
-        {
-            "type": "response.output_audio.delta",
-            "item_id": "item_a",
-            "delta": base64.b64encode(bytes(4_800)).decode(),
-        },
-        inputs.PlaybackStarted("item_a", fold.now + 1),
-    )
-    (turn,) = fold.state.turns
-    assert None not in (turn.speech_stopped_at, turn.first_text_at, turn.first_audio_at, turn.heard_at)
-    assert turn.latency is not None
-    assert fold.state.activity is Activity.SPEAKING
-    fold.feed(inputs.PlaybackFinished("item_a", 100.0))
-    assert fold.state.activity is Activity.READY
 
 
 def test_an_answer_without_any_response_does_not_belong_to_a_turn_still_being_spoken() -> None:
