@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
-from azure.core.credentials import AzureKeyCredential
 
 from voicelive_tui.audio.format import silence
 from voicelive_tui.client.live import LiveSession
@@ -15,6 +14,7 @@ from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.speech.voice import open_voice
 
 LIMIT = 20.0
@@ -39,12 +39,12 @@ class Mouth:
 
 
 class Recorder:
-    """A tap that keeps every input with its time."""
+    """An observer that keeps every input with its time."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[float, inputs.Input]] = []
 
-    def __call__(self, event: inputs.Input, now: float) -> None:
+    def __call__(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         self.seen.append((now, event))
 
     def count(self, kind: type[inputs.Input]) -> int:
@@ -98,15 +98,11 @@ async def conversation(
             session=asked,
             audio=Audio(input_device="none", output_device=output),
         )
-        live = LiveSession(settings, _key, "API key", caller=mouth)
-        live.add_tap(recorder)
+        live = LiveSession(settings, source=mouth)
+        live.observe(recorder)
         running = asyncio.create_task(live.run())
         try:
             yield live, mouth, recorder
         finally:
             await live.close()
             await asyncio.wait_for(running, LIMIT)
-
-
-async def _key() -> AzureKeyCredential:
-    return AzureKeyCredential("k3y")

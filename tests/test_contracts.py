@@ -69,5 +69,11 @@ def test_the_package_itself_imports_nothing():
 
 
 def test_the_heavy_modules_would_be_noticed():
-    modules, _ = loaded("import voicelive_tui.client.live")
-    assert heavy(modules) >= {"aiohttp", "azure", "numpy", "voicelive_tui.client.live"}
+    modules, _ = loaded("import voicelive_tui.client.link, voicelive_tui.client.sound")
+    assert heavy(modules) >= {"aiohttp", "azure", "numpy"}
+
+
+def test_a_session_is_made_before_anything_heavy_is_loaded():
+    code = "import voicelive_tui.client.live as m; from voicelive_tui.config import Settings; m.LiveSession(Settings())"
+    modules, _ = loaded(code)
+    assert heavy(modules) == {"voicelive_tui.client.live"}

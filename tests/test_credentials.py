@@ -4,9 +4,8 @@ import azure.identity.aio
 import pytest
 from azure.core.credentials import AccessToken, AzureKeyCredential
 
-from voicelive_tui import credentials
-from voicelive_tui.client.connection import CredentialError
-from voicelive_tui.config import ConfigError, Service
+from voicelive_tui.config import Service
+from voicelive_tui.credentials import Credential, CredentialError
 
 KEY = "sk-7f3a-not-for-your-eyes"
 
@@ -24,7 +23,7 @@ class FakeDefaultCredential:
         self.made.append(self)
 
     async def get_token(self, *scopes, **options) -> AccessToken:
-        raise AssertionError("a token is asked for at connecting, not before")
+        raise AssertionError("a token is fetched when connecting, not before")
 
     async def close(self) -> None:
         self.closed += 1
@@ -37,84 +36,70 @@ def fake(monkeypatch) -> type[FakeDefaultCredential]:
     return FakeDefaultCredential
 
 
-# --- whether there is one, and whether it may go there
+# --- what is missing
 
 
 def test_an_endpoint_without_a_credential_names_the_three_ways():
-    with pytest.raises(ConfigError) as caught:
-        credentials.demand(Service(endpoint="https://name.example"))
-    for way in ("AZURE_VOICELIVE_API_KEY", "--api-key", "--use-token-credential"):
-        assert way in str(caught.value)
-    assert "az login" in str(caught.value)
-    assert "--demo" in str(caught.value)
+    missing = Credential(Service(endpoint="https://name.example")).missing
+    for way in ("AZURE_VOICELIVE_API_KEY", "--api-key", "--use-token-credential", "az login", "--demo"):
+        assert way in missing
 
 
 @pytest.mark.parametrize("scheme", ["http", "ws"])
 @pytest.mark.parametrize("who", [{"api_key": KEY}, {"use_token_credential": True}])
 @pytest.mark.parametrize("host", ["name.example", "127.0.0.1.evil.com", "10.0.0.1:80", "127.1"])
-def test_nothing_secret_goes_in_the_clear_to_another_machine(scheme, who, host):
-    with pytest.raises(ConfigError, match="is not encrypted") as caught:
-        credentials.demand(Service(endpoint=f"{scheme}://{host}/?key={KEY}", **who))
-    assert KEY not in str(caught.value)
-    assert "--insecure" in str(caught.value)
-    credentials.demand(Service(endpoint=f"{scheme}://{host}", insecure=True, **who))
+def test_no_secret_goes_unencrypted_to_another_machine(scheme, who, host):
+    missing = Credential(Service(endpoint=f"{scheme}://{host}/?key={KEY}", **who)).missing
+    assert "is not encrypted" in missing
+    assert "--insecure" in missing
+    assert KEY not in missing
+    assert Credential(Service(endpoint=f"{scheme}://{host}", insecure=True, **who)).missing == ""
 
 
 @pytest.mark.parametrize(
     "endpoint", ["https://name.example", "wss://name.example", "http://127.0.0.1:1", "ws://localhost", "http://[::1]"]
 )
-def test_it_goes_where_nobody_else_can_read_it(endpoint):
-    credentials.demand(Service(endpoint=endpoint, api_key=KEY))
-    credentials.demand(Service(endpoint=endpoint, use_token_credential=True))
+def test_nothing_is_missing_where_the_way_is_safe(endpoint):
+    assert Credential(Service(endpoint=endpoint, api_key=KEY)).missing == ""
+    assert Credential(Service(endpoint=endpoint, use_token_credential=True)).missing == ""
 
 
 def test_kinds_are_named_in_words():
-    assert credentials.kind(Service(api_key=KEY), demo=False) == "API key"
-    assert credentials.kind(Service(api_key=KEY, use_token_credential=True), demo=False) == "Entra ID token"
-    assert credentials.kind(Service(api_key=KEY), demo=True) == "the demo's own key"
+    assert Credential(Service(api_key=KEY)).kind == "API key"
+    assert Credential(Service(api_key=KEY, use_token_credential=True)).kind == "Entra ID token"
+    assert Credential(Service(api_key=KEY), demo=True).kind == "the demo's own key"
 
 
-# --- where it comes from
+# --- the credential for the SDK
 
 
 async def test_a_key(fake):
-    async with credentials.source(Service(api_key=KEY)) as source:
-        credential = await source()
-    assert isinstance(credential, AzureKeyCredential)
-    assert credential.key == KEY
+    credential = Credential(Service(api_key=KEY))
+    for_sdk = await credential.get()
+    await credential.close()
+    assert isinstance(for_sdk, AzureKeyCredential)
+    assert for_sdk.key == KEY
+    assert KEY not in repr(for_sdk)
     assert KEY not in repr(credential)
     assert fake.made == []
 
 
-async def test_a_token_credential_is_made_once_and_closed_at_the_end(fake):
-    async with credentials.source(Service(api_key=KEY, use_token_credential=True)) as source:
-        assert fake.made == []  # not before it is needed: it is slow
-        first, second = await source(), await source()
-        assert first is second
-        assert fake.made[0].closed == 0
-    assert [credential.closed for credential in fake.made] == [1]
+async def test_a_token_credential_is_made_once_when_needed_and_closed_at_the_end(fake):
+    credential = Credential(Service(api_key=KEY, use_token_credential=True))
+    assert fake.made == []  # it is slow
+    assert await credential.get() is await credential.get()
+    assert [made.closed for made in fake.made] == [0]
+    await credential.close()
+    assert [made.closed for made in fake.made] == [1]
 
 
 async def test_a_token_credential_that_was_never_needed_is_not_made(fake):
-    async with credentials.source(Service(use_token_credential=True)):
-        pass
+    await Credential(Service(use_token_credential=True)).close()
     assert fake.made == []
-
-
-async def test_it_is_closed_when_the_conversation_fails(fake):
-    async def converse() -> None:
-        async with credentials.source(Service(use_token_credential=True)) as source:
-            await source()
-            raise RuntimeError("lost")
-
-    with pytest.raises(RuntimeError, match="lost"):
-        await converse()
-    assert fake.made[0].closed == 1
 
 
 @pytest.mark.parametrize("problem", [ValueError("AZURE_TOKEN_CREDENTIALS is odd"), ImportError("no azure-identity")])
 async def test_azure_identity_that_cannot_be_used(fake, monkeypatch, problem):
     monkeypatch.setattr(fake, "problem", problem)
-    async with credentials.source(Service(use_token_credential=True)) as source:
-        with pytest.raises(CredentialError, match=f"^Entra ID cannot be used here: {problem}$"):
-            await source()
+    with pytest.raises(CredentialError, match=f"^Entra ID cannot be used here: {problem}$"):
+        await Credential(Service(use_token_credential=True)).get()

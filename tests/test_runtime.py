@@ -1,10 +1,15 @@
+import asyncio
 import gc
+import os
+import signal
+import subprocess
 import sys
 import weakref
 
 import pytest
 
-from voicelive_tui import runtime as realtime
+from voicelive_tui import runtime
+from voicelive_tui.session.state import Connection, SessionState
 
 
 class Knot:
@@ -22,11 +27,11 @@ def collector_as_it_was():
     gc.enable() if enabled else gc.disable()
 
 
-def test_everything_is_as_before_at_the_end():
+def test_the_policy_restores_everything_at_its_end():
     before = sys.getswitchinterval(), gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()
 
     def run_and_fail() -> None:
-        with realtime.policy() as policy:
+        with runtime.policy() as policy:
             assert sys.getswitchinterval() == pytest.approx(0.001)
             assert gc.isenabled()  # until the first screen is up
             policy.settle()
@@ -41,13 +46,13 @@ def test_everything_is_as_before_at_the_end():
 
 def test_a_collector_that_was_off_stays_off():
     gc.disable()
-    with realtime.policy() as policy:
+    with runtime.policy() as policy:
         policy.settle()
     assert not gc.isenabled()
 
 
 def test_garbage_is_collected_when_the_policy_says_so_and_not_before():
-    with realtime.policy() as policy:
+    with runtime.policy() as policy:
         policy.settle()
         young = weakref.ref(Knot())
         lists = [[] for _ in range(5000)]  # more than sets off an automatic collection
@@ -59,11 +64,11 @@ def test_garbage_is_collected_when_the_policy_says_so_and_not_before():
         policy.young()
         references = weakref.ref(survivor), weakref.ref(old)
         del survivor
-        for _ in range(realtime.SURVIVORS_EVERY):
+        for _ in range(runtime.SURVIVORS_EVERY):
             policy.young()
         assert references[0]() is None
         del old
-        for _ in range(2 * realtime.SURVIVORS_EVERY):
+        for _ in range(2 * runtime.SURVIVORS_EVERY):
             policy.young()
         assert references[1]() is not None
         policy.full()
@@ -71,12 +76,89 @@ def test_garbage_is_collected_when_the_policy_says_so_and_not_before():
 
 
 def test_whether_much_is_young_decides_how_soon_to_collect():
-    with realtime.policy() as policy:
+    with runtime.policy() as policy:
         policy.settle()
         policy.young()
         assert not policy.much_is_young()
-        lists = [[] for _ in range(2 * realtime.MUCH)]
+        lists = [[] for _ in range(2 * runtime.MANY_OBJECTS)]
         assert policy.much_is_young()
-        assert len(lists) == 2 * realtime.MUCH
+        assert len(lists) == 2 * runtime.MANY_OBJECTS
         policy.young()
         assert not policy.much_is_young()
+
+
+async def test_the_collector_is_taken_over_once_the_session_is_there(monkeypatch):
+    monkeypatch.setattr(runtime, "YOUNG_SECONDS", 0.001)
+    monkeypatch.setattr(runtime, "SPARSE_SECONDS", 0.001)
+    state = None
+    with runtime.policy() as policy:
+        collecting = asyncio.create_task(policy.collect(lambda: state))
+        await asyncio.sleep(0.05)
+        assert gc.isenabled()
+        state = SessionState(Connection(session_id="sess_1"))
+        async with asyncio.timeout(10):
+            while gc.isenabled():
+                await asyncio.sleep(0.001)
+            knot = weakref.ref(Knot())
+            while knot() is not None:
+                await asyncio.sleep(0.001)
+        collecting.cancel()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)])
+async def test_a_signal_ends_with_its_status(number, status):
+    ended = []
+    runtime.end_on_signals(ended.append)
+    try:
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(10):
+            while not ended:
+                await asyncio.sleep(0.001)
+    finally:
+        for known, _ in runtime.ENDINGS:
+            asyncio.get_running_loop().remove_signal_handler(known)
+    assert ended == [status]
+
+
+NATIVE = """
+import os, sys
+from voicelive_tui.runtime import native_stderr_to
+os.write(2, b"before\\n")
+with native_stderr_to(sys.argv[1]) as log:
+    os.write(2, b"ALSA lib pcm.c: underrun occurred\\n")
+    os.write(2, b"Expression failed\\n")
+    assert log.lines() == 2, log.lines()
+    os.write(2, b"and again\\n")
+    assert log.lines() == 3, log.lines()
+    print("the screen \\N{BOX DRAWINGS LIGHT HORIZONTAL}", file=sys.__stderr__)
+    print("an error", file=sys.stderr)
+    os.system("echo a child >&2")
+os.write(2, b"after\\n")
+print("python after", file=sys.stderr)
+"""
+
+
+def test_native_output_goes_to_the_log_and_the_screen_stays_clean(tmp_path):
+    log = tmp_path / "native.log"
+    log.write_text("of an earlier run\n")
+    done = subprocess.run(
+        [sys.executable, "-c", NATIVE, str(log)],
+        capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr.decode() == "before\nthe screen ─\nan error\nafter\npython after\n"
+    assert log.read_text() == (
+        "of an earlier run\nALSA lib pcm.c: underrun occurred\nExpression failed\nand again\na child\n"
+    )
+
+
+def test_a_file_that_cannot_be_written_leaves_everything_as_it_was(tmp_path):
+    program = (
+        "import sys\nfrom voicelive_tui.runtime import native_stderr_to\n"
+        "try:\n    with native_stderr_to(sys.argv[1]): pass\nexcept OSError as e: print(e.strerror)\n"
+        "print('still here', file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "nowhere" / "x.log")], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("No such file or directory\n", "still here\n")

@@ -1,6 +1,6 @@
-"""The command line: options, exit statuses, and what each command does before and after its work.
+"""The command line: options and commands.
 
-Nothing heavy is imported at the top: `--help` and shell completion load neither Textual nor Azure nor numpy nor
+Commands are imported when they run: `--help` and shell completion load neither Textual nor Azure nor numpy nor
 PortAudio.
 
 Exit statuses: 0 ended as asked, 1 the conversation had failed when it was left, 2 wrong usage or configuration,
@@ -8,38 +8,21 @@ Exit statuses: 0 ended as asked, 1 the conversation had failed when it was left,
 """
 
 import asyncio
-import contextlib
-import dataclasses
-import functools
 import io
-import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from voicelive_tui import __version__, config, credentials, logs
-from voicelive_tui.audio.native import native_stderr_to
-from voicelive_tui.client import startup
-from voicelive_tui.commands import fronts
-from voicelive_tui.commands.fronts import FAILED, INTERRUPTED
-from voicelive_tui.config import ConfigError, Settings
+from voicelive_tui import __version__, config
+from voicelive_tui.commands.setup import Options, complain
+from voicelive_tui.config import ConfigError
 
-if TYPE_CHECKING:
-    from voicelive_tui.session.state import SessionState
-
-    Front = Callable[[Settings, fronts.Joining], Coroutine[Any, Any, tuple[int, SessionState]]]
-
-USAGE = 2
-
-KEY_IS_SEEN = "a key on the command line can be seen by other users of this machine; AZURE_VOICELIVE_API_KEY is safer"
-
-_FLAGS = {
+_SETTINGS = {
     "endpoint": "service.endpoint",
     "api_version": "service.api_version",
     "api_key": "service.api_key",
@@ -56,7 +39,7 @@ _FLAGS = {
     "lean": "ui.lean",
     "log_file": "logging.file",
 }
-"""Options and the configuration keys they set."""
+"""Options, and the settings that they override."""
 
 
 class _Latency(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
@@ -99,7 +82,7 @@ def _conversation_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--turn-detection",
             type=click.Choice(config.TurnDetectionType.__args__),  # type: ignore[attr-defined]
-            help="Who finds the end of a turn; none is push-to-talk.",
+            help="How the service detects the end of a turn; none is push-to-talk.",
         ),
         click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file."),
         click.option("--log-file", metavar="PATH", help="Where log records go."),
@@ -122,13 +105,11 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
     Without a command: the dashboard. With no endpoint anywhere, a demo with a built-in service.
     """
-    ctx.obj = {name: value for name, value in options.items() if value not in (None, False)}
+    ctx.obj = _given(options)
     if ctx.invoked_subcommand is None:
-        if not sys.stdout.isatty():
-            _leave(_complain("the dashboard needs a terminal; without one use: voicelive-tui console"))
-        if not sys.stderr.isatty():
-            _leave(_complain("the dashboard draws on standard error, which is not the terminal: do not redirect it"))
-        _leave(_run(ctx.obj, fronts.dashboard))
+        from voicelive_tui.commands import dashboard  # noqa: PLC0415
+
+        _leave(dashboard.run(_options(ctx.obj, {})))
 
 
 @cli.command()
@@ -137,8 +118,9 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 @click.pass_obj
 def console(before: dict[str, Any], /, *, as_json: bool, **options: Any) -> None:
     """The conversation without the dashboard: a line an event."""
-    options = _merged(before, options) | {"as_json": as_json}
-    _leave(_run(options, functools.partial(fronts.console, as_json=as_json)))
+    from voicelive_tui.commands import console  # noqa: PLC0415
+
+    _leave(console.run(_options(before, options), as_json=as_json))
 
 
 @cli.command()
@@ -147,18 +129,22 @@ def console(before: dict[str, Any], /, *, as_json: bool, **options: Any) -> None
 @click.pass_obj
 def check(before: dict[str, Any], /, *, as_json: bool, **options: Any) -> None:
     """Check configuration, terminal, audio, credential and endpoint, a line each."""
-    _leave(_check(_merged(before, options), as_json=as_json))
+    from voicelive_tui.commands import check  # noqa: PLC0415
+
+    _leave(check.run(_options(before, options), as_json=as_json))
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
 def devices(*, as_json: bool) -> None:
     """List input and output devices, and which are the defaults."""
-    _leave(_list_devices(as_json=as_json))
+    from voicelive_tui.commands import devices  # noqa: PLC0415
+
+    _leave(devices.run(as_json=as_json))
 
 
 class _ServeCommand(click.Command):
-    """Its help ends with the faults, which are imported only when it is asked for."""
+    """A command whose help ends with the faults."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from voicelive_tui.commands.serve import fault_help  # noqa: PLC0415
@@ -251,194 +237,42 @@ def serve(
             )
         )
     except ConfigError as problem:
-        status = _complain(problem)
+        status = complain(problem)
     _leave(status)
 
 
-def _merged(before: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Options may stand before the command as well as after it."""
-    return before | {name: value for name, value in options.items() if value not in (None, False)}
+def _options(before: dict[str, Any], after: dict[str, Any]) -> Options:
+    """The options of a conversation, which may stand before the command as well as after it."""
+    given = before | _given(after)
+    return Options(
+        {setting: given[name] for name, setting in _SETTINGS.items() if name in given},
+        config_path=given.get("config_path"),
+        demo="demo" in given,
+        caller="no_caller" not in given,
+        verbose="verbose" in given,
+    )
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value not in (None, False)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its status."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that has no "→" gets a "?"
+            stream.reconfigure(errors="replace")  # a terminal without "→" gets a "?"
     cli(arguments, prog_name=config.APP_NAME)
 
 
 def _leave(status: int) -> None:
-    """Exit; at once where a call into a frozen sound server hangs, since PortAudio's own end would hang as well."""
+    """Exit; at once where a call into a frozen sound server hangs, because PortAudio's own end would hang as well."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:  # the reader is gone, or the disk full; the interpreter must not try again
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    backends = sys.modules.get("voicelive_tui.audio.devices")  # where nothing loaded it, nothing can hang
-    if backends and backends.hanging():
+    devices = sys.modules.get("voicelive_tui.audio.devices")  # if nothing loaded it, nothing can hang
+    if devices and devices.hanging():
         os._exit(status)
     sys.exit(status)
-
-
-def _complain(problem: object) -> int:
-    click.echo(f"{config.APP_NAME}: {problem}", err=True)
-    return USAGE
-
-
-def _settings(options: dict[str, Any]) -> tuple[Settings, bool]:
-    """The settings in force, and whether this is the demo.
-
-    Raises:
-        ConfigError: They cannot be used.
-    """
-    flags = {_FLAGS[name]: value for name, value in options.items() if name in _FLAGS}
-    if "api_key" in options and "use_token_credential" in options:
-        raise ConfigError("--api-key and --use-token-credential exclude each other")
-    if "api_key" in options:
-        flags["service.use_token_credential"] = False
-    settings = config.load(options.get("config_path"), flags)
-    service = settings.service
-    if options.get("demo"):
-        return settings, True
-    if options.get("endpoint") == "":  # a shell variable that is not set, more likely than a wish for the demo
-        raise ConfigError("--endpoint is empty: give a URL, or --demo for the demo")
-    if not service.endpoint:
-        if "api_key" in options or "use_token_credential" in options:
-            raise ConfigError("a credential was given, but no endpoint: add --endpoint URL, or --demo for the demo")
-        return settings, True
-    credentials.demand(service)
-    return settings, False
-
-
-def _begin(options: dict[str, Any]) -> tuple[Settings, bool, Path]:
-    """Settings, whether this is the demo, and the log file that is in use from here on; warns of a key in the open.
-
-    Raises:
-        ConfigError: They cannot be used.
-    """
-    settings, demo = _settings(options)
-    log_path = logs.start(settings.logging, verbose=bool(options.get("verbose")), secrets=startup.secrets(settings))
-    if "api_key" in options:
-        click.echo(f"{config.APP_NAME}: {KEY_IS_SEEN}", err=True)
-    return settings, demo, log_path
-
-
-def _run(options: dict[str, Any], front: "Front") -> int:
-    """Hold a conversation behind one of the two fronts."""
-    try:
-        settings, demo, log_path = _begin(options)
-        _demand_files(settings)
-        for number, status in fronts.ENDINGS:  # until `_on_signals` has its say there is nothing to put in order
-            signal.signal(number, functools.partial(fronts.leave_at_once, status))
-        with native_stderr_to(log_path.with_suffix(".native.log")) as native:
-            joining = startup.join(
-                settings, demo=demo, caller=not options.get("no_caller"), native_messages=native.lines
-            )
-            status, state = asyncio.run(front(settings, joining))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except ConfigError as problem:
-        return _complain(problem)
-    if not options.get("as_json"):
-        with contextlib.suppress(OSError):
-            click.echo(fronts.summary(state, log_path))
-    return status
-
-
-def _demand_files(settings: Settings) -> None:
-    """Files that stand in for devices can be used; told before the screen opens.
-
-    Raises:
-        ConfigError: One cannot.
-    """
-    source, target = (
-        Path(device.removeprefix("file:")) if device.startswith("file:") else None
-        for device in (str(settings.audio.input_device), str(settings.audio.output_device))
-    )
-    if not source and not target:
-        return
-    from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav  # noqa: PLC0415
-
-    try:
-        if source and target and target.exists() and target.samefile(source):
-            raise ConfigError(f"{source} cannot be the input and the output at once: it would be overwritten")
-        if source:
-            load_wav(source)
-        if target:
-            WavWriter(target).close()
-    except AudioFileError as problem:
-        raise ConfigError(str(problem)) from None
-    except OSError as problem:
-        raise ConfigError(f"cannot read {source}: {problem.strerror or problem}") from None
-
-
-def _list_devices(*, as_json: bool) -> int:
-    from voicelive_tui.audio.devices import AudioError, list_devices, run_bounded  # noqa: PLC0415
-
-    try:
-        with native_stderr_to(os.devnull):
-            found = run_bounded(list_devices, "listing sound devices")
-    except AudioError as problem:
-        _complain(problem)
-        return FAILED
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(device) for device in found], indent=2, ensure_ascii=False))
-        return 0
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table("", "name", "host API", "channels in/out", "rate", "latency in/out", "default", box=None)
-    for device in found:
-        defaults = [name for name, yes in (("input", device.default_input), ("output", device.default_output)) if yes]
-        table.add_row(
-            str(device.index),
-            Text(device.name),
-            Text(device.hostapi),
-            f"{device.inputs}/{device.outputs}",
-            f"{device.rate} Hz",
-            f"{device.input_latency * 1000:.0f}/{device.output_latency * 1000:.0f} ms",
-            " and ".join(defaults),
-        )
-    Console().print(table)
-    return 0
-
-
-def _check(options: dict[str, Any], *, as_json: bool) -> int:
-    """Try everything in order; what fails the check is configuration, credential or endpoint."""
-    results: list[dict[str, Any]] = []
-
-    def tell(what: str, ok: bool | None, sentence: str) -> None:
-        results.append({"check": what, "ok": ok is not False, "warning": ok is None, "text": sentence})
-        if not as_json:
-            click.echo(f"{what:<11}{'ok' if ok else 'FAILED' if ok is False else 'warning':<9}{sentence}")
-
-    try:
-        good = _checked(options, tell)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    if as_json:
-        click.echo(json.dumps(results, indent=2, ensure_ascii=False))
-    return 0 if good else FAILED
-
-
-def _checked(options: dict[str, Any], tell: Callable[[str, bool | None, str], None]) -> bool:
-    try:
-        settings, demo, log_path = _begin(options)
-    except ConfigError as problem:
-        tell("config", False, str(problem))
-        return False
-    path = options.get("config_path") or config.default_path()
-    tell("config", True, f"{path if path.is_file() else f'{path} is not there: defaults'}; log file {log_path}")
-    from voicelive_tui.commands import check as checks  # noqa: PLC0415
-
-    async def service() -> bool:
-        async with contextlib.AsyncExitStack() as stack:
-            reached = await startup.demo_service(settings, stack) if demo else settings
-            return await checks.service(reached, tell, demo=demo)
-
-    checks.terminal(tell)
-    with native_stderr_to(log_path.with_suffix(".native.log")):
-        checks.audio(settings.audio, tell)
-    return asyncio.run(service())

@@ -1,19 +1,16 @@
-"""Who we are to the service: an API key, or a token of Entra ID. Which one is decided by the settings.
+"""Credentials: an API key, or a token of Entra ID, as the settings decide.
 
-Nothing here is ever shown: neither class has a `repr` that tells its secret, and kinds are named in words. The
-libraries are imported when a credential is asked for, so that `demand` can be called before the first screen.
+No secret is ever shown: `repr` holds none, and the screen and the log name the kind only. `azure` is imported when the
+credential is asked for, so that `missing` can be checked before the first screen.
 """
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from voicelive_tui.config import ConfigError, Service, host_of, is_loopback, is_plain
+from voicelive_tui.config import Service, host_of, is_loopback, is_plain
 
 if TYPE_CHECKING:
-    from voicelive_tui.client.connection import Credential
-
-CredentialSource = Callable[[], Awaitable["Credential"]]
+    from azure.core.credentials import AzureKeyCredential
+    from azure.identity.aio import DefaultAzureCredential
 
 THREE_WAYS = (
     "an endpoint needs a credential, in one of three ways: the environment variable AZURE_VOICELIVE_API_KEY "
@@ -22,53 +19,59 @@ THREE_WAYS = (
 )
 
 
-def demand(service: Service) -> None:
-    """Make sure that there is a credential, and that it may go where it would go.
+class CredentialError(Exception):
+    """There is no credential to connect with; the text says why and what to do."""
 
-    Raises:
-        ConfigError: There is none, or others could read it on the way.
+
+class Credential:
+    """What authenticates this client to a service. `close` it at the end.
+
+    Args:
+        service: Decides between key and token, and says where they go.
+        demo: The service is the demo's own.
+
+    Attributes:
+        kind: The credential in words, for the screen and the log.
     """
-    if not service.api_key and not service.use_token_credential:
-        raise ConfigError(THREE_WAYS)
-    if is_plain(service.endpoint) and not is_loopback(service.endpoint) and not service.insecure:
-        raise ConfigError(
-            f"{host_of(service.endpoint)} is not encrypted: a key or token would be readable by others on the way; "
-            "use https, or --insecure if you know better"
-        )
 
+    def __init__(self, service: Service, *, demo: bool = False) -> None:
+        self.kind = "the demo's own key" if demo else "Entra ID token" if service.use_token_credential else "API key"
+        self._service = service
+        self._token: DefaultAzureCredential | None = None
 
-def kind(service: Service, *, demo: bool) -> str:
-    """The credential in words, for the screen and the log."""
-    if demo:
-        return "the demo's own key"
-    return "Entra ID token" if service.use_token_credential else "API key"
+    @property
+    def missing(self) -> str:
+        """What is missing before it can be used for this service, in one sentence with the remedy; "" if nothing."""
+        service = self._service
+        if not service.api_key and not service.use_token_credential:
+            return THREE_WAYS
+        if is_plain(service.endpoint) and not is_loopback(service.endpoint) and not service.insecure:
+            return (
+                f"{host_of(service.endpoint)} is not encrypted: a key or token would be readable by others on the "
+                "way; use https, or --insecure if you know better"
+            )
+        return ""
 
+    async def get(self) -> "AzureKeyCredential | DefaultAzureCredential":
+        """The credential as the SDK takes it; the same token credential each time.
 
-@contextlib.asynccontextmanager
-async def source(service: Service) -> AsyncIterator[CredentialSource]:
-    """What gives the credential for each connection; a token credential is closed here."""
-    made: list[Any] = []
+        Raises:
+            CredentialError: `azure-identity` cannot be used.
+        """
+        if not self._service.use_token_credential:
+            from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415
 
-    async def token() -> "Credential":
-        if not made:
-            from voicelive_tui.client.connection import CredentialError  # noqa: PLC0415
-
+            return AzureKeyCredential(self._service.api_key)
+        if self._token is None:
             try:
                 from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow, and only needed here
 
-                made.append(DefaultAzureCredential())
-            except (ImportError, ValueError) as problem:
-                raise CredentialError(f"Entra ID cannot be used here: {problem}") from None
-        credential: Credential = made[0]
-        return credential
+                self._token = DefaultAzureCredential()
+            except (ImportError, ValueError) as error:
+                raise CredentialError(f"Entra ID cannot be used here: {error}") from None
+        return self._token
 
-    async def key() -> "Credential":
-        from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415
-
-        return AzureKeyCredential(service.api_key)
-
-    try:
-        yield token if service.use_token_credential else key
-    finally:
-        for credential in made:
-            await credential.close()
+    async def close(self) -> None:
+        """Close the token credential, if one was made."""
+        if self._token is not None:
+            await self._token.close()

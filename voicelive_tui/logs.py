@@ -1,7 +1,7 @@
-"""Where log records go: a rotated file, and those who ask for them; never the terminal.
+"""Where log records go: a rotated file and the event log; never the terminal.
 
-Levels are set a logger at a time. Libraries that talk much are capped. The SDK's debug records carry whole messages
-with their sound, so every record is cut to a readable length; and what is secret is masked in whatever is logged.
+Levels are set by logger, and noisy libraries are capped. The SDK's debug records carry whole messages with their sound,
+so every record is shortened; secrets are masked in all of them.
 """
 
 import logging
@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from voicelive_tui.config import APP_NAME, ConfigError, Logging
 from voicelive_tui.text import hide, mask, visible, visible_lines
@@ -20,11 +20,15 @@ FILE_SIZE, OLD_FILES = 2_000_000, 3
 NOISY = ("aiohttp", "asyncio", "azure", "msal", "textual", "urllib3")
 """Capped at warning, unless their level is set by name."""
 
+SESSION = "voicelive_tui.session"
+"""Logger of what happens in the session. The event log has rows of it already, so `listen` leaves it out."""
+
 Severity = Literal["debug", "info", "warning", "error"]
+LEVELS: dict[Severity, int] = {name: logging.getLevelNamesMapping()[name.upper()] for name in get_args(Severity)}
 
 
 class _Readable(logging.Formatter):
-    """Cuts records and masks secrets, whatever they were made from."""
+    """Shortens records and masks secrets."""
 
     def __init__(self, layout: str | None, secrets: tuple[str, ...]) -> None:
         super().__init__(layout)
@@ -39,17 +43,15 @@ class _Readable(logging.Formatter):
 
 
 class _ToListener(logging.Handler):
-    """Hands each record to a callable, in the thread that logged it."""
+    """Passes records to a callable, in the thread that logged them."""
 
     def __init__(self, listener: Callable[[Severity, str, str], None]) -> None:
         super().__init__()
+        self.addFilter(lambda record: record.name != SESSION)
         self._listener = listener
 
     def emit(self, record: logging.LogRecord) -> None:
-        severity: Severity = "debug"
-        for name, level in (("info", logging.INFO), ("warning", logging.WARNING), ("error", logging.ERROR)):
-            if record.levelno >= level:
-                severity = name  # type: ignore[assignment]
+        severity: Severity = max((level, name) for name, level in LEVELS.items() if level <= max(record.levelno, 10))[1]
         try:
             self._listener(severity, record.name, self.format(record))
         except RuntimeError:
@@ -68,8 +70,8 @@ def start(settings: Logging, *, verbose: bool = False, secrets: tuple[str, ...] 
 
     Args:
         settings: Level, file, and levels by logger.
-        verbose: Our own records and the SDK's from debug on.
-        secrets: Texts that must not appear anywhere.
+        verbose: Log this package and the SDK from debug on.
+        secrets: Texts to mask.
 
     Returns:
         The file's path.
@@ -93,7 +95,7 @@ def start(settings: Logging, *, verbose: bool = False, secrets: tuple[str, ...] 
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(settings.level.upper())
-    # The SDK warns of each close of our own ("Unexpected WebSocket message type"); true troubles we tell ourselves.
+    # The SDK warns of each close of ours ("Unexpected WebSocket message type"); real failures are reported by us.
     levels: dict[str, str] = dict.fromkeys(NOISY, "warning") | {"azure.ai.voicelive": "error"}
     if verbose:
         levels |= {"voicelive_tui": "debug", "azure.ai.voicelive": "debug"}
@@ -114,10 +116,10 @@ def _rotate(full: str, older: str) -> None:
 
 
 def listen(listener: Callable[[Severity, str, str], None], secrets: tuple[str, ...] = ()) -> Callable[[], None]:
-    """Let `listener(severity, logger, text)` have each record too; it is called in the thread that logged it.
+    """Call `listener(severity, logger, text)` for each record but those of `SESSION`, in the thread that logged it.
 
     Returns:
-        What ends this.
+        A function that ends this.
     """
     handler = _ToListener(listener)
     handler.setFormatter(_Readable(None, secrets))

@@ -1,64 +1,99 @@
-"""Process-wide timing policy, so that Python leaves the sound callbacks in time.
+"""Process-wide: garbage collection, the switch interval, signals, and what C libraries print.
 
-A callback must run every 20 ms, and waits for the interpreter like any other thread. Two things make it wait:
+An audio callback must run every 20 ms, and waits for the interpreter like any other thread. Two things delay it:
 
 - A busy thread keeps the interpreter for the switch interval. Waiting for it took 5.3 ms (99th percentile 6 to 10) with
   Python's default of 5 ms, 1.25 ms (1.4 to 4) with 1 ms.
-- A full garbage collection keeps it for as long as it takes: 50 to 112 ms in a Textual program. With defaults a minute
-  of playback beside a drawing Textual app had 29 underflows, with the policy below none, under the same load. (Raising
-  the thresholds instead made it worse: 70 ms in a young collection.)
+- A full garbage collection keeps it for 50 to 112 ms in a Textual program. With defaults, a minute of playback beside a
+  drawing Textual app had 29 underflows; with the policy below none. (Higher thresholds made it worse: 70 ms in a
+  young collection.)
 
-So: once the first screen is up, collect, freeze what is there (it will not be garbage) and switch the automatic
-collector off; collect what is young often, and everything only while nothing is played. Often, because a collection
-takes as long as there is to look at: once a second it held a busy Textual app for 29 ms (75 at most) beside which the
-speaker was damaged; ten times a second for 1 ms (18 at most), and every fifth time 4 to 8 ms for what had survived.
-Where little is made twice a second is enough.
-``tests/benchmarks/bench_audio_realtime.py`` measures it, with the defaults beside it.
+So: once the first screen is up, collect, freeze what is there and switch the automatic collector off. Then collect the
+young generation often, and everything only while nothing is played. A collection takes as long as there are objects to
+look at: once a second it held a busy Textual app for 29 ms (75 at most), ten times a second for 1 ms (18 at most), and
+4 to 8 ms every fifth time for the survivors. Where few objects are made, twice a second is enough.
+`tests/benchmarks/bench_audio_realtime.py` measures it, with the defaults beside it.
 """
 
+import asyncio
+import contextlib
+import functools
 import gc
+import logging
+import os
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voicelive_tui.session.state import SessionState
+
+log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.001
-"""Seconds after which a busy thread is asked for the interpreter."""
-
-MUCH = 700
-"""Objects; Python's own threshold for a young collection."""
+"""Seconds after which a busy thread is asked to release the interpreter."""
+MANY_OBJECTS = 700
+"""Python's own threshold for a young collection."""
 SURVIVORS_EVERY = 5
-"""Of so many young collections one also looks at the survivors of the others."""
+"""Every n-th young collection includes generation 1."""
+YOUNG_SECONDS, SPARSE_SECONDS, FULL_SECONDS = 0.1, 0.5, 5.0
+"""Between young collections; the same where few objects are made; and between full ones."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl+C."""
+ENDINGS = ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, INTERRUPTED))
+"""Signals that end the program, and the exit status of each."""
 
 
 class Policy:
     """When to collect garbage; called on the event loop."""
 
     def __init__(self) -> None:
-        self._calls = 0
+        self._collections = 0
 
     def settle(self) -> None:
-        """Once, when the first screen is up: freeze the heap and take the collector over."""
+        """Freeze the heap and switch the automatic collector off; once, when all modules are loaded."""
         gc.collect()
         gc.freeze()
         gc.disable()
 
     def much_is_young(self) -> bool:
-        """Whether so much was made since the last collection that the next should come sooner."""
-        return gc.get_count()[0] > MUCH
+        """Whether the next young collection should come sooner."""
+        return gc.get_count()[0] > MANY_OBJECTS
 
     def young(self) -> None:
-        """Two to ten times a second: what is young, and every fifth time what survived that."""
-        self._calls += 1
-        gc.collect(0 if self._calls % SURVIVORS_EVERY else 1)
+        """Collect the young generation, and every `SURVIVORS_EVERY` times generation 1."""
+        self._collections += 1
+        gc.collect(0 if self._collections % SURVIVORS_EVERY else 1)
 
     def full(self) -> None:
-        """Everything that came since: 2 ms beside a full log, but nothing bounds it: only while nothing is played."""
+        """Collect everything: 2 ms beside a full event log, but unbounded, so only while nothing is played."""
         gc.collect()
 
+    async def collect(self, state: "Callable[[], SessionState | None]") -> None:
+        """Collect at moments that playback does not notice, until cancelled."""
+        settled, full_at, pause = False, time.monotonic(), YOUNG_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            pause = YOUNG_SECONDS if self.much_is_young() else SPARSE_SECONDS
+            session = state()
+            if not settled:
+                if session and session.connection.session_id:  # all modules are loaded by then
+                    self.settle()
+                    settled = True
+            elif session and not session.playing and time.monotonic() - full_at > FULL_SECONDS:
+                self.full()
+                full_at = time.monotonic()
+            else:
+                self.young()
 
-@contextmanager
+
+@contextlib.contextmanager
 def policy() -> Iterator[Policy]:
-    """Set the switch interval; at the end put everything back as it was."""
+    """Set the switch interval; at the end restore it and the collector."""
     interval, enabled = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
@@ -68,3 +103,76 @@ def policy() -> Iterator[Policy]:
         gc.unfreeze()
         if enabled:
             gc.enable()
+
+
+def exit_on_signals() -> None:
+    """Exit at once on a signal, until `end_on_signals` is called: there is nothing to put in order yet."""
+    for number, status in ENDINGS:
+        signal.signal(number, functools.partial(_exit, status))
+
+
+def _exit(status: int, *_: object) -> None:
+    os._exit(status)
+
+
+def end_on_signals(end: Callable[[int], object]) -> None:
+    """Call `end(exit status)` on a signal, on the running event loop."""
+    loop = asyncio.get_running_loop()
+
+    def ended(number: signal.Signals, status: int) -> None:
+        log.info("shutdown signal: %s", number.name)
+        end(status)
+
+    for number, status in ENDINGS:
+        loop.add_signal_handler(number, ended, number, status)
+
+
+class NativeLog:
+    """The file that takes what C libraries print."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._read_to = size
+        self._lines = 0
+
+    def lines(self) -> int:
+        """The number of lines printed since the diversion. Reads only what is new: cheap enough for once a second."""
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            file.seek(self._read_to)
+            new = file.read()
+            self._read_to += len(new)
+            self._lines += new.count(b"\n")
+        return self._lines
+
+
+@contextlib.contextmanager
+def native_stderr_to(path: str | Path) -> Iterator[NativeLog]:
+    """Divert file descriptor 2 to a file; the terminal stays reachable as `sys.__stderr__`.
+
+    ALSA and PortAudio write to it whatever Python does, and would write into the middle of the dashboard. To be entered
+    before Textual starts, which takes `sys.__stderr__` for the screen.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    native = NativeLog(Path(path), os.fstat(target).st_size)
+    before = sys.stderr, sys.__stderr__
+    for stream in before:
+        if stream is not None:
+            stream.flush()
+    terminal = os.dup(2)
+    os.dup2(target, 2)
+    os.close(target)
+    screen = os.fdopen(os.dup(terminal), "w", encoding="utf-8", errors="replace", buffering=1)
+    sys.__stderr__ = screen  # type: ignore[misc]
+    if before[0] is before[1]:
+        sys.stderr = screen
+    try:
+        yield native
+    finally:
+        screen.flush()
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        sys.stderr, sys.__stderr__ = before  # type: ignore[misc]
+        screen.close()

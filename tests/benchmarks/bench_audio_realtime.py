@@ -170,7 +170,7 @@ async def beside_dashboard(bed: SoundBed, seconds: float, latency: float | str, 
     engine, captured, collections = TimedEngine(), [], Collections()
     sent, spoken = noise(seconds, 1), noise(seconds, 2)
     live = BusyLive(engine, captured)
-    app = VoiceLiveApp(live, FakeUi(), {})  # type: ignore[arg-type]
+    app = VoiceLiveApp(lambda: live, FakeUi(), {})  # type: ignore[arg-type]
     drawing = asyncio.create_task(app.run_async())
     await asyncio.sleep(3)
     if policy:

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from azure.core.credentials import AzureKeyCredential
 
 from tests.benchmarks.bench_audio_bed import percentiles
 from tests.conversing import Recorder, speech, until
@@ -106,8 +105,8 @@ class Bench:
             session=Session(turn_detection=rules),
             audio=Audio(output_latency=latency),
         )
-        live, recorder = LiveSession(settings, _key, "API key"), Recorder()
-        live.add_tap(recorder)
+        live, recorder = LiveSession(settings), Recorder()
+        live.observe(recorder)
         running, collecting = asyncio.create_task(live.run()), asyncio.create_task(self._collect())
         try:
             await until(lambda: live.state.microphone.capturing, "capture")
@@ -187,10 +186,6 @@ class Bench:
 async def _drop_only(live: LiveSession) -> list[Heard]:
     """The baseline: the device plays out what it holds."""
     return live.engine.settle(None)
-
-
-async def _key() -> AzureKeyCredential:
-    return AzureKeyCredential("k3y")
 
 
 async def measure(bench: Bench, trials: int) -> None:

@@ -2,10 +2,9 @@
 
 import asyncio
 import base64
-import json
-from collections.abc import Mapping
+import logging
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +13,16 @@ from tests.conversing import Mouth, Recorder, conversation, speech, until
 from tests.session.folding import answer
 from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.audio.wav import WavWriter, load_wav
-from voicelive_tui.client.connection import BadMessage, ConnectError, Credential, LinkClosed
-from voicelive_tui.client.live import OUTBOX_LIMIT_MS, LiveSession
+from voicelive_tui.client.connection import BadMessage, LinkClosed
+from voicelive_tui.client.link import OUTBOX_LIMIT_MS
+from voicelive_tui.client.live import LiveSession
+from voicelive_tui.client.scripted import ScriptedConnection
 from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetection
+from voicelive_tui.credentials import CredentialError
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import Activity, EntryStatus, Link
+from voicelive_tui.session.state import Activity, EntryStatus, Link, Reading
 
 PUSH_TO_TALK = TurnDetection(type="none")
 SILENT = Audio(input_device="none", output_device="none")
@@ -207,56 +209,12 @@ async def test_ending_while_the_handshake_hangs_is_quick() -> None:
             await live.close()
 
 
-class ScriptedConnection:
-    """In the place of `ServiceConnection`: gives events, expects client events in order, complains of leftovers."""
-
-    def __init__(self, *expected: str) -> None:
-        self._expected = list(expected)
-        self._surprises: list[Mapping[str, Any]] = []
-        self._incoming: asyncio.Queue[Mapping[str, Any] | Exception] = asyncio.Queue()
-        self.sent: list[Mapping[str, Any]] = []
-        self.open_gate = asyncio.Event()
-        self.open_gate.set()
-        self.closed = False
-
-    async def __call__(self, service: Service, model: str, credential: Credential) -> Self:
-        return self
-
-    def emit(self, *events: Mapping[str, Any] | Exception) -> None:
-        for event in events:
-            self._incoming.put_nowait(event)
-
-    async def receive(self) -> tuple[dict[str, Any], str]:
-        event = await self._incoming.get()
-        if isinstance(event, Exception):
-            raise event
-        return dict(event), json.dumps(event)
-
-    async def send(self, event: Mapping[str, Any]) -> None:
-        await self.open_gate.wait()
-        self.sent.append(event)
-        sound = event["type"] == "input_audio_buffer.append"
-        if not sound and (not self._expected or event["type"] != self._expected.pop(0)):
-            self._surprises.append(event)  # an exception would end in the sender
-
-    async def close(self) -> None:
-        self.closed = True
-        self.emit(LinkClosed(1000))
-
-    def finish(self) -> None:
-        assert (self._expected, self._surprises) == ([], [])
-
-
-async def nobody() -> Any:
-    return None
-
-
 def scripted(connection: Any, microphone: Mouth | str | None = None) -> tuple[LiveSession, Recorder]:
     audio = Audio(input_device=microphone, output_device="none") if isinstance(microphone, str) else SILENT
     settings = Settings(service=Service(endpoint="http://127.0.0.1:1"), session=Session(), audio=audio)
-    caller = microphone if isinstance(microphone, Mouth) else None
-    live, recorder = LiveSession(settings, nobody, "none", caller=caller, connect=connection), Recorder()
-    live.add_tap(recorder)
+    source = microphone if isinstance(microphone, Mouth) else None
+    live, recorder = LiveSession(settings, source=source, connect=connection), Recorder()
+    live.observe(recorder)
     return live, recorder
 
 
@@ -286,10 +244,10 @@ async def test_a_network_that_is_behind_costs_the_oldest_sound_and_is_said_so() 
     running = asyncio.create_task(live.run())
     connection.emit(CREATED, UPDATED)
     await until(lambda: ready(live))
-    connection.open_gate.clear()
+    connection.sending.clear()
     await until(lambda: live.reading().dropped_ms > 100, "old sound is dropped")
     assert live.reading().outbox_ms <= OUTBOX_LIMIT_MS + 1
-    connection.open_gate.set()
+    connection.sending.set()
     await until(lambda: live.reading().outbox_ms < 100, "the rest is sent")
     await live.close()
     await running
@@ -314,11 +272,10 @@ async def test_without_a_microphone_nothing_is_sent_and_an_answer_is_heard_all_t
 
 
 async def test_the_reason_why_there_is_no_credential_is_the_reason_of_the_failure() -> None:
-    async def refuse() -> Any:
-        raise ConnectError("no token: run az login")
+    async def refuse(service: Service, model: str, credential: object) -> Any:
+        raise CredentialError("no token: run az login")
 
-    settings = Settings(service=Service(endpoint="http://127.0.0.1:1"), audio=SILENT)
-    live = LiveSession(settings, refuse, "Entra ID token")
+    live, _ = scripted(refuse)
     running = asyncio.create_task(live.run())
     await until(lambda: live.state.connection.link is Link.FAILED)
     assert live.state.connection.problem == "no token: run az login"
@@ -330,7 +287,7 @@ async def test_a_reset_while_connecting_begins_anew_and_is_not_remembered_later(
     connection = ScriptedConnection("session.update")
     attempts: list[asyncio.Event] = []
 
-    async def connect(service: Service, model: str, credential: Credential) -> Any:
+    async def connect(service: Service, model: str, credential: object) -> Any:
         attempts.append(asyncio.Event())
         if len(attempts) == 1:
             await attempts[0].wait()  # a handshake that hangs
@@ -392,20 +349,144 @@ async def test_a_recording_that_is_over_is_told_and_does_not_begin_again(tmp_pat
 
 
 async def test_nothing_and_the_file_in_use_can_be_chosen_as_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicelive_tui.client.live.list_devices", list)
+    monkeypatch.setattr("voicelive_tui.client.readings.list_devices", list)
     live, _ = scripted(ScriptedConnection(), microphone="file:said.wav")
+    assert await live.devices() == []  # before the session runs
+    running = asyncio.create_task(live.run())
+    await until(lambda: live.state.connection.link is Link.CONFIGURING)
     offered = [(choice.spec, choice.current) for choice in await live.devices() if choice.direction == "input"]
     assert offered == [("", False), ("file:said.wav", True), ("none", False)]
     await live.choose_device("input", "none")
     assert [choice.spec for choice in await live.devices() if choice.current] == ["none", "none"]
     assert live.state.input.description == "none"
+    await live.close()
+    await running
 
 
 async def test_a_file_that_is_chosen_once_more_keeps_what_was_heard(tmp_path: Path) -> None:
     path = tmp_path / "heard.wav"
     live, _ = scripted(ScriptedConnection())
+    running = asyncio.create_task(live.run())
+    await until(lambda: live.state.output.description != "", "the speaker was opened")
     await live.choose_device("output", f"file:{path}")
     await until(lambda: live.engine.blocks_out > 3, "it is written")
     await live.choose_device("output", f"file:{path}")
-    await live.sound.close()
+    await live.close()
+    await running
     assert len(load_wav(str(path))[0]) >= 3 * 960
+
+
+async def test_a_demo_runs_and_ends_with_its_service() -> None:
+    live = LiveSession(Settings(audio=SILENT), demo=True)
+    running = asyncio.create_task(live.run())
+    await until(lambda: live.state.connection.link is Link.READY, "the demo is ready")
+    connection = live.state.connection
+    assert connection.demo
+    assert not connection.caller  # an input was chosen: "none"
+    assert connection.credential == "the demo's own key"
+    await live.close()
+    await running
+    assert live.state.connection.close_code == 1000
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", int(connection.endpoint.rpartition(":")[2]))
+
+
+async def test_before_it_runs_a_session_is_empty_and_keeps_what_keys_do() -> None:
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, Mouth())
+    assert live.reading() == Reading()
+    assert not live.activity_changed()
+    await live.choose_device("input", "none")
+    await live.test_tone()
+    await live.suspend()
+    await live.resume()
+    live.apply(inputs.MutePressed())
+    live.apply(inputs.ResetPressed())
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: len(connection.sent) > 3, "silence is sent")
+    assert not any(base64.b64decode(event["audio"]).strip(b"\0") for event in connection.sent[1:])
+    assert live.state.microphone.muted
+    await live.close()
+    await running
+
+
+async def test_closing_before_or_during_set_up_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    never_run, _ = scripted(ScriptedConnection())
+    await never_run.close()
+    await asyncio.wait_for(never_run.run(), 5.0)
+
+    async def hang(settings: Settings, stack: object) -> Settings:
+        await asyncio.Event().wait()
+        return settings
+
+    monkeypatch.setattr("voicelive_tui.client.demo.start_service", hang)
+    live = LiveSession(Settings(audio=SILENT), demo=True)
+    running = asyncio.create_task(live.run())
+    await asyncio.sleep(0.05)
+    await asyncio.wait_for(live.close(), 5.0)
+    await running
+    assert live.state.connection.link is Link.IDLE
+
+
+async def test_a_defect_in_set_up_is_a_failed_session_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(settings: Settings, stack: object) -> Settings:
+        raise RuntimeError("no such part")
+
+    monkeypatch.setattr("voicelive_tui.client.demo.start_service", broken)
+    live = LiveSession(Settings(audio=SILENT), demo=True)
+    await live.run()
+    assert live.state.connection.link is Link.FAILED
+    assert "RuntimeError: no such part" in live.state.connection.problem
+    assert "Traceback" not in live.state.connection.problem
+    assert "Traceback" in caplog.text
+
+
+async def test_a_session_that_does_not_end_is_cancelled_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicelive_tui.client.live.CLOSE_LIMIT", 0.05)
+    connection = ScriptedConnection("session.update")
+    connection.emit(CREATED)
+    live, _ = scripted(connection)
+    running = asyncio.create_task(live.run())
+    await until(lambda: connection.sent)
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(live.sound, "stop_capture", never)
+    await live.close()
+    await asyncio.wait([running], timeout=5.0)
+    assert running.cancelled()
+
+
+async def test_observers_see_each_input_with_the_states_around_it_until_they_leave() -> None:
+    live, _ = scripted(ScriptedConnection())
+    seen: list[tuple[inputs.Input, bool, bool]] = []
+    leave = live.observe(lambda event, before, after, now: seen.append((event, before is after, after is live.state)))
+    live.apply(inputs.MutePressed())
+    leave()
+    live.apply(inputs.MutePressed())
+    assert seen == [(inputs.MutePressed(), False, True)]
+
+
+async def test_logs_reach_the_event_log_once_and_local_rows_the_log_file_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    connection = ScriptedConnection("session.update")
+    connection.emit(CREATED, UPDATED)
+    live, _ = scripted(connection)
+    running = asyncio.create_task(live.run())
+    await until(lambda: live.state.connection.link is Link.READY)
+    logging.getLogger("voicelive_tui.test").warning("from %s", "a library")
+    await until(lambda: any(row.type == "voicelive_tui.test" for row in live.state.log.since(0)), "it is a row")
+    await live.close()
+    await running
+    rows = {way: [row.text for row in live.state.log.since(0) if row.direction == way] for way in ("local", "log")}
+    assert rows["log"].count("from a library") == 1
+    assert not set(rows["local"]).intersection(rows["log"])
+    assert all(caplog.messages.count(text) == 1 for text in rows["local"])
+    assert caplog.messages.count("session ready: sess_1") == 1
+    assert caplog.messages.count("from a library") == 1

@@ -6,6 +6,7 @@ import struct
 import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
 from fcntl import ioctl
+from pathlib import Path
 
 import azure.identity.aio
 import pytest
@@ -14,6 +15,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from voicelive_tui.client import connection
 from voicelive_tui.commands import check
+from voicelive_tui.commands.setup import Setup
 from voicelive_tui.config import Audio, Service, Settings
 from voicelive_tui.loopback.service import LoopbackService
 
@@ -32,8 +34,8 @@ class Told(list):
         return [(what, ok) for what, ok, _ in self]
 
 
-def settings(endpoint: str, **service) -> Settings:
-    return Settings(service=Service(endpoint=endpoint, **({"api_key": KEY} | service)))
+def settings(endpoint: str, **service) -> Setup:
+    return Setup(Settings(service=Service(endpoint=endpoint, **({"api_key": KEY} | service))), False, Path())
 
 
 # --- terminal
@@ -46,7 +48,7 @@ def test_the_size_of_the_terminal(monkeypatch, columns, rows, ok):
     told = Told()
     with os.fdopen(slave, "w") as terminal:
         monkeypatch.setattr(check.sys, "stdout", terminal)
-        check.terminal(told)
+        check.check_terminal(told)
         monkeypatch.undo()
     os.close(master)
     ((what, verdict, sentence),) = told
@@ -59,7 +61,7 @@ def test_no_terminal_is_a_warning(monkeypatch, tmp_path):
     told = Told()
     with (tmp_path / "out").open("w") as file:
         monkeypatch.setattr(check.sys, "stdout", file)
-        check.terminal(told)
+        check.check_terminal(told)
         monkeypatch.undo()
     assert told.verdicts == [("terminal", None)]
     assert "not a terminal" in told[0][2]
@@ -70,13 +72,13 @@ def test_no_terminal_is_a_warning(monkeypatch, tmp_path):
 
 def test_audio_that_works():
     told = Told()
-    check.audio(Audio(input_device="none", output_device="none"), told)
+    check.check_audio(Audio(input_device="none", output_device="none"), told)
     assert told.verdicts == [("input", True), ("output", True)]
 
 
 def test_audio_that_does_not_work_is_a_warning(tmp_path):
     told = Told()
-    check.audio(Audio(input_device=f"file:{tmp_path}/no.wav", output_device=f"file:{tmp_path}/no/out.wav"), told)
+    check.check_audio(Audio(input_device=f"file:{tmp_path}/no.wav", output_device=f"file:{tmp_path}/no/out.wav"), told)
     assert told.verdicts == [("input", None), ("output", None)]
     assert "no.wav" in told[0][2]
     assert "out.wav" in told[1][2]
@@ -86,7 +88,7 @@ def test_a_file_that_would_be_written_is_not_touched(tmp_path):
     path = tmp_path / "answer.wav"
     path.write_bytes(b"precious")
     told = Told()
-    check.audio(Audio(input_device="none", output_device=f"file:{path}"), told)
+    check.check_audio(Audio(input_device="none", output_device=f"file:{path}"), told)
     assert told.verdicts[1] == ("output", True)
     assert path.read_bytes() == b"precious"
 
@@ -96,24 +98,23 @@ def test_a_file_that_would_be_written_is_not_touched(tmp_path):
 
 async def test_a_service_that_works():
     told = Told()
-    async with LoopbackService(api_key=KEY) as running:
-        assert await check.service(settings(running.endpoint), told, demo=True)
+    assert await check.check_service(Setup(Settings(), True, Path()), told)
     assert told.verdicts == [("credential", True), ("endpoint", True)]
     assert told[0][2] == "the demo's own key"
-    assert f"{running.endpoint} (demo): session created after " in told[1][2]
+    assert " (demo): session created after " in told[1][2]
 
 
 async def test_a_wrong_key():
     told = Told()
     async with LoopbackService(api_key="another") as running:
-        assert not await check.service(settings(running.endpoint), told, demo=False)
+        assert not await check.check_service(settings(running.endpoint), told)
     assert told.verdicts[-1] == ("endpoint", False)
     assert "HTTP 401: the key or token was refused" in told[-1][2]
 
 
 async def test_nobody_there():
     told = Told()
-    assert not await check.service(settings("http://127.0.0.1:1"), told, demo=False)
+    assert not await check.check_service(settings("http://127.0.0.1:1"), told)
     assert told.verdicts == [("credential", True), ("endpoint", False)]
     assert "connection refused" in told[1][2]
 
@@ -129,13 +130,13 @@ async def test_no_token(monkeypatch):
     monkeypatch.setattr(azure.identity.aio, "DefaultAzureCredential", NoCredential)
     told = Told()
     wanted = settings("https://127.0.0.1:1", api_key="", use_token_credential=True)
-    assert not await check.service(wanted, told, demo=False)
+    assert not await check.check_service(wanted, told)
     assert told.verdicts == [("credential", False)]
     assert "Entra ID gave no token (nobody is signed in)" in told[0][2]
 
 
 @contextlib.asynccontextmanager
-async def a_service(talk: Callable[[web.WebSocketResponse], Awaitable[None]]) -> AsyncIterator[Settings]:
+async def a_service(talk: Callable[[web.WebSocketResponse], Awaitable[None]]) -> AsyncIterator[Setup]:
     async def accept(request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse()
         await ws.prepare(request)
@@ -156,7 +157,7 @@ async def a_service(talk: Callable[[web.WebSocketResponse], Awaitable[None]]) ->
 async def checked(talk: Callable[[web.WebSocketResponse], Awaitable[None]]) -> tuple[bool, str]:
     told = Told()
     async with a_service(talk) as wanted:
-        good = await check.service(wanted, told, demo=False)
+        good = await check.check_service(wanted, told)
     assert told.verdicts == [("credential", True), ("endpoint", good)]
     assert told[0][2] == "API key"
     return good, told[1][2]
@@ -212,7 +213,7 @@ async def test_a_check_can_be_cancelled():
         await ws.receive()
 
     async with a_service(talk) as wanted:
-        task = asyncio.create_task(check.service(wanted, Told(), demo=False))
+        task = asyncio.create_task(check.check_service(wanted, Told()))
         await reached.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from voicelive_tui import credentials
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
 from voicelive_tui.audio.resample import convert
 from voicelive_tui.audio.wav import WavWriter, load_wav
 from voicelive_tui.client.live import LiveSession
+from voicelive_tui.client.shell import Observer
 from voicelive_tui.commands import console
 from voicelive_tui.config import Audio, Service, Settings
 from voicelive_tui.session import inputs
@@ -78,17 +78,16 @@ async def conversation(
     *,
     as_json: bool = False,
     write: Callable[[str], None] | None = None,
-    tap: Callable[[inputs.Input, float], None] | None = None,
+    observer: Observer | None = None,
     **audio: Any,
 ) -> tuple[int, list[str]]:
     """Hold one to its end; its status and lines."""
     lines: list[str] = []
     settings = Settings(service=where, audio=Audio(**({"input_device": "none", "output_device": "none"} | audio)))
-    async with credentials.source(where) as source:
-        live = LiveSession(settings, source, "API key")
-        if tap:
-            live.add_tap(tap)
-        status = await console.hold_conversation(live, write or lines.append, as_json=as_json)
+    live = LiveSession(settings)
+    if observer:
+        live.observe(observer)
+    status = await console.hold_conversation(live, write or lines.append, as_json=as_json)
     return status, lines
 
 
@@ -110,7 +109,6 @@ async def say_something_wicked(ws: web.WebSocketResponse) -> None:
     await ws.send_json({"type": "error", "error": {"message": WICKED, "code": WICKED}})
     await ws.send_json({"type": WICKED, WICKED: WICKED})
     await ws.send_str("nonsense")
-    await asyncio.sleep(3 * console.LOOK_SECONDS)  # until the console has looked
     await ws.close()
 
 
@@ -256,13 +254,14 @@ async def test_a_fault_of_our_own_is_not_taken_for_a_good_end():
         await ready(ws)
         await until_closed(ws)
 
-    def tap(event: inputs.Input, now: float) -> None:
+    def fail(event: inputs.Input, before: object, after: object, now: float) -> None:
         if isinstance(event, inputs.Received) and event.event["type"] == "session.updated":
             raise ZeroDivisionError
 
     async with service(talk) as where:
-        with pytest.raises(ZeroDivisionError):
-            await conversation(where, tap=tap)
+        status, lines = await conversation(where, observer=fail)
+    assert status == 1
+    assert "ZeroDivisionError" in words(lines)[-1]
 
 
 async def test_it_can_be_cancelled_and_closes_in_order():
@@ -288,7 +287,6 @@ async def test_keys_of_the_dashboard_are_not_offered():
     async def talk(ws: web.WebSocketResponse) -> None:
         await ready(ws)
         await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "item_1"})
-        await asyncio.sleep(3 * console.LOOK_SECONDS)  # until the console has looked
         await ws.close()
 
     async with service(talk) as where:
@@ -316,7 +314,8 @@ async def test_an_answer_of_which_nothing_was_heard_is_marked_as_interrupted():
         await ws.send_json({"type": "response.audio_transcript.delta", **ids, "delta": "Well,"})
         await ws.send_json({"type": "response.audio.delta", **ids, "delta": "AAAA" * 8})  # too little to begin with
         await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "item_2"})
-        await asyncio.sleep(3 * console.LOOK_SECONDS)  # until the console has looked
+        while (await ws.receive_json())["type"] != "conversation.item.truncate":
+            pass
         await ws.close()
 
     async with service(talk) as where:

@@ -15,7 +15,7 @@ import msgspec
 from tests.conversing import speech, until
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter
-from voicelive_tui.client.startup import LateSession, join
+from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.session.state import Activity, SessionState
 from voicelive_tui.ui.app import VoiceLiveApp
@@ -34,17 +34,17 @@ async def converse(
     writer.write(silence(12_000) + speech(QUESTION) + silence(24_000 * 5) + speech(INTERRUPTION) + silence(24_000 * 30))
     writer.close()
     settings = msgspec.structs.replace(Settings(), audio=Audio(input_device=f"file:{recording}", output_device="none"))
-    late = LateSession(join(settings, demo=True))
-    app = VoiceLiveApp(late, settings.ui, {})
+    live = LiveSession(settings, demo=True)
+    app = VoiceLiveApp(lambda: live, settings.ui, {})
     async with app.run_test(size=size) as pilot:
         for name, (condition, keys) in pictures.items():
-            await until(lambda condition=condition: condition(late.state), name)
+            await until(lambda condition=condition: condition(live.state), name)
             await asyncio.sleep(1.0)  # the words and the meters are under way
             await pilot.press(*keys.split())
             await pilot.pause(0.3)
             app.save_screenshot(f"{name}.svg", path=str(HERE))
-            print(f"{name}.svg: {size[0]}x{size[1]}, {late.state.activity.value}")
-        await late.close()
+            print(f"{name}.svg: {size[0]}x{size[1]}, {live.state.activity.value}")
+        await live.close()
 
 
 def speaking(state: SessionState) -> bool:

@@ -56,6 +56,9 @@ class ScriptedLive:
     def apply(self, input_: Any) -> None:
         self.state, _effects = self._reduce(input_, self.state, time.monotonic())
 
+    def observe(self, observer: Any) -> Any:
+        return lambda: None  # no key is pressed that can do nothing
+
     def reading(self) -> Any:
         now = time.monotonic()
         quiet = self._meter()
@@ -72,10 +75,10 @@ class ScriptedLive:
             capture=capture, playback=playback, heard_item=item, heard_ms=heard, buffered_ms=buffered
         )
 
-    def stirs(self) -> bool:
+    def activity_changed(self) -> bool:
         sounding = time.monotonic() < self.speaking_until, self.playing is not None
-        stirs, self._sounding = sounding != self._sounding, sounding
-        return stirs
+        changed, self._sounding = sounding != self._sounding, sounding
+        return changed
 
     def _voice(self, now: float) -> Any:
         """Levels that move as speech does: syllables at 4 Hz with some chance in them."""
@@ -256,7 +259,7 @@ def main() -> None:
     from voicelive_tui.ui.app import VoiceLiveApp
 
     live = ScriptedLive(options.scene)
-    app = VoiceLiveApp(live, FakeUi(options.theme, options.lean), {})  # type: ignore[arg-type]
+    app = VoiceLiveApp(lambda: live, FakeUi(options.theme, options.lean), {})  # type: ignore[arg-type]
 
     async def run() -> None:
         task = asyncio.create_task(app.run_async())

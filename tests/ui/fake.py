@@ -1,9 +1,11 @@
 """A stand-in for the shell: it keeps the state it was given and notes what it was asked to do."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from voicelive_tui.session.inputs import MutePressed, ProblemsSeen
+from voicelive_tui.client.shell import Observer
+from voicelive_tui.session.inputs import Input, MutePressed, ProblemsSeen
 from voicelive_tui.session.state import DeviceChoice, Reading, SessionState
 
 SILENCE = Reading()
@@ -27,25 +29,33 @@ class FakeLive:
         self.stirring = False
         self.applied: list[object] = []
         self.calls: list[object] = []
+        self.observers: list[Observer] = []
         self.closed = asyncio.Event()
 
     def reading(self) -> Reading:
         return self._reading
 
-    def stirs(self) -> bool:
+    def activity_changed(self) -> bool:
         return self.stirring
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        self.observers.append(observer)
+        return lambda: self.observers.remove(observer)
 
     def set_reading(self, reading: Reading) -> None:
         self._reading = reading
 
-    def apply(self, input_: object) -> None:
+    def apply(self, input_: Input) -> None:
         self.applied.append(input_)
+        before = self.state
         match input_:
             case MutePressed():
                 mic = self.state.microphone
                 self.state = replace(self.state, microphone=replace(mic, muted=not mic.muted))
             case ProblemsSeen():
                 self.state = replace(self.state, problems=())
+        for observer in self.observers:
+            observer(input_, before, self.state, 0.0)
 
     async def run(self) -> None:
         self.calls.append("run")

@@ -19,7 +19,7 @@ from voicelive_tui.ui.app import VoiceLiveApp
 )
 async def test_the_end_closes_the_conversation_and_tells_how_it_was(key, link, status):
     live = FakeLive(replace(states.IDLE, connection=Connection(link=link)))
-    app = VoiceLiveApp(live, FakeUi(), {})
+    app = VoiceLiveApp(lambda: live, FakeUi(), {})
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.pause()
@@ -31,7 +31,7 @@ async def test_the_end_closes_the_conversation_and_tells_how_it_was(key, link, s
 
 async def test_ctrl_c_ends_even_while_typing():
     live = FakeLive(states.IDLE)
-    app = VoiceLiveApp(live, FakeUi(), {})
+    app = VoiceLiveApp(lambda: live, FakeUi(), {})
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.press("t", "a", "ctrl+c")
@@ -43,7 +43,7 @@ async def test_a_conversation_that_does_not_end_is_left(monkeypatch):
     monkeypatch.setattr(app_module, "CLOSE_LIMIT", 0.05)
     live = FakeLive(states.IDLE)
     live.close = asyncio.Event().wait
-    app = VoiceLiveApp(live, FakeUi(), {})
+    app = VoiceLiveApp(lambda: live, FakeUi(), {})
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await app.end(0)
@@ -58,7 +58,7 @@ async def test_ssh_offers_lean_once(monkeypatch):
     monkeypatch.setenv("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22")
     told = []
     for ui in (FakeUi(), FakeUi(lean=True)):
-        app = VoiceLiveApp(FakeLive(states.IDLE), ui, {})
+        app = VoiceLiveApp(lambda: FakeLive(states.IDLE), ui, {})
         app.notify = lambda message, **_: told.append(message)
         async with app.run_test(size=(80, 24)) as pilot:
             await settled(pilot)
@@ -69,7 +69,7 @@ async def test_ssh_offers_lean_once(monkeypatch):
 def test_importing_the_app_loads_neither_sdk_nor_sound():
     code = (
         "import sys, voicelive_tui.ui.app;"
-        "heavy = ('azure', 'numpy', 'sounddevice', 'aiohttp', 'voicelive_tui.client.live');"
+        "heavy = ('azure', 'numpy', 'sounddevice', 'aiohttp', 'voicelive_tui.session.fold');"
         "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,6 +20,7 @@ from voicelive_tui.session.inputs import (
     ResetPressed,
     TalkPressed,
     TextTyped,
+    VoicedUntil,
 )
 from voicelive_tui.session.state import Connection, Device, Link, Meter, Microphone
 from voicelive_tui.ui.app import VoiceLiveApp
@@ -39,7 +40,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 
 def app_of(state, reading=states.SPEAKING_READING, keys=None, **ui):
-    return VoiceLiveApp(FakeLive(state, reading), FakeUi(**ui), keys or {})
+    return VoiceLiveApp(lambda: FakeLive(state, reading), FakeUi(**ui), keys or {})
 
 
 async def settled(pilot):
@@ -87,16 +88,17 @@ async def test_styles(name, theme, monkeypatch):
 
 async def looks_at_the_sound(*, lean):
     """How often the dashboard looks at the levels in a second and a half."""
-    app = app_of(states.SPEAKING, states.SPEAKING_READING, lean=lean)
+    live = FakeLive(states.SPEAKING, states.SPEAKING_READING)
+    app = VoiceLiveApp(lambda: live, FakeUi(lean=lean), {})
     looks = 0
-    reading = app.live.reading
+    reading = live.reading
 
     def counted():
         nonlocal looks
         looks += 1
         return reading()
 
-    app.live.reading = counted
+    live.reading = counted
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         looks = 0
@@ -776,16 +778,15 @@ async def test_what_is_typed_with_no_connection_stays_in_the_prompt():
 
 async def test_why_a_key_did_nothing_is_said():
     app = app_of(states.IDLE)
-    app.live.apply = lambda _: setattr(
-        app.live,
-        "state",
-        replace(app.live.state, log=app.live.state.log.append(9.0, "local", "talk", "[b]no[/b]", severity="warning")),
-    )
     said = []
     app.notify = lambda message, **options: said.append((message, options["severity"], options["markup"]))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        await pilot.press("i")
+        live = app.live
+        warned = replace(live.state, log=live.state.log.append(9.0, "local", "talk", "[b]no[/b]", severity="warning"))
+        for event in (TalkPressed(), VoicedUntil(9.0)):  # a warning that no key caused is not for a toast
+            for observer in live.observers:
+                observer(event, live.state, warned, 9.0)
         await pilot.pause()
     assert said == [("[b]no[/b]", "warning", False)]
 

@@ -28,6 +28,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
 from voicelive_tui.config import Service, host_of, is_loopback
+from voicelive_tui.credentials import CredentialError
 from voicelive_tui.text import visible
 from voicelive_tui.wire.events import parse
 
@@ -59,17 +60,11 @@ CLOSE_CODES = {
     1013: "try again later",
 }
 
-Credential = AzureKeyCredential | AsyncTokenCredential
-
 _T = TypeVar("_T")
 
 
 class ConnectError(Exception):
     """The connection could not be made; the text says why and what to try."""
-
-
-class CredentialError(ConnectError):
-    """There is no credential to connect with."""
 
 
 class LinkClosed(Exception):  # noqa: N818 - it may end as it should
@@ -110,7 +105,7 @@ class ServiceConnection:
         self._bad_in_a_row = 0
 
     @classmethod
-    async def open(cls, service: Service, model: str, credential: Credential) -> Self:
+    async def open(cls, service: Service, model: str, credential: AzureKeyCredential | AsyncTokenCredential) -> Self:
         """Connect and upgrade, within `TOKEN_LIMIT` and `HANDSHAKE_LIMIT`.
 
         Raises:

@@ -1,73 +1,115 @@
-"""`voicelive-tui check`: terminal, audio, credential and endpoint, tried one after the other."""
+"""`voicelive-tui check`: configuration, terminal, audio, credential and endpoint, one after the other."""
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
-from voicelive_tui import credentials
-from voicelive_tui.audio import devices as backends
-from voicelive_tui.client.connection import BadMessage, ConnectError, CredentialError, LinkClosed, ServiceConnection
-from voicelive_tui.config import Audio, Settings, host_of
+import click
+
+from voicelive_tui import config
+from voicelive_tui.audio import devices
+from voicelive_tui.client import demo
+from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
+from voicelive_tui.commands.setup import FAILED, Options, Setup, prepare
+from voicelive_tui.config import Audio, ConfigError, host_of
+from voicelive_tui.credentials import Credential, CredentialError
+from voicelive_tui.runtime import INTERRUPTED, native_stderr_to
 
 FIRST_EVENT_LIMIT = 10.0
 """Seconds from the open WebSocket to `session.created`."""
 LEAST_COLUMNS, LEAST_ROWS = 60, 16
 
-Tell = Callable[[str, bool | None, str], None]
+Report = Callable[[str, bool | None, str], None]
 """Takes what was checked, whether it is well (None: a warning), and a sentence."""
 
 
-def terminal(tell: Tell) -> None:
-    """Whether the dashboard would fit."""
+def run(options: Options, *, as_json: bool) -> int:
+    """Try everything in order; what fails the check is configuration, credential or endpoint. The exit status."""
+    results: list[dict[str, Any]] = []
+
+    def report(what: str, ok: bool | None, sentence: str) -> None:
+        results.append({"check": what, "ok": ok is not False, "warning": ok is None, "text": sentence})
+        if not as_json:
+            click.echo(f"{what:<11}{'ok' if ok else 'FAILED' if ok is False else 'warning':<9}{sentence}")
+
+    try:
+        good = _check(options, report)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if as_json:
+        click.echo(json.dumps(results, indent=2, ensure_ascii=False))
+    return 0 if good else FAILED
+
+
+def _check(options: Options, report: Report) -> bool:
+    try:
+        setup = prepare(options)
+    except ConfigError as error:
+        report("config", False, str(error))
+        return False
+    path = options.config_path or config.default_path()
+    found = path if path.is_file() else f"{path} is not there: defaults"
+    report("config", True, f"{found}; log file {setup.log_path}")
+    check_terminal(report)
+    with native_stderr_to(setup.log_path.with_suffix(".native.log")):
+        check_audio(setup.settings.audio, report)
+    return asyncio.run(check_service(setup, report))
+
+
+def check_terminal(report: Report) -> None:
+    """Report whether the dashboard would fit."""
     try:
         columns, rows = os.get_terminal_size(sys.stdout.fileno())
     except (OSError, ValueError):
-        tell("terminal", None, "stdout is not a terminal: the dashboard needs one, console does not")
+        report("terminal", None, "stdout is not a terminal: the dashboard needs one, console does not")
         return
     fits = columns >= LEAST_COLUMNS and rows >= LEAST_ROWS
     need = "" if fits else f": the dashboard needs {LEAST_COLUMNS}x{LEAST_ROWS} at least"
-    tell("terminal", fits or None, f"{columns}x{rows}{need}")
+    report("terminal", fits or None, f"{columns}x{rows}{need}")
 
 
-def audio(settings: Audio, tell: Tell) -> None:
-    """Whether the devices can be opened; without sound one can still type and read."""
-    for result in backends.check(str(settings.input_device), str(settings.output_device), settings.output_latency):
-        tell(result.direction, result.ok or None, result.sentence)
+def check_audio(settings: Audio, report: Report) -> None:
+    """Report whether the devices can be opened; without sound one can still type and read."""
+    for result in devices.check(str(settings.input_device), str(settings.output_device), settings.output_latency):
+        report(result.direction, result.ok or None, result.sentence)
 
 
-async def service(settings: Settings, tell: Tell, *, demo: bool) -> bool:
-    """Open the socket and wait for `session.created`; whether that went well."""
-    host = host_of(settings.service.endpoint)
-    kind = credentials.kind(settings.service, demo=demo)
-    async with credentials.source(settings.service) as source:
+async def check_service(setup: Setup, report: Report) -> bool:
+    """Open the socket and wait for `session.created`; whether that succeeded."""
+    async with contextlib.AsyncExitStack() as stack:
+        settings = await demo.start_service(setup.settings, stack) if setup.demo else setup.settings
+        service, host = settings.service, host_of(settings.service.endpoint)
+        credential = Credential(service, demo=setup.demo)
+        stack.push_async_callback(credential.close)
         began = time.monotonic()
         try:
-            connection = await ServiceConnection.open(settings.service, settings.session.model, await source())
-        except CredentialError as problem:
-            tell("credential", False, str(problem))
+            connection = await ServiceConnection.open(service, settings.session.model, await credential.get())
+        except CredentialError as error:
+            report("credential", False, str(error))
             return False
-        except ConnectError as problem:
-            tell("credential", True, kind)
-            tell("endpoint", False, str(problem))
+        except ConnectError as error:
+            report("credential", True, credential.kind)
+            report("endpoint", False, str(error))
             return False
-        tell("credential", True, kind)
+        report("credential", True, credential.kind)
+        stack.push_async_callback(connection.close)
         try:
             async with asyncio.timeout(FIRST_EVENT_LIMIT):
                 while (await _event(connection)).get("type") != "session.created":
                     pass
         except TimeoutError:
-            tell("endpoint", False, f"{host} sent no session.created within {FIRST_EVENT_LIMIT:g} s")
+            report("endpoint", False, f"{host} sent no session.created within {FIRST_EVENT_LIMIT:g} s")
             return False
         except LinkClosed as end:
-            tell("endpoint", False, f"{host}: {end}")
+            report("endpoint", False, f"{host}: {end}")
             return False
-        finally:
-            await connection.close()
-    milliseconds = (time.monotonic() - began) * 1000
-    tell("endpoint", True, f"{host}{' (demo)' if demo else ''}: session created after {milliseconds:.0f} ms")
+        milliseconds = (time.monotonic() - began) * 1000
+    report("endpoint", True, f"{host}{' (demo)' if setup.demo else ''}: session created after {milliseconds:.0f} ms")
     return True
 
 

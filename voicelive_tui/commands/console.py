@@ -1,35 +1,72 @@
-"""The conversation without the dashboard: a line for each notable thing, or `--json` lines of every event both ways.
+"""`voicelive-tui console`: the conversation as a line for each notable event, or `--json` lines of every event.
 
-It talks on stdout only; what it has to say about itself goes to stderr by way of `cli.py`. With a file as the
-microphone it ends by itself: when the file is over, every turn has had its answer, and the answer has been heard.
+It writes to stdout only. With a file as the microphone it ends by itself: when the file is over, every turn has been
+answered, and the answer has been heard.
 """
 
 import asyncio
 import dataclasses
+import functools
 import json
 import re
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from voicelive_tui.client.live import LiveSession
+import click
+
+from voicelive_tui.client.shell import Shell
+from voicelive_tui.commands.setup import FAILED, Options, run_conversation
+from voicelive_tui.config import APP_NAME, Settings
+from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
+from voicelive_tui.session.state import RECENT, Activity, Entry, EntryStatus, Link, SessionState
 from voicelive_tui.text import encodable, escaped, visible
 from voicelive_tui.wire.events import without_audio
 
-LOOK_SECONDS = 0.05
+if TYPE_CHECKING:
+    from voicelive_tui.commands.setup import Open
+
 SETTLE_SECONDS = 1.0
-"""After the file's end: the service may still be about to notice speech in its last words."""
+"""After the end of the file: the service may still notice speech in its last words."""
 NO_SPEECH_SECONDS = 3.0
-"""After the file's end without any speech noticed, nothing will come any more."""
+"""After the end of the file, if no speech was noticed by then, none will be."""
 PATIENCE_SECONDS = 30.0
-"""Nothing at all for so long after the file's end: the other side is stuck."""
+"""Silence of the service after the end of the file, after which it is taken to be stuck."""
+TIMER_SECONDS = 0.25
+"""Between checks of these limits, which pass without an event."""
 
 
-async def hold_conversation(live: LiveSession, write: Callable[[str], None], *, as_json: bool) -> int:
+def run(options: Options, *, as_json: bool) -> int:
+    """Hold a conversation in lines of text; the exit status."""
+    return run_conversation(options, functools.partial(_hold, as_json=as_json), quiet=as_json)
+
+
+async def _hold(settings: Settings, open_session: "Open", *, as_json: bool) -> tuple[int, SessionState]:
+    live = open_session()
+    talk = asyncio.create_task(hold_conversation(live, click.echo, as_json=as_json))
+    ended_by: list[int] = []
+
+    def end(status: int) -> None:
+        ended_by.append(status)
+        talk.cancel()
+
+    end_on_signals(end)
+    await asyncio.wait([talk])
+    if ended_by:
+        return ended_by[0], live.state
+    try:
+        return talk.result(), live.state
+    except BrokenPipeError:
+        return 0, live.state  # the reader has seen enough, as `head` has
+    except OSError as error:
+        click.echo(f"{APP_NAME}: the output cannot be written: {error.strerror or error}", err=True)
+        return FAILED, live.state
+
+
+async def hold_conversation(live: Shell, write: Callable[[str], None], *, as_json: bool) -> int:
     """Run the conversation until it ends, and write it line by line.
 
     Returns:
@@ -38,81 +75,104 @@ async def hold_conversation(live: LiveSession, write: Callable[[str], None], *, 
     Raises:
         OSError: `write` raised it; `BrokenPipeError` where the reader went away.
     """
-    writer: _JsonLines | _Lines = _JsonLines(write) if as_json else _Lines(write)
-    live.add_tap(writer.tap)
+    writer: _JsonLines | _TextLines = _JsonLines(write) if as_json else _TextLines(write)
+    end = _End(live, writer)
+    live.observe(writer.observe)
+    live.observe(end.observe)
     running = asyncio.create_task(live.run())
     try:
-        problem = await _until_over(live, running, writer)
+        while not end.reached.done() and not running.done():
+            await asyncio.wait((end.reached, running), timeout=TIMER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            end.check(live.state)
     finally:
+        writer.closing = True
         await live.close()
-        running.cancel()  # it has ended, or had its time
         await asyncio.gather(running, return_exceptions=True)
-    if writer.problem:
-        raise writer.problem
+    if writer.error:
+        raise writer.error
+    problem = end.reached.result() if end.reached.done() else ""
     if problem:
         writer.end(problem)
     return 1 if problem else 0
 
 
-async def _until_over(live: LiveSession, running: "asyncio.Task[None]", writer: "_JsonLines | _Lines") -> str:
-    """Wait for the end; the reason if it is a failure, else ""."""
-    file_over_at: float | None = None
-    last_event_at = time.monotonic()
-    events, captured = 0, False
-    while not running.done():
-        await asyncio.sleep(LOOK_SECONDS)
-        state, now = live.state, time.monotonic()
-        writer.look(state)
-        if writer.problem:
+class _End:
+    """Decides when the conversation is over.
+
+    Attributes:
+        reached: Done at the end: the reason if it is a failure, else "".
+    """
+
+    def __init__(self, live: Shell, writer: "_Writer") -> None:
+        self.reached: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._live = live
+        self._writer = writer
+        self._captured = False
+        self._file_over_at: float | None = None
+        self._last_event_at = time.monotonic()
+
+    def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
+        if isinstance(event, inputs.Received):
+            self._last_event_at = now
+        self._captured |= after.microphone.capturing
+        if not isinstance(event, inputs.LogRecord):
+            self.check(after)
+
+    def check(self, state: SessionState) -> None:
+        """Set `reached` if the conversation is over."""
+        if not self.reached.done() and (verdict := self._verdict(state, time.monotonic())) is not None:
+            self._writer.closing = True
+            self.reached.set_result(verdict)
+
+    def _verdict(self, state: SessionState, now: float) -> str | None:
+        if self._writer.error:
             return ""
         if state.connection.link in (Link.FAILED, Link.CLOSED):
             return state.connection.problem if state.connection.failed else ""
-        captured = captured or state.microphone.capturing
         if state.microphone.push_to_talk:
             return "push-to-talk needs the dashboard's key: choose another --turn-detection"
-        if not captured and (state.input.problem or state.output.problem):
+        if not self._captured and (state.input.problem or state.output.problem):
             return state.input.problem or state.output.problem
-        if state.counts.events_in != events:
-            events, last_event_at = state.counts.events_in, now
-        if not live.sound.input_ended:
-            continue
-        file_over_at = file_over_at or now
-        if not state.turns and now - file_over_at > NO_SPEECH_SECONDS:
+        reading = self._live.reading()
+        if not reading.input_ended:
+            return None
+        self._file_over_at = over_at = self._file_over_at or now
+        silent = not state.playing and reading.buffered_ms == 0
+        if not state.turns and now - over_at > NO_SPEECH_SECONDS:
             return "no speech heard: nothing in the file was noticed as speech by the service"
-        if state.turns and now - file_over_at > SETTLE_SECONDS and _all_answered(live):
+        if state.turns and now - over_at > SETTLE_SECONDS and silent and _all_answered(state):
             return ""
-        if now - max(last_event_at, file_over_at) > PATIENCE_SECONDS and not live.engine.playing:
+        if now - max(self._last_event_at, over_at) > PATIENCE_SECONDS and not state.playing:
             return f"nothing came from the service for {PATIENCE_SECONDS:g} s"
-    running.result()  # raises what ended it, if it was not its own end
-    return ""
+        return None
 
 
-def _all_answered(live: LiveSession) -> bool:
-    """Whether each committed turn had its response.done, and all of the answers has been played."""
-    state = live.state
+def _all_answered(state: SessionState) -> bool:
+    """Whether each committed turn had its `response.done`."""
     if state.response is not None or state.activity not in (Activity.READY, Activity.INTERRUPTED):
         return False
-    answered = all(turn.done_at is not None for turn in state.turns if turn.committed_at is not None)
-    return answered and not live.engine.playing and live.engine.buffered_ms == 0
+    return all(turn.done_at is not None for turn in state.turns if turn.committed_at is not None)
 
 
 class _Writer:
-    """Writes lines as long as that works. It is called from within the session, so it keeps what goes wrong.
+    """Writes lines as long as that works. It runs inside the session, so it keeps an error instead of raising it.
 
     Attributes:
-        problem: Why nothing can be written any more.
+        error: Why nothing can be written any more.
+        closing: The conversation is over, and its end has been reported.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
+        self.error: OSError | None = None
+        self.closing = False
         self._out = write
-        self.problem: OSError | None = None
 
     def _write(self, line: str) -> None:
-        if self.problem is None:
+        if self.error is None:
             try:
                 self._out(line)
-            except OSError as problem:
-                self.problem = problem
+            except OSError as error:
+                self.error = error
 
 
 class _JsonLines(_Writer):
@@ -122,7 +182,7 @@ class _JsonLines(_Writer):
         super().__init__(write)
         self._began = time.monotonic()
 
-    def tap(self, event: inputs.Input, now: float) -> None:
+    def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         match event:
             case inputs.Received(body):
                 self._line(now, "in", without_audio(body))
@@ -137,10 +197,8 @@ class _JsonLines(_Writer):
                     fields["at"] = round(fields["at"] - self._began, 3)
                 self._line(now, "local", {"type": kind, **fields})
 
-    def look(self, state: SessionState) -> None:
-        pass  # every event has been written already
-
     def end(self, problem: str) -> None:
+        """Report a failure."""
         self._line(time.monotonic(), "local", {"type": "failed", "problem": problem})
 
     def _line(self, now: float, direction: str, event: dict[str, Any]) -> None:
@@ -149,53 +207,53 @@ class _JsonLines(_Writer):
         self._write(escaped(text))
 
 
-class _Lines(_Writer):
-    """Time of day, and what happened, in words."""
+class _TextLines(_Writer):
+    """The time of day, and what happened, in words."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         super().__init__(write)
-        self._state: SessionState | None = None
-        self._said = ""
-        self._told: set[str] = set()
+        self._headline = ""
+        self._written: set[str] = set()
 
-    def tap(self, event: inputs.Input, now: float) -> None:
+    def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         match event:
             case inputs.DeviceChanged(direction, description, problem):
                 self._line(f"audio {direction}: {problem or description}")
             case inputs.BadMessage(problem):
                 self._line(problem)
-
-    def look(self, state: SessionState) -> None:
-        """Say what is new since the last look."""
-        if state is self._state:
-            return
-        before, self._state = self._state, state
-        word, detail, _ = headline(state)  # hints name keys of the dashboard
-        said = f"{word}: {detail}" if detail else word
-        if state.connection.link is Link.READY and (before is None or before.connection.link is not Link.READY):
-            self._line(f"session ready: {state.connection.session_id} (model {state.in_force.get('model', '?')})")
-        for problem in state.problems:
-            if before is None or problem.seq >= before.log.next_seq:
-                self._line(f"{problem.severity}: {problem.text}")
-        for entry in state.transcript:
-            over = entry.status in (EntryStatus.DONE, EntryStatus.FAILED, EntryStatus.INTERRUPTED)
-            if not over or entry.item_id in self._told or not (entry.text or entry.note or entry.tool):
-                continue
-            self._told.add(entry.item_id)
-            words = entry.text or (f"{entry.tool} {entry.arguments} → {entry.output}" if entry.tool else "")
-            cut = ""
-            if entry.status is EntryStatus.INTERRUPTED and entry.heard_ms is not None:
-                cut = f" [interrupted after {entry.heard_ms / 1000:.1f} s]"
-            self._line(f"{entry.role}: {words}{f' [{entry.note}]' if entry.note else ''}{cut}")
-        self._say(said)
+        if after.connection.link is Link.READY and before.connection.link is not Link.READY:
+            self._line(f"session ready: {after.connection.session_id} (model {after.in_force.get('model', '?')})")
+        for pinned in after.problems:
+            if pinned.seq >= before.log.next_seq:
+                self._line(f"{pinned.severity}: {pinned.text}")
+        if after.transcript is not before.transcript:
+            for entry in after.transcript[-RECENT:]:
+                if entry.status not in (EntryStatus.LISTENING, EntryStatus.PARTIAL):
+                    self._write_entry(entry)
+        if not self.closing:
+            word, detail, _ = headline(after)  # hints name keys of the dashboard
+            # A hint names a key of the dashboard.
+            self._write_headline(f"{word}: {detail}" if detail else word)
 
     def end(self, problem: str) -> None:
-        self._say(f"failed: {problem}")
+        """Report a failure, unless the headline did."""
+        self._write_headline(f"failed: {problem}")
 
-    def _say(self, said: str) -> None:
-        if said != self._said:
-            self._said = said
-            self._line(said)
+    def _write_entry(self, entry: Entry) -> None:
+        if entry.item_id in self._written or not (entry.text or entry.note or entry.tool):
+            return
+        self._written.add(entry.item_id)
+        line = entry.text or (f"{entry.tool} {entry.arguments} → {entry.output}" if entry.tool else "")
+        if entry.note:
+            line += f" [{entry.note}]"
+        if entry.status is EntryStatus.INTERRUPTED and entry.heard_ms is not None:
+            line += f" [interrupted after {entry.heard_ms / 1000:.1f} s]"
+        self._line(f"{entry.role}: {line}")
+
+    def _write_headline(self, text: str) -> None:
+        if text != self._headline:
+            self._headline = text
+            self._line(text)
 
     def _line(self, text: str) -> None:
         self._write(f"{datetime.now().astimezone():%H:%M:%S}  {visible(text)}")

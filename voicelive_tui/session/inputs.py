@@ -163,6 +163,9 @@ class LogRecord:
     text: str
 
 
+Key = MutePressed | TalkPressed | InterruptPressed | ResetPressed | TextTyped | ProblemsSeen
+"""What a key of the dashboard causes."""
+
 Input = (
     Received
     | Sent

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
@@ -12,7 +12,7 @@ from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Static
 
 if TYPE_CHECKING:
-    from voicelive_tui.client.startup import LateSession
+    from voicelive_tui.client.shell import Shell
     from voicelive_tui.config import Ui
 
 CLOSE_LIMIT = 3.0
@@ -54,7 +54,8 @@ class VoiceLiveApp(App[None]):
     """The dashboard as a program.
 
     Args:
-        live: The shell: its state is shown, and keys are given to it as inputs.
+        open_session: Makes the session, whose state is shown, and which takes keys as inputs. It is called behind the
+            first screen, because its modules take time to load.
         ui: Theme, lean, mouse.
         keys: Binding id to keys, from the configuration; see `keymap.py`.
     """
@@ -69,12 +70,13 @@ class VoiceLiveApp(App[None]):
 
     def __init__(
         self,
-        live: "LateSession",
+        open_session: "Callable[[], Shell]",
         ui: "Ui",
         keys: Mapping[str, str],
     ) -> None:
         super().__init__()
-        self.live = live
+        self.live: Shell | None = None
+        self.open_session = open_session
         self.ui = ui
         self.keys = keys
         self._ending = False
@@ -100,6 +102,7 @@ class VoiceLiveApp(App[None]):
         """Show the dashboard."""
         from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - see `compose`
 
+        self.live = self.open_session()
         await self.push_screen(DashboardScreen(self.live, self.ui, self.size))
         if os.environ.get("SSH_CONNECTION") and not self.ui.lean:
             self.notify("A slow line? --lean draws less often.", timeout=6)
@@ -136,6 +139,9 @@ class VoiceLiveApp(App[None]):
 
     async def action_suspend(self) -> None:
         """Ctrl+Z: back to the shell with the microphone released; both return with `fg`."""
+        if self.live is None:
+            self.action_suspend_process()
+            return
         await self.live.suspend()
         try:
             self.action_suspend_process()
@@ -150,7 +156,8 @@ class VoiceLiveApp(App[None]):
         self._ending = True
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
-                await self.live.close()
+                if self.live is not None:
+                    await self.live.close()
         except TimeoutError:
             self.log("the conversation did not end in time")
         self.exit(return_code=return_code)

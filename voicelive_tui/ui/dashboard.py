@@ -18,6 +18,7 @@ from textual.widgets import Static
 from voicelive_tui.session.inputs import (
     Input,
     InterruptPressed,
+    Key,
     MutePressed,
     ProblemsSeen,
     ResetPressed,
@@ -43,7 +44,7 @@ from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 
 if TYPE_CHECKING:
-    from voicelive_tui.client.startup import LateSession
+    from voicelive_tui.client.shell import Shell
     from voicelive_tui.config import Ui
 
 
@@ -102,7 +103,7 @@ class DashboardScreen(TonedScreen):
     """What the events pane shows: as `session`, but a line that only counts up may wait."""
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
-    def __init__(self, live: "LateSession", ui: "Ui", size: Size) -> None:
+    def __init__(self, live: "Shell", ui: "Ui", size: Size) -> None:
         self.current = self.words = "transcript"
         self.zoomed = False
         # Classes that change after mounting cost a look at every style of every widget once more.
@@ -139,6 +140,7 @@ class DashboardScreen(TonedScreen):
         self.lay_out()
         query = self.query_one
         self._hearing = (query(StatusLine), query(SessionPane), query(TranscriptPane), query(MetersPane))
+        self.live.observe(self.toast)
         self.tick()
         self._timer = self.set_interval(0.6 if self.lean else 0.05, self.tick)
         self._slow_timer = self.set_interval(0.08, self.tick, pause=True)
@@ -155,7 +157,7 @@ class DashboardScreen(TonedScreen):
         now, state = monotonic(), self.live.state
         self._ticks += 1
         idles = self._slow and state.microphone.capturing  # where every tick is as far from the next as two usually are
-        if self._ticks % 2 or idles or self.live.stirs():
+        if self._ticks % 2 or idles or self.live.activity_changed():
             reading = self.live.reading()
             for pane in self._hearing:
                 pane.hear(reading)
@@ -265,14 +267,17 @@ class DashboardScreen(TonedScreen):
         return self.session.microphone.push_to_talk if action == "talk" else True
 
     def apply(self, input_: Input) -> None:
-        """Give an input to the shell, show what it did without waiting for the tick, and say why it did nothing."""
-        before = self.live.state.log.next_seq
+        """Give an input to the session, and show what it did without waiting for the tick."""
         self.live.apply(input_)
         self.take(self.live.state)
         self.logged = self.live.state
-        for row in self.live.state.log.since(before):
-            if (row.direction, row.severity) == ("local", "warning"):
-                self.notify(row.text, severity="warning", markup=False)
+
+    def toast(self, event: Input, before: SessionState, after: SessionState, now: float) -> None:
+        """Tell why a key could do nothing; an observer of the session."""
+        if isinstance(event, Key):
+            for row in after.log.since(before.log.next_seq):
+                if row.severity == "warning":
+                    self.notify(row.text, severity="warning", markup=False)
 
     def action_mute(self) -> None:
         """`m`."""

@@ -14,7 +14,7 @@ from voicelive_tui.text import visible
 from voicelive_tui.ui.hints import Hint, with_keys
 
 if TYPE_CHECKING:
-    from voicelive_tui.client.startup import LateSession
+    from voicelive_tui.client.shell import Shell
 
 _TITLES = {"input": "Microphone", "output": "Speaker"}
 
@@ -39,7 +39,7 @@ class DevicePicker(ModalScreen[None]):
     }
     """
 
-    def __init__(self, live: "LateSession") -> None:
+    def __init__(self, live: "Shell") -> None:
         super().__init__()
         self.live = live
         self._choices: list[DeviceChoice] = []

@@ -1,0 +1,144 @@
+"""`Link`: one connection to the service, with its outbox, its sender and its receiver.
+
+A link lives once: `run` connects, receives until the connection ends, and closes. It holds no session state, so two
+links can be alive at once. What happens on it is reported as inputs, in the order in which it happens.
+"""
+
+import asyncio
+import base64
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from voicelive_tui.audio.format import duration_ms
+from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
+from voicelive_tui.credentials import CredentialError
+from voicelive_tui.session import inputs
+
+log = logging.getLogger(__name__)
+
+BURST_SECONDS = 0.0003
+"""Received events are handled this long before other tasks get a turn."""
+OUTBOX_LIMIT_MS = 500.0
+"""Captured sound that may wait for the network; beyond it the oldest is dropped and reported."""
+
+
+class Link:
+    """One connection, from connecting to its end.
+
+    Args:
+        connect: Makes the connection.
+        apply: Takes each input, on the event loop.
+
+    Attributes:
+        outbox_ms: Captured sound that waits to be sent, in milliseconds.
+        dropped_ms: Captured sound dropped because the network was behind.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[ServiceConnection]], apply: Callable[[inputs.Input], None]
+    ) -> None:
+        self.outbox_ms = self.dropped_ms = 0.0
+        self._connect = connect
+        self._apply = apply
+        self._attempt: asyncio.Future[ServiceConnection] | None = None
+        self._connection: ServiceConnection | None = None
+        self._outbox: deque[Mapping[str, Any] | bytes] = deque()
+        self._outbox_filled = asyncio.Event()
+        self._closing = False
+
+    async def run(self) -> None:
+        """Connect, and receive until the connection ends. What goes wrong is reported as an input."""
+        self._attempt = asyncio.ensure_future(self._connect())
+        try:
+            connection = await self._attempt
+        except (ConnectError, CredentialError) as error:
+            self._apply(inputs.ConnectFailed(str(error)))
+            return
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # `run` itself was cancelled, not the attempt
+                raise
+            return
+        if self._closing:  # the attempt succeeded just as `close` was called
+            await connection.close()
+            return
+        self._connection = connection
+        self._apply(inputs.Connected())
+        sender = asyncio.create_task(self._send_all(connection))
+        try:
+            await self._receive_all(connection)
+        finally:
+            self._connection = None
+            sender.cancel()
+            await connection.close()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End the attempt to connect, or close the connection with code 1000; `run` returns after it."""
+        self._closing = True
+        if self._attempt is not None:  # a handshake may hang
+            self._attempt.cancel()
+        if self._connection is not None:
+            await self._connection.close()
+
+    def send(self, event: Mapping[str, Any]) -> None:
+        """Send a client event after everything that waits; without an open connection it is dropped."""
+        if self._connection is not None:
+            self._outbox.append(event)
+            self._outbox_filled.set()
+
+    def send_audio(self, pcm: bytes) -> None:
+        """Send captured sound (PCM16, 24 kHz, mono), in order with the events."""
+        if self._connection is None:
+            return
+        self._outbox.append(pcm)
+        self._outbox_filled.set()
+        self.outbox_ms += duration_ms(pcm)
+        if self.outbox_ms > OUTBOX_LIMIT_MS:
+            self._drop_oldest_audio()
+
+    def _drop_oldest_audio(self) -> None:
+        oldest = next(entry for entry in self._outbox if isinstance(entry, bytes))
+        self._outbox.remove(oldest)
+        self.outbox_ms -= duration_ms(oldest)
+        if self.dropped_ms == 0.0:
+            log.warning("the network is behind: captured sound older than %d ms is dropped", OUTBOX_LIMIT_MS)
+        self.dropped_ms += duration_ms(oldest)
+
+    async def _receive_all(self, connection: ServiceConnection) -> None:
+        since = time.monotonic()
+        while True:
+            try:
+                event, raw = await connection.receive()
+            except BadMessage as error:
+                self._apply(inputs.BadMessage(str(error), error.raw))
+            except LinkClosed as end:
+                self._apply(inputs.Disconnected(end.code, "" if self._closing else str(end)))
+                return
+            else:
+                self._apply(inputs.Received(event, raw))
+            # A burst must not starve the sender and the screen, but yielding costs as much as handling one event.
+            if time.monotonic() - since > BURST_SECONDS:
+                await asyncio.sleep(0)
+                since = time.monotonic()
+
+    async def _send_all(self, connection: ServiceConnection) -> None:
+        while True:
+            while not self._outbox:
+                self._outbox_filled.clear()
+                await self._outbox_filled.wait()
+            entry = self._outbox.popleft()
+            if isinstance(entry, bytes):
+                self.outbox_ms -= duration_ms(entry)
+                sound = base64.b64encode(entry).decode("ascii")
+                event: Mapping[str, Any] = {"type": "input_audio_buffer.append", "audio": sound}
+            else:
+                event = entry
+            try:
+                await connection.send(event)
+            except LinkClosed:
+                return  # the receiver finds out why
+            self._apply(inputs.Sent(event))

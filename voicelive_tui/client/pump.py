@@ -1,0 +1,82 @@
+"""`AudioPump`: captured sound to the link, and what started or ended at the speaker to the fold."""
+
+import asyncio
+from collections.abc import Callable
+
+from voicelive_tui.audio.engine import Chunk, Started
+from voicelive_tui.client.link import Link
+from voicelive_tui.client.sound import Sound
+from voicelive_tui.session import inputs
+from voicelive_tui.session.state import Activity, SessionState
+
+POLL_SECONDS = 0.010
+"""Between polls of the engine while there may be something new; each wakes a processor."""
+EARLY_SECONDS = 0.002
+"""Poll this long before the next chunk is due."""
+LONGEST_POLL_SECONDS = 0.040
+"""Upper bound on the poll, so that playback events are reported promptly."""
+
+
+class AudioPump:
+    """Polls the engine, which calls nothing on the event loop.
+
+    Args:
+        sound: Whose engine is polled.
+        state: Gives the state of the session.
+        apply: Takes playback events as inputs.
+        link: Gives the link to send captured sound on, if there is one.
+    """
+
+    def __init__(
+        self,
+        sound: Sound,
+        state: Callable[[], SessionState],
+        apply: Callable[[inputs.Input], None],
+        link: Callable[[], Link | None],
+    ) -> None:
+        self._sound, self._engine = sound, sound.engine
+        self._state = state
+        self._apply = apply
+        self._link = link
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Poll again after a rest: something may have been queued to play, or capture started."""
+        self._woken.set()
+
+    def finish_turn(self) -> None:
+        """Send what was captured of a push-to-talk turn, the last incomplete chunk too."""
+        while chunk := self._engine.chunk() or self._engine.chunk(rest=True):
+            self._send(chunk)
+        self.report_voiced()
+
+    def _send(self, chunk: Chunk) -> None:
+        if link := self._link():
+            link.send_audio(chunk.pcm)
+
+    def report_voiced(self) -> None:
+        """Report when the microphone last held a voice, if it did."""
+        if self._engine.last_voiced_at is not None:
+            self._apply(inputs.VoicedUntil(self._engine.last_voiced_at))
+
+    async def run(self) -> None:
+        """Poll until cancelled; rest while there is neither a microphone nor anything to play."""
+        pause = POLL_SECONDS
+        while True:
+            idle = self._state().activity is Activity.READY and not self._engine.playing
+            if idle and not self._sound.input_open:
+                self._woken.clear()
+                await self._woken.wait()
+            else:
+                await asyncio.sleep(pause)
+            pause = POLL_SECONDS
+            while chunk := self._engine.chunk():
+                # Each poll comes a little earlier after its chunk, until one comes too early and the cycle restarts.
+                pause = min(self._engine.chunk_ms / 1000 - EARLY_SECONDS, LONGEST_POLL_SECONDS)
+                if self._state().microphone.sending:
+                    self._send(chunk)
+            for event in self._engine.events():
+                if isinstance(event, Started):
+                    self._apply(inputs.PlaybackStarted(event.item_id, event.at))
+                else:
+                    self._apply(inputs.PlaybackFinished(event.item_id, event.ms))

@@ -1,0 +1,55 @@
+"""`Shell`: the face of a session, for the dashboard, the console and their doubles."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from voicelive_tui.session.inputs import Input
+from voicelive_tui.session.state import DeviceChoice, Reading, SessionState
+
+Observer = Callable[[Input, SessionState, SessionState, float], None]
+"""Takes an input, the state before and after it, and the time: `time.monotonic()` seconds."""
+
+
+class Shell(Protocol):
+    """A session as others drive and watch it. `LiveSession` is the real one."""
+
+    @property
+    def state(self) -> SessionState:
+        """What is known now; replaced as a whole."""
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Call `observer` after each input was folded into the state; the result ends this."""
+
+    def apply(self, event: Input) -> None:
+        """Fold an input into the state, tell the observers, and perform the effects. On the event loop only."""
+
+    def reading(self) -> Reading:
+        """Levels, buffers and counters of the sound path at this moment."""
+
+    def activity_changed(self) -> bool:
+        """Whether either direction of sound started or stopped since the last `reading`."""
+
+    async def run(self) -> None:
+        """Hold conversations until `close`. What goes wrong is in the state, never an exception."""
+
+    async def close(self) -> None:
+        """End in order, within a limit."""
+
+    async def devices(self) -> list[DeviceChoice]:
+        """What a device picker offers.
+
+        Raises:
+            AudioError: The devices cannot be listed.
+        """
+
+    async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
+        """Change to another device during the conversation."""
+
+    async def test_tone(self) -> None:
+        """Play a short tone."""
+
+    async def suspend(self) -> None:
+        """Release the microphone before the program is stopped by Ctrl+Z."""
+
+    async def resume(self) -> None:
+        """Open the microphone again after `suspend`."""

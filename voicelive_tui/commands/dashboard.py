@@ -1,0 +1,59 @@
+"""`voicelive-tui`: the conversation in the dashboard."""
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from voicelive_tui import runtime
+from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation
+from voicelive_tui.config import ConfigError, Settings
+
+if TYPE_CHECKING:
+    from voicelive_tui.commands.setup import Open
+    from voicelive_tui.session.state import SessionState
+    from voicelive_tui.ui.app import VoiceLiveApp
+
+
+def run(options: Options) -> int:
+    """Hold a conversation in the dashboard; the exit status."""
+    if not sys.stdout.isatty():
+        return complain("the dashboard needs a terminal; without one use: voicelive-tui console")
+    if not sys.stderr.isatty():
+        return complain("the dashboard draws on standard error, which is not the terminal: do not redirect it")
+    return run_conversation(options, _hold)
+
+
+async def _hold(settings: Settings, open_session: "Open") -> "tuple[int, SessionState | None]":
+    if settings.ui.lean and os.environ.get("COLORTERM") in ("truecolor", "24bit"):
+        # 24-bit colours take twice the bytes of the 256. Textual reads this once, when it is imported.
+        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")
+    from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
+
+    validate_ui(settings, VoiceLiveApp)
+    with runtime.policy() as policy:
+        app = VoiceLiveApp(open_session, settings.ui, settings.keys)
+        runtime.end_on_signals(lambda status: app.call_later(app.end, status))
+        collecting = asyncio.create_task(policy.collect(lambda: app.live.state if app.live else None))
+        await app.run_async(mouse=settings.ui.mouse)
+        collecting.cancel()
+    status = app.return_code or 0
+    if app.live is None:  # ended before the session was made
+        return status, None
+    await app.live.close()
+    state = app.live.state
+    return (FAILED if status == 0 and state.connection.failed else status), state
+
+
+def validate_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:
+    """Check the names in the configuration that only the dashboard knows.
+
+    Raises:
+        ConfigError: There is no such theme, binding or key, or two bindings have the same key.
+    """
+    if settings.ui.theme and settings.ui.theme not in app.theme_names():
+        raise ConfigError(f"ui.theme: there is no theme {settings.ui.theme!r}: {', '.join(sorted(app.theme_names()))}")
+    if settings.keys:
+        from voicelive_tui.ui import keymap  # noqa: PLC0415 - imports every pane; else they load after the first screen
+
+        keymap.demand(settings.keys)

@@ -1,0 +1,155 @@
+"""What the commands share: settings and the log file, exit statuses, and how a conversation begins and ends."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from voicelive_tui import config, logs, runtime
+from voicelive_tui.config import APP_NAME, Audio, ConfigError, Settings
+from voicelive_tui.credentials import Credential
+
+if TYPE_CHECKING:
+    from voicelive_tui.client.live import LiveSession
+    from voicelive_tui.session.state import SessionState
+
+    Open = Callable[[], LiveSession]
+    """Makes the session; the dashboard calls it behind its first screen."""
+    Hold = Callable[[Settings, Open], Coroutine[Any, Any, tuple[int, SessionState | None]]]
+    """Holds a conversation: the exit status, and the state at the end."""
+
+FAILED, USAGE = 1, 2
+"""Exit statuses, beside 0 and `runtime.INTERRUPTED`."""
+
+KEY_IS_SEEN = "a key on the command line can be seen by other users of this machine; AZURE_VOICELIVE_API_KEY is safer"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a conversation, as given on the command line."""
+
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    """Settings by dotted key."""
+    config_path: Path | None = None
+    demo: bool = False
+    caller: bool = True
+    """Let a synthetic caller speak in a demo without a microphone."""
+    verbose: bool = False
+
+
+class Setup(NamedTuple):
+    """What a command starts with."""
+
+    settings: Settings
+    demo: bool
+    log_path: Path
+
+
+def complain(problem: object) -> int:
+    """Report wrong usage or configuration; the exit status for it."""
+    click.echo(f"{APP_NAME}: {problem}", err=True)
+    return USAGE
+
+
+def prepare(options: Options) -> Setup:
+    """Load the settings, require a credential, and open the log file.
+
+    Raises:
+        ConfigError: They cannot be used.
+    """
+    flags = options.flags
+    if "service.api_key" in flags and "service.use_token_credential" in flags:
+        raise ConfigError("--api-key and --use-token-credential exclude each other")
+    if "service.api_key" in flags:
+        flags = {**flags, "service.use_token_credential": False}
+    settings = config.load(options.config_path, flags)
+    demo = options.demo or not settings.service.endpoint
+    if not options.demo:
+        _require_credential(settings, flags)
+    log_path = logs.start(settings.logging, verbose=options.verbose, secrets=(settings.service.api_key,))
+    if "service.api_key" in flags:
+        click.echo(f"{APP_NAME}: {KEY_IS_SEEN}", err=True)
+    return Setup(settings, demo, log_path)
+
+
+def _require_credential(settings: Settings, flags: Mapping[str, Any]) -> None:
+    if flags.get("service.endpoint") == "":  # an unset shell variable, more likely than a wish for the demo
+        raise ConfigError("--endpoint is empty: give a URL, or --demo for the demo")
+    if settings.service.endpoint:
+        if missing := Credential(settings.service).missing:
+            raise ConfigError(missing)
+    elif "service.use_token_credential" in flags:
+        raise ConfigError("a credential was given, but no endpoint: add --endpoint URL, or --demo for the demo")
+
+
+def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False) -> int:
+    """Hold a conversation, then print its summary unless `quiet`; the exit status."""
+    try:
+        settings, demo, log_path = prepare(options)
+        _validate_files(settings.audio)
+        runtime.exit_on_signals()
+        with runtime.native_stderr_to(log_path.with_suffix(".native.log")) as native:
+
+            def open_session() -> "LiveSession":
+                from voicelive_tui.client.live import LiveSession  # noqa: PLC0415
+
+                return LiveSession(settings, demo=demo, caller=options.caller, native_messages=native.lines)
+
+            status, state = asyncio.run(hold(settings, open_session))
+    except KeyboardInterrupt:
+        return runtime.INTERRUPTED
+    except ConfigError as error:
+        return complain(error)
+    if not quiet:
+        with contextlib.suppress(OSError):
+            click.echo(summary(state, log_path))
+    return status
+
+
+def _validate_files(audio: Audio) -> None:
+    """Check files that stand in for devices, before the screen opens.
+
+    Raises:
+        ConfigError: One cannot be used.
+    """
+    source, target = (
+        Path(device.removeprefix("file:")) if device.startswith("file:") else None
+        for device in (str(audio.input_device), str(audio.output_device))
+    )
+    if not source and not target:
+        return
+    from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav  # noqa: PLC0415
+
+    try:
+        if source and target and target.exists() and target.samefile(source):
+            raise ConfigError(f"{source} cannot be the input and the output at once: it would be overwritten")
+        if source:
+            load_wav(source)
+        if target:
+            WavWriter(target).close()
+    except AudioFileError as error:
+        raise ConfigError(str(error)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {source}: {error.strerror or error}") from None
+
+
+def summary(state: "SessionState | None", log_path: Path) -> str:
+    """What stays in the scrollback: length, turns, tokens, why it ended, and where the log is."""
+    parts, end = ["no session"], ""
+    if state is not None:
+        from voicelive_tui.text import clock, visible  # noqa: PLC0415
+
+        connection, usage = state.connection, state.usage.sums
+        if connection.ready_at is not None:
+            parts = [f"session of {clock((connection.ended_at or time.monotonic()) - connection.ready_at)}"]
+            parts += [f"{state.turn_count} turn{'' if state.turn_count == 1 else 's'}"]
+            parts += [f"{state.counts.interruptions} interrupted"] if state.counts.interruptions else []
+            parts += [f"{usage.total} tokens ({usage.input} in, {usage.output} out)"] if usage.total else []
+        code = f"closed with code {connection.close_code}" if connection.close_code else ""
+        end = visible(connection.problem) or code
+    return f"{APP_NAME}: {', '.join(parts)}{f'; {end}' if end else ''}; log: {log_path}"
