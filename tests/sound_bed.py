@@ -1,10 +1,10 @@
 """A private PulseAudio with a virtual speaker and a virtual microphone: real PortAudio streams, no hardware.
 
 Both are null sinks clocked by timers, sample-exact in either direction. ``norewinds=1`` is what makes them usable:
-without it a null sink works up to two seconds ahead. Nothing outside the bed's own short folder is touched (a Unix
-socket's path ends at 107 characters, so it is not a folder of the test's).
+without it a null sink works up to two seconds ahead. Only the bed's own folder is written. Its path
+is short, since the path of a Unix socket ends at 107 characters.
 
-Status flags prove nothing here, for ALSA's pulse plugin hides underruns: tests judge by what was recorded.
+Status flags prove nothing here, since ALSA's pulse plugin hides underruns: tests judge by recordings.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ PLUGIN = "/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so"
 
 
 def missing() -> str:
-    """Why there can be no bed on this machine; empty when there can."""
+    """Why the bed cannot run on this machine; empty if it can."""
     programs = [p for p in ("pulseaudio", "pactl", "parec", "pacat", "setpriv") if not shutil.which(p)]
     if programs:
         return f"the virtual sound bed needs {', '.join(programs)} (apt-get install pulseaudio pulseaudio-utils)"
@@ -75,7 +75,7 @@ class SoundBed:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads a program to this bed."""
+        """The variables that make a program use this bed."""
         return {
             "PULSE_SERVER": f"unix:{self.dir}/native",
             "ALSA_CONFIG_PATH": f"{self.dir}/asound.conf",
@@ -92,7 +92,7 @@ class SoundBed:
             "PULSE_STATE_PATH": "state",
         }
         self._server = subprocess.Popen(
-            # It ends with the tests, however they end.
+            # The server ends with the test process, even if that is killed.
             ["setpriv", "--pdeathsig", "KILL", "pulseaudio", "-n", "-F", self.dir / "bed.pa", "--daemonize=no",
              "--use-pid-file=no", "--exit-idle-time=-1", "--realtime=no", "--high-priority=no", "--disable-shm=yes",
              f"--log-target=file:{self.dir}/log"],
@@ -112,23 +112,23 @@ class SoundBed:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def kill(self) -> None:
-        """End the server without warning."""
+        """Kill the server."""
         if self._server and self._server.poll() is None:
             self._server.kill()
             self._server.wait()
 
     @property
     def running(self) -> bool:
-        """Whether the server's process is there."""
+        """Whether the server's process runs."""
         return self._server is not None and self._server.poll() is None
 
     def freeze(self) -> None:
-        """Stop the server's process: it takes calls and never answers."""
+        """Stop the server's process: it accepts calls and does not answer."""
         assert self._server
         self._server.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue a frozen server."""
         assert self._server
         self._server.send_signal(signal.SIGCONT)
 
@@ -171,7 +171,7 @@ class SoundBed:
 
 
 class Recording:
-    """What the speaker plays, and when each portion of it came."""
+    """What the speaker plays, and the time of each portion."""
 
     def __init__(self, environment: dict[str, str], source: str = "vspk.monitor") -> None:
         self._parec = subprocess.Popen(
@@ -204,7 +204,7 @@ class Recording:
         return np.frombuffer(data, dtype="<i2", count=len(data) // 2)
 
     def silent_since(self) -> float:
-        """When the portion came that began the silence at the end (monotonic); infinity if there is none."""
+        """Time of the portion with which the final silence began (monotonic); infinity if there is none."""
         at = float("inf")
         for came, portion in reversed(tuple(self._portions)):
             if any(portion):
@@ -214,11 +214,11 @@ class Recording:
         return at
 
     def first_sound(self) -> float:
-        """When the portion came that began the first sound; infinity if there was none."""
+        """Time of the portion with which the first sound began; infinity if there was none."""
         return next((came for came, portion in tuple(self._portions) if any(portion)), float("inf"))
 
     def sounds_began(self) -> list[float]:
-        """When each portion came that began a sound."""
+        """Times of the portions with which a sound began."""
         began, sounding = [], False
         for came, portion in tuple(self._portions):
             if any(portion) and not sounding:
@@ -227,12 +227,12 @@ class Recording:
         return began
 
     def sound_began(self) -> float:
-        """When the portion came that began the last sound; infinity if there was none."""
+        """Time of the portion with which the last sound began; infinity if there was none."""
         return max(self.sounds_began(), default=float("inf"))
 
     @staticmethod
     def wait_until(happened: Callable[[], bool], limit: float) -> None:
-        """Wait for something that is seen to happen, or fail."""
+        """Poll a condition every 5 ms; fail after the limit in seconds."""
         deadline = time.monotonic() + limit
         while not happened():
             assert time.monotonic() < deadline, f"nothing within {limit} s"
@@ -240,7 +240,7 @@ class Recording:
 
 
 class Canary:
-    """Another process that notes how late it wakes from short sleeps: stalls of the machine, not of the program."""
+    """Another process that records how late it wakes from short sleeps: stalls of the machine, not of the program."""
 
     PROGRAM = """
 import time
@@ -266,7 +266,7 @@ while True:
 
 
 def undisturbed(attempt: Callable[[], None], tries: int = 5) -> None:
-    """Run an attempt, and again when it fails on a machine that stalled (for half a block: 10 ms) or is crowded."""
+    """Run an attempt, and repeat it if it fails while the machine stalled (for half a block, 10 ms) or was busy."""
     for left in reversed(range(tries)):
         with Canary() as canary:
             failure = None

@@ -1,7 +1,7 @@
-"""The whole program on the virtual sound bed: what the user sees when sound fails, and hears when it does not.
+"""The whole program on the virtual sound bed: what the user sees when sound fails, and hears when it works.
 
 The program runs in a pseudo-terminal of its own and talks to the loopback service; the faults are real ones of a real
-sound server. What is said goes through the bed's microphone, what is heard is judged by its speaker's monitor.
+sound server. Speech enters by the bed's microphone, and playback is judged by its speaker's monitor.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def bed() -> Iterator[SoundBed]:
 
 @contextlib.contextmanager
 def program(tmp_path: Path, *arguments: str, **environment: str) -> Iterator[Terminal]:
-    """The dashboard in a terminal that has room for all of it."""
+    """The dashboard in a terminal of 120x40."""
     command = arguments if arguments[:1] == ("-c",) else ("-m", "voicelive_tui", *arguments)
     with Terminal(*command, width=120, height=40, **nobody_s_home(tmp_path) | environment) as terminal:
         yield terminal
@@ -51,7 +51,7 @@ def program(tmp_path: Path, *arguments: str, **environment: str) -> Iterator[Ter
 
 @contextlib.contextmanager
 def conversation(tmp_path: Path, bed: SoundBed) -> Iterator[Terminal]:
-    """A demo conversation with the bed's microphone and speaker; it is still the same one at the end."""
+    """A demo conversation with the bed's microphone and speaker, the same session from start to end."""
     with program(tmp_path, **bed.environment) as terminal:
         terminal.wait_for("mic LIVE", PATIENCE)
         session = re.search(r"1 Session (…\w+)", terminal.text)
@@ -61,7 +61,7 @@ def conversation(tmp_path: Path, bed: SoundBed) -> Iterator[Terminal]:
 
 
 def wait_until_gone(terminal: Terminal, text: str, seconds: float = 15) -> None:
-    """Read until the screen shows a text no more."""
+    """Read until a text has left the screen."""
     end = time.monotonic() + seconds
     while text in terminal.text:
         assert time.monotonic() < end, f"{text!r} does not go:\n{terminal.text}"
@@ -69,7 +69,7 @@ def wait_until_gone(terminal: Terminal, text: str, seconds: float = 15) -> None:
 
 
 def end(terminal: Terminal) -> None:
-    """Quit, and see that everything is as it was."""
+    """Quit; the terminal is as it was and the session closed in order."""
     terminal.write("q")
     assert terminal.wait_for_end() == 0
     assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
@@ -79,7 +79,7 @@ def end(terminal: Terminal) -> None:
 
 @contextlib.contextmanager
 def saying(bed: SoundBed, words: str = "Hello there, can you hear me well?") -> Iterator[None]:
-    """Begin to say something; at the end it is said."""
+    """Speak into the microphone during the block, and wait for the end of the words."""
     feeder = bed.speak(speech(words))
     try:
         yield
@@ -88,19 +88,19 @@ def saying(bed: SoundBed, words: str = "Hello there, can you hear me well?") -> 
 
 
 def converse(terminal: Terminal, bed: SoundBed) -> None:
-    """Say something, and hear the answer."""
+    """Speak, and wait until the answer is on the speaker."""
     with bed.recording() as recording, saying(bed):
         terminal.wait_for("I heard you for")
         terminal.wait_for("SPEAKING")
         recording.wait_until(lambda: bool(recording.samples.any()), 5)
 
 
-def test_a_microphone_that_is_unplugged_is_missed_and_found_again(bed: SoundBed, tmp_path: Path) -> None:
+def test_an_unplugged_microphone_is_reported_and_used_again(bed: SoundBed, tmp_path: Path) -> None:
     room = np.random.default_rng(1).integers(-31, 32, 60 * RATE).astype("<i2")  # as every real one, it carries noise
     with conversation(tmp_path, bed) as terminal:
         feeder = bed.speak(room.tobytes())
         terminal.wait_for("-65 dB")
-        # PulseAudio moves the stream to what is left, the speaker's monitor, and tells nobody.
+        # PulseAudio moves the stream to the speaker's monitor without a word.
         bed.pactl("unload-module", "module-remap-source")
         terminal.wait_for("gives only zeros")
         bed.pactl("load-module", *MICROPHONE)
@@ -113,7 +113,7 @@ def test_a_microphone_that_is_unplugged_is_missed_and_found_again(bed: SoundBed,
         end(terminal)
 
 
-def test_a_suspended_microphone_stalls_and_goes_on(bed: SoundBed, tmp_path: Path) -> None:
+def test_a_suspended_microphone_stalls_and_resumes(bed: SoundBed, tmp_path: Path) -> None:
     with conversation(tmp_path, bed) as terminal:
         bed.pactl("suspend-source", "vmic", "1")
         terminal.wait_for("mic STALLED", 6)
@@ -126,7 +126,7 @@ def test_a_suspended_microphone_stalls_and_goes_on(bed: SoundBed, tmp_path: Path
         end(terminal)
 
 
-def test_a_frozen_sound_server_freezes_neither_screen_nor_keys_and_is_back_when_it_thaws(
+def test_a_frozen_sound_server_freezes_neither_screen_nor_keys_and_is_used_again_when_it_thaws(
     bed: SoundBed, tmp_path: Path
 ) -> None:
     with conversation(tmp_path, bed) as terminal:
@@ -145,16 +145,14 @@ def test_a_frozen_sound_server_freezes_neither_screen_nor_keys_and_is_back_when_
         end(terminal)
 
 
-def test_one_can_quit_while_the_sound_server_is_frozen(bed: SoundBed, tmp_path: Path) -> None:
+def test_the_program_quits_while_the_sound_server_is_frozen(bed: SoundBed, tmp_path: Path) -> None:
     with conversation(tmp_path, bed) as terminal:
         bed.freeze()
         terminal.wait_for("mic STALLED", 6)
         end(terminal)
 
 
-def test_a_sound_server_that_is_frozen_from_the_start_does_not_keep_the_demo_from_running(
-    bed: SoundBed, tmp_path: Path
-) -> None:
+def test_the_demo_runs_with_a_sound_server_that_is_frozen_from_the_start(bed: SoundBed, tmp_path: Path) -> None:
     bed.freeze()
     with program(tmp_path, **bed.environment) as terminal:
         terminal.wait_for("the sound server does not answer", PATIENCE)
@@ -162,7 +160,7 @@ def test_a_sound_server_that_is_frozen_from_the_start_does_not_keep_the_demo_fro
         end(terminal)
 
 
-def test_a_sound_server_that_is_killed_is_missed_and_found_again(bed: SoundBed, tmp_path: Path) -> None:
+def test_a_killed_sound_server_is_reported_and_used_again_after_its_restart(bed: SoundBed, tmp_path: Path) -> None:
     with conversation(tmp_path, bed) as terminal:
         bed.kill()
         terminal.wait_for("the microphone was lost: its device or its sound server is gone", 6)
@@ -175,7 +173,7 @@ def test_a_sound_server_that_is_killed_is_missed_and_found_again(bed: SoundBed, 
         end(terminal)
 
 
-def test_a_device_that_knows_48_khz_only_is_converted_and_the_conversation_works(tmp_path: Path) -> None:
+def test_a_conversation_works_on_a_device_that_only_accepts_48_khz(tmp_path: Path) -> None:
     require("" if shutil.which("jackd") and shutil.which("jack_lsp") else "JACK is missing (apt-get install jackd2)")
     name = f"program{os.getpid()}"
     jackd = subprocess.Popen(
@@ -214,7 +212,7 @@ main()
     [(("-c", WITHOUT_LIBRARY), "the PortAudio library is missing"), ((), "no sound device found")],
     ids=["no library", "no device"],
 )
-def test_without_sound_the_screen_says_why_and_what_to_do_and_the_demo_runs(
+def test_without_sound_the_demo_runs_and_the_screen_shows_the_reason_and_the_remedy(
     tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     listed = subprocess.run(
@@ -248,9 +246,7 @@ FIRST, SECOND = 4000, 5000
 """The samples of the two answers."""
 
 
-def test_speaking_into_an_answer_cuts_it_and_what_was_heard_is_what_the_service_is_told(
-    bed: SoundBed, tmp_path: Path
-) -> None:
+def test_speaking_into_an_answer_stops_it_and_the_service_learns_what_was_heard(bed: SoundBed, tmp_path: Path) -> None:
     for value, seconds in ((FIRST, 10), (SECOND, 1)):
         writer = WavWriter(tmp_path / f"{value}.wav")
         writer.write(np.full(seconds * RATE, value, "<i2").tobytes())
@@ -278,11 +274,11 @@ def test_speaking_into_an_answer_cuts_it_and_what_was_heard_is_what_the_service_
             told_ms = float(told[1]) * (1 if told[2] == "ms" else 1000)
             heard_ms = np.count_nonzero(recording.samples == FIRST) / 24
             terminal.wait_for("A short one.")
-            terminal.wait_for("SPEAKING")  # its words come before its sound
+            terminal.wait_for("SPEAKING")  # its text comes before its sound
             wait_until_gone(terminal, "SPEAKING")
             end(terminal)
             samples = recording.samples
-        assert np.count_nonzero(samples == FIRST) / 24 == heard_ms  # nothing came late
+        assert np.count_nonzero(samples == FIRST) / 24 == heard_ms  # no late audio was played
         assert np.count_nonzero(samples == SECOND) > 0.9 * RATE
         assert 1000 < heard_ms < 9000
         assert -30 <= told_ms - heard_ms <= 10, (told_ms, heard_ms)  # the screen rounds to 10 ms

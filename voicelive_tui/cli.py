@@ -272,7 +272,7 @@ def _leave(status: int) -> None:
             stream.flush()
         except OSError:  # the reader is gone, or the disk full; the interpreter must not try again
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    devices = sys.modules.get("voicelive_tui.audio.devices")  # if nothing loaded it, nothing can hang
-    if devices and devices.hanging():
+    blocking = sys.modules.get("voicelive_tui.client.blocking")  # if nothing loaded it, nothing can hang
+    if blocking and blocking.hanging():
         os._exit(status)
     sys.exit(status)

@@ -22,9 +22,8 @@ class Microphone:
 
     def block(self, after: float = BLOCK_SECONDS) -> bytes:
         self.now += after
-        pcm = (
-            (np.arange(self.number * BLOCK_SAMPLES, (self.number + 1) * BLOCK_SAMPLES) % CYCLE).astype("<i2").tobytes()
-        )
+        first = self.number * BLOCK_SAMPLES
+        pcm = (np.arange(first, first + BLOCK_SAMPLES) % CYCLE).astype("<i2").tobytes()
         self.number += 1
         self.queue.put(pcm, self.now - 0.03, self.now)
         return pcm

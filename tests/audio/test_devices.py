@@ -1,86 +1,119 @@
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from voicelive_tui.audio import devices as backends
-from voicelive_tui.audio.devices import AudioError, backend_for, check, run_bounded
-from voicelive_tui.audio.paced import PacedBackend
-from voicelive_tui.audio.portaudio import PortAudioBackend
+from voicelive_tui.audio.devices import DEFAULT, AudioError, Device, DeviceSpec, choose
+
+
+def device(index, name, inputs=1, outputs=1, api="ALSA", default=False):
+    return Device(index, name, api, inputs, outputs, 44100, 0.01, 0.01, default, default)
+
+
+DEVICES = [
+    device(0, "HDA Intel: ALC256 Analog (hw:0,0)"),
+    device(1, "USB Headset: Audio (hw:1,0)", outputs=0),
+    device(2, "pulse"),
+    device(3, "default", default=True),
+    device(4, "USB Headset", api="JACK Audio Connection Kit"),
+    device(5, "HDMI 0", inputs=0),
+]
 
 
 @pytest.mark.parametrize(
-    ("device", "expected"),
+    ("text", "spec"),
     [
-        ("none", PacedBackend),
-        ("file:a.wav", PacedBackend),
-        ("", PortAudioBackend),
-        ("nonesuch", PortAudioBackend),
-        ("3", PortAudioBackend),
-        ("ALSA: file", PortAudioBackend),
+        ("", DEFAULT),
+        ("none", DeviceSpec("none")),
+        ("file:a.wav", DeviceSpec("file", "a.wav")),
+        ("file:", DeviceSpec("file")),
+        (3, DeviceSpec("index", "3")),
+        ("3", DeviceSpec("index", "3")),
+        (-1, DeviceSpec("name", "-1")),
+        ("9" * 5000, DeviceSpec("name", "9" * 5000)),
+        ("nonesuch", DeviceSpec("name", "nonesuch")),
+        ("ALSA: file", DeviceSpec("name", "ALSA: file")),
     ],
 )
-def test_a_device_name_tells_its_backend(device, expected):
-    assert type(backend_for(device)) is expected
+def test_an_option_is_parsed(text, spec):
+    assert DeviceSpec.parse(text) == spec
+    assert str(spec) == str(text)
 
 
-def test_no_backend_is_imported_before_it_is_asked_for():
+@given(st.text())
+def test_any_option_survives_parsing(text):
+    assert str(DeviceSpec.parse(text)) == text
+
+
+@given(st.text())
+def test_any_option_chooses_a_device_or_is_answered_with_the_candidates(text):
+    spec = DeviceSpec.parse(text)
+    if not spec.is_hardware:
+        return
+    try:
+        found = choose(spec, "output", DEVICES)
+    except AudioError as error:
+        answer = str(error)
+    else:
+        answer = ", ".join(device.name for device in found)
+    assert any(device.name in answer for device in DEVICES if device.outputs)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "direction", "found"),
+    [
+        ("", "input", [3, 2]),
+        ("0", "input", [0]),
+        ("5", "output", [5]),
+        ("pulse", "input", [2]),
+        ("PULSE", "input", [2]),
+        ("alc256", "input", [0]),
+        ("hdmi", "output", [5]),
+        ("usb headset", "output", [4]),
+        ("USB Headset", "input", [4]),  # exact beats part
+        ("ALSA: USB Headset: Audio (hw:1,0)", "input", [1]),
+        ("alsa: usb", "input", [1]),
+        ("jack audio connection kit: usb", "input", [4]),
+        ("pulse, ALSA", "output", [2]),
+    ],
+)
+def test_a_spec_chooses_the_devices_it_names(wanted, direction, found):
+    assert [d.index for d in choose(DeviceSpec.parse(wanted), direction, DEVICES)] == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "direction", "says"),
+    [
+        ("9", "input", "there is no input device 9; there are: 0 HDA Intel"),
+        ("1", "output", "there is no output device 1"),
+        ("banana", "output", 'no output device matches "banana"; there are: 0 HDA'),
+        ("hw:", "input", r"\"hw:\" fits several input devices: 0 HDA.*, 1 USB"),
+    ],
+)
+def test_a_name_that_does_not_fit_is_answered_with_the_candidates(wanted, direction, says):
+    with pytest.raises(AudioError, match=says):
+        choose(DeviceSpec.parse(wanted), direction, DEVICES)
+
+
+def test_without_any_device_the_message_names_the_remedy():
+    with pytest.raises(AudioError, match=r"no sound device found.*README"):
+        choose(DEFAULT, "input", [])
+    with pytest.raises(AudioError, match="no sound device has an input: 5 HDMI 0"):
+        choose(DEFAULT, "input", DEVICES[5:])
+
+
+def test_without_a_default_the_sound_servers_are_tried():
+    devices = [device(0, "hw:0"), device(1, "pipewire"), device(2, "pulse")]
+    assert [d.name for d in choose(DEFAULT, "output", devices)] == ["pulse", "pipewire"]
+    assert [d.name for d in choose(DEFAULT, "output", devices[:1])] == ["hw:0"]
+
+
+def test_sounddevice_is_not_imported_before_a_device_is_opened():
     program = (
-        "import sys; import voicelive_tui.audio.devices, voicelive_tui.audio.duplex; "
-        "print([m for m in ('sounddevice', 'voicelive_tui.audio.portaudio', 'voicelive_tui.audio.paced', 'asyncio', "
-        "'textual') if m in sys.modules])"
+        "import sys, voicelive_tui.audio.streams; "
+        "print([m for m in ('sounddevice', 'asyncio', 'textual') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_call_in_time_gives_its_result_or_its_error():
-    assert run_bounded(lambda: threading.current_thread().daemon, "asking") is True
-    with pytest.raises(ZeroDivisionError):
-        run_bounded(lambda: 1 // 0, "dividing")
-
-
-def test_a_call_that_hangs_is_left_behind():
-    release = threading.Event()
-    began = time.monotonic()
-    with pytest.raises(AudioError, match=r"opening the speaker took longer than 0.05 s") as caught:
-        run_bounded(release.wait, "opening the speaker", 0.05)
-    assert time.monotonic() - began < 5
-    assert caught.value.kind == "timeout"
-    (left,) = [thread for thread in threading.enumerate() if thread.name == "audio: opening the speaker"]
-    release.set()
-    left.join(5)
-    assert not left.is_alive()
-
-
-def test_a_hanging_call_does_not_keep_the_program_from_ending():
-    program = (
-        "import time\nfrom voicelive_tui.audio.devices import run_bounded, AudioError\n"
-        "try: run_bounded(lambda: time.sleep(60), 'x', 0.05)\nexcept AudioError as e: print(e.kind)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
-    assert (done.stdout, done.stderr) == ("timeout\n", "")
-
-
-def test_checking_says_for_each_direction_what_would_be_used(tmp_path):
-    first, second = check("none", "none")
-    assert (first.direction, first.ok, first.sentence) == ("input", True, "none")
-    assert (second.direction, second.ok, second.sentence) == ("output", True, "none")
-    missing = check(f"file:{tmp_path}/missing.wav", "none")[0]
-    assert not missing.ok
-    assert "cannot read" in missing.sentence
-
-
-def test_checking_leaves_the_output_file_alone(tmp_path):
-    (tmp_path / "keep.wav").write_bytes(b"precious")
-    assert check("none", f"file:{tmp_path}/keep.wav")[1].ok
-    assert (tmp_path / "keep.wav").read_bytes() == b"precious"
-    assert not check("none", f"file:{tmp_path}/nowhere/keep.wav")[1].ok
-
-
-def test_every_registered_backend_exists():
-    for name in ("none", "file:x", ""):
-        assert hasattr(backend_for(name), "open_input")
-    assert set(backends.BACKENDS) == {"none", "file:", ""}

@@ -102,7 +102,7 @@ def test_playback_that_runs_dry_in_the_middle_of_an_item_is_a_gap(clock):
     assert engine.counters().gaps == 1
 
 
-def test_what_was_played_can_be_had_with_its_time(clock):
+def test_played_blocks_are_available_with_their_times(clock):
     engine = AudioEngine()
     engine.play("a", tone(-10, 20))
     engine.finish("a")

@@ -47,13 +47,13 @@ def test_the_meter_of_a_microphone_that_stopped_falls_to_silence(clock):
     assert engine.levels().capture.rms == FLOOR_DBFS
 
 
-def test_what_begins_or_ends_stirs_until_the_levels_are_taken(clock):
+def test_activity_changes_when_sound_starts_or_stops_until_the_levels_are_read(clock):
     engine = AudioEngine()
     assert not engine.activity_changed()
-    for dbfs, stirs in ((-75, False), (-20, True), (-30, False), (-75, True)):
+    for dbfs, changed in ((-75, False), (-20, True), (-30, False), (-75, True)):
         hear(engine, clock, tone(dbfs, 40))
         engine.chunk()
-        assert engine.activity_changed() is stirs
+        assert engine.activity_changed() is changed
         engine.levels()
         assert not engine.activity_changed()
     engine.play("a", tone(-20, 200))

@@ -3,10 +3,19 @@ import time
 import numpy as np
 import pytest
 
-from voicelive_tui.audio.devices import AudioError, input_for, output_for
+from voicelive_tui.audio import streams
+from voicelive_tui.audio.devices import AudioError, DeviceSpec
 from voicelive_tui.audio.engine import STALL_SECONDS, AudioEngine
 from voicelive_tui.audio.format import BLOCK_BYTES
 from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav
+
+
+def open_input(engine: AudioEngine, device: str, source=None):
+    return streams.open_input(engine, DeviceSpec.parse(device), source)
+
+
+def open_output(engine: AudioEngine, device: str):
+    return streams.open_output(engine, DeviceSpec.parse(device))
 
 
 def collect(engine: AudioEngine, until, limit: float = 10) -> bytes:
@@ -32,7 +41,7 @@ def wav(path, sound: np.ndarray) -> str:
 def test_a_file_is_the_microphone_in_real_time_and_then_silence(tmp_path):
     sound = np.arange(1, 12001)
     engine = AudioEngine()
-    stream = input_for(wav(tmp_path / "in.wav", sound)).open(engine)
+    stream = open_input(engine, wav(tmp_path / "in.wav", sound))
     assert not stream.input_ended
     began = time.monotonic()
     stream.start()
@@ -50,7 +59,7 @@ def test_a_file_is_the_microphone_in_real_time_and_then_silence(tmp_path):
 
 def test_times_lie_on_one_grid_and_do_not_drift():
     engine = AudioEngine()
-    stream_in, stream_out = input_for("none", Echo()).open(engine), output_for("none").open(engine)
+    stream_in, stream_out = open_input(engine, "none", Echo()), open_output(engine, "none")
     stream_out.start()
     stream_in.start()
     engine.play("a", bytes(48_000))
@@ -64,7 +73,7 @@ def test_times_lie_on_one_grid_and_do_not_drift():
 
 def test_what_is_played_is_written_at_the_time_it_was_heard(tmp_path):
     engine = AudioEngine()
-    stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
+    stream = open_output(engine, f"file:{tmp_path}/out.wav")
     stream.start()
     collect(engine, lambda: engine.blocks_out >= 10)
     engine.play("a", np.arange(1, 4801, dtype="<i2").tobytes())
@@ -83,7 +92,7 @@ def test_what_is_played_is_written_at_the_time_it_was_heard(tmp_path):
 
 def test_the_file_is_valid_while_it_grows(tmp_path):
     engine = AudioEngine()
-    stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
+    stream = open_output(engine, f"file:{tmp_path}/out.wav")
     stream.start()
     collect(engine, lambda: engine.blocks_out >= 5)
     assert len(load_wav(tmp_path / "out.wav")[0]) >= 4 * BLOCK_BYTES
@@ -92,12 +101,12 @@ def test_the_file_is_valid_while_it_grows(tmp_path):
 
 def test_an_interrupted_answer_in_the_file_is_what_was_heard_within_a_block(tmp_path):
     engine = AudioEngine()
-    stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
+    stream = open_output(engine, f"file:{tmp_path}/out.wav")
     stream.start()
     engine.play("a", np.full(48000, 1234, "<i2").tobytes())
     collect(engine, lambda: engine.heard_ms("a") > 200)
     engine.flush()
-    (heard,) = engine.settle(stream.cut())
+    (heard,) = engine.settle(stream.interrupt())
     collect(engine, lambda: not engine.playing)
     blocks = engine.blocks_out
     collect(engine, lambda: engine.blocks_out > blocks + 2)
@@ -123,7 +132,7 @@ class Echo:
 def test_a_source_is_the_microphone_and_hears_the_speaker():
     source = Echo()
     engine = AudioEngine()
-    stream_in, stream_out = input_for("none", source).open(engine), output_for("none").open(engine)
+    stream_in, stream_out = open_input(engine, "none", source), open_output(engine, "none")
     assert stream_in.description == "synthetic microphone"
     stream_in.start()
     stream_out.start()
@@ -138,7 +147,7 @@ def test_a_source_is_the_microphone_and_hears_the_speaker():
 
 def test_no_microphone_captures_nothing_and_is_no_stall():
     engine = AudioEngine()
-    stream = input_for("none").open(engine)
+    stream = open_input(engine, "none")
     stream.start()
     assert (stream.description, stream.input_ended) == ("none", False)
     time.sleep(STALL_SECONDS + 0.1)
@@ -149,7 +158,7 @@ def test_no_microphone_captures_nothing_and_is_no_stall():
 
 def test_a_speaker_to_nowhere_rests_until_there_is_something_to_play_and_plays_it_at_once():
     engine = AudioEngine()
-    stream = output_for("none").open(engine)
+    stream = open_output(engine, "none")
     stream.start()
     stalls = set()
     for _ in range(8):
@@ -174,33 +183,32 @@ def test_a_speaker_to_nowhere_rests_until_there_is_something_to_play_and_plays_i
 
 def test_closing_stops_the_thread_and_is_harmless_twice():
     engine = AudioEngine()
-    stream = input_for("none", Echo()).open(engine)
+    stream = open_input(engine, "none", Echo())
     stream.start()
     stream.close()
     stream.close()
     count = engine.blocks_in
     time.sleep(0.05)
     assert engine.blocks_in == count
-    never_started = output_for("none").open(engine)
+    never_started = open_output(engine, "none")
     never_started.close()
 
 
 @pytest.mark.parametrize(
     ("open_it", "says"),
     [
-        (lambda path: input_for(f"file:{path}/missing.wav"), "cannot read"),
-        (lambda path: output_for(f"file:{path}/nowhere/out.wav"), "cannot write"),
+        (lambda path: open_input(AudioEngine(), f"file:{path}/missing.wav"), "cannot read"),
+        (lambda path: open_output(AudioEngine(), f"file:{path}/nowhere/out.wav"), "cannot write"),
     ],
 )
-def test_files_that_cannot_be_used(tmp_path, open_it, says):
-    with pytest.raises(AudioError, match=says) as caught:
-        open_it(tmp_path).open(AudioEngine())
-    assert caught.value.kind == "file"
+def test_a_file_that_cannot_be_used_is_an_audio_error(tmp_path, open_it, says):
+    with pytest.raises(AudioError, match=says):
+        open_it(tmp_path)
 
 
 def test_a_full_disk_is_the_reason_for_the_loss_of_the_speaker(tmp_path, monkeypatch):
     engine = AudioEngine()
-    stream = output_for(f"file:{tmp_path}/out.wav").open(engine)
+    stream = open_output(engine, f"file:{tmp_path}/out.wav")
 
     def full(self, pcm):
         raise AudioFileError("cannot write out.wav: No space left on device")
@@ -212,7 +220,7 @@ def test_a_full_disk_is_the_reason_for_the_loss_of_the_speaker(tmp_path, monkeyp
     stream.close()
 
 
-def test_a_converted_file_says_so(tmp_path):
+def test_the_description_of_a_converted_file_says_so(tmp_path):
     import wave
 
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
@@ -220,6 +228,6 @@ def test_a_converted_file_says_so(tmp_path):
         file.setsampwidth(2)
         file.setframerate(44100)
         file.writeframes(b"\1\0" * 8820)
-    stream = input_for(f"file:{tmp_path}/a.wav").open(AudioEngine())
+    stream = open_input(AudioEngine(), f"file:{tmp_path}/a.wav")
     assert stream.description.endswith("44100 Hz stereo, converted to 24000 Hz mono")
     stream.close()

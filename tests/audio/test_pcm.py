@@ -25,7 +25,7 @@ def test_levels_of_silence_of_nothing_and_of_the_lowest_sample():
     assert pcm.level(struct.pack("<h", 1) * 480).peak == pytest.approx(-90.3, abs=0.1)
 
 
-def test_mixing_and_duplicating():
+def test_channels_are_mixed_and_repeated():
     stereo = np.array([100, 200, -32768, -32768, 32767, 32767], "<i2").tobytes()
     assert pcm.samples(pcm.to_mono(stereo, 2)).tolist() == [150, -32768, 32767]
     assert pcm.to_mono(pcm.to_channels(b"\x01\x00\x02\x00", 2), 2) == b"\x01\x00\x02\x00"

@@ -64,7 +64,7 @@ def test_items_are_played_in_order_sample_by_sample_with_no_hole_between_them(qu
     assert not heard[9000:].any()
 
 
-def test_half_samples_are_put_together_again(queue, speaker):
+def test_halves_of_a_sample_are_joined(queue, speaker):
     whole = np.arange(1, 4801, dtype="<i2").tobytes()
     for start in range(0, len(whole), 777):
         queue.play("a", whole[start : start + 777])
@@ -79,7 +79,7 @@ def test_half_a_sample_at_the_end_is_left_out(queue, speaker):
     assert queue.events(200.0)[-1].ms == 100
 
 
-def test_begin_and_end_are_told_when_they_reach_the_dac(queue, speaker):
+def test_begin_and_end_are_reported_when_they_reach_the_dac(queue, speaker):
     queue.play("a", sound(50))
     queue.finish("a")
     speaker.blocks(3)
@@ -92,7 +92,7 @@ def test_begin_and_end_are_told_when_they_reach_the_dac(queue, speaker):
     assert not queue.playing(begin + 0.051)
 
 
-def test_an_item_is_not_over_before_it_is_said_to_be(queue, speaker):
+def test_an_item_ends_only_once_it_is_marked_complete(queue, speaker):
     queue.play("a", sound(100))
     speaker.blocks(8)
     assert [type(e) for e in queue.events(200.0)] == [Started]
@@ -179,7 +179,7 @@ def test_a_gap_before_the_very_last_sound_counts_too(queue, speaker):
     assert (heard[72:] == 1000).all()
 
 
-def test_an_item_that_goes_on_after_its_end_is_played_and_told_again(queue, speaker):
+def test_an_item_that_continues_after_its_end_is_played_and_reported_again(queue, speaker):
     for n in (1, 2):
         queue.play("a", sound(100))
         queue.finish("a")
@@ -189,12 +189,12 @@ def test_an_item_that_goes_on_after_its_end_is_played_and_told_again(queue, spea
     assert queue.gaps == 0
 
 
-def test_a_first_sound_does_not_fade(queue, speaker):
+def test_the_first_sound_does_not_fade_in(queue, speaker):
     queue.play("a", sound(100))
     assert speaker.blocks(1)[0] == 1000
 
 
-def test_flush_silences_the_next_block_and_what_comes_late_is_not_played(queue, speaker):
+def test_flush_silences_the_next_block_and_late_audio_is_not_played(queue, speaker):
     queue.play("a", sound(500))
     speaker.blocks(3)
     queue.flush(speaker.now)

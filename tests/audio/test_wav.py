@@ -247,3 +247,11 @@ def test_no_file_breaks_the_reader(tmp_path_factory, content):
         return
     assert sound
     assert len(sound) % 2 == 0
+
+
+def test_a_file_is_written_in_the_home_folder_or_refused_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    WavWriter("~/out.wav").close()
+    assert (tmp_path / "out.wav").is_file()
+    with pytest.raises(AudioFileError, match=r"^cannot write ~nobody-here/out.wav: "):
+        WavWriter("~nobody-here/out.wav")

@@ -16,10 +16,10 @@ import numpy as np
 
 from tests.sound_bed import Canary, Recording, SoundBed
 from voicelive_tui import runtime as realtime
-from voicelive_tui.audio.devices import input_for, output_for
-from voicelive_tui.audio.duplex import Duplex
+from voicelive_tui.audio.devices import DEFAULT, InputStream, Latency, OutputStream
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.format import SAMPLE_RATE
+from voicelive_tui.audio.streams import open_input, open_output
 
 
 def percentiles(values: list[float]) -> str:
@@ -49,11 +49,18 @@ def constant(ms: float, value: int) -> bytes:
     return np.full(round(ms * 24), value, "<i2").tobytes()
 
 
-def interruptions(recording: Recording, latency: float | str, trials: int, *, cut: bool) -> None:
+def started(engine: AudioEngine, latency: Latency) -> tuple[InputStream, OutputStream]:
+    """Both streams of the bed, running."""
+    microphone, speaker = open_input(engine, DEFAULT), open_output(engine, DEFAULT, latency)
+    microphone.start()
+    speaker.start()
+    return microphone, speaker
+
+
+def interruptions(recording: Recording, latency: Latency, trials: int, *, interrupt: bool) -> None:
     engine = AudioEngine()
     loop = Loop(engine)
-    duplex = Duplex(engine, latency=latency)
-    assert all(opened.ok for opened in duplex.open())
+    microphone, speaker = started(engine, latency)
     rng = np.random.default_rng(11)
     silences, claims, calls = [], [], []
     for n in range(trials):
@@ -65,7 +72,7 @@ def interruptions(recording: Recording, latency: float | str, trials: int, *, cu
         before = np.count_nonzero(recording.samples == value)
         began = time.monotonic()
         engine.flush()
-        stopped_at = duplex.cut() if cut else None
+        stopped_at = speaker.interrupt() if interrupt else None
         calls.append(time.monotonic() - began)
         loop.pause(0.4)
         (heard,) = engine.settle(stopped_at)
@@ -73,9 +80,10 @@ def interruptions(recording: Recording, latency: float | str, trials: int, *, cu
         recorded = np.count_nonzero(recording.samples == value) + (72 if n else 0)
         claims.append((heard.heard_ms - recorded / 24) / 1000)
         assert recorded >= before
-    duplex.close()
+    microphone.close()
+    speaker.close()
     within = np.mean([-0.025 <= c <= 0.0002 for c in claims])
-    name = "abort and restart (ours)" if cut else "drop own queue"
+    name = "abort and restart (ours)" if interrupt else "drop own queue"
     print(
         f"  latency {latency!s:4s}  {name:24s} silence {percentiles(silences)}   call {percentiles(calls)}"
         f"   heard: off by {min(claims) * 1000:6.1f} to {max(claims) * 1000:5.1f}, {within:4.0%} within 25 below"
@@ -85,8 +93,7 @@ def interruptions(recording: Recording, latency: float | str, trials: int, *, cu
 def first_sound(recording: Recording, trials: int) -> None:
     engine = AudioEngine()
     loop = Loop(engine)
-    duplex = Duplex(engine, latency="low")
-    assert all(opened.ok for opened in duplex.open())
+    microphone, speaker = started(engine, "low")
     loop.pause(0.3)
     rng = np.random.default_rng(12)
     waits = []
@@ -98,7 +105,8 @@ def first_sound(recording: Recording, trials: int) -> None:
         loop.until(lambda: not engine.playing)
         loop.pause(0.1)
         waits.append(recording.sound_began() - began)
-    duplex.close()
+    microphone.close()
+    speaker.close()
     print(f"  play() to the first sample on the monitor, low latency: {percentiles(waits)}")
 
 
@@ -138,7 +146,7 @@ def processor_time(seconds: float) -> None:
     rows = []
     for make, work in ((Idle, lambda engine: None), (AudioEngine, whole)):
         engine = make()
-        streams = [input_for("").open(engine), output_for("", "low").open(engine)]
+        streams = [open_input(engine, DEFAULT), open_output(engine, DEFAULT)]
         rows.append(measure(work, engine, streams))
     print(
         f"  processor time of {seconds:.0f} s, of one core: two streams with empty callbacks {rows[0]:.1%}; "
@@ -160,9 +168,9 @@ def main(arguments: list[str] | None = None) -> None:
             policy.settle()
             print(f"Interruption, {trials} each; ms, median / 95th percentile / maximum")
             for latency in ("low", 0.12, 0.2):
-                for cut in (False, True):
+                for interrupt in (False, True):
                     with bed.recording() as recording:
-                        interruptions(recording, latency, trials, cut=cut)
+                        interruptions(recording, latency, trials, interrupt=interrupt)
             with bed.recording() as recording:
                 print("First sound; ms, median / 95th percentile / maximum")
                 first_sound(recording, trials)

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
+from tests.benchmarks.bench_audio_bed import started
 from tests.sound_bed import Canary, SoundBed
 from tests.ui.driver import ScriptedLive
 from tests.ui.fake import FakeUi
 from tests.ui.terminal import Terminal
 from voicelive_tui import runtime as realtime
-from voicelive_tui.audio.duplex import Duplex
 from voicelive_tui.audio.engine import AudioEngine
 
 EVENTS_A_SECOND = 400
@@ -115,7 +115,7 @@ class Collections:
 
 
 class BusyLive(ScriptedLive):
-    """A stand-in for the shell: answers without end, at so many events a second; levels and counters of an engine."""
+    """A double of the shell: endless answers at `EVENTS_A_SECOND`; levels and counters of an engine."""
 
     def __init__(self, engine: AudioEngine, captured: list[bytes]) -> None:
         super().__init__("busy")
@@ -177,8 +177,7 @@ async def beside_dashboard(bed: SoundBed, seconds: float, latency: float | str, 
         policy.settle()
     gc.callbacks.append(collections)
     with bed.recording() as recording:
-        duplex = Duplex(engine, latency=latency)  # type: ignore[arg-type]
-        assert all(opened.ok for opened in duplex.open())
+        microphone, speaker = started(engine, latency)  # type: ignore[arg-type]
         await asyncio.sleep(0.5)
         feeder = bed.speak(spoken.tobytes())
         engine.play("a", sent.tobytes())
@@ -191,7 +190,8 @@ async def beside_dashboard(bed: SoundBed, seconds: float, latency: float | str, 
                 policy.young()
         used = (time.process_time() - before) / (seconds + 1.5)
         events, drawn = live.events - events, live.drawn - drawn
-        duplex.close()
+        microphone.close()
+        speaker.close()
         feeder.wait(10)
         recorded = recording.samples
     gc.callbacks.remove(collections)
@@ -201,9 +201,9 @@ async def beside_dashboard(bed: SoundBed, seconds: float, latency: float | str, 
     heard = np.frombuffer(b"".join(captured), "<i2")
     counters = engine.counters()
     (out99, out), (in99, in_) = (np.percentile(engine.intervals[way][20:], [99, 100]) * 1000 for way in ("out", "in"))
-    speaker, microphone = damage(sent, recorded), damage(spoken, heard)
+    played, captured_ = damage(sent, recorded), damage(spoken, heard)
     return (
-        f"speaker lost/inserted {speaker[0]}/{speaker[1]}, microphone {microphone[0]}/{microphone[1]} of {sent.size} "
+        f"speaker lost/inserted {played[0]}/{played[1]}, microphone {captured_[0]}/{captured_[1]} of {sent.size} "
         f"samples; underflows {counters.underflows}, overflows {counters.overflows}, dropped "
         f"{counters.dropped_ms:.0f} ms; "
         f"callback interval p99/max out {out99:.0f}/{out:.0f} in {in99:.0f}/{in_:.0f} ms; "

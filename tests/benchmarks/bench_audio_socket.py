@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_audio_socket [--trials 17]
 
 The whole shell talks through the real SDK to the loopback service, which runs in a process of its own and notes when
-it writes each event to the socket; no dashboard. What is said is a voice in the bed's microphone, and what is heard is
+it writes each event to the socket; no dashboard. Speech is a voice in the bed's microphone, and playback is
 judged by the speaker's monitor, whose recorder hands out portions of 5 to 10 ms: that is in the times. The baseline,
 dropping the program's own queue only as most programs do, runs in the same call with a fourth of the trials.
 """
@@ -121,12 +121,12 @@ class Bench:
             await asyncio.sleep(0.1)
             self.policy.young()
 
-    async def interruptions(self, latency: Any, trials: int, *, cut: bool) -> Trials:
+    async def interruptions(self, latency: Any, trials: int, *, interrupt: bool) -> Trials:
         """Ask for an answer, hear some of it, and speak into it; over and over."""
         measured, rng = Trials(), np.random.default_rng(13)
         async with self.session(latency) as (live, recorder):
-            if not cut:
-                live.sound.cut = lambda: _drop_only(live)  # type: ignore[method-assign]
+            if not interrupt:
+                live.sound.interrupt = lambda: _drop_only(live)  # type: ignore[method-assign]
             for _ in range(trials):
                 with self.bed.recording() as recording:  # a new one each, as looking through a long one takes long
                     await self._interrupt(live, recorder, recording, measured, 0.15 + rng.uniform(0, 0.1))
@@ -165,7 +165,7 @@ class Bench:
 
             live.engine.captured = numbered  # type: ignore[method-assign]
             await live.suspend()
-            await live.resume()  # the stream is opened anew, and finds it
+            await live.resume()  # the stream is opened again, with the engine's new callback
             live.apply(inputs.TextTyped("Go on."))
             await until(lambda: live.state.activity is Activity.SPEAKING, "an answer")
             await asyncio.sleep(1)  # all of the answer is there
@@ -194,11 +194,13 @@ async def measure(bench: Bench, trials: int) -> None:
     ours = Trials()
     first_at_low: list[float] = []
     for latency in LATENCIES:
-        for cut in (False, True):
-            found = await bench.interruptions(latency, trials if cut else max(2, trials // 4), cut=cut)
-            name = "abort and restart (ours)" if cut else "drop own queue (baseline)"
+        for interrupt in (False, True):
+            found = await bench.interruptions(
+                latency, trials if interrupt else max(2, trials // 4), interrupt=interrupt
+            )
+            name = "abort and restart (ours)" if interrupt else "drop own queue (baseline)"
             print(f"  latency {latency!s:4s}  {name:26s} {percentiles(found.silence)}", flush=True)
-            if cut:
+            if interrupt:
                 ours.heard_off_ms += found.heard_off_ms
             if latency == "low":
                 first_at_low += found.first_sound

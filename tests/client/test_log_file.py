@@ -24,7 +24,7 @@ def logged(caplog: pytest.LogCaptureFixture, *events: inputs.Input) -> list[tupl
 
 def test_a_local_row_is_logged_once_at_its_severity(caplog: pytest.LogCaptureFixture) -> None:
     assert logged(caplog, inputs.MutePressed(), inputs.TalkPressed(), inputs.BadMessage("odd")) == [
-        (logging.INFO, "microphone muted: silence is sent"),
+        (logging.INFO, "muted"),
         (logging.WARNING, "not connected: reset for a new session"),
         (logging.ERROR, "odd"),
     ]

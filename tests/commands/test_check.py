@@ -72,13 +72,14 @@ def test_no_terminal_is_a_warning(monkeypatch, tmp_path):
 
 def test_audio_that_works():
     told = Told()
-    check.check_audio(Audio(input_device="none", output_device="none"), told)
+    asyncio.run(check.check_audio(Audio(input_device="none", output_device="none"), told))
     assert told.verdicts == [("input", True), ("output", True)]
 
 
 def test_audio_that_does_not_work_is_a_warning(tmp_path):
     told = Told()
-    check.check_audio(Audio(input_device=f"file:{tmp_path}/no.wav", output_device=f"file:{tmp_path}/no/out.wav"), told)
+    devices = Audio(input_device=f"file:{tmp_path}/no.wav", output_device=f"file:{tmp_path}/no/out.wav")
+    asyncio.run(check.check_audio(devices, told))
     assert told.verdicts == [("input", None), ("output", None)]
     assert "no.wav" in told[0][2]
     assert "out.wav" in told[1][2]
@@ -88,7 +89,7 @@ def test_a_file_that_would_be_written_is_not_touched(tmp_path):
     path = tmp_path / "answer.wav"
     path.write_bytes(b"precious")
     told = Told()
-    check.check_audio(Audio(input_device="none", output_device=f"file:{path}"), told)
+    asyncio.run(check.check_audio(Audio(input_device="none", output_device=f"file:{path}"), told))
     assert told.verdicts[1] == ("output", True)
     assert path.read_bytes() == b"precious"
 

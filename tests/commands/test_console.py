@@ -484,7 +484,7 @@ def test_the_same_in_words(ended):
         "thinking: waiting for the answer",
         "speaking",
         "assistant: I heard you for 1.",
-        "ready: say something",
+        "ready",  # the sound file is over: there is nothing more to say
     ]
     remaining = iter(said)
     for beginning in order:

@@ -1,287 +1,208 @@
-"""Backends: who drives an `AudioEngine`, how a device is named, and how blocking calls are kept off the event loop.
+"""Devices: how one is named, which of those present a name means, and what every backend of them provides.
 
 Rules of an `AudioBackend`.
 
-- Input and output are opened, cut and closed independently, and may belong to different backends.
-- Every method may block for as long as a sound server likes, even for ever. The loop never calls them directly but
-  through `run_bounded` (or in a thread of its own), one call at a time.
-- A started stream calls ``engine.fill`` or ``engine.captured`` with times of `time.monotonic`, and tells the
-  engine's watchdog when it starts, is closed, and ends by itself.
-- What goes wrong is an `AudioError`, which the user can read.
-
-A new backend is a module with such a class, and one line in `BACKENDS`.
+- Input and output streams are opened, interrupted and closed independently, and may belong to different backends.
+- Every method may block for as long as a sound server is frozen, so the event loop calls none of them directly.
+- A started stream calls `engine.fill` or `engine.captured` with times of `time.monotonic`, and informs the engine's
+  watchdog when it starts, is closed, and ends by itself.
+- Failures are raised as `AudioError`, with a text for the user.
 """
 
-import importlib
-import os
-import threading
-from collections.abc import Callable
+import re
+import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 from voicelive_tui.audio.engine import AudioEngine, Direction
 
-Kind = Literal[
-    "no_library", "no_device", "no_server", "not_found", "ambiguous", "busy", "rate_refused", "file", "timeout", "other"
-]
 Latency = float | Literal["low"]
-"""Output latency in seconds, or "low": the lowest that serves on the way to the speaker."""
+"""Output latency in seconds, or "low": the lowest that works on the way to the speaker."""
 
-TIME_LIMIT = 5.0
-"""Seconds allowed to a call that opens, closes or lists devices."""
-CUT_TIME_LIMIT = 1.0
-"""Seconds allowed to a cut: 2 ms are usual, over a network two round trips."""
-THREAD_PREFIX = "audio: "
-"""How the threads of blocking calls are named; see `hanging`."""
-
-_T = TypeVar("_T")
+FALLBACKS = ("default", "pulse", "pipewire")
+"""Devices tried in this order if PortAudio names no default that works."""
+_NO_DEVICE = {
+    "linux": "no sound device found: check that a sound server runs and that the ALSA plugins for it are installed "
+    "(Debian, Ubuntu: apt-get install libasound2-plugins); on a remote host forward your own sound server "
+    'as the README shows; or use "none" or "file:PATH.wav" as the device',
+}.get(sys.platform, 'no sound device found: plug one in, or use "none" or "file:PATH.wav" as the device')
 
 
 class AudioError(Exception):
-    """Sound does not work; the text is one sentence or two with the remedy.
-
-    Attributes:
-        kind: What sort of trouble, for code that acts on it.
-    """
-
-    def __init__(self, text: str, kind: Kind = "other") -> None:
-        super().__init__(text)
-        self.kind = kind
-
-
-class Source(Protocol):
-    """A synthetic microphone, given to the "none" input."""
-
-    def read(self, frames: int, heard: bytes) -> bytes:
-        """The next sound (called in the pacing thread, every 20 ms).
-
-        Args:
-            frames: How many frames to return.
-            heard: What the speaker played meanwhile, PCM16 of any length.
-        """
-
-
-class InputStream(Protocol):
-    """An open microphone. `start`, then `close`."""
-
-    @property
-    def description(self) -> str:
-        """Device and format for logs: "pulse, 24000 Hz, 40 ms"."""
-
-    @property
-    def input_ended(self) -> bool:
-        """True once a file that stands in for the microphone is over; a device never ends."""
-
-    def start(self) -> None:
-        """Begin to capture."""
-
-    def close(self) -> None:
-        """End; closing again is harmless."""
-
-
-class OutputStream(Protocol):
-    """An open speaker. `start`, then `cut` as often as needed, then `close`."""
-
-    @property
-    def latency(self) -> float:
-        """Seconds that the device holds, by its own account."""
-
-    @property
-    def description(self) -> str:
-        """Device and format for logs: "pulse, 24000 Hz, 40 ms"."""
-
-    def start(self) -> None:
-        """Begin to play; the stream plays silence while the engine has nothing else."""
-
-    def cut(self) -> float:
-        """Silence the device now, whatever it holds, and go on with what the engine has next.
-
-        Returns:
-            Up to when the device was certainly still heard (monotonic seconds): for ``engine.settle``.
-        """
-
-    def close(self) -> None:
-        """End; closing again is harmless."""
-
-
-class AudioBackend(Protocol):
-    """Opens streams. See the rules at the head of this module."""
-
-    def open_input(self, engine: AudioEngine, device: str, source: Source | None) -> InputStream:
-        """Open a microphone; an `AudioError` tells why not."""
-
-    def open_output(self, engine: AudioEngine, device: str, latency: Latency) -> OutputStream:
-        """Open a speaker; an `AudioError` tells why not."""
-
-    def devices(self) -> list["Device"]:
-        """The devices there are."""
-
-    def rescan(self) -> None:
-        """Look for devices anew. Streams of this backend must be closed before."""
+    """Sound does not work; the text gives the reason and the remedy in one or two sentences."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device, as ``devices`` lists it."""
+    """A device that PortAudio knows."""
 
     index: int
     name: str
     hostapi: str
     inputs: int
-    """Channels."""
+    """Number of input channels."""
     outputs: int
-    """Channels."""
+    """Number of output channels."""
     rate: int
-    """The device's own rate, frames a second."""
+    """The device's own rate, samples a second."""
     input_latency: float
-    """The lowest it offers, seconds."""
+    """The lowest it offers, in seconds."""
     output_latency: float
-    """The lowest it offers, seconds."""
+    """The lowest it offers, in seconds."""
     default_input: bool
     default_output: bool
 
+    def channels(self, direction: Direction) -> int:
+        """Number of channels in a direction."""
+        return self.inputs if direction == "input" else self.outputs
 
-BACKENDS = {
-    "none": "voicelive_tui.audio.paced:PacedBackend",
-    "file:": "voicelive_tui.audio.paced:PacedBackend",
-    "": "voicelive_tui.audio.portaudio:PortAudioBackend",
-}
-"""Device name, or how it begins (with a colon), to the backend's class. The empty beginning fits all other names."""
+    def is_default(self, direction: Direction) -> bool:
+        """Whether PortAudio names it as the default."""
+        return self.default_input if direction == "input" else self.default_output
 
-
-def backend_for(device: str) -> AudioBackend:
-    """The backend of a device name. Its module is imported only now, PortAudio's may take a while."""
-    key = next(k for k in BACKENDS if device == k or (k.endswith(":") and device.startswith(k)) or not k)
-    module, _, name = BACKENDS[key].partition(":")
-    backend: AudioBackend = getattr(importlib.import_module(module), name)()
-    return backend
-
-
-class Input:
-    """A chosen microphone, not yet open."""
-
-    def __init__(self, device: str, source: Source | None = None) -> None:
-        self.device = device
-        self._source = source
-
-    def open(self, engine: AudioEngine) -> InputStream:
-        """Open it (blocking). An `AudioError` tells why it cannot be."""
-        return backend_for(self.device).open_input(engine, self.device, self._source)
-
-
-class Output:
-    """A chosen speaker, not yet open."""
-
-    def __init__(self, device: str, latency: Latency = "low") -> None:
-        self.device = device
-        self._latency = latency
-
-    def open(self, engine: AudioEngine) -> OutputStream:
-        """Open it (blocking). An `AudioError` tells why it cannot be."""
-        return backend_for(self.device).open_output(engine, self.device, self._latency)
-
-
-def input_for(device: str, source: Source | None = None) -> Input:
-    """Choose a microphone.
-
-    Args:
-        device: Empty for the default device; its index; its name or a unique part of it, the name of its host API
-            before it or not ("ALSA: pulse"); "none" for none; "file:PATH.wav" to play a file in real time, then
-            silence.
-        source: For "none": stands in for the microphone.
-    """
-    return Input(device, source)
-
-
-def output_for(device: str, latency: Latency = "low") -> Output:
-    """Choose a speaker.
-
-    Args:
-        device: As for `input_for`; "none" for nobody, "file:PATH.wav" writes what the speaker would have played.
-        latency: Of the device.
-    """
-    return Output(device, latency)
-
-
-def list_devices() -> list[Device]:
-    """All devices that PortAudio knows (blocking).
-
-    Raises:
-        AudioError: PortAudio is not there, or fails.
-    """
-    return backend_for("").devices()
+    def full_names(self) -> tuple[str, ...]:
+        """The names that mean this device, in lower case: without its host API, or with it before or after."""
+        name, api = self.name.casefold(), self.hostapi.casefold()
+        return name, f"{api}: {name}", f"{api}:{name}", f"{name}, {api}"
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """Whether one direction works."""
+class DeviceSpec:
+    """A parsed `--input-device` or `--output-device`; `str()` gives the option's value."""
 
-    direction: Direction
-    ok: bool
-    sentence: str
+    kind: Literal["default", "index", "name", "none", "file"]
+    value: str = ""
+    """The index, the name or a part of it, or the path."""
 
+    @classmethod
+    def parse(cls, text: str | int) -> "DeviceSpec":
+        """Parse the option's value.
 
-def check(input_device: str, output_device: str, latency: Latency = "low") -> list[Checked]:
-    """Open and close what a conversation would use (blocking; each direction at most `TIME_LIMIT`).
+        Args:
+            text: Empty for the default device; an index; a name or a unique part of one, with or without its host API
+                ("ALSA: pulse"); "none"; or "file:PATH.wav", which is played as the microphone, then silence, or
+                receives what the speaker would have played.
+        """
+        text = str(text)
+        if text.startswith("file:"):
+            return cls("file", text.removeprefix("file:"))
+        if text in {"", "none"}:
+            return cls("none" if text else "default")
+        return cls("index" if re.fullmatch("[0-9]{1,9}", text) else "name", text)
 
-    A file that would be written is not touched.
-    """
-    engine = AudioEngine()
+    def __str__(self) -> str:
+        return {"none": "none", "file": f"file:{self.value}"}.get(self.kind, self.value)
 
-    def trial(direction: Direction, device: str) -> Checked:
-        def attempt() -> str:
-            if direction == "output" and device.startswith("file:"):
-                path = Path(device.removeprefix("file:"))
-                if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-                    raise AudioError(f"cannot write {path}", "file")
-                return device
-            stream: InputStream | OutputStream = (
-                input_for(device).open(engine) if direction == "input" else output_for(device, latency).open(engine)
-            )
-            stream.close()
-            return stream.description
-
-        try:
-            return Checked(direction, ok=True, sentence=run_bounded(attempt, f"opening the audio {direction}"))
-        except AudioError as error:
-            return Checked(direction, ok=False, sentence=str(error))
-
-    return [trial("input", input_device), trial("output", output_device)]
+    @property
+    def is_hardware(self) -> bool:
+        """Whether PortAudio opens it."""
+        return self.kind not in {"none", "file"}
 
 
-def run_bounded(call: Callable[[], _T], what: str, limit: float = TIME_LIMIT) -> _T:
-    """Run a blocking call in a daemon thread and wait for it, but not for ever.
+DEFAULT, NONE = DeviceSpec("default"), DeviceSpec("none")
 
-    A call that outlives its limit is left alone; see `hanging`.
+
+def choose(wanted: DeviceSpec, direction: Direction, devices: list[Device]) -> list[Device]:
+    """The devices to try for a default, index or name spec, best first.
 
     Args:
-        call: What to run.
-        what: What it does, for the message: "opening the microphone".
-        limit: Seconds.
+        wanted: The spec; case does not matter.
+        direction: Only devices with channels in this direction count.
+        devices: The devices present.
 
     Raises:
-        AudioError: Of kind "timeout" when it took too long; whatever the call itself raises.
+        AudioError: No device fits, or several do.
     """
-    result: list[_T] = []
-    failure: list[BaseException] = []
+    able = [device for device in devices if device.channels(direction) > 0]
+    if not able:
+        raise AudioError(f"no sound device has an {direction}: {_names(devices)}" if devices else _NO_DEVICE)
+    if wanted.kind == "default":
+        default = [device for device in able if device.is_default(direction)]
+        named = [device for name in FALLBACKS for device in able if device.name == name]
+        return list(dict.fromkeys(default + named)) or able[:1]
+    if wanted.kind == "index":
+        found = [device for device in able if device.index == int(wanted.value)]
+        if not found:
+            raise AudioError(f"there is no {direction} device {wanted}; there are: {_names(able)}")
+        return found
+    words = wanted.value.casefold()
+    found = [device for device in able if words in device.full_names()]
+    found = found or [device for device in able if any(words in name for name in device.full_names())]
+    if not found:
+        raise AudioError(f'no {direction} device matches "{wanted}"; there are: {_names(able)}')
+    if len(found) > 1:
+        raise AudioError(
+            f'"{wanted}" fits several {direction} devices: {_names(found)}; give more of the name, its host API '
+            '("ALSA: pulse"), or the index'
+        )
+    return found
 
-    def run() -> None:
-        try:
-            result.append(call())
-        except BaseException as error:  # handed to the caller's thread
-            failure.append(error)
 
-    thread = threading.Thread(target=run, name=f"{THREAD_PREFIX}{what}", daemon=True)
-    thread.start()
-    thread.join(limit)
-    if thread.is_alive():
-        raise AudioError(f"{what} took longer than {limit:g} s: the sound server does not answer", "timeout")
-    if failure:
-        raise failure[0]
-    return result[0]
+def _names(devices: list[Device]) -> str:
+    return ", ".join(f"{device.index} {device.name} ({device.hostapi})" for device in devices)
 
 
-def hanging() -> bool:
-    """Whether a blocking call still hangs. Then leave by `os._exit`: PortAudio's own exit handler would hang too."""
-    return any(thread.name.startswith(THREAD_PREFIX) for thread in threading.enumerate())
+class Source(Protocol):
+    """A synthetic microphone."""
+
+    def read(self, samples: int, heard: bytes, /) -> bytes:
+        """The next sound, as PCM16 (called every 20 ms in the thread of the stream).
+
+        Args:
+            samples: How many samples to return.
+            heard: What the speaker played since the last call; PCM16 of any length.
+        """
+
+
+class InputStream(Protocol):
+    """An open microphone. Call `start`, then `close`; closing twice is harmless."""
+
+    @property
+    def description(self) -> str:
+        """Device and format: "pulse, 24000 Hz, 40 ms"."""
+
+    @property
+    def input_ended(self) -> bool:
+        """Whether the file that replaces the microphone is over; always False for a device."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class OutputStream(Protocol):
+    """An open speaker. Call `start`, then `interrupt` as often as needed, then `close`; closing twice is harmless.
+
+    The stream plays silence while the engine has nothing else.
+    """
+
+    @property
+    def latency(self) -> float:
+        """Seconds of sound that the device holds, as reported by it."""
+
+    @property
+    def description(self) -> str:
+        """Device and format: "pulse, 24000 Hz, 40 ms"."""
+
+    def start(self) -> None: ...
+
+    def interrupt(self) -> float | None:
+        """Silence the device at once, whatever it holds, and continue with what the engine has next.
+
+        Returns:
+            The time until which the device was certainly heard (monotonic seconds), for `AudioEngine.settle`; None if
+            the stream is closed.
+        """
+
+    def close(self) -> None: ...
+
+
+class AudioBackend(Protocol):
+    """Opens the streams of devices. See the rules in the module's docstring."""
+
+    def open_input(self, engine: AudioEngine, device: DeviceSpec) -> InputStream: ...
+
+    def open_output(self, engine: AudioEngine, device: DeviceSpec, latency: Latency) -> OutputStream: ...
+
+    def rescan(self) -> None:
+        """Look for devices that came or went. Ends all streams of this backend."""

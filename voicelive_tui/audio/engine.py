@@ -83,6 +83,10 @@ class Watchdog:
         """Note that a stream ended by itself (called by backends, from any thread)."""
         self._ended[direction] = why
 
+    def has_ended(self, direction: Direction) -> bool:
+        """Whether an open stream ended by itself."""
+        return self._ended[direction] is not None
+
     def reason(self, direction: Direction) -> str:
         """Why that stream stalled, in words for the user."""
         name = {"input": "microphone", "output": "speaker"}[direction]

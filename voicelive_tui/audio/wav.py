@@ -181,9 +181,11 @@ class WavWriter:
         self.path = Path(path)
         try:
             # Unbuffered, so that sound and header reach the file at once.
-            self._file = self.path.open("wb", buffering=0)
+            self._file = self.path.expanduser().open("wb", buffering=0)
         except OSError as error:
             raise self._failure(error) from None
+        except RuntimeError as error:  # the "~" of an unknown user
+            raise AudioFileError(f"cannot write {self.path}: {error}") from None
         self._wav = wave.open(self._file, "wb")  # noqa: SIM115 - closed by `close`
         self._wav.setparams((1, SAMPLE_WIDTH, SAMPLE_RATE, 0, "NONE", ""))
         try:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from voicelive_tui.audio.devices import AudioError, Source, input_for
-from voicelive_tui.audio.engine import AudioEngine
-from voicelive_tui.client.sound import off_loop
+from voicelive_tui.audio.devices import DEFAULT, AudioError, Source
+from voicelive_tui.audio.streams import probe
+from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.config import Settings
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.speech.caller import DemoCaller
@@ -27,8 +27,7 @@ async def find_caller(settings: Settings) -> Source | None:
     if settings.audio.input_device != "":
         return None
     try:
-        stream = await off_loop(lambda: input_for("").open(AudioEngine()), "looking for a microphone")
-        await off_loop(stream.close, "closing the microphone")
+        await off_loop(lambda: probe("input", DEFAULT), "looking for a microphone")
     except AudioError:
         return DemoCaller()
     return None

@@ -134,11 +134,13 @@ class LiveSession:
         return await device_choices(self.sound)
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
-        if self._sound is None or (spec.startswith("file:") and spec == self.sound.devices[direction]):
+        if self._sound is None or (spec.startswith("file:") and spec == str(self.sound.devices[direction])):
             return  # a file opened again would start over, or be emptied
+        from voicelive_tui.audio.devices import DeviceSpec  # noqa: PLC0415
+
         if direction == "input":
             self._input_over = False
-        await self.sound.choose(direction, spec)
+        await self.sound.choose(direction, DeviceSpec.parse(spec))
         self._follow_capture()
 
     async def test_tone(self) -> None:
@@ -296,7 +298,7 @@ class LiveSession:
         task.add_done_callback(self._chores.discard)
 
     async def _silence_speaker(self) -> None:
-        heard = await self.sound.cut()
+        heard = await self.sound.interrupt()
         silent_at = time.monotonic()  # at the latest: the device was stopped and started again
         for item in heard:
             self.apply(inputs.PlaybackStopped(item.item_id, item.heard_ms, silent_at))

@@ -54,6 +54,10 @@ class AudioPump:
         if link := self._link():
             link.send_audio(chunk.pcm)
 
+    def _report_input_end(self) -> None:
+        if not self._state().microphone.ended:
+            self._apply(inputs.InputEnded())
+
     def report_voiced(self) -> None:
         """Report when the microphone last held a voice, if it did."""
         if self._engine.last_voiced_at is not None:
@@ -75,6 +79,8 @@ class AudioPump:
                 pause = min(self._engine.chunk_ms / 1000 - EARLY_SECONDS, LONGEST_POLL_SECONDS)
                 if self._state().microphone.sending:
                     self._send(chunk)
+            if self._sound.input_ended and self._state().microphone.capturing:
+                self._report_input_end()
             for event in self._engine.events():
                 if isinstance(event, Started):
                     self._apply(inputs.PlaybackStarted(event.item_id, event.at))

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from voicelive_tui.audio.devices import list_devices
 from voicelive_tui.audio.format import SAMPLE_RATE, ms_to_samples
-from voicelive_tui.client.sound import Sound, off_loop
+from voicelive_tui.audio.portaudio import list_devices
+from voicelive_tui.client.blocking import off_loop
+from voicelive_tui.client.sound import Sound
 from voicelive_tui.session.state import DeviceChoice, Meter, Reading
 
 TEST_TONE = "test-tone"
@@ -51,7 +52,7 @@ async def device_choices(sound: Sound) -> list[DeviceChoice]:
     found = await off_loop(list_devices, "listing sound devices")
     choices: list[DeviceChoice] = []
     for direction in ("input", "output"):
-        current = sound.devices[direction]
+        current = str(sound.devices[direction])
         offered = {"": "system default"}
         for device in found:
             if device.inputs if direction == "input" else device.outputs:

@@ -1,288 +1,161 @@
-"""The audio engine and its two streams, for the event loop: opened, cut, switched and closed without ever blocking it.
+"""The sound of a conversation, for the event loop: the engine and its two sides, watched and recovered.
 
-A sound server may freeze, and then a call into PortAudio returns never. So each blocking call runs in a daemon thread
-of its own with a time limit; one that outlives it is left behind, and does not keep the program from ending.
+Recovery. PortAudio sees devices that came or went only after a restart, which ends all its streams. So a lost side is
+first opened again alone. If that fails, PortAudio is restarted; if that costs a stream that works, only while nothing
+is played, and at most once in `RESCAN_SECONDS`. A device that stays away is replaced by the default one.
 """
 
 import asyncio
+import contextlib
 import logging
-import threading
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
-from voicelive_tui.audio.devices import (
-    CUT_TIME_LIMIT,
-    THREAD_PREFIX,
-    TIME_LIMIT,
-    AudioError,
-    Checked,
-    OutputStream,
-    Source,
-    output_for,
-)
-from voicelive_tui.audio.duplex import DIRECTIONS, Duplex
+from voicelive_tui.audio.devices import AudioBackend, AudioError, DeviceSpec, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction, Heard
+from voicelive_tui.audio.streams import PORTAUDIO
+from voicelive_tui.client.blocking import off_loop
+from voicelive_tui.client.side import InputSide, OutputSide, Report
 from voicelive_tui.config import Audio
 
 log = logging.getLogger(__name__)
 
+INTERRUPT_LIMIT = 1.0
+"""Seconds for an interruption: 2 ms are usual, over a network two round trips."""
 WATCH_SECONDS = 0.25
 RETRY_SECONDS = 2.0
-"""Between tries to open a device that went away."""
-EASED_LATENCY = 0.12
-"""Seconds that the speaker's device is given to hold once it ran out of sound `UNDERFLOWS` times in
-`UNDERFLOW_SECONDS`: three times the lowest on PulseAudio. Interrupting is no slower for it, see `Duplex.cut`."""
-UNDERFLOWS, UNDERFLOW_SECONDS = 3, 30.0
-
-_T = TypeVar("_T")
-Report = Callable[[Direction, str, str], None]
-
-
-async def off_loop(call: Callable[[], _T], what: str, limit: float = TIME_LIMIT) -> _T:
-    """Run a blocking call in a daemon thread, and wait for it without blocking the loop.
-
-    Raises:
-        AudioError: It took longer than `limit` seconds; and whatever the call raises.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-
-    def finish(result: _T | None, problem: BaseException | None) -> None:
-        if done.done():
-            return  # nobody waits any more
-        if problem is not None:
-            done.set_exception(problem)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, problem = None, None
-        try:
-            result = call()
-        except BaseException as error:
-            problem = error
-        try:
-            loop.call_soon_threadsafe(finish, result, problem)
-        except RuntimeError:
-            pass  # the loop is closed: the program is ending
-
-    threading.Thread(target=run, name=f"{THREAD_PREFIX}{what}", daemon=True).start()
-    try:
-        return await asyncio.wait_for(done, limit)
-    except TimeoutError:
-        raise AudioError(f"{what} took longer than {limit:g} s: the sound server does not answer", "timeout") from None
+"""Between attempts to recover a lost side."""
+RESCAN_SECONDS = 10.0
 
 
 class Sound:
-    """The engine and its two streams (`Duplex`), awaitable.
+    """The engine and its two sides.
 
     Args:
         audio: Devices and latencies.
-        report: Called on the loop with direction, description and problem, whenever a stream opens or fails.
+        report: Called on the loop with direction, description and problem whenever a stream opens or fails.
         source: A synthetic microphone in place of the input device.
+        backend: Opens hardware.
     """
 
-    def __init__(self, audio: Audio, report: Report, source: Source | None = None) -> None:
+    def __init__(
+        self, audio: Audio, report: Report, source: Source | None = None, backend: AudioBackend = PORTAUDIO
+    ) -> None:
         self.engine = AudioEngine(chunk_ms=audio.chunk_ms, half_duplex=audio.half_duplex)
-        self.devices: dict[Direction, str] = {"input": str(audio.input_device), "output": str(audio.output_device)}
-        self._source = source
-        self._duplex = Duplex(
-            self.engine,
-            "none" if source else self.devices["input"],
-            self.devices["output"],
-            audio.output_latency,
-            source,
-        )
+        microphone, speaker = DeviceSpec.parse(audio.input_device), DeviceSpec.parse(audio.output_device)
+        self._input = InputSide(self.engine, microphone, report, backend, source)
+        self._output = OutputSide(self.engine, speaker, report, backend, audio.output_latency)
+        self._sides: tuple[InputSide, OutputSide] = (self._input, self._output)
         self._report = report
-        self._open: dict[Direction, str] = {}  # what is open, in words
-        self._lost: dict[Direction, int] = {}  # and the count of blocks at that time: it grows once sound flows again
-        self._underflows, self._underflows_since = 0, time.monotonic()  # as counted at that time
-        self._stand_in: OutputStream | None = None  # plays to nobody, so that a conversation without a speaker goes on
+        self._backend = backend
+        self._rescanned_at = -RESCAN_SECONDS
+
+    @property
+    def devices(self) -> dict[Direction, DeviceSpec]:
+        """The devices chosen."""
+        return {"input": self._input.device, "output": self._output.device}
 
     @property
     def input_open(self) -> bool:
-        """Whether a microphone, or what stands in for it, is open; "none" is not one."""
-        return "input" in self._open and (self._source is not None or self.devices["input"] != "none")
+        """Whether a microphone, or a replacement for it, is open."""
+        return self._input.is_open
 
     @property
     def input_ended(self) -> bool:
-        """Whether the file that stands in for the microphone is over."""
-        return self._duplex.input_ended
+        """Whether the file that replaces the microphone is over."""
+        return self._input.stream is not None and self._input.stream.input_ended
 
     @property
     def stalled(self) -> set[Direction]:
         """The directions that stopped by themselves, until sound flows again."""
-        return self.engine.stalled() | self._lost.keys()
+        return {side.direction for side in self._sides if side.lost_at is not None or side.has_stalled}
 
     @property
     def output_latency_ms(self) -> float:
-        """What the speaker's device holds, in milliseconds."""
-        return self._duplex.output_latency * 1000
+        """What the speaker's device holds, in milliseconds; 0 without one."""
+        return self._output.stream.latency * 1000 if self._output.stream else 0.0
 
     async def check(self) -> None:
-        """Open what a conversation would use, and report on it: the speaker stays open, the microphone does not."""
-        await self._begin("output")
-        await self._begin("input")
-        await self.stop_capture()
+        """Open what a conversation would use, and report it: the speaker stays open, the microphone does not."""
+        await self._output.start()
+        await self._input.start()
+        await self._input.stop()
 
     async def start_capture(self) -> None:
-        """Open the microphone and let it run. A failure is reported, not raised."""
-        await self._begin("input")
+        """Open the microphone. A failure is reported, not raised."""
+        await self._input.start()
 
     async def stop_capture(self) -> None:
         """Close the microphone."""
-        await self._end("input")
+        await self._input.stop()
 
-    async def cut(self) -> list[Heard]:
-        """Silence the speaker itself, whatever it holds; `engine.flush()` has been called before.
+    async def interrupt(self) -> list[Heard]:
+        """Silence the speaker itself, whatever it holds; to be called after `engine.flush`.
+
+        It waits for no other operation of either side.
 
         Returns:
             What was heard of each item that was dropped.
         """
         stopped_at = None
         try:
-            cut = self._stand_in.cut if self._stand_in else self._duplex.cut
-            stopped_at = await off_loop(cut, "stopping the speaker", CUT_TIME_LIMIT)
-        except AudioError as problem:
-            self._report("output", self._open.get("output", ""), str(problem))
+            if stream := self._output.current:
+                stopped_at = await off_loop(stream.interrupt, "stopping the speaker", INTERRUPT_LIMIT)
+        except AudioError as error:
+            self._report("output", self._output.description, str(error))
         return self.engine.settle(stopped_at)
 
-    async def choose(self, direction: Direction, device: str) -> None:
-        """Change to another device while the conversation goes on; it goes on with the old one where that fails."""
-        if direction == "output":
-            await self._end_stand_in()
-        try:
-            description = await off_loop(
-                lambda: self._duplex.switch(direction, device), f"changing the audio {direction}", 2 * TIME_LIMIT
-            )
-        except AudioError as problem:
-            self._report(direction, self._open.get(direction, ""), str(problem))
-            if direction == "output" and direction not in self._open:
-                await self._begin_stand_in()
-            return
-        self.devices[direction] = device
-        self._open[direction] = description
-        if direction == "input":
-            self._source = None
-        self._report(direction, description, "")
+    async def choose(self, direction: Direction, device: DeviceSpec) -> None:
+        """Change to another device while the conversation goes on, or stay with the old one if that fails."""
+        await (self._input if direction == "input" else self._output).choose(device)
 
     async def close(self) -> None:
         """Close everything, within a limit."""
-        await self._end_stand_in()
-        for direction in DIRECTIONS:
-            await self._end(direction)
+        for side in self._sides:
+            await side.stop()
 
     async def watch(self) -> None:
-        """Notice streams that stall or end, say so, and bring them back: the same device, else the default one.
-
-        A speaker that runs out of sound again and again gets a higher latency at the next moment of silence.
-        """
-        lost, next_try, complaint = self._lost, 0.0, ""
+        """Report streams that stall or end, and recover them; report a microphone that is no use."""
+        next_try, complaint = 0.0, ""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            stalled = self.engine.stalled()
-            for direction in tuple(lost):
-                if direction in self._open and direction not in stalled and self._blocks(direction) > lost[direction]:
-                    del lost[direction]
-                    self._report(direction, self._open[direction], "")
+            for side in self._sides:
+                if side.resume():
                     complaint = ""
-            new = stalled - lost.keys()
-            for direction in new:
-                lost[direction] = self._blocks(direction)
-                self._report(direction, "", self.engine.watchdog.reason(direction))
-            # The search may close the other direction: where that is about to go as well, its own reason is said first.
-            if not new and (lost or self._duplex.incomplete) and time.monotonic() > next_try:
-                await self._recover(stalled)
-                lost |= {direction: self._blocks(direction) for direction in lost}
+            lost = [side for side in self._sides if side.has_stalled and side.lost_at is None]
+            for side in lost:
+                side.lose(self.engine.watchdog.reason(side.direction))
+            # Recovery may close the other side: if that is about to be lost as well, its own reason comes first.
+            if not lost and time.monotonic() > next_try and any(side.needs_recovery for side in self._sides):
+                await self._recover()
                 next_try = time.monotonic() + RETRY_SECONDS
-            if self._is_microphone and not lost and complaint != self.engine.complaint():
+            if self._input.is_microphone and complaint != self.engine.complaint():
                 complaint = self.engine.complaint()
-                self._report("input", self._open["input"], complaint)
-            await self._ease_output()
+                self._report("input", self._input.description, complaint)
+            await self._output.ease()
 
-    async def _recover(self, stalled: set[Direction]) -> None:
-        for direction in stalled:
-            self._open.pop(direction, None)
-        await self._end_stand_in()
+    async def _recover(self) -> None:
+        """Bring back what is lost: the same device, else after a restart of PortAudio that one or the default."""
+        lost = [side for side in self._sides if side.missing or side.has_stalled]
         try:
-            results = await off_loop(lambda: self._duplex.recover(stalled), "bringing sound back", 2 * TIME_LIMIT)
-        except AudioError as problem:
-            hung = self._duplex.missing - self._lost.keys()  # that the others are lost has been said
-            results = [Checked(direction, ok=False, sentence=str(problem)) for direction in hung]
-        for result in results:
-            direction, before = result.direction, self._open.pop(result.direction, "")
-            if result.ok:
-                self._open[direction] = result.sentence
-            elif direction not in self._lost:  # it was well, and was closed to find the other one
-                self._lost[direction] = self._blocks(direction)
-                self._report(direction, "", result.sentence)
-            if result.ok and direction not in self._lost and result.sentence != before:
-                self._report(direction, result.sentence, "")
-        if "output" not in self._open:
-            await self._begin_stand_in()
-
-    async def _ease_output(self) -> None:
-        """Let the speaker hold more when it ran out of sound repeatedly; that waits for a moment of silence."""
-        strained = self.engine.underflows - self._underflows >= UNDERFLOWS
-        if strained and self.engine.playing:
-            return
-        if strained or time.monotonic() - self._underflows_since > UNDERFLOW_SECONDS:
-            self._underflows, self._underflows_since = self.engine.underflows, time.monotonic()
-        before = self.output_latency_ms
-        if not strained or "output" not in self._open or "output" in self._lost or before >= EASED_LATENCY * 1000:
-            return
-        try:
-            opened = await off_loop(lambda: self._duplex.ease(EASED_LATENCY), "raising the speaker's latency")
-        except AudioError as problem:
-            self._open.pop("output")
-            self._report("output", "", str(problem))
-            return
-        self._open["output"] = f"{opened} (raised from {before:.0f} ms: the speaker ran out of sound repeatedly)"
-        self._report("output", self._open["output"], "")
-
-    @property
-    def _is_microphone(self) -> bool:
-        """Whether the input is a device, of which sound may be expected; not a file, a synthetic user, or nothing."""
-        return self.input_open and self._source is None and not self.devices["input"].startswith("file:")
-
-    def _blocks(self, direction: Direction) -> int:
-        return self.engine.blocks_in if direction == "input" else self.engine.blocks_out
-
-    async def _begin(self, direction: Direction) -> None:
-        if direction in self._open:
-            return
-        if direction == "output":
-            await self._end_stand_in()
-        try:
-            (result,) = await off_loop(lambda: self._duplex.open(direction), f"opening the audio {direction}")
-        except AudioError as problem:
-            result = Checked(direction, ok=False, sentence=str(problem))
-        if result.ok:
-            self._open[direction] = result.sentence
-            self._report(direction, result.sentence, "")
-            return
-        self._report(direction, "", result.sentence)
-        await self._end(direction)  # it is not to be tried again behind the user's back
-        if direction == "output":
-            await self._begin_stand_in()
-
-    async def _end(self, direction: Direction) -> None:
-        if was := self._open.pop(direction, None):
-            log.info("%s stopped: %s", "capture" if direction == "input" else "playback", was)
-        self._lost.pop(direction, None)
-        try:
-            await off_loop(lambda: self._duplex.close(direction), f"closing the audio {direction}")
-        except AudioError as problem:
-            if was:  # else why it could not be opened has been said
-                self._report(direction, "", str(problem))
-
-    async def _begin_stand_in(self) -> None:
-        if self._stand_in is None:
-            self._stand_in = output_for("none").open(self.engine)
-            self._stand_in.start()
-
-    async def _end_stand_in(self) -> None:
-        if self._stand_in is not None:
-            stream, self._stand_in = self._stand_in, None
-            await off_loop(stream.close, "closing the stand-in for the speaker")
+            for side in lost:
+                async with side.exclusive():
+                    await (side.reopen() if side.is_hardware else side.give_up())
+            hardware = [side for side in self._sides if side.wanted and side.is_hardware]
+            if not any(side.replaced or (side in lost and side.stream is None) for side in hardware):
+                return
+            due = time.monotonic() - self._rescanned_at >= RESCAN_SECONDS and not self.engine.playing
+            if any(side.stream for side in hardware) and not due:
+                return
+            async with contextlib.AsyncExitStack() as stack:
+                for side in hardware:
+                    await stack.enter_async_context(side.exclusive())
+                for side in hardware:
+                    with contextlib.suppress(AudioError):  # opening it again will fail as well
+                        await side.close()
+                self._rescanned_at = time.monotonic()
+                with contextlib.suppress(AudioError):
+                    await off_loop(self._backend.rescan, "looking for sound devices")
+                for side in hardware:
+                    await side.reopen(or_default=True)
+        except AudioError as error:  # another operation of a side takes long; the next attempt comes soon
+            log.debug("recovery postponed: %s", error)

@@ -7,13 +7,17 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
 
 from voicelive_tui import config
-from voicelive_tui.audio import devices
+from voicelive_tui.audio.devices import AudioError, DeviceSpec
+from voicelive_tui.audio.engine import Direction
+from voicelive_tui.audio.streams import probe
 from voicelive_tui.client import demo
+from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
 from voicelive_tui.commands.setup import FAILED, Options, Setup, prepare
 from voicelive_tui.config import Audio, ConfigError, host_of
@@ -57,7 +61,7 @@ def _check(options: Options, report: Report) -> bool:
     report("config", True, f"{found}; log file {setup.log_path}")
     check_terminal(report)
     with native_stderr_to(setup.log_path.with_suffix(".native.log")):
-        check_audio(setup.settings.audio, report)
+        asyncio.run(check_audio(setup.settings.audio, report))
     return asyncio.run(check_service(setup, report))
 
 
@@ -73,10 +77,18 @@ def check_terminal(report: Report) -> None:
     report("terminal", fits or None, f"{columns}x{rows}{need}")
 
 
-def check_audio(settings: Audio, report: Report) -> None:
+async def check_audio(settings: Audio, report: Report) -> None:
     """Report whether the devices can be opened; without sound one can still type and read."""
-    for result in devices.check(str(settings.input_device), str(settings.output_device), settings.output_latency):
-        report(result.direction, result.ok or None, result.sentence)
+    directions: tuple[tuple[Direction, str | int], ...] = (
+        ("input", settings.input_device),
+        ("output", settings.output_device),
+    )
+    for direction, text in directions:
+        attempt = partial(probe, direction, DeviceSpec.parse(text), settings.output_latency)
+        try:
+            report(direction, True, await off_loop(attempt, f"opening the audio {direction}"))
+        except AudioError as error:
+            report(direction, None, str(error))
 
 
 async def check_service(setup: Setup, report: Report) -> bool:

@@ -1,5 +1,6 @@
 """`voicelive-tui devices`: the input and output devices, and which are the defaults."""
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -9,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voicelive_tui.audio.devices import AudioError, list_devices, run_bounded
+from voicelive_tui.audio.devices import AudioError
+from voicelive_tui.audio.portaudio import list_devices
+from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.commands.setup import FAILED, complain
 from voicelive_tui.runtime import native_stderr_to
 
@@ -18,7 +21,7 @@ def run(*, as_json: bool) -> int:
     """List the devices; the exit status."""
     try:
         with native_stderr_to(os.devnull):
-            found = run_bounded(list_devices, "listing sound devices")
+            found = asyncio.run(off_loop(list_devices, "listing sound devices"))
     except AudioError as error:
         complain(error)
         return FAILED
