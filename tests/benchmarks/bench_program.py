@@ -3,17 +3,14 @@
     python -m tests.benchmarks.bench_program [SECONDS]
 
 It takes ten minutes with the default of 20 SECONDS a scene. The real program talks through the real SDK to a service
-in a process of its own: `voicelive-tui serve`, or where 2,000 events a second are wanted `Flood`. Its streams are
+in a process of its own: `voicelive-tui serve`, or one of `scripted.py`. Its streams are
 PortAudio's on the virtual sound bed. The service's and the sound server's processor time is not counted. A canary notes
 how long the machine itself stalled; `tests/ui/plain.py` is what Textual's own widgets take on the same machine. Exit
 status 1 where a target is missed.
 """
 
-import asyncio
-import base64
 import json
 import math
-import multiprocessing
 import os
 import re
 import resource
@@ -24,7 +21,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -32,107 +28,22 @@ import pyte
 
 from tests.benchmarks.bench_audio_realtime import damage, noise
 from tests.benchmarks.bench_ui import percentile, press_keys
+from tests.benchmarks.scripted import Conversation, Flood
 from tests.conversing import speech
 from tests.sound_bed import RATE, Canary, Recording, SoundBed
 from tests.ui.terminal import Terminal
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter
 
-SETTLE = 14.0
-"""Seconds until a screen on which nothing happens has slowed down."""
+SETTLE = 6.0
+"""Seconds until the start is over and a screen on which nothing happens has slowed down."""
 FLOOD_EVENTS = 2000
-AUDIO_MS = 20
-LEAD_MS = 300
-"""Sound that comes at once: a service generates faster than real time, so what is measured is not its pace."""
 ROOM_DBFS = -55
 """RMS of the noise of a quiet room in the microphone."""
 ENTRA = """#!/bin/sh
 echo '{"accessToken": "t", "expiresOn": "2099-01-01 00:00:00.000000", "expires_on": 4070908800, "tokenType": "Bearer"}'
 """
 """Stands in for the Azure CLI, which azure-identity asks for a token."""
-
-
-class Flood:
-    """A service that sends events at a rate, or as fast as they are taken, in a process of its own.
-
-    Every fortieth event carries `AUDIO_MS` of sound, so that at 2,000 a second it comes in real time. Nine in ten of
-    the others are words, one in ten is of a kind that gets a line of its own. With `marks`, each event is of a kind of
-    its own: `mark.n000123.`.
-    """
-
-    def __init__(self, events: int, a_second: float = math.inf, sound: bytes = b"", *, marks: bool = False) -> None:
-        self._pipe, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.get_context("fork").Process(
-            target=_flood, args=(theirs, events, a_second, sound, marks), daemon=True
-        )
-        self._process.start()
-        self.endpoint: str = self._pipe.recv()
-
-    def sent(self) -> list[float]:
-        """When each event was sent (`time.monotonic()`, one clock for all processes); waits for the last one."""
-        times: list[float] = self._pipe.recv()
-        return times
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.join()
-
-
-def _flood(pipe: Connection, events: int, a_second: float, sound: bytes, marks: bool) -> None:
-    from aiohttp import web
-
-    def event(number: int) -> str:
-        if marks:
-            return json.dumps({"type": f"mark.n{number:06}."})
-        answer = number // 400
-        ids = {"response_id": f"resp_{answer}", "item_id": f"item_{answer}", "output_index": 0, "content_index": 0}
-        if sound and number % 40 == 0:
-            begin, end = (LEAD_MS + number // 40 * AUDIO_MS) * RATE // 500, AUDIO_MS * RATE // 500
-            pcm = sound[begin if number else 0 : begin + end] or silence(AUDIO_MS * RATE // 1000)
-            # One item throughout: nothing but the flood itself may make a gap.
-            more = {"delta": base64.b64encode(pcm).decode(), "item_id": "sound", "response_id": "resp_sound"}
-            return json.dumps({"type": "response.audio.delta", **ids, **more})
-        if number % 10 == 5:
-            return json.dumps({"type": "response.content_part.added", **ids, "part": {"type": "audio"}})
-        return json.dumps({"type": "response.audio_transcript.delta", **ids, "delta": f"word{number} "})
-
-    async def converse(request: web.Request) -> web.WebSocketResponse:
-        link = web.WebSocketResponse()
-        await link.prepare(request)
-        await link.send_json({"type": "session.created", "session": {"id": "sess_flood"}})
-        message = await link.receive_json()
-        await link.send_json({"type": "session.updated", "session": {**message["session"], "id": "sess_flood"}})
-        reading = asyncio.create_task(_read(link))
-        await asyncio.sleep(2)
-        began, times = time.monotonic(), []
-        while len(times) < events:
-            due = events if a_second == math.inf else min(int((time.monotonic() - began) * a_second), events)
-            while len(times) < due:
-                text = event(len(times))
-                times.append(time.monotonic())
-                await link.send_str(text)
-            await asyncio.sleep(0.005)
-        await link.send_json({"type": "flood.over"})
-        await asyncio.to_thread(pipe.send, times)  # it waits for its reader, and the socket's last bytes must not
-        await reading
-        return link
-
-    async def _read(link: web.WebSocketResponse) -> None:
-        async for _ in link:
-            pass
-
-    async def run() -> None:
-        app = web.Application()
-        app.router.add_get("/voice-live/realtime", converse)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        pipe.send(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        await asyncio.Event().wait()
-
-    asyncio.run(run())
 
 
 @contextmanager
@@ -149,14 +60,16 @@ def service() -> Iterator[str]:
 
 
 @contextmanager
-def program(endpoint: str, bed: SoundBed, *options: str, emulate: bool = False, **env: str) -> Iterator[Terminal]:
+def program(
+    endpoint: str, bed: SoundBed | None, *options: str, emulate: bool = False, **env: str
+) -> Iterator[Terminal]:
     """The program, with an endpoint, in a terminal; with the bed's devices where no others are named."""
     with tempfile.TemporaryDirectory() as folder:
         folders = {"XDG_CONFIG_HOME": folder, "XDG_STATE_HOME": folder, "HOME": folder}
         key = {"AZURE_VOICELIVE_API_KEY": "any"} if "--use-token-credential" not in options else {}
         command = ("-m", "voicelive_tui", "--endpoint", endpoint, *options)
         with Terminal(
-            *command, width=120, height=40, emulate=emulate, **(bed.environment | folders | key | env)
+            *command, width=120, height=40, emulate=emulate, **((bed.environment if bed else {}) | folders | key | env)
         ) as terminal:
             yield terminal
             terminal.write("q")
@@ -164,7 +77,9 @@ def program(endpoint: str, bed: SoundBed, *options: str, emulate: bool = False, 
 
 
 @contextmanager
-def unheard(endpoint: str, bed: SoundBed, sound: bytes | None, *options: str) -> Iterator[Terminal]:
+def unheard(
+    endpoint: str, bed: SoundBed | None, sound: bytes | None, *options: str, emulate: bool = False
+) -> Iterator[Terminal]:
     """The program with no speaker, and with a file as its microphone or none."""
     with tempfile.TemporaryDirectory() as folder:
         microphone = "none"
@@ -173,7 +88,8 @@ def unheard(endpoint: str, bed: SoundBed, sound: bytes | None, *options: str) ->
             writer = WavWriter(microphone.removeprefix("file:"))
             writer.write(sound)
             writer.close()
-        with program(endpoint, bed, "--input-device", microphone, "--output-device", "none", *options) as terminal:
+        devices = ("--input-device", microphone, "--output-device", "none")
+        with program(endpoint, bed, *devices, *options, emulate=emulate) as terminal:
             yield terminal
 
 
@@ -203,7 +119,7 @@ def resident_mb(pid: int) -> float:
 
 
 def cost(terminal: Terminal, seconds: float) -> tuple[float, float]:
-    """Bytes a second to the terminal, and percent of a core, while nobody touches anything."""
+    """Bytes a second to the terminal, and percent of a core, without any key."""
     before, began, count = processor_seconds(terminal.process.pid), time.monotonic(), 0
     while (left := began + seconds - time.monotonic()) > 0:
         count += len(terminal.read(min(left, 1.0)))
@@ -266,25 +182,33 @@ class MeterWatch:
         ]
 
 
-def marks_on_the_screen(bed: SoundBed, seconds: float) -> list[float]:
-    """Seconds from the service's socket to the bytes for the terminal, of each event; infinite for one not drawn."""
-    flood = Flood(round(seconds * 60), 60, marks=True)
+def words_on_the_screen(words: int) -> tuple[list[float], float, float]:
+    """Send words in a mixed conversation of 60 events a second, with a file as the microphone.
+
+    Returns:
+        Seconds from the service's socket to the bytes for the terminal, of each word, infinite for one not drawn; bytes
+        a second to the terminal; percent of a core.
+    """
+    conversation = Conversation(words)
     seen: dict[int, float] = {}
-    silent = ("--input-device", "none", "--output-device", "none")
-    with program(flood.endpoint, bed, *silent, emulate=True) as terminal:
+    with unheard(conversation.endpoint, None, said(words / 20 + 40), emulate=True) as terminal:
         over = False
-        while not over:  # of a line that changed only what differs is written, so the emulated screen is looked at
+        while not over:  # of a changed line only the difference is written, so the emulated screen is read
             terminal.screen.dirty.clear()
-            terminal.read_some(0.01)
-            now, shown = time.monotonic(), terminal.screen.buffer
+            count = len(terminal.read_some(0.05))
+            now, shown = terminal.read_at, terminal.screen.buffer
             lines = ["".join(shown[y][x].data for x in range(120)) for y in sorted(terminal.screen.dirty)]
             over = any("flood.over" in line for line in lines)
-            for line in lines:
-                if mark := re.search(r"mark\.n(\d{6})\.", line):
-                    seen.setdefault(int(mark[1]), now)
-        sent = flood.sent()
-    flood.end()
-    return [seen.get(number, math.inf) - at for number, at in enumerate(sent)]
+            for word in re.findall(r"w(\d{4})(?!\d)", "\n".join(lines)):
+                seen.setdefault(int(word), now)
+            if not seen:
+                began, used, total = now, processor_seconds(terminal.process.pid), 0
+            total += count
+        seconds = time.monotonic() - began
+        percent = (processor_seconds(terminal.process.pid) - used) / seconds * 100
+        sent = conversation.sent()
+    conversation.end()
+    return [seen.get(number, math.inf) - at for number, at in enumerate(sent)], total / seconds, percent
 
 
 def flood_beside_sound(bed: SoundBed, seconds: float) -> dict[str, float]:
@@ -327,7 +251,7 @@ def flood_beside_sound(bed: SoundBed, seconds: float) -> dict[str, float]:
 
 
 def memory(bed: SoundBed, *options: str, events: int, **env: str) -> float:
-    """Megabytes in use once so many events came, as fast as they were taken."""
+    """Megabytes in use after a number of events at full speed."""
     flood = Flood(events)
     with program(flood.endpoint, bed, *options, **env) as terminal:
         seen = b""
@@ -365,6 +289,12 @@ def without_devices(report: Report, bed: SoundBed, seconds: float) -> None:
         with unheard(endpoint, bed, said(seconds + 26), "--lean") as terminal:
             terminal.read(6.0)
             report.tell("talking --lean: to the terminal", cost(terminal, seconds)[0], "B/s", 1000)
+    delays, a_mixed, percent_mixed = words_on_the_screen(round(seconds * 20))
+    drawn = [delay * 1000 for delay in delays]
+    report.tell(f"a word from the wire to the screen, median of {len(drawn)}", percentile(drawn, 0.5), "ms", 30)
+    report.tell("  at 60 events/s in a mixed conversation, 95th percentile", percentile(drawn, 0.95), "ms", 80)
+    report.tell("  to the terminal", a_mixed, "B/s")
+    report.tell("  CPU of one core", percent_mixed, "%")
     with Terminal("-m", "tests.ui.plain", width=120, height=40, emulate=False) as terminal:
         terminal.read(3.0)
         plain_a_second, plain_percent = cost(terminal, min(seconds, 10.0))
@@ -395,8 +325,6 @@ def with_devices(report: Report, bed: SoundBed, seconds: float) -> None:
             delays = [delay * 1000 for delay in MeterWatch(bed, terminal).run(max(seconds, 30.0))]
         report.tell(f"sound at the microphone to its level, median of {len(delays)}", percentile(delays, 0.5), "ms")
         report.tell("  95th percentile", percentile(delays, 0.95), "ms", 150)
-        drawn = [delay * 1000 for delay in marks_on_the_screen(bed, seconds)]
-        report.tell(f"wire to pixel at 60 events/s, 95th percentile of {len(drawn)}", percentile(drawn, 0.95), "ms", 80)
     print(f"  (longest stall of the machine: {canary.worst * 1000:.0f} ms)")
 
 

@@ -31,7 +31,7 @@ Watch = Callable[[Terminal, float], dict[str, Any]]
 
 
 def count_bytes(terminal: Terminal, seconds: float) -> dict[str, Any]:
-    """What is written while nobody touches anything."""
+    """What is written without any key."""
     end = time.monotonic() + seconds
     count = 0
     while (left := end - time.monotonic()) > 0:
@@ -100,7 +100,7 @@ def first_paint(*command: str, words: Sequence[bytes], runs: int = 5) -> list[fl
 
 
 def filtering() -> dict[str, float]:
-    """Milliseconds until a full log is filtered anew."""
+    """Milliseconds to filter a full log."""
     from tests import states
     from voicelive_tui.ui.rows import Rows
     from voicelive_tui.wire import filters

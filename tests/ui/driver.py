@@ -13,7 +13,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class ScriptedLive:
         self._inputs, self._reduce, self._meter, self._reading_type = inputs, reduce, Meter, Reading
         self.scene = scene
         self.state = SessionState()
+        self._observers: list[Callable[..., None]] = []
         self.playing: tuple[str, float, float] | None = None
         self.speaking_until = 0.0
         self._sounding = (False, False)
@@ -53,11 +54,15 @@ class ScriptedLive:
         self.measured: dict[str, Any] = {}
         self.flooded, self.flooded_s = 2, 0.0  # the two events of the opening are received as well
 
-    def apply(self, input_: Any) -> None:
-        self.state, _effects = self._reduce(input_, self.state, time.monotonic())
+    def observe(self, observer: Callable[..., None]) -> Callable[[], None]:
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
 
-    def observe(self, observer: Any) -> Any:
-        return lambda: None  # no key is pressed that can do nothing
+    def apply(self, input_: Any) -> None:
+        before, now = self.state, time.monotonic()
+        self.state, _effects = self._reduce(input_, before, now)
+        for observer in self._observers:
+            observer(input_, before, self.state, now)
 
     def reading(self) -> Any:
         now = time.monotonic()

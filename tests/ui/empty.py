@@ -5,7 +5,7 @@ from textual.widgets import Static
 
 
 class EmptyApp(App[None]):
-    """See the head of the file."""
+    """One line."""
 
     def compose(self) -> ComposeResult:
         yield Static("nothing")

@@ -1,6 +1,7 @@
 """A stand-in for the shell: it keeps the state it was given and notes what it was asked to do."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,16 +22,30 @@ class FakeUi:
 
 
 class FakeLive:
-    """See the head of the file. It answers mute and problems-seen as the reducer does, and nothing else."""
+    """Notes what it was asked to do. It answers mute and problems-seen as the reducer does, and nothing else."""
 
     def __init__(self, state: SessionState, reading: Reading = SILENCE) -> None:
-        self.state = state
+        self._state = state
         self._reading = reading
         self.stirring = False
         self.applied: list[object] = []
         self.calls: list[object] = []
         self.observers: list[Observer] = []
         self.closed = asyncio.Event()
+
+    @property
+    def state(self) -> SessionState:
+        return self._state
+
+    @state.setter
+    def state(self, state: SessionState) -> None:
+        self.receive(None, state)
+
+    def receive(self, input_: object, state: SessionState) -> None:
+        """An input led to a state: tell the observers."""
+        before, self._state = self._state, state
+        for observer in self.observers:
+            observer(input_, before, state, time.monotonic())
 
     def reading(self) -> Reading:
         return self._reading
@@ -47,15 +62,12 @@ class FakeLive:
 
     def apply(self, input_: Input) -> None:
         self.applied.append(input_)
-        before = self.state
         match input_:
             case MutePressed():
                 mic = self.state.microphone
-                self.state = replace(self.state, microphone=replace(mic, muted=not mic.muted))
+                self.receive(input_, replace(self.state, microphone=replace(mic, muted=not mic.muted)))
             case ProblemsSeen():
-                self.state = replace(self.state, problems=())
-        for observer in self.observers:
-            observer(input_, before, self.state, 0.0)
+                self.receive(input_, replace(self.state, problems=()))
 
     async def run(self) -> None:
         self.calls.append("run")

@@ -17,7 +17,7 @@ EVENTS_A_SECOND = 30
 
 
 class PlainApp(App[None]):
-    """See the head of the file."""
+    """Two meters and a log."""
 
     CSS = "ProgressBar Bar { width: 60; } RichLog { height: 1fr; }"
 

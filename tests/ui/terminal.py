@@ -26,6 +26,8 @@ class Terminal:
         self.screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self.screen) if emulate else None
         self.received = bytearray()
+        self.read_at = 0.0
+        """When the last bytes were read (`time.monotonic()`), before they were emulated."""
         self.master, slave = pty.openpty()
         self.before = termios.tcgetattr(slave)
         self._slave = slave
@@ -81,6 +83,7 @@ class Terminal:
     def read_some(self, seconds: float) -> bytes:
         """What comes first within this time."""
         ready, _, _ = select.select([self.master], [], [], seconds)
+        self.read_at = time.monotonic()
         data = os.read(self.master, 65536) if ready else b""
         if self._stream is not None:
             self._stream.feed(data)

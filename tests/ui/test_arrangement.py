@@ -41,11 +41,11 @@ def test_layout_for(size, layout):
 )
 def test_the_panes_that_are_shown(size, current, zoomed, shown):
     words = "transcript" if current == "events" else current
-    arrangement = arrange(Size(*size), current, words, zoomed=zoomed, lean=False)
+    arrangement = arrange(Size(*size), current, words, zoomed=zoomed, spacious=True)
     assert arrangement.shown == shown
     assert arrangement.classes <= CLASSES
 
 
 def test_lean_has_no_tall_status_line():
-    assert "tall" in arrange(Size(80, 50), "events", "transcript", zoomed=False, lean=False).classes
-    assert "tall" not in arrange(Size(80, 50), "events", "transcript", zoomed=False, lean=True).classes
+    assert "tall" in arrange(Size(80, 50), "events", "transcript", zoomed=False, spacious=True).classes
+    assert "tall" not in arrange(Size(80, 50), "events", "transcript", zoomed=False, spacious=False).classes

@@ -1,9 +1,9 @@
 import asyncio
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 from types import SimpleNamespace
 
 import pytest
@@ -23,10 +23,12 @@ from voicelive_tui.session.inputs import (
     VoicedUntil,
 )
 from voicelive_tui.session.state import Connection, Device, Link, Meter, Microphone
+from voicelive_tui.ui import dashboard, pace
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.help import HelpScreen
+from voicelive_tui.ui.pace import NORMAL
 from voicelive_tui.ui.panes import status
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
@@ -37,6 +39,17 @@ from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.wire.log import EventLog
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+SNAPSHOTS_OF = (
+    "idle_80x24",
+    "speaking_80x24",
+    "speaking_120x40",
+    "speaking_200x60",
+    "interrupted_120x40",
+    "interrupted_200x60",
+    "failed_80x24",
+    "failed_120x40",
+    "long_transcript_120x40",
+)
 
 
 def app_of(state, reading=states.SPEAKING_READING, keys=None, **ui):
@@ -44,86 +57,84 @@ def app_of(state, reading=states.SPEAKING_READING, keys=None, **ui):
 
 
 async def settled(pilot):
-    """The dashboard is open, the tick has brought the state, and it is drawn."""
+    """The dashboard is open, and the state of the shell is drawn."""
     while len(pilot.app.screen_stack) < 2 or not pilot.app.screen_stack[1].is_mounted:
         await pilot.pause()
-    pilot.app.screen_stack[1].tick()
+    while pilot.app.screen_stack[1].session is not pilot.app.live.state:
+        await pilot.pause(0.005)
     await pilot.pause()
     await pilot.pause()
 
 
-@pytest.mark.parametrize("name", sorted(states.NAMED))
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_snapshot(name, size, monkeypatch):
-    """The words of the named states at three sizes."""
+def opened(name, monkeypatch):
+    """An app that shows a named state, with nothing on the screen that depends on the time or the machine."""
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
     monkeypatch.setattr("voicelive_tui.ui.panes.session.monotonic", lambda: states.START + 100)
     state = states.NAMED[name]
     state = replace(state, connection=replace(state.connection, started_at=0.0))  # no clock
-    app = app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())
-    async with app.run_test(size=size) as pilot:
+    return app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())
+
+
+@pytest.mark.parametrize("shown", SNAPSHOTS_OF)
+async def test_words_of_the_screen(shown, monkeypatch):
+    name, _, size = shown.rpartition("_")
+    width, height = map(int, size.split("x"))
+    app = opened(name, monkeypatch)
+    async with app.run_test(size=(width, height)) as pilot:
         await settled(pilot)
-        compare(screen_text(app), f"{name}_{size[0]}x{size[1]}.txt")
+        compare(screen_text(app), f"{shown}.txt")
 
 
-@pytest.mark.parametrize(
-    ("name", "theme"),
-    [*((name, "voicelive-dark") for name in sorted(states.NAMED)), ("interrupted", "ansi-dark"), ("speaking", "none")],
-)
-async def test_styles(name, theme, monkeypatch):
-    """The colours of the named states, compared like their words; "none" is NO_COLOR."""
-    monkeypatch.delenv("SSH_CONNECTION", raising=False)
-    monkeypatch.setattr("voicelive_tui.ui.panes.session.monotonic", lambda: states.START + 100)
-    if theme == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
-    state = states.NAMED[name]
-    state = replace(state, connection=replace(state.connection, started_at=0.0))  # no clock
-    app = app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())
-    if theme != "none":
-        app.theme = theme
+async def test_colours_of_the_screen(monkeypatch):
+    app = opened("interrupted", monkeypatch)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
-        compare(screen_styles(app), f"{name}_{theme}.styles.txt")
+        compare(screen_styles(app), "interrupted_120x40.styles.txt")
 
 
-async def looks_at_the_sound(*, lean):
-    """How often the dashboard looks at the levels in a second and a half."""
-    live = FakeLive(states.SPEAKING, states.SPEAKING_READING)
-    app = VoiceLiveApp(lambda: live, FakeUi(lean=lean), {})
-    looks = 0
+def looks(app):
+    """The different looks of a screen's cells, as CSS."""
+    return [look.partition(": ")[2] for look in screen_styles(app).split("\n")[app.size.height :]]
+
+
+async def test_no_color_leaves_no_colour(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = opened("speaking", monkeypatch)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        colours = re.findall(r"#(\w\w)(\w\w)(\w\w)", "".join(looks(app)))
+        assert len(colours) > 10
+        assert all(red == green == blue for red, green, blue in colours)
+
+
+async def levels_read_in_a_second_and_a_half(state, **ui):
+    live = FakeLive(state, states.SPEAKING_READING)
+    app = VoiceLiveApp(lambda: live, FakeUi(**ui), {})
+    reads = 0
     reading = live.reading
 
     def counted():
-        nonlocal looks
-        looks += 1
+        nonlocal reads
+        reads += 1
         return reading()
 
     live.reading = counted
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        looks = 0
+        reads = 0
         await asyncio.sleep(1.5)
-        return looks
+        return reads
 
 
-async def test_a_lean_screen_looks_seldomer():
-    lean = await looks_at_the_sound(lean=True)
+async def test_a_lean_screen_draws_levels_less_often():
+    lean = await levels_read_in_a_second_and_a_half(states.SPEAKING, lean=True)
     assert 1 <= lean <= 2  # every 1.2 s
-    assert await looks_at_the_sound(lean=False) > 2 * lean  # 15 where the machine keeps up
+    assert await levels_read_in_a_second_and_a_half(states.SPEAKING) > 2 * lean  # 15 where the machine keeps up
 
 
-@pytest.mark.parametrize("capturing", [True, False])
-async def test_while_nothing_goes_on_every_slow_tick_looks_at_an_open_microphone(capturing):
-    app = app_of(replace(states.IDLE, microphone=Microphone(capturing=capturing)), states.Reading())
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        screen, meters = app.screen, app.screen.query_one(MetersPane)
-        screen.pace(True)
-        screen._slow_timer.pause()
-        screen._ticks = 1  # the next one is not the meters' turn
-        app.live.set_reading(states.Reading(capture=Meter(rms=-20.0)))
-        screen.tick()
-        assert (meters.reading is app.live.reading()) is capturing
+async def test_a_quiet_screen_draws_levels_as_often_as_a_busy_one(monkeypatch):
+    monkeypatch.setattr(pace, "QUIET_AFTER", 0.0)
+    assert await levels_read_in_a_second_and_a_half(states.IDLE) > 4  # 18 where the machine keeps up
 
 
 def compare(shown, file):
@@ -337,7 +348,7 @@ async def test_only_the_events_of_an_item_and_only_errors():
         assert "/is:error  1 of 5" in screen_text(app)
         await pilot.press("slash", *" !dir:in", "enter")
         await pilot.pause()
-        assert "no event is like that; esc shows all of them" in screen_text(app)
+        assert "no event matches; esc shows all of them" in screen_text(app)
         await pilot.press("escape", "E")
         await pilot.press("E")
         await pilot.pause()
@@ -537,31 +548,59 @@ async def test_keys_are_remapped_by_id():
         assert "u Mute" in screen_text(app)
 
 
-async def test_an_idle_tick_touches_nothing():
+async def drawn(pilot, state):
+    """Wait until the screen shows a state."""
+    async with asyncio.timeout(10):
+        while pilot.app.screen.session is not state:
+            await pilot.pause(0.01)
+
+
+async def logged(pilot):
+    """Wait until the event list shows the state of the shell."""
+    async with asyncio.timeout(10):
+        while pilot.app.screen.logged is not pilot.app.live.state:
+            await pilot.pause(0.01)
+
+
+async def test_panes_are_left_alone_while_nothing_changes():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         screen = app.screen
         told = []
         screen.watch(screen.query_one(TranscriptPane), "session", lambda: told.append(1), init=False)
-        for _ in range(50):
-            screen.tick()
+        await asyncio.sleep(0.3)
         assert told == []
 
 
-async def test_counts_of_sound_come_with_delay_and_words_at_once():
+async def test_counts_wait_and_words_do_not():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         screen = app.screen
-        screen.pacing.due = float("inf")
+        screen.pacing.counts_due = float("inf")
         log = states.event(states.SPEAKING.log, 30.0, "out", "input_audio_buffer.append", size=10)
-        app.live.state = replace(states.SPEAKING, log=log)
-        screen.tick()
+        app.live.state = counted = replace(states.SPEAKING, log=log)
+        await asyncio.sleep(0.3)
         assert screen.session is screen.logged is states.SPEAKING
-        screen.pacing.due = 0.0
-        screen.tick()
-        assert screen.session is screen.logged is app.live.state
+        screen.pacing.counts_due = 0.0
+        await drawn(pilot, counted)
+        assert screen.logged is counted
+        screen.pacing.counts_due = float("inf")
+        *before, last = counted.transcript
+        app.live.state = worded = replace(counted, transcript=(*before, replace(last, text=last.text + " more")))
+        await drawn(pilot, worded)
+
+
+async def test_every_change_is_drawn_in_the_end():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        for number in range(100):
+            app.live.state = replace(app.live.state, log=states.event(app.live.state.log, 30.0 + number, "in", "x.y"))
+            if number % 30 == 0:
+                await asyncio.sleep(0.02)
+        await logged(pilot)
 
 
 @pytest.mark.parametrize("theme", ["ansi-dark", "voicelive-light", "textual-dark"])
@@ -645,9 +684,9 @@ async def test_the_session_s_end_comes_nearer_where_nothing_else_happens(monkeyp
         assert "ends in" not in screen_text(app)
         later = time.time() + 3600 - 125
         monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later))
-        app.screen.show_elapsed(monotonic() + 3600)
-        await settled(pilot)
-        assert "ends in 2:0" in screen_text(app)
+        async with asyncio.timeout(10):
+            while "ends in 2:0" not in screen_text(app):
+                await pilot.pause(0.05)
 
 
 @pytest.mark.parametrize(("keys", "said"), [("thello", "hello"), ("tmute it", "mute it"), ("tttt/", "ttt/")])
@@ -695,7 +734,7 @@ async def test_two_panes_where_there_is_room_for_two():
         assert "turn detection" in screen_text(app)
 
 
-async def test_more_lines_do_not_lay_the_screen_out_anew():
+async def test_more_lines_cause_no_layout():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
@@ -705,13 +744,13 @@ async def test_more_lines_do_not_lay_the_screen_out_anew():
         for n in range(30):
             log = states.event(log, 30.0 + n, "in", "response.done")
             app.live.state = replace(states.SPEAKING, log=log)
-            app.screen.tick()
+            await logged(pilot)
             await pilot.pause()
         assert "3 Events 253" in screen_text(app)
         assert laid_out == []
 
 
-async def test_the_keys_at_the_foot_are_made_anew_only_for_other_keys():
+async def test_the_footer_is_rebuilt_only_for_other_keys():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
@@ -738,18 +777,19 @@ async def test_the_reason_for_missing_sound_stays_in_view():
         assert "no speaker  -18 dB" in shown
 
 
-async def test_the_beginning_of_a_sound_does_not_wait_for_its_tick():
+async def test_an_onset_of_sound_is_drawn_before_the_levels_are_due(monkeypatch):
+    monkeypatch.setattr(dashboard, "NORMAL", NORMAL._replace(levels=float("inf")))
     app = app_of(states.IDLE, states.Reading())
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        screen = app.screen
-        screen._timer.pause()
-        meters = screen.query_one(MetersPane)
+        meters = app.screen.query_one(MetersPane)
         app.live.set_reading(states.Reading(capture=Meter(rms=-20.0)))
-        for app.live.stirring in (False, True):
-            screen._ticks = 1  # the next one is not the meters' turn
-            screen.tick()
-            assert (meters.reading is app.live.reading()) is app.live.stirring
+        await asyncio.sleep(0.2)
+        assert meters.reading is not app.live.reading()
+        app.live.stirring = True
+        async with asyncio.timeout(10):
+            while meters.reading is not app.live.reading():
+                await pilot.pause(0.01)
 
 
 @pytest.mark.parametrize("identifier", ["it\x1b]52;c;aGVsbG8=\x1b\\x", "item one", "e" + "\u0301" * 9])

@@ -33,7 +33,7 @@ def test_binding_ids_name_every_key():
 )
 def test_keys_that_cannot_work_are_refused_in_one_sentence(keys, says):
     with pytest.raises(ConfigError, match=says) as refused:
-        keymap.demand(keys)
+        keymap.validate_keys(keys)
     assert "\n" not in str(refused.value)
 
 
@@ -53,10 +53,10 @@ def test_keys_that_cannot_work_are_refused_in_one_sentence(keys, says):
     ],
 )
 def test_keys_that_can_be_pressed_and_do_one_thing_at_a_time_are_taken(keys):
-    keymap.demand(keys)
+    keymap.validate_keys(keys)
 
 
 def test_every_binding_may_be_given_the_keys_that_it_has():
     keys = {binding.id: binding.key for owner in keymap.OWNERS for binding in owner.BINDINGS if binding.id}
     assert keys.keys() == keymap.binding_ids()
-    keymap.demand(keys)
+    keymap.validate_keys(keys)

@@ -145,7 +145,7 @@ def test_a_run_that_goes_on_stays_when_its_first_row_has_left():
     assert [rows[i].rows for i in range(len(rows))] == [len(log)] == [rows.matching]
 
 
-def test_a_new_log_begins_anew():
+def test_a_new_log_starts_an_empty_list():
     rows = Rows()
     rows.update(log_of([5] * 10))
     rows.update(log_of([4] * 3))

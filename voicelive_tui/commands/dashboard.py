@@ -56,4 +56,4 @@ def validate_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:
     if settings.keys:
         from voicelive_tui.ui import keymap  # noqa: PLC0415 - imports every pane; else they load after the first screen
 
-        keymap.demand(settings.keys)
+        keymap.validate_keys(settings.keys)

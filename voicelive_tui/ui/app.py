@@ -1,4 +1,4 @@
-"""The application: theme, keymap, palette, and the one road to the end."""
+"""The application: themes, keymap, command palette, and how it ends."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from voicelive_tui.config import Ui
 
 CLOSE_LIMIT = 3.0
-"""Seconds that the conversation gets to end in order."""
+"""Seconds for an orderly end of the conversation."""
 
 THEMES = (
     Theme(
@@ -51,7 +51,7 @@ THEMES = (
 
 
 class VoiceLiveApp(App[None]):
-    """The dashboard as a program.
+    """The dashboard.
 
     Args:
         open_session: Makes the session, whose state is shown, and which takes keys as inputs. It is called behind the
@@ -91,16 +91,15 @@ class VoiceLiveApp(App[None]):
         return frozenset((*BUILTIN_THEMES, *(theme.name for theme in THEMES)))
 
     def compose(self) -> ComposeResult:
-        """The first screen: a word, at once. The panes are loaded behind it."""
+        # Shown at once; the panes are loaded behind it.
         yield Static("   STARTING", markup=False)
 
     def on_mount(self) -> None:
-        """Paint the first screen, then open the dashboard."""
         self.call_after_refresh(self.open_dashboard)
 
     async def open_dashboard(self) -> None:
         """Show the dashboard."""
-        from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - see `compose`
+        from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - after the first paint
 
         self.live = self.open_session()
         await self.push_screen(DashboardScreen(self.live, self.ui, self.size))
@@ -108,12 +107,12 @@ class VoiceLiveApp(App[None]):
             self.notify("A slow line? --lean draws less often.", timeout=6)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action that has a key, then what Textual offers besides."""
-        told: set[str] = set()
+        """Every action that has a key, then themes and screenshots."""
+        listed: set[str] = set()
         for node, binding, enabled, _ in screen.active_bindings.values():
-            if binding.id is None or not enabled or binding.id in told or binding.id.startswith(("list.", "back")):
+            if binding.id is None or not enabled or binding.id in listed or binding.id.startswith(("list.", "back")):
                 continue
-            told.add(binding.id)
+            listed.add(binding.id)
             keys = self.get_key_display(binding)
             words = f"{binding.tooltip or binding.description} ({keys})"
             yield SystemCommand(
@@ -130,11 +129,9 @@ class VoiceLiveApp(App[None]):
             self.notify(f"The picture cannot be saved: {problem}", severity="error", markup=False)
 
     async def action_quit(self) -> None:
-        """`q`: end."""
         await self.end(0)
 
     async def action_interrupted(self) -> None:
-        """Ctrl+C: end, with the status that shells expect."""
         await self.end(130)
 
     async def action_suspend(self) -> None:

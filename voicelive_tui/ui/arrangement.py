@@ -1,6 +1,6 @@
-"""Which panes a terminal of a given size shows, and where: plain sums, no widget.
+"""Which panes a terminal of a given size shows, and where: plain functions, no widget.
 
-The style sheet does the placing: it knows the layouts as classes of the screen.
+The style sheet places the panes: each layout is a class of the screen.
 """
 
 from typing import Literal, NamedTuple
@@ -8,14 +8,14 @@ from typing import Literal, NamedTuple
 from textual.geometry import Size
 
 Layout = Literal["tiny", "compact", "stacked", "beside", "normal", "wide"]
-CLASSES = frozenset(("tiny", "compact", "stacked", "beside", "normal", "wide", "tall"))
-"""Classes of the screen that an arrangement may set."""
+CLASSES = frozenset(("tiny", "compact", "stacked", "beside", "normal", "wide", "tall", "levels"))
+"""Classes of the screen that place the panes; `levels`: the levels alone."""
 PANES = ("session", "transcript", "events")
 LEAST = Size(60, 16)
 
 
 class Arrangement(NamedTuple):
-    """What is shown, and the classes that place it."""
+    """The panes shown, and the classes that place them."""
 
     classes: frozenset[str]
     shown: tuple[str, ...]
@@ -23,7 +23,7 @@ class Arrangement(NamedTuple):
 
 
 def layout_for(size: Size) -> Layout:
-    """Which layout a terminal of this size gets."""
+    """The layout for a terminal of this size."""
     width, height = size
     if width < LEAST.width or height < LEAST.height:
         return "tiny"
@@ -34,18 +34,18 @@ def layout_for(size: Size) -> Layout:
     return "wide" if width >= 160 and height >= 40 else "normal"
 
 
-def arrange(size: Size, current: str, words: str, *, zoomed: bool, lean: bool) -> Arrangement:
-    """The arrangement for a terminal.
+def arrange(size: Size, current: str, words: str, *, zoomed: bool, spacious: bool) -> Arrangement:
+    """Choose panes and classes for a terminal.
 
     Args:
         size: Of the terminal.
         current: The pane in use.
-        words: The pane in use last of those that share a place where there is room for two: session or transcript.
-        zoomed: The pane in use is to have all the room.
-        lean: Few bytes matter more than a large status line.
+        words: Session or transcript, which share a place where two panes fit: the one used last.
+        zoomed: The pane in use gets all the room.
+        spacious: A tall terminal gets a status line of three rows.
     """
     layout = layout_for(size)
-    tall = size.height >= 36 and not lean and layout != "tiny"
+    tall = size.height >= 36 and spacious and layout != "tiny"
     if layout == "tiny":
         shown: tuple[str, ...] = ()
     elif zoomed or layout == "compact":

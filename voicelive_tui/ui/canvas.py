@@ -1,21 +1,18 @@
 """Drawing: lines on demand, and to the terminal only the cells that changed.
 
-Rules of this file:
+Rules of this module:
 
-- `Canvas.line(y)` says what line `y` of the content is; it is asked for visible lines only, when they are drawn.
-- The looks of the tones are kept once, by the screen (`TonedScreen`): a set for each canvas took a third of the time
-  until the dashboard stood.
-- Textual calls `on_resize` of every class of a widget, the most special first: none of them calls its base's.
-- `Canvas.repaint()` compares what the visible lines are now with what was drawn, and refreshes the cells between the
-  first and the last difference of each line. Nobody else asks for a refresh because of new content.
-- For whatever little changed, Textual asks every widget for all of its lines. So they are kept as they are to be drawn:
-  those of a canvas until their content changes, the empty ones of what lies under other widgets (`Ground`) for good.
-- `ScrollList` adds following, a cursor and half-page moves. While it follows and is full it moves by half a page:
-  scrolling by a row writes nearly the whole pane, so it should be rare.
+- `Canvas.line(y)` returns line `y` of the content; it is called for visible lines only, when they are drawn.
+- Damage tracking: `Canvas.repaint()` compares the visible lines with those drawn, and refreshes the cells between
+  the first and the last difference of each line. New content causes no other refresh.
+- Textual asks every widget for all of its lines, however little changed. A canvas therefore keeps its drawn lines until
+  their content changes, and containers are `BLANK`.
+- The screen holds the styles of the tones once (`TonedScreen`): a set for each canvas took a third of the start.
+- Textual calls `on_resize` of every class of a widget, the subclass first: none of them calls its base's.
 """
 
 from itertools import zip_longest
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from rich.cells import cell_len
 from rich.color import Color
@@ -42,44 +39,22 @@ _INVISIBLE_ON_SPACES = frozenset(
 )
 
 
-class Ground(Widget):
-    """What lies under other widgets, empty and without a border: one line is made, and stands for all of them.
+class VerticalGround(Vertical):
+    """Lays its children out one under another; drawn as one blank line."""
 
-    The last of a class's bases: Textual takes a widget's default style from the first.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._empty: dict[int, Strip] = {}
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Textual asks for the lines to be drawn."""
-        line = self._empty.get(crop.width)
-        if line is None:
-            line = self._empty[crop.width] = super().render_lines(Region(0, 0, crop.width, 1))[0]
-        return [line] * crop.height
-
-    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Something about its looks may have changed."""
-        self._empty.clear()
-        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
-
-    def notify_style_update(self) -> None:
-        """Its looks have changed."""
-        super().notify_style_update()
-        self._empty.clear()
+    BLANK = True
 
 
-class VerticalGround(Vertical, Ground):
-    """Lays its children out one under another."""
+class HorizontalGround(Horizontal):
+    """Lays its children out side by side; drawn as one blank line."""
+
+    BLANK = True
 
 
-class HorizontalGround(Horizontal, Ground):
-    """Lays its children out side by side."""
+class TonedScreen(Screen[None]):
+    """A screen that holds the style of each tone for the canvases on it."""
 
-
-class TonedScreen(Screen[None], Ground):
-    """A screen that can show canvases: it knows how each tone looks."""
+    BLANK = True
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"canvas--{tone}" for tone in TONES}
     DEFAULT_CSS = """
@@ -160,14 +135,13 @@ class Canvas(ScrollView, can_focus=False):
             self.refresh(*changed)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scrolled: cells that look the same as before stay, where Textual's own would write all of them anew."""
+        """Repaint the cells that differ after scrolling; Textual's own watcher writes all of them."""
         if self.text_selection:
             self.refresh()
         else:
             self.repaint()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Textual asks for the visible lines to be drawn."""
         width = self.size.width
         strips = [self._drawn_strip(y, width) for y in crop.line_range]
         if self.ALLOW_SELECT and (selection := self.text_selection):
@@ -212,7 +186,6 @@ class Canvas(ScrollView, can_focus=False):
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def notify_style_update(self) -> None:
-        """Colours changed: what was drawn says nothing any more."""
         super().notify_style_update()
         self._forget()
 
@@ -222,15 +195,12 @@ class Canvas(ScrollView, can_focus=False):
         self._known_backdrop = None
 
     def on_resize(self) -> None:
-        """Lines are cut to the width, so all of them are new."""
         self._forget()
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """The mouse selected other text."""
         self.refresh()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected text, as drawn."""
         first = selection.start.y if selection.start else 0
         last = selection.end.y if selection.end else self.virtual_size.height
         drawn: list[str] = []
@@ -275,7 +245,7 @@ class Canvas(ScrollView, can_focus=False):
 
     def set_height(self, lines: int) -> None:
         """How many lines there are to scroll through."""
-        # Without a scroll bar nothing else is placed by it. Assigned, it would lay the whole screen out anew each time.
+        # Not assigned, because that would lay out the whole screen; without a scroll bar nothing is placed by it.
         self.set_reactive(Widget.virtual_size, Size(self.size.width, lines))
 
     def _background(self, tone: str) -> Style:
@@ -339,18 +309,18 @@ def _cells(segments: list[Segment]) -> list[tuple[str, Style | Color | None]]:
 
 
 class Lines(Canvas):
-    """A canvas that shows the lines it was given last."""
+    """A canvas that shows the lines it was given last; it never scrolls, so Textual makes no scroll bar for it."""
+
+    DEFAULT_CSS = "Lines { overflow: hidden hidden; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id, classes=classes)
         self._lines: tuple[Line, ...] = ()
 
     def line(self, y: int) -> Line:
-        """See `Canvas.line`."""
         return self._lines[y] if y < len(self._lines) else ()
 
     def show(self, *lines: Line) -> None:
-        """Show these lines from now on."""
         if lines == self._lines:
             return
         self._lines = lines

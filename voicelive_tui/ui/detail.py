@@ -73,7 +73,6 @@ class EventDetail(Tree[Any]):
                 waiting.extend(node.children)
 
     def on_tree_node_expanded(self, event: Tree.NodeExpanded[Any]) -> None:
-        """Opened by hand: now its children are needed."""
         if isinstance(event.node.data, dict | list) and not event.node.children:
             _fill(event.node)
 

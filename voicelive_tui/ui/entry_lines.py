@@ -1,9 +1,9 @@
-"""An entry of the transcript as lines: its words, what was heard of them, and what has to be said of it.
+"""An entry of the transcript as lines: its text, the part of it that was heard, and remarks.
 
 Heard and generated are told apart: words that were not heard (yet) are in another tone and in italics. The service
 does not say when each word sounds, so the place is an estimate: the share of the item's sound that was heard is
 taken as the share of its characters. While an item is still being generated its words are ahead of its sound, and
-its length is reckoned from its characters at `MS_PER_CHARACTER`.
+its length is estimated from its characters at `MS_PER_CHARACTER`.
 """
 
 from voicelive_tui.session import latency
@@ -116,7 +116,7 @@ def _tool_lines(entry: Entry, room: int, margin: Line) -> list[Line]:
 
 
 def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
-    """What has to be said of an entry besides its words: mark, sentence and tone of each remark."""
+    """Mark, sentence and tone of each remark below the text."""
     remarks: list[tuple[str, str, str]] = []
     failed = entry.status is EntryStatus.FAILED
     if len(entry.text) > LONGEST:

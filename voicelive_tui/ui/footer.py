@@ -11,9 +11,9 @@ ALWAYS = frozenset(("help", "quit"))
 
 
 class Keys(Footer):
-    """The keys along the foot; made anew only where others are to be shown, not whenever the focus moves.
+    """The keys along the foot; rebuilt only when other keys are shown, not whenever the focus moves.
 
-    Where there is no room for all of them, the last give way, but help and the way out are always there.
+    Where not all of them fit, the last ones are hidden; help and quit are always shown.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,6 @@ class Keys(Footer):
         self._shown: object = None
 
     def bindings_changed(self, screen: Screen[Any]) -> None:
-        """Other bindings are in force."""
         active = [bound for bound in screen.active_bindings.values() if bound.binding.show]
         shown = [(bound.binding.key, bound.binding.description, bound.enabled) for bound in active]
         if shown != self._shown:
@@ -29,12 +28,10 @@ class Keys(Footer):
             super().bindings_changed(screen)
 
     async def recompose(self) -> None:
-        """Make the keys anew, and see which of them fit."""
         await super().recompose()
         self.on_resize()
 
     def on_resize(self) -> None:
-        """Show what there is room for."""
         keys: list[Any] = list(self.query("FooterKey"))
         room = self.size.width
         # A key that was changed stands elsewhere in the line, so these are known by what they do.

@@ -38,14 +38,12 @@ class HelpScreen(ModalScreen[None]):
         self._pane_title, self._text, self._keys = title, text, bindings
 
     def compose(self) -> ComposeResult:
-        """Keys, then words."""
         with VerticalScroll() as sheet:
             sheet.border_title = f"Help: {self._pane_title}"
             sheet.border_subtitle = with_keys(self, Hint("{help.close} closes"))
             yield Static(self._sheet())
 
     def action_scroll(self, direction: str) -> None:
-        """Move the sheet."""
         sheet = self.query_one(VerticalScroll)
         sheet.scroll_relative(y=1 if direction == "down" else -1, animate=False)
 

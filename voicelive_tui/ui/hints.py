@@ -20,7 +20,7 @@ class Hint(str):
 def key_of(widget: Widget, binding_id: str) -> str:
     """The first key that a binding has now, as the foot shows it; "" where there is no such binding.
 
-    Textual's list of active bindings would not do: what a prompt keeps from them is to be named too.
+    Textual's list of active bindings does not serve: it leaves out keys that the prompt disables.
     """
     for owner in (widget.screen, widget.app, ScrollList):
         for binding in owner.BINDINGS:

@@ -1,4 +1,4 @@
-"""`[keys]` of the configuration: which bindings there are, and whether the keys chosen for them can be used."""
+"""`[keys]` of the configuration: the bindings it may name, and whether the keys chosen for them can be used."""
 
 import string
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 
 OWNERS = (VoiceLiveApp, DashboardScreen, ScrollList, EventDetail, Prompt, HelpScreen, DevicePicker)
-"""Everything of ours that has bindings."""
+"""The classes of this package that have bindings."""
 
 
 def binding_ids() -> frozenset[str]:
@@ -24,15 +24,15 @@ def binding_ids() -> frozenset[str]:
     return frozenset(b.id for owner in OWNERS for b in owner.BINDINGS if isinstance(b, Binding) and b.id)
 
 
-def demand(keys: Mapping[str, str]) -> None:
-    """Keys that can be pressed, for bindings that there are, and that do one thing at a time.
+def validate_keys(keys: Mapping[str, str]) -> None:
+    """Check that keys exist, that their bindings exist, and that no two bindings in force share one.
 
     Args:
         keys: Binding id to keys, commas between them, as in the configuration.
 
     Raises:
-        ConfigError: There is no such binding, no terminal sends such a key, or two bindings that work at the same time
-            share one.
+        ConfigError: Unknown binding, a key that no terminal sends, or one key for two bindings that work at the same
+            time.
     """
     known = binding_ids()
     for name in keys:

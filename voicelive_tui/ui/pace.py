@@ -1,41 +1,95 @@
-"""When what changed is shown: at once what a person waits for, later what only counts up.
+"""How often the screen draws: one table of rates, and the decision what of a new state is drawn now.
 
-Sound going to and fro changes the log and the counts 50 times a second. Drawn each time it would be most of the bytes
-of an idle screen, so it waits for the next full second, and longer where nothing has gone on for a while.
+What a person waits for is drawn at once, at most once a frame. What only counts up waits: audio in both directions
+changes the log and the counts 50 times a second, and drawing each change would be most of the bytes of an idle screen.
 """
 
 from dataclasses import replace
 from operator import attrgetter, is_not
+from typing import NamedTuple
 
 from voicelive_tui.session.state import Activity, Entry, SessionState
 from voicelive_tui.ui.rows import foldable
 
-QUIET_AFTER = 10.0
-"""Seconds without anything but more of the same sound, after which the screen slows down."""
-CROWD, CROWDED_EVERY = 50, 0.15
-"""So many events since the log was shown are a flood, of which nobody reads each line; and the seconds between looks at
-it, so that drawing does not take the processor from the sound."""
-LITTLE_MS = 500.0
-"""Sound of an answer, in milliseconds, that may come without being shown."""
-COUNTED_EVERY, COUNTED_SELDOM = 1.0, 10.0
-"""Seconds between looks at what only counts up."""
 
+class Rates(NamedTuple):
+    """Intervals in seconds, and sizes that decide how many bytes a change takes."""
+
+    frame: float
+    """Between two draws of new states."""
+    flood_frame: float
+    """The same while events come faster than `FLOOD_RATE`, so that drawing leaves the processor to the audio."""
+    tick: float
+    """Between two looks for an onset of sound, and for what is due."""
+    quiet_tick: float
+    levels: float
+    """Between two draws of the levels; less than two ticks, so that every second tick draws them."""
+    numbers: float
+    """Between two draws of the numbers beside the bars."""
+    counts: float
+    """Between two draws of what only counts up."""
+    quiet_counts: float
+    clock: float
+    bar_cells: int
+    """Cells of the widest bar."""
+    scroll_step: float
+    """Share of the pane by which a full list scrolls while it follows its end."""
+    spacious: bool
+    """Whether a tall terminal gets a tall status line, and the clock shows seconds."""
+
+
+NORMAL = Rates(
+    frame=0.05,
+    flood_frame=0.15,
+    tick=0.05,
+    quiet_tick=0.08,
+    levels=0.075,
+    numbers=0.5,
+    counts=1.0,
+    quiet_counts=10.0,
+    clock=0.5,
+    bar_cells=60,  # one for each decibel
+    scroll_step=0.5,
+    spacious=True,
+)
+LEAN = Rates(
+    frame=0.6,
+    flood_frame=0.6,
+    tick=0.6,
+    quiet_tick=0.6,
+    levels=0.9,
+    numbers=2.0,
+    counts=10.0,
+    quiet_counts=10.0,
+    clock=1.2,
+    bar_cells=30,
+    scroll_step=0.9,
+    spacious=False,
+)
+"""For slow lines: `--lean`."""
+
+QUIET_AFTER = 2.0
+"""Seconds without anything but counts, after which the screen slows down."""
+FLOOD_RATE = 600
+"""Events a second."""
+LITTLE_MS = 500.0
+"""Milliseconds of an answer's audio that may arrive without being drawn."""
 
 _COUNTED = ("log", "counts", "transcript")
 _OTHERS = attrgetter(*(name for name in SessionState.__dataclass_fields__ if name not in _COUNTED))
 
 
 def notable(old: SessionState, new: SessionState) -> bool:
-    """Whether more has changed than the log, the counts, and how much sound of an answer came."""
+    """Whether more has changed than the log, the counts and a little audio of an answer."""
     if any(map(is_not, _OTHERS(old), _OTHERS(new))):
         return True
     if old.transcript is new.transcript:
         return False
-    return len(old.transcript) != len(new.transcript) or not all(map(_says_the_same, old.transcript, new.transcript))
+    return len(old.transcript) != len(new.transcript) or not all(map(_reads_alike, old.transcript, new.transcript))
 
 
-def _says_the_same(old: Entry, new: Entry) -> bool:
-    """Whether nothing but a little more sound came: where what is heard ends is reckoned from all of it."""
+def _reads_alike(old: Entry, new: Entry) -> bool:
+    """Whether only a little more audio came: the place up to which words were heard is estimated from all of it."""
     if old is new:
         return True
     little = new.audio_ms - old.audio_ms <= max(LITTLE_MS, old.audio_ms / 10)
@@ -43,35 +97,42 @@ def _says_the_same(old: Entry, new: Entry) -> bool:
 
 
 def has_news(old: SessionState, new: SessionState) -> bool:
-    """Whether the log has rows that are more than one more of a run."""
+    """Whether the log has new rows other than those that only lengthen a run."""
     return any(not foldable(row) for row in new.log.since(old.log.next_seq))
 
 
 class Pacing:
-    """What is to be shown now. Times are `time.monotonic()` seconds."""
+    """What of a state is drawn now. Times are `time.monotonic()` seconds.
 
-    def __init__(self, now: float, *, lean: bool) -> None:
-        self.lean = lean
-        self.due = 0.0
-        """When that which only counts up is shown next."""
+    Args:
+        now: The time.
+        rates: `NORMAL` or `LEAN`.
+    """
+
+    def __init__(self, now: float, rates: Rates) -> None:
+        self.rates = rates
+        self.counts_due = 0.0
+        """When what only counts up is drawn next."""
         self._notable_at = now
-        self._shown_at = 0.0
+        self._looked_at, self._next_seq = now, 0
 
     def decide(self, shown: SessionState, logged: SessionState, state: SessionState, now: float) -> tuple[bool, bool]:
-        """Whether a state is to be shown, and whether its log is, given what is shown of each."""
+        """Whether to draw a state, and whether to draw its log, given what is drawn of each."""
         if state is shown and state is logged:
             return False, False
-        if state.log.next_seq - logged.log.next_seq > CROWD and now - self._shown_at < CROWDED_EVERY:
-            return False, False
-        due = now >= self.due
+        due = now >= self.counts_due
         changed, news = notable(shown, state), has_news(logged, state)
         if changed or news:
             self._notable_at = now
         if due:
-            self.due = now + (COUNTED_SELDOM if self.lean or self.quiet(shown, now) else COUNTED_EVERY)
-        if changed or news:
-            self._shown_at = now
+            self.counts_due = now + (self.rates.quiet_counts if self.quiet(shown, now) else self.rates.counts)
         return changed or due, news or due
+
+    def pause(self, state: SessionState, now: float) -> float:
+        """Seconds until the frame after this one."""
+        events, seconds = state.log.next_seq - self._next_seq, max(now - self._looked_at, self.rates.frame)
+        self._next_seq, self._looked_at = state.log.next_seq, now
+        return self.rates.flood_frame if events / seconds > FLOOD_RATE else self.rates.frame
 
     def quiet(self, shown: SessionState, now: float) -> bool:
         """Whether nothing is going on."""

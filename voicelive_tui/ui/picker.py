@@ -45,7 +45,6 @@ class DevicePicker(ModalScreen[None]):
         self._choices: list[DeviceChoice] = []
 
     def compose(self) -> ComposeResult:
-        """The list, empty at first: asking for devices may take a moment."""
         options = OptionList(Option("looking for sound devices…", disabled=True))
         options.border_title = "Sound devices"
         hint = Hint("enter chooses · {devices.test_tone} plays a test tone · {devices.close} closes")
@@ -53,7 +52,6 @@ class DevicePicker(ModalScreen[None]):
         yield options
 
     def on_mount(self) -> None:
-        """Ask without blocking the screen."""
         self.run_worker(self.load(), exclusive=True)
 
     async def load(self) -> None:
@@ -80,7 +78,6 @@ class DevicePicker(ModalScreen[None]):
         options.highlighted = kept or next((i for i, o in enumerate(options.options) if not o.disabled), None)
 
     async def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Choose it, and show what became of that."""
         if event.option_id is not None:
             choice = self._choices[int(event.option_id)]
             await self.live.choose_device(choice.direction, choice.spec)
@@ -91,10 +88,8 @@ class DevicePicker(ModalScreen[None]):
             self.run_worker(self.load(), exclusive=True)
 
     async def action_test_tone(self) -> None:
-        """`p`."""
         await self.live.test_tone()
 
     def action_move(self, direction: str) -> None:
-        """Vim keys."""
         options = self.query_one(OptionList)
         (options.action_cursor_down if direction == "down" else options.action_cursor_up)()

@@ -20,7 +20,7 @@ _LABELS: dict[Purpose, tuple[str, str]] = {
 
 
 class Prompt(Horizontal):
-    """Hidden until it is asked for something."""
+    """Hidden until `ask`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave", id="prompt.leave"),
@@ -61,7 +61,6 @@ class Prompt(Horizontal):
         self._before = ""
 
     def compose(self) -> ComposeResult:
-        """A label, the text, and what is wrong with it."""
         yield Static("", id="prompt-label", markup=False)
         yield Input(compact=True, select_on_focus=False)
         yield Static("", id="prompt-problem", markup=False)
@@ -84,16 +83,13 @@ class Prompt(Horizontal):
         self.screen.set_focus(field)  # now, not when there is time, as `field.focus()` does
 
     def watch_problem(self, problem: str) -> None:
-        """Say it beside the text."""
         self.query_one("#prompt-problem", Static).update(problem)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Pass it on with its purpose."""
         event.stop()
         self.post_message(self.Changed(self.purpose, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Pass it on and vanish, unless something is wrong with it."""
         event.stop()
         if self.problem:
             return
@@ -101,9 +97,8 @@ class Prompt(Horizontal):
         self.post_message(self.Submitted(self.purpose, event.value))
 
     def action_stay(self) -> None:
-        """Tab: what is typed is to be finished or left."""
+        """Keep the focus in the prompt until it is submitted or left."""
 
     def action_leave(self) -> None:
-        """Escape."""
         self.display = False
         self.post_message(self.Left(self.purpose, self._before))

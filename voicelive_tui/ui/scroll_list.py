@@ -88,7 +88,6 @@ class ScrollList(Canvas, can_focus=True):
             self.scroll_to(y=top, animate=False)  # which repaints
 
     def on_resize(self) -> None:
-        """Keep the end, or the cursor, in view."""
         self.items_changed()
         if self.cursor is not None:
             self.go_to(self.cursor)
@@ -117,13 +116,11 @@ class ScrollList(Canvas, can_focus=True):
         self.post_message(self.Moved())
 
     def action_move(self, step: int) -> None:
-        """Move the cursor by items; from following, begin with the last one."""
         if self._moves_within(step):
             return
         self.go_to(self.count - 1 if self.cursor is None else self.cursor + step)
 
     def action_half_page(self, direction: int) -> None:
-        """Move the cursor by half a page of lines."""
         if not self.count or self._moves_within(direction):
             return
         start = self.count - 1 if self.cursor is None else self.cursor
@@ -146,32 +143,26 @@ class ScrollList(Canvas, can_focus=True):
         return True
 
     def action_first(self) -> None:
-        """Go to the first item."""
         self.go_to(0)
 
     def action_last(self) -> None:
-        """Go to the end and stay there."""
         self.follow(True)
 
     def action_open(self) -> None:
-        """Open the item under the cursor, or the last one."""
         if self.cursor is None:
             self.action_move(0)
         if self.cursor is not None:
             self.post_message(self.Opened(self.cursor))
 
     def on_mouse_scroll_up(self) -> None:
-        """The wheel looks back: stop following."""
         if self.following and self.scroll_offset.y > 0:
             self.follow(False)
 
     def on_mouse_scroll_down(self) -> None:
-        """The wheel reached the end: follow again."""
         if not self.following and self.scroll_offset.y + self.size.height >= self.height:
             self.follow(True)
 
     def on_click(self, event: events.Click) -> None:
-        """A click puts the cursor on an item, a second one opens it."""
         index = self.item_at(event.y + self.scroll_offset.y)
         if index is None or self.screen.get_selected_text():
             return

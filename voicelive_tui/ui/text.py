@@ -79,9 +79,9 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 class Wrapping:
-    """Text that grows, in rows: after more was added, only what the last row held is broken anew.
+    """Wraps a text that grows: after an addition only the last row is wrapped again.
 
-    An answer is looked at 20 times a second while it grows; broken as a whole each time, a long one took 15 ms.
+    A growing answer is drawn 20 times a second; wrapping all of a long one took 15 ms each time.
     """
 
     def __init__(self, width: int) -> None:

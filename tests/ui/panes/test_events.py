@@ -7,6 +7,7 @@ from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.panes import Place
 from voicelive_tui.ui.panes.events import EventsPane, gap, moment
 from voicelive_tui.wire.log import EventLog
 
@@ -101,7 +102,9 @@ async def test_the_cursor_stays_on_its_row_when_the_filter_changes():
     pane = EventsPane()
     async with PaneApp(pane).run_test(size=(120, 40)):
         pane.session = states.SPEAKING
-        assert pane.select(next(row.seq for row in states.SPEAKING.log.since(0) if row.type == "response.done"))
+        assert pane.go_to(
+            Place(seq=next(row.seq for row in states.SPEAKING.log.since(0) if row.type == "response.done"))
+        )
         pane.query_changed("response")
         assert pane.selected().type == "response.done"
         assert not pane.view.following
@@ -193,13 +196,13 @@ async def test_hostile_events_are_drawn_verbatim_and_harmless():
         await pilot.pause()
         assert "␛[31mtype[bold]" in screen_text(pilot.app)
         for seq in range(4):
-            pane.select(seq)
+            pane.go_to(Place(seq=seq))
             pane.open(pane.selected())
             await pilot.pause()
-        pane.select(0)
+        pane.go_to(Place(seq=0))
         await pilot.pause()
         assert "[b]key[/b]: ␛]52;c;x␇" in screen_text(pilot.app)
-        pane.select(3)
+        pane.go_to(Place(seq=3))
         pane.copy()
         await pilot.pause()
         assert " of 1,000,012 characters left out " in pilot.app.said[-1]

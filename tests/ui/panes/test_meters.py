@@ -8,6 +8,7 @@ from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session.state import Device, Meter, Microphone, Reading
+from voicelive_tui.ui.pace import NORMAL
 from voicelive_tui.ui.panes import meters
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.text import width_of
@@ -41,7 +42,7 @@ def test_what_hardly_changes_stays_as_it_is_shown():
 
 
 async def test_levels_and_states():
-    pane = MetersPane()
+    pane = MetersPane(NORMAL)
     pane.reading = states.SPEAKING_READING
     async with PaneApp(pane).run_test(size=(80, 3)) as pilot:
         pane.styles.height = 3
@@ -53,16 +54,16 @@ async def test_levels_and_states():
         await pilot.pause()
         assert "mic MUTED" in screen_text(pilot.app)
         pane.session = states.SPEAKING
-        pane.hear(Reading(gated=True))
+        pane.update_levels(Reading(gated=True))
         await pilot.pause()
         assert "mic gated" in screen_text(pilot.app)
-        pane.hear(Reading(stalled=("input",), underflows=3))
+        pane.update_levels(Reading(stalled=("input",), underflows=3))
         await pilot.pause()
         assert "mic STALLED" in screen_text(pilot.app)
 
 
 async def test_a_microphone_that_is_open_and_gives_nothing_is_not_called_absent():
-    pane = MetersPane()
+    pane = MetersPane(NORMAL)
     async with PaneApp(pane).run_test(size=(100, 3)):
         pane.session = replace(states.IDLE, input=Device("USB", "it gives only zeros"))
         assert "".join(text for text, _ in pane.note()) == "microphone: it gives only zeros"
@@ -71,7 +72,7 @@ async def test_a_microphone_that_is_open_and_gives_nothing_is_not_called_absent(
 
 
 async def test_another_device_is_shown_whenever_it_comes():
-    pane = MetersPane()
+    pane = MetersPane(NORMAL)
     pane.styles.height = 12
     async with PaneApp(pane).run_test(size=(100, 12)) as pilot:
         for name in ("first", "second", "third"):  # sooner than numbers are drawn again
@@ -81,13 +82,13 @@ async def test_another_device_is_shown_whenever_it_comes():
 
 
 async def test_more_room_shows_the_health_of_the_sound():
-    pane = MetersPane()
-    pane.reading = replace(states.SPEAKING_READING, underflows=2, dropped_ms=121)
+    pane = MetersPane(NORMAL)
+    pane.reading = replace(states.SPEAKING_READING, underflows=2, gaps=3, dropped_ms=121)
     pane.styles.height = 12
     async with PaneApp(pane).run_test(size=(100, 12)) as pilot:
         pane.session = states.SPEAKING
         await pilot.pause()
         shown = screen_text(pilot.app)
-        assert "underflows 2 · overflows 0 · dropped 121 ms · device latency 24 ms" in shown
+        assert "underflows 2 · overflows 0 · gaps 3 · dropped 121 ms · device latency 24 ms" in shown
         assert "USB microphone, 48000 Hz, 12 ms" in shown
         assert "buffered   2.90 s" in shown

@@ -14,7 +14,7 @@ QUIET = Reading()
 async def shown(session, size=(100, 45), reading=QUIET):
     pane = SessionPane()
     async with PaneApp(pane).run_test(size=size) as pilot:
-        pane.hear(reading)
+        pane.update_levels(reading)
         pane.session = session
         await pilot.pause()
         return screen_text(pilot.app)

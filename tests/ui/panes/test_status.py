@@ -25,20 +25,20 @@ class OneLine(TonedApp):
 
 
 @pytest.mark.parametrize(
-    ("mic", "reading", "word"),
+    ("mic", "reading", "word_and_tone"),
     [
-        (Microphone(), Reading(), "mic off"),
-        (Microphone(capturing=True), Reading(), "mic LIVE"),
-        (Microphone(capturing=True, muted=True), Reading(), "mic MUTED"),
-        (Microphone(capturing=True), Reading(gated=True), "mic gated"),
-        (Microphone(capturing=True), Reading(input_ended=True), "mic ended"),
-        (Microphone(capturing=True, push_to_talk=True), Reading(), "mic waits"),
-        (Microphone(capturing=True, push_to_talk=True, talking=True), Reading(), "mic LIVE"),
-        (Microphone(capturing=True), Reading(stalled=("input",)), "mic STALLED"),
+        (Microphone(), Reading(), ("mic off", "chip")),
+        (Microphone(capturing=True), Reading(), ("mic LIVE", "chip-good")),
+        (Microphone(capturing=True, muted=True), Reading(), ("mic MUTED", "chip-bad")),
+        (Microphone(capturing=True), Reading(gated=True), ("mic gated", "chip-warn")),
+        (Microphone(capturing=True), Reading(input_ended=True), ("mic ended", "chip-warn")),
+        (Microphone(capturing=True, push_to_talk=True), Reading(), ("mic waits", "chip")),
+        (Microphone(capturing=True, push_to_talk=True, talking=True), Reading(), ("mic LIVE", "chip-good")),
+        (Microphone(capturing=True), Reading(stalled=("input",)), ("mic STALLED", "chip-bad")),
     ],
 )
-def test_the_microphone_by_what_happens_to_its_sound(mic, reading, word):
-    assert microphone(replace(states.IDLE, microphone=mic), reading)[0] == word
+def test_the_microphone_by_what_happens_to_its_sound(mic, reading, word_and_tone):
+    assert microphone(replace(states.IDLE, microphone=mic), reading) == word_and_tone
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,22 @@ def test_no_microphone():
 
 
 @pytest.mark.parametrize(
-    ("name", "word"),
-    [("idle", "READY"), ("listening", "LISTENING"), ("speaking", "SPEAKING"), ("failed", "FAILED")],
+    ("name", "word", "tone"),
+    [
+        ("idle", "READY", "chip"),
+        ("listening", "LISTENING", "chip-accent"),
+        ("speaking", "SPEAKING", "chip-good"),
+        ("failed", "FAILED", "chip-bad"),
+    ],
 )
-async def test_the_word(name, word):
+async def test_the_word_and_its_tone(name, word, tone):
     line = StatusLine()
     async with OneLine(line).run_test(size=(80, 3)) as pilot:
         line.session = states.NAMED[name]
-        line.hear(states.SPEAKING_READING)
+        line.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         assert word in screen_text(pilot.app).split("\n")[0]
+        assert (line.line(0)[0][0].strip(), line.line(0)[0][1]) == (word, tone)
 
 
 async def test_demo_is_labelled_and_a_near_end_is_told():
@@ -104,14 +110,14 @@ async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         line.session = replace(states.SPEAKING, response=Response("resp_1", 0.0))
-        line.hear(states.SPEAKING_READING)
+        line.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         assert "SPEAKING" in screen_text(pilot.app)
-        line.hear(Reading())
+        line.update_levels(Reading())
         await pilot.pause()
         assert "THINKING" in screen_text(pilot.app)
         assert "waiting for more of the answer" in screen_text(pilot.app)
-        line.hear(states.SPEAKING_READING)
+        line.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         assert "SPEAKING" in screen_text(pilot.app)
 
@@ -121,7 +127,7 @@ async def test_who_cannot_speak_is_not_told_to(unable):
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         line.session = states.SPEAKING
-        line.hear(replace(states.SPEAKING_READING, **unable))
+        line.update_levels(replace(states.SPEAKING_READING, **unable))
         await pilot.pause()
         assert "  press i to interrupt" in screen_text(pilot.app)
 
@@ -131,7 +137,7 @@ async def test_the_caller_is_called_synthetic_in_80_columns_too_beside_the_longe
     async with OneLine(line).run_test(size=(80, 1)) as pilot:
         connection = replace(states.SPEAKING.connection, demo=True, caller=True)
         line.session = replace(states.SPEAKING, connection=connection)
-        line.hear(states.SPEAKING_READING)
+        line.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         shown = screen_text(pilot.app)
         assert "SPEAKING" in shown

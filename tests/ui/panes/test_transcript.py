@@ -8,7 +8,7 @@ from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading, Turn
 from voicelive_tui.ui.entry_lines import LONGEST
-from voicelive_tui.ui.panes import transcript
+from voicelive_tui.ui.panes import Place, transcript
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 
 ANSWER = states.SPEAKING.transcript[-1]
@@ -46,7 +46,7 @@ async def test_partial_text_grows_in_place_and_turns_are_explained():
     pane = TranscriptPane()
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
         pane.session = states.SPEAKING
-        pane.hear(states.SPEAKING_READING)
+        pane.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         shown = screen_text(pilot.app)
         assert "0:16 You        Why is the second answer slower? 為什麼？" in shown
@@ -194,8 +194,8 @@ async def test_the_oldest_lines_of_a_very_long_conversation_are_left_out_and_sai
         assert pane.selected().text == "words 500"
         assert pane.view.top_of(pane.view.cursor) - pane.view.scroll_offset.y == y
         assert "300 older ones are gone  ↓ 250 new below" in screen_text(pilot.app)
-        assert pane.select("i1299")
-        assert not pane.select("i0")
+        assert pane.go_to(Place("i1299"))
+        assert not pane.go_to(Place("i0"))
 
 
 async def test_a_connection_that_ended_says_what_to_do():

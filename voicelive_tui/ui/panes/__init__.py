@@ -1,10 +1,10 @@
 """Panes: the bordered parts of the dashboard.
 
 A pane is given `session` and `reading` and shows them; what it owns itself is where it is scrolled to,
-what is selected and what is filtered. It says what the user wants with messages, and knows nothing of the shell.
+its selection and its filter. It posts messages for what the user wants, and knows nothing of the shell.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal, NamedTuple
 
 from textual import events
 from textual.app import ComposeResult
@@ -19,10 +19,22 @@ from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, spread
 
 
+class Place(NamedTuple):
+    """What a line of one pane is about, so that another pane can find its line for it."""
+
+    item_id: str = ""
+    response_id: str = ""
+    seq: int | None = None
+    """`LogRow.seq`, where the line is one row of the log."""
+    opened: bool = False
+    """Open the line as well."""
+
+
 class Pane(VerticalGround):
     """The base of all panes: a head line with the pane's number and name, and a body below it.
 
-    A subclass yields its body in `body`, and shows the session in `show`.
+    A subclass yields its body in `body`, and shows the session in `show`. What else it can do it declares: `QUERY` for
+    the key `/`, `CROSSES_TO` for `e`; `follow`, `copy`, `place` and `go_to` do nothing by default.
     """
 
     NAME: ClassVar[str] = ""
@@ -30,6 +42,10 @@ class Pane(VerticalGround):
     """Of the pane, and by default the key that goes there."""
     HELP_TEXT: ClassVar[str] = ""
     """What the pane shows, for `?`: plain text, a paragraph a line."""
+    QUERY: ClassVar[Literal["filter", "search"] | None] = None
+    """What the text typed after `/` does."""
+    CROSSES_TO: ClassVar[str] = ""
+    """The id of the pane that has lines for the same items."""
 
     DEFAULT_CSS = """
     Pane {
@@ -40,9 +56,9 @@ class Pane(VerticalGround):
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     reading = Reading()
-    """What the sound path showed last: a plain value, for it comes ten times a second; see `hear`."""
+    """What the sound path showed last: a plain value, because it comes ten times a second; see `update_levels`."""
     others: reactive[tuple[str, ...]] = reactive((), init=False, repaint=False)
-    """Panes that there is no room for now, each as its key and its name; the head names them."""
+    """Panes that do not fit now, each as its key and its name; the head lists them."""
 
     _noted: Line = ()
 
@@ -62,7 +78,6 @@ class Pane(VerticalGround):
             self.what = what
 
     def compose(self) -> ComposeResult:
-        """A head, then the body."""
         yield Lines(classes="pane--head")
         yield from self.body()
 
@@ -75,12 +90,33 @@ class Pane(VerticalGround):
         raise NotImplementedError
 
     def note(self) -> Line:
-        """What the head says beside the name."""
+        """The part of the head beside the name."""
         return ()
+
+    def query_begins(self) -> str:
+        """Prepare for a query that is about to be typed; the text to begin with."""
+        return ""
+
+    def query_changed(self, text: str) -> None:
+        """Filter or search by a text, "" for everything; answered with `QueryRefused` where it is no query."""
+
+    def follow(self, following: bool | None = None) -> None:
+        """Follow the end of the list, or stop; None: the other of the two."""
+
+    def place(self) -> Place | None:
+        """What the line under the cursor is about, or the last line; None where there is none."""
+        return None
+
+    def go_to(self, place: Place) -> bool:
+        """Put the cursor on the line for a place; False where there is none."""
+        return False
+
+    def copy(self) -> None:
+        """Post `Copied` with the line under the cursor."""
 
     @property
     def target(self) -> Widget:
-        """The widget that has the focus when the pane has it."""
+        """The widget that takes the focus for the pane."""
         return next(child for child in self.children if child.can_focus)
 
     @property
@@ -89,43 +125,36 @@ class Pane(VerticalGround):
         return key_of(self, f"pane.{self.id}") or self.NUMBER
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
-        """The tick brought a new value."""
         if self.is_mounted:
             self.show(new)
             if self.note() != self._noted:
                 self.show_head()
 
     def watch_others(self) -> None:
-        """Another layout."""
         self.show_head()
 
-    def hear(self, reading: Reading) -> None:
-        """The tick brought new levels; most panes do not care."""
+    def update_levels(self, reading: Reading) -> None:
+        """Draw the parts of a reading that changed; most panes have none."""
         self.reading = reading
 
     def on_mount(self) -> None:
-        """Show what there is already."""
         self.show(self.session)
         self.show_head()
 
     def on_resize(self) -> None:
-        """The head is as wide as the pane."""
         self.show_head()
 
     def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
-        """The focused pane's head stands out."""
         self.show_head()
 
     def on_descendant_blur(self, _event: events.DescendantBlur) -> None:
-        """See above."""
         self.call_after_refresh(self.show_head)
 
     def on_scroll_list_moved(self) -> None:
-        """The head tells where the list is."""
         self.show_head()
 
     def show_head(self) -> None:
-        """Draw the head anew, if it changed."""
+        """Draw the head, if it changed."""
         focused = self.has_focus_within
         title: Line = (
             (("▌" if focused else " ") + self.go_key + " ", "accent" if focused else "faint"),
@@ -140,6 +169,22 @@ class Pane(VerticalGround):
         self.query_one(".pane--head", Lines).show(spread(left, (), self.size.width, ("─", "faint")))
 
 
+class ListPane(Pane):
+    """A pane whose body is a list that follows its end."""
+
+    @property
+    def view(self) -> ScrollList:
+        """The list."""
+        raise NotImplementedError
+
+    @property
+    def target(self) -> ScrollList:
+        return self.view
+
+    def follow(self, following: bool | None = None) -> None:
+        self.view.follow(not self.view.following if following is None else following)
+
+
 def following_note(view: ScrollList) -> Line:
-    """Whether a list follows its end, in words."""
+    """A note where a list does not follow its end."""
     return () if view.following else ((with_keys(view, Hint("paused, {follow} follows")), "warn"),)

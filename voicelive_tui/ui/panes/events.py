@@ -7,7 +7,7 @@ from voicelive_tui.text import short_id, size, visible
 from voicelive_tui.ui.canvas import HorizontalGround
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.panes import Pane, following_note
+from voicelive_tui.ui.panes import ListPane, Place, following_note
 from voicelive_tui.ui.rows import Fold, Rows, foldable
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clip_left, fit
@@ -16,7 +16,7 @@ from voicelive_tui.wire.log import EventLog, LogRow
 from voicelive_tui.wire.summary import summarize
 
 KEPT = 200
-"""Lines that are kept at most: those of a tall screen, as they move."""
+"""Lines kept at most: those of a tall screen, as it scrolls."""
 
 _ARROWS = {"in": ("←", "good"), "out": ("→", "user"), "local": ("•", "accent"), "log": ("≡", "dim")}
 _MARKS = {"error": ("✗", "bad"), "warning": ("!", "warn")}
@@ -65,7 +65,7 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
 
 
 class EventsView(ScrollList):
-    """The list."""
+    """The lines of the list, one for each fold."""
 
     def __init__(self) -> None:
         super().__init__(id="events-view")
@@ -78,14 +78,12 @@ class EventsView(ScrollList):
 
     @property
     def count(self) -> int:
-        """Lines."""
         return len(self.rows)
 
     def line(self, y: int) -> Line:
-        """See `Canvas.line`."""
         if y >= len(self.rows):
             nothing = y == 0 and not self.rows and len(self.log_shown)
-            hint = Hint("   no event is like that; {back} shows all of them")
+            hint = Hint("   no event matches; {back} shows all of them")
             return ((with_keys(self, hint), "dim"),) if nothing else ()
         made_of = (self.rows[y], self.rows[y - 1] if y else None, self.log_shown.origin, self.size.width)
         line = self._made.get(made_of)
@@ -132,7 +130,7 @@ class EventsView(ScrollList):
         return dropped
 
     def restart(self) -> None:
-        """The filter changed: build the list anew, and keep the cursor on its row if that is still there."""
+        """Rebuild the list after a change of the filter; the cursor stays on its row if that is still shown."""
         row = self._hidden if self.cursor is None else self.row_at(self.cursor)
         self.cursor = None
         self.rows.restart()
@@ -145,16 +143,17 @@ class EventsView(ScrollList):
             self.go_to(index)
 
     def follow(self, following: bool) -> None:
-        """See `ScrollList.follow`: whoever asks for the end does not come back to a hidden row."""
         self._hidden = None
         super().follow(following)
 
 
-class EventsPane(Pane):
-    """See the head of the file."""
+class EventsPane(ListPane):
+    """The list of events, and an opened event beside it."""
 
     NAME = "Events"
     NUMBER = "3"
+    QUERY = "filter"
+    CROSSES_TO = "transcript"
     HELP_TEXT = Hint("""\
 Time since the start, gap since the line before, → sent, ← received, • local, ≡ log record.
 Runs of deltas are one line that counts up; {debug} shows every one of them, and log records.
@@ -183,23 +182,15 @@ once more shows everything.
         """Lines there were when following ended."""
 
     def body(self) -> ComposeResult:
-        """The list, and the opened event beside it."""
         with HorizontalGround():
             yield EventsView()
             yield EventDetail()
 
     @property
     def view(self) -> EventsView:
-        """The list."""
         return self.query_one(EventsView)
 
-    @property
-    def target(self) -> EventsView:
-        """The list has the focus for the pane."""
-        return self.view
-
     def show(self, session: SessionState) -> None:
-        """Show what is new."""
         try:
             dropped = self.view.show(session.log)
         except ValueError as problem:  # a filter that was quick enough for the rows before these
@@ -241,6 +232,13 @@ once more shows everything.
             self._filter(*before)
             self.post_message(self.QueryRefused(text, str(problem)))
 
+    def query_begins(self) -> str:
+        return self.query_text
+
+    def toggle_filter(self, text: str) -> None:
+        """Filter by a text, or end that filter."""
+        self.query_changed("" if self.query_text == text else text)
+
     def _filter(self, text: str, choose: filters.Filter) -> None:
         self.query_text = text
         self.view.rows.choose = choose
@@ -258,13 +256,11 @@ once more shows everything.
         self.show_head()
 
     def on_scroll_list_opened(self, message: ScrollList.Opened) -> None:
-        """Open the event beside the list."""
         message.stop()
         if row := self.view.row_at(message.index):
             self.open(row)
 
     def on_scroll_list_moved(self) -> None:
-        """An open detail follows the cursor; at the last line nothing is new below."""
         if self.view.cursor == len(self.view.rows) - 1:
             self._seen = len(self.view.rows)
         super().on_scroll_list_moved()
@@ -290,21 +286,31 @@ once more shows everything.
         view = self.view
         return view.row_at(len(view.rows) - 1 if view.cursor is None else view.cursor)
 
-    def select(self, seq: int) -> bool:
-        """Put the cursor on a row, without the filter if that hides it; False where the row is gone."""
-        row = self.view.log_shown.row(seq)
+    def place(self) -> Place | None:
+        row = self.selected()
+        return None if row is None else Place(row.item_id, row.response_id, row.seq)
+
+    def go_to(self, place: Place) -> bool:
+        """Put the cursor on the row of a place, without the filter if that hides it; False where the row is gone."""
+        log = self.view.log_shown
+        if place.seq is None:
+            row = next((row for row in log.since(log.first_seq) if row.item_id == place.item_id), None)
+        else:
+            row = log.row(place.seq)
         if row is None:
             return False
-        index = self.view.rows.find(row, self.view.log_shown)
+        index = self.view.rows.find(row, log)
         if index is None:
             self.query_changed("")
-            index = self.view.rows.find(row, self.view.log_shown)
+            index = self.view.rows.find(row, log)
         if index is None and row.direction == "log":
             self.toggle_unfolded()
-            index = self.view.rows.find(row, self.view.log_shown)
+            index = self.view.rows.find(row, log)
         if index is None:
             return False
         self.view.go_to(index)
+        if place.opened:
+            self.open(row)
         return True
 
     def copy(self) -> None:

@@ -1,4 +1,4 @@
-"""The meters pane: levels of what is sent and of what is heard, with peak hold, and the health of the sound path.
+"""The meters pane: levels of the sent and the played audio, with peak hold, and the health of the sound path.
 
 A bar is drawn with reversed spaces: one byte a cell, and readable without colour. Textual writes a widget's changed
 line from the widget's left edge to the last change, which is why bars are widgets of their own.
@@ -13,6 +13,7 @@ from textual.events import Resize
 from voicelive_tui.session.state import SILENCE_DBFS, Meter, Reading, SessionState
 from voicelive_tui.text import duration, visible
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
+from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import microphone, silent_devices
 from voicelive_tui.ui.text import Line, Span, fit
@@ -22,10 +23,8 @@ FLOOR_DBFS = -60.0
 WARN_DBFS = -12.0
 BAD_DBFS = -3.0
 STEADY_DB = 1.5
-"""What is shown stays until the level is so far from it: the noise of a room would set the screen in motion."""
+"""Change in dB from which a level is drawn again: room noise must not keep the screen busy."""
 LABEL = 11
-WIDEST = 60
-"""Cells of the widest bar: one for each decibel."""
 
 
 def bar(meter: Meter, width: int) -> Line:
@@ -65,7 +64,7 @@ def level(meter: Meter) -> str:
 
 
 def steady(shown: Meter, now: Meter) -> Meter:
-    """The levels to be shown next, given what is shown."""
+    """The levels to show next, given those shown now."""
 
     def chosen(before: float, level: float) -> float:
         return before if abs(level - before) < STEADY_DB else level
@@ -73,11 +72,12 @@ def steady(shown: Meter, now: Meter) -> Meter:
     return Meter(chosen(shown.rms, now.rms), now.peak, chosen(shown.hold, now.hold))
 
 
-def health(session: SessionState, reading: Reading) -> Line:
-    """Underflows, overflows, dropped sound, buffers: zero is said too, for a zero is news when sound is bad."""
-    bad = reading.underflows or reading.overflows or reading.dropped_ms
+def health(reading: Reading) -> Line:
+    """Counters of lost audio, and the device's latency. Zeros are shown: they rule causes out."""
+    flows = reading.underflows or reading.overflows
     return (
-        (f"underflows {reading.underflows} · overflows {reading.overflows}", "warn" if bad else "dim"),
+        (f"underflows {reading.underflows} · overflows {reading.overflows}", "warn" if flows else "dim"),
+        (f" · gaps {reading.gaps}", "warn" if reading.gaps else "dim"),
         (f" · dropped {duration(reading.dropped_ms)}", "warn" if reading.dropped_ms else "dim"),
         (f" · device latency {duration(reading.output_latency_ms)}", "dim"),
     )
@@ -92,8 +92,9 @@ class MetersPane(Pane):
 The bars are RMS levels in dBFS (a full-scale sine reads -3), the mark is the highest peak of the last seconds.
 mic: what is being sent to the service now, so silence while muted or gated; what would be sent where it says "waits". \
 A good voice is around -24 to -12.
-assistant: what the speaker plays now, not what arrived. no speaker: what it would play; nobody hears it.
+assistant: what the speaker plays now, not what arrived. no speaker: what it would play.
 underflow: the speaker wanted sound and there was none in time. overflow: the microphone's sound was not taken in time.
+gap: playback ran dry in the middle of an answer, because its next audio came too late over the network.
 dropped: captured sound thrown away because it was stale or the connection was behind.
 buffered: received and not yet handed to the device. outbox: captured and waiting to be sent."""
 
@@ -107,13 +108,12 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+    def __init__(self, rates: Rates, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
+        self._rates = rates
         self._labels, self._levels = Lines(id="meters-labels"), Lines(id="meters-levels")
         self._bars, self._more = Lines(id="meters-bars"), Lines(id="meters-more")
         self._bars.can_focus = True
-        self._widest = WIDEST
-        self._numbers_every = 0.5
         self._numbers_due = 0.0
         self._labelled: object = None
         self._held_back = False
@@ -128,20 +128,14 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             yield self._bars
         yield self._more
 
-    def be_lean(self) -> None:
-        """Draw with fewer bytes: half the cells, and numbers seldom."""
-        self._widest = WIDEST // 2
-        self._numbers_every = 2.0
-
     @property
     def target(self) -> Lines:
-        """The bars have the focus for the pane."""
         return self._bars
 
     def show(self, session: SessionState) -> None:
-        """Draw labels and bars; numbers less often, since nobody reads so fast, and when sound begins or ends."""
+        """Draw labels and bars; numbers less often, and whenever sound begins or ends."""
         reading, bars = self.reading, self._bars
-        width = max(min(bars.size.width - 1, self._widest), 1)
+        width = max(min(bars.size.width - 1, self._rates.bar_cells), 1)
         capture = self._capture = steady(self._capture, reading.capture)
         playback = self._playback = steady(self._playback, reading.playback)
         bars.show(bar(capture, width), bar(playback, width), ((scale(width), "faint"),))
@@ -154,7 +148,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self._held_back = now < self._numbers_due and state == self._labelled
         if self._held_back:
             return
-        self._numbers_due, self._labelled = now + self._numbers_every, state
+        self._numbers_due, self._labelled = now + self._rates.numbers, state
         self._labels.show(((f" {fit(word, LABEL)}", tone),), ((f" {fit(heard[0], LABEL)}", heard[1]),))
         self._levels.show(((level(capture), "text"),), ((level(playback), "text"),))
         more = self._more
@@ -162,7 +156,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             more.show(
                 ((" buffered ", "dim"), (f"{duration(reading.buffered_ms):>8}", "text"),
                  ("   outbox ", "dim"), (f"{duration(reading.outbox_ms):>8}", "text")),
-                ((" ", "text"), *health(session, reading)),
+                ((" ", "text"), *health(reading)),
                 ((" microphone  ", "dim"), _device(session.input.description, session.input.problem)),
                 ((" speaker     ", "dim"), _device(session.output.description, session.output.problem)),
             )  # fmt: skip
@@ -173,17 +167,16 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         if any(getattr(old, name) is not getattr(new, name) for name in shown):
             super().watch_session(old, new)
 
-    def hear(self, reading: Reading) -> None:
+    def update_levels(self, reading: Reading) -> None:
         """New levels, and perhaps sound that was lost."""
         if reading == self.reading and not self._held_back:
             return
-        super().hear(reading)
+        super().update_levels(reading)
         self.show(self.session)
         if self.note() != self._noted:
             self.show_head()
 
     def on_resize(self, _event: Resize | None = None) -> None:
-        """Bars are as wide as the pane."""
         self._more.display = self.size.height >= 8
         self._numbers_due = 0.0
         self.show(self.session)
@@ -195,7 +188,8 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             said = (f"{'' if works.get(name) else 'no '}{name}: {visible(problem)}" for name, problem in failed)
             return ((" · ".join(said), "warn"),)
         reading = self.reading
-        return health(self.session, reading) if reading.underflows or reading.overflows or reading.dropped_ms else ()
+        lost = reading.underflows or reading.overflows or reading.gaps or reading.dropped_ms
+        return health(reading) if lost else ()
 
 
 def _device(description: str, problem: str) -> Span:

@@ -174,16 +174,14 @@ class SessionView(ScrollList):
 
     @property
     def count(self) -> int:
-        """One line, one item."""
         return len(self.lines)
 
     def line(self, y: int) -> Line:
-        """See `Canvas.line`."""
         return self.lines[y] if y < len(self.lines) else ()
 
 
 class SessionPane(Pane):
-    """See the head of the file."""
+    """Delays, settings, counts, tokens and the connection."""
 
     NAME = "Session"
     NUMBER = "1"
@@ -206,21 +204,19 @@ class SessionPane(Pane):
         self._blocks: dict[str, tuple[tuple[object, ...], tuple[Line, ...]]] = {}
 
     def body(self) -> ComposeResult:
-        """One list."""
         yield SessionView()
 
     def watch_elapsed(self) -> None:
-        """Time and the sound's health go on where nothing else does."""
         if self.is_mounted:
             self.show(self.session)
 
     def show(self, session: SessionState) -> None:
-        """Write the lines anew; only what changed is repainted."""
+        """Write all lines; only cells that changed are repainted."""
         view = self.query_one(SessionView)
         waiting = f" · buffered {duration(self.reading.buffered_ms)} · outbox {duration(self.reading.outbox_ms)}"
         printed = self.reading.native_messages
         native = f" · {printed:,} line{'s' if printed > 1 else ''} printed by sound libraries" if printed else ""
-        sound = (*_label("sound"), *health(session, self.reading), (waiting, "dim"), (native, "warn"))
+        sound = (*_label("sound"), *health(self.reading), (waiting, "dim"), (native, "warn"))
         link, now, width = session.connection, monotonic(), view.size.width
         set_by = (session.asked, session.in_force, link.model)
         view.lines = [
@@ -234,7 +230,7 @@ class SessionPane(Pane):
         view.items_changed()
 
     def _kept(self, name: str, make: Callable[[], list[Line]], *made_of: object) -> tuple[Line, ...]:
-        """The lines of a block and an empty one, made anew only where they would be others."""
+        """The lines of a block and an empty one; made again only after a change."""
         width = self.query_one(SessionView).size.width
         before, lines = self._blocks.get(name, ((), ()))
         if before != (width, *made_of):
@@ -244,7 +240,6 @@ class SessionPane(Pane):
         return lines
 
     def on_resize(self) -> None:
-        """Waterfalls are as wide as the pane."""
         self.show(self.session)
 
     def note(self) -> Line:
@@ -267,7 +262,7 @@ def _plain(value: Any) -> str:
 
 
 def _named(value: Any) -> str:
-    """A voice, a transcription model, an agent: its name, and what else is said of it."""
+    """A voice, a transcription model, an agent: its name and other properties."""
     if not isinstance(value, Mapping):
         return _plain(value)
     name = next((str(value[key]) for key in ("name", "model", "type", "agent_id") if value.get(key)), "")

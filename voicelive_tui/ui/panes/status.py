@@ -92,12 +92,10 @@ class Clock(Lines):
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
     def watch_elapsed(self, elapsed: str) -> None:
-        """Draw again."""
         line: Line = ((elapsed.rjust(self.size.width - 1), "dim"),)
         self.show(*(((), line) if self.size.height >= 3 else (line,)))
 
     def on_resize(self) -> None:
-        """Draw for the new size."""
         self.watch_elapsed(self.elapsed)
 
 
@@ -109,10 +107,9 @@ class StatusLine(Lines):
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
     def watch_session(self) -> None:
-        """Draw again."""
         self.redraw()
 
-    def hear(self, reading: Reading) -> None:
+    def update_levels(self, reading: Reading) -> None:
         """Only the microphone's state, and whether there is anything to hear, matter here."""
         old, self.reading = self.reading, reading
         marks = [(each.gated, each.input_ended, each.stalled, starved(self.session, each)) for each in (old, reading)]
@@ -120,16 +117,14 @@ class StatusLine(Lines):
             self.redraw()
 
     def watch_elapsed(self) -> None:
-        """The time to the session's end goes on where nothing else does."""
         if remaining(self.session) is not None:
             self.redraw()
 
     def on_resize(self) -> None:
-        """Draw for the new width."""
         self.redraw()
 
     def redraw(self) -> None:
-        """Say what is going on."""
+        """Draw all of the line."""
         word, detail, hint = headline(self.session)
         if starved(self.session, self.reading):
             word, detail, hint = "thinking", "waiting for more of the answer", ""
@@ -157,12 +152,11 @@ class StatusLine(Lines):
 
 
 class ProblemLine(Lines):
-    """The newest problem that nobody has looked at yet, pinned under the status line."""
+    """The newest unseen problem, pinned under the status line."""
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
 
     def watch_session(self, session: SessionState) -> None:
-        """Appear and vanish with the problems."""
         problems = session.problems
         if self.display is not bool(problems):
             self.display = bool(problems)
@@ -176,5 +170,4 @@ class ProblemLine(Lines):
             self.show(spread(left, ((keys, "dim"),), self.size.width))
 
     def on_resize(self) -> None:
-        """Draw for the new width."""
         self.watch_session(self.session)

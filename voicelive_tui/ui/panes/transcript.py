@@ -11,17 +11,17 @@ from voicelive_tui.session.state import Entry, Link, Reading, SessionState, Turn
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.entry_lines import entry_lines, heard_characters, room_for_words
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.panes import Pane, following_note
+from voicelive_tui.ui.panes import ListPane, Place, following_note
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, Wrapping, wrap
 
 KEPT = 2_000
-"""Lines that are kept at most: those of the entries looked at last."""
+"""Lines kept at most: those of the entries drawn last."""
 
 
 def after_lines(session: SessionState, width: int, named: Callable[[str], str]) -> list[Line]:
-    """What stands below the last entry: what to do first, and why nothing goes on; `named` puts keys into hints."""
+    """Lines below the last entry: what to do first, or why the session ended; `named` puts keys into hints."""
     connection = session.connection
     said: list[tuple[str, str, str]] = []
     if connection.link in (Link.FAILED, Link.CLOSED) and connection.problem:
@@ -63,7 +63,7 @@ class _Drawn(NamedTuple):
 class TranscriptView(ScrollList):
     """The entries, each with a blank line before a new exchange.
 
-    Of every entry it is known where it begins; lines are kept of the entries that were looked at last.
+    The first line of every entry is known; lines are kept for the entries drawn last.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class TranscriptView(ScrollList):
         self._tops: list[int] = [0]
         self._drawn_last: dict[str, _Drawn] = {}
         self._after: list[Line] = []
-        """What is said below the last entry."""
+        """Lines below the last entry."""
         self._turn_of: dict[str, Turn] = {}
         self._scale_ms = 0.0
         self._placed_for: tuple[int, float, int, tuple[Turn, ...]] = (0, 0.0, 0, ())
@@ -85,24 +85,19 @@ class TranscriptView(ScrollList):
 
     @property
     def count(self) -> int:
-        """Entries."""
         return len(self.entries)
 
     @property
     def height(self) -> int:
-        """See `ScrollList.height`."""
         return self._tops[-1] + len(self._after)
 
     def top_of(self, index: int) -> int:
-        """See `ScrollList.top_of`."""
         return self._tops[min(index, len(self._tops) - 1)]
 
     def item_at(self, y: int) -> int | None:
-        """See `ScrollList.item_at`."""
         return bisect_right(self._tops, y) - 1 if 0 <= y < self._tops[-1] else None
 
     def line(self, y: int) -> Line:
-        """See `Canvas.line`."""
         index = self.item_at(y)
         if index is None:
             return self._after[y - self._tops[-1]] if self._tops[-1] <= y < self.height else ()
@@ -192,17 +187,19 @@ class TranscriptView(ScrollList):
         return drawn.lines
 
     def _make_room(self, lines: int) -> None:
-        """Let go of the lines that were not looked at for longest, which come first."""
+        """Drop the lines drawn longest ago, which come first."""
         kept = sum(len(drawn.lines) for drawn in self._drawn_last.values())
         while kept + lines > KEPT and self._drawn_last:
             kept -= len(self._drawn_last.pop(next(iter(self._drawn_last))).lines)
 
 
-class TranscriptPane(Pane):
-    """See the head of the file."""
+class TranscriptPane(ListPane):
+    """The entries, a search through them, and what is new below."""
 
     NAME = "Transcript"
     NUMBER = "2"
+    QUERY = "search"
+    CROSSES_TO = "events"
     HELP_TEXT = Hint("""\
 Both sides in the order of the conversation, which is not always the order of arrival.
 Words in italics were not heard (yet); where they begin is estimated from the share of the sound that was heard.
@@ -220,29 +217,25 @@ Under each answer: the number of its turn, the time from your last word to its f
         """Entries there were when following ended."""
 
     def body(self) -> ComposeResult:
-        """One list."""
         yield TranscriptView()
 
     @property
     def view(self) -> TranscriptView:
-        """The list."""
         return self.query_one(TranscriptView)
 
     def show(self, session: SessionState) -> None:
-        """Show the entries."""
         self.view.show(session, self.reading)
         if self.view.following:
             self._seen = session.left_out + len(session.transcript)
 
-    def hear(self, reading: Reading) -> None:
+    def update_levels(self, reading: Reading) -> None:
         """More was heard: words change their tone."""
         old = self.reading
-        super().hear(reading)
+        super().update_levels(reading)
         if old.heard_item != reading.heard_item or self.view.hears_more(reading):
             self.show(self.session)
 
     def on_resize(self) -> None:
-        """Lines are wrapped anew."""
         self.show(self.session)
 
     def note(self) -> Line:
@@ -268,17 +261,16 @@ Under each answer: the number of its turn, the time from your last word to its f
         self.show_head()
 
     def on_scroll_list_moved(self) -> None:
-        """At the last entry nothing is new below."""
         if self.view.cursor == self.view.count - 1:
             self._seen = self.view.left_out + self.view.count
         super().on_scroll_list_moved()
 
-    def search_begins(self) -> None:
-        """Remember where the list is, for `search_is_left`."""
+    def query_begins(self) -> str:
         self._before_search = self._query, self.view.cursor, self.view.following, self.view.scroll_offset.y
+        return ""
 
-    def search_is_left(self) -> None:
-        """Be where the list was, with what was searched for then."""
+    def search_left(self) -> None:
+        """Return to where the list was before the search, and to what was searched for then."""
         self._query, cursor, following, top = self._before_search
         self.view.matches = self._found()
         self.view.follow(following)
@@ -288,7 +280,7 @@ Under each answer: the number of its turn, the time from your last word to its f
         self.show_head()
 
     def _found(self) -> list[int]:
-        """The entries that have what is searched for, in their words or in what is said of them."""
+        """Indexes of the entries whose text, tool call or note contains the query."""
         wanted = self._query.lower()
         if not wanted:
             return []
@@ -313,10 +305,13 @@ Under each answer: the number of its turn, the time from your last word to its f
             return None
         return view.entries[-1 if view.cursor is None else view.cursor]
 
-    def select(self, item_id: str) -> bool:
-        """Put the cursor on an item; False where it has no line here."""
+    def place(self) -> Place | None:
+        entry = self.selected()
+        return None if entry is None else Place(entry.item_id, entry.response_id)
+
+    def go_to(self, place: Place) -> bool:
         for index, entry in enumerate(self.view.entries):
-            if entry.item_id == item_id:
+            if entry.item_id == place.item_id or (not place.item_id and entry.response_id == place.response_id != ""):
                 self.view.go_to(index)
                 return True
         return False

@@ -1,0 +1,119 @@
+"""A screen that draws the state of a shell: a change at once, what only counts up at its own rates.
+
+The screen is the only place where states of the shell reach the widgets: it assigns `live.state` to `session`, from
+where the panes get it by `data_bind`. Levels go to the panes by a plain call, `update_levels`: a reactive would cost as
+much as what is drawn.
+"""
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from textual.reactive import reactive
+
+from voicelive_tui.session.inputs import Input, Key
+from voicelive_tui.session.state import Reading, SessionState
+from voicelive_tui.ui.canvas import TonedScreen
+from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
+from voicelive_tui.ui.panes.status import elapsed, remaining
+
+if TYPE_CHECKING:
+    from voicelive_tui.client.shell import Shell
+
+
+class ShowsLevels(Protocol):
+    """A widget that shows levels, or another part of a `Reading`."""
+
+    def update_levels(self, reading: Reading) -> None:
+        """Draw the parts of a reading that changed."""
+
+
+class LiveScreen(TonedScreen):
+    """Draws the state of `live`.
+
+    Args:
+        live: The shell.
+        rates: How often to draw.
+        classes: See Textual.
+    """
+
+    session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    logged: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    """What the events pane shows: as `session`, but a line that only counts up may wait."""
+    elapsed: reactive[str] = reactive("", init=False, repaint=False)
+
+    def __init__(self, live: "Shell", rates: Rates, *, classes: str) -> None:
+        super().__init__(classes=classes)
+        self.live, self.rates = live, rates
+        self.pacing = Pacing(monotonic(), rates)
+        self._changed = asyncio.Event()
+        self._levels_due = self._clock_due = 0.0
+
+    def draw_from_now_on(self, *level_widgets: ShowsLevels) -> None:
+        """Begin to observe the shell and to draw; levels in these widgets."""
+        self.live.observe(self.observe)
+        self._changed.set()
+        self.run_worker(self.draw_changes(), name="changes")
+        self.run_worker(self.draw_what_is_due(level_widgets), name="ticks")
+
+    def observe(self, input_: Input, before: SessionState, after: SessionState, _now: float) -> None:
+        """Wake the drawing where there is something to see, and show why a key did nothing."""
+        if not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):
+            self._changed.set()
+        if isinstance(input_, Key):
+            for row in after.log.since(before.log.next_seq):
+                if row.severity == "warning":
+                    self.notify(row.text, severity="warning", markup=False)
+
+    async def draw_changes(self) -> None:
+        """Draw a change at once, then nothing until the next frame is due."""
+        while self.app.is_running:  # at its end Textual removes the panes before it cancels the workers
+            await self._changed.wait()
+            self._changed.clear()
+            now = monotonic()
+            self.draw(self.live.state, now)
+            await asyncio.sleep(self.pacing.pause(self.session, now))
+
+    async def draw_what_is_due(self, level_widgets: tuple[ShowsLevels, ...]) -> None:
+        """Draw levels, counts and the clock at their own rates."""
+        while self.app.is_running:  # at its end Textual removes the panes before it cancels the workers
+            now, quiet = monotonic(), self.pacing.quiet(self.session, monotonic())
+            if now >= self._levels_due or self.live.activity_changed():
+                self._levels_due = now + self.rates.levels
+                reading = self.live.reading()
+                for widget in level_widgets:
+                    widget.update_levels(reading)
+            if now >= self.pacing.counts_due:
+                self.draw(self.live.state, now)
+            if now >= self._clock_due:
+                self._clock_due = now + self.rates.clock
+                self.show_elapsed(now, still=quiet or not self.rates.spacious)
+            await asyncio.sleep(self.rates.quiet_tick if quiet else self.rates.tick)
+
+    def draw(self, state: SessionState, now: float) -> None:
+        """Give a state to the panes, as far as the pacing allows."""
+        show, log = self.pacing.decide(self.session, self.logged, state, now)
+        if show:
+            self.show_session(state)
+        if log:
+            self.logged = state
+
+    def show_session(self, state: SessionState) -> None:
+        """Give a state to the panes."""
+        push_to_talk = state.microphone.push_to_talk is not self.session.microphone.push_to_talk
+        self.session = state
+        if push_to_talk:
+            self.refresh_bindings()
+
+    def show_elapsed(self, now: float, *, still: bool) -> None:
+        """Show how long the session has been open; in minutes where the screen is to stay still."""
+        connection = self.session.connection
+        if connection.started_at:
+            until = now if connection.ended_at is None else connection.ended_at
+            self.elapsed = elapsed(until - connection.started_at, still and remaining(self.session) is None)
+
+    def apply(self, input_: Input) -> None:
+        """Give an input to the shell, and show the result without waiting for a frame."""
+        self.live.apply(input_)
+        self.show_session(self.live.state)
+        self.logged = self.live.state
