@@ -1,8 +1,14 @@
 """What a client may get wrong, and what it is told."""
 
+import itertools
+import json
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.loopback.lab import Lab, error_of, kinds, only
+from voicelive_tui.loopback.dialect import GeneralAvailability, Preview, VoiceLive
 
 REQUEST = '{"type":"response.create","response":{%s}}'
 ITEM_OF = '{"type":"conversation.item.create","item":{"type":"%s"}}'
@@ -63,3 +69,102 @@ def test_what_is_too_deep_or_too_large_to_be_copied_is_refused(value):
     error = error_of(lab.raw(f'{{"type":"session.update","event_id":"mine","session":{{"x":{value}}}}}'))
     assert (error["code"], error["event_id"]) == ("invalid_event", "mine")
     assert "x" not in only(lab.send("session.update", session={}), "session.updated")["session"]
+
+
+# ---- any frame, in any order
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from(
+        ["auto", "none", "required", "root", "text", "audio", "user", "assistant", "function", "message", "inf", "AAAA"]
+    )
+    | st.sampled_from(["item_1", "call_1", "server_vad", "pcm16", "g711_ulaw", "alloy", "en-US-AvaNeural", "gpt-4.1"])
+)
+WORDS = st.sampled_from(
+    [
+        "type", "role", "content", "name", "id", "call_id", "output", "arguments", "text", "audio", "transcript",
+        "function", "parameters", "properties", "enum", "model", "threshold", "outputs", "reference_source", "channels",
+        "input", "format", "voice", "rate", "image_url", "silence_duration_ms", "end_of_utterance_detection",
+    ]
+)  # fmt: skip
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=4),
+    max_leaves=10,
+)
+SESSIONS = st.dictionaries(
+    st.sampled_from(
+        [
+            "modalities", "instructions", "voice", "input_audio_format", "input_audio_sampling_rate", "tools",
+            "output_audio_format", "turn_detection", "input_audio_transcription", "input_audio_echo_cancellation",
+            "tool_choice", "temperature", "max_response_output_tokens", "output_audio_timestamp_types", "animation",
+            "avatar", "interim_response", "metadata", "input_audio_noise_reduction", "parallel_tool_calls", "audio",
+            "output_modalities", "input_items", "append_input_items", "commit", "pre_generated_assistant_message",
+            "cancel_previous", "max_output_tokens", "input", "conversation", "include", "x",
+        ]
+    ),
+    VALUES,
+    max_size=4,
+)  # fmt: skip
+ITEMS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["message", "function_call", "function_call_output", "x"])},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "system"]),
+        "id": st.sampled_from(["item_1", "item_2"]),
+        "call_id": st.just("call_1"),
+        "name": st.text(max_size=3),
+        "arguments": st.text(max_size=3),
+        "output": st.text(max_size=3),
+        "content": st.lists(
+            st.fixed_dictionaries(
+                {"type": st.sampled_from(["input_text", "text", "input_audio", "output_text", "input_image"])},
+                optional={"text": st.text(max_size=5), "audio": st.sampled_from(["AAAA", "AAA=", "!"])},
+            ),
+            max_size=2,
+        ),
+    },
+)
+FRAMES = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(
+            [
+                "session.update", "input_audio_buffer.append", "input_audio_buffer.commit", "input_audio_buffer.clear",
+                "conversation.item.create", "conversation.item.retrieve", "conversation.item.truncate",
+                "conversation.item.delete", "response.create", "response.cancel", "x",
+            ]
+        )
+    },
+    optional={
+        "session": SESSIONS | VALUES,
+        "response": SESSIONS | VALUES,
+        "item": ITEMS | VALUES,
+        "audio": st.sampled_from(["AAAA" * 3, "AAAA" * 40_000, "/38AgP9/AIA=" * 3000, "", "!"]),
+        "item_id": st.sampled_from(["item_1", "item_2"]) | VALUES,
+        "previous_item_id": st.sampled_from(["root", "item_1"]) | VALUES,
+        "content_index": st.integers(-1, 2) | VALUES,
+        "audio_end_ms": st.integers(-1, 5000) | VALUES,
+        "event_id": st.text(max_size=5) | VALUES,
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(
+    st.lists(st.tuples(FRAMES.map(json.dumps) | st.text(max_size=20), st.sampled_from([0.0, 0.2, 2.0])), max_size=12),
+    st.sampled_from(["gpt-realtime", "gpt-4.1"]),
+    st.sampled_from([VoiceLive, Preview, GeneralAvailability]),
+)
+def test_any_frames_in_any_order_give_one_error_or_an_answer_each(frames, model, dialect):
+    """An exception would end this test, as it would end the connection."""
+    lab, spoken = Lab(model), dialect()
+    for frame, pause in frames:
+        got = lab.raw(spoken.client_event(frame))
+        assert [event["type"] for event in got].count("error") <= 1
+        for event in itertools.chain(got, lab.run(pause)):
+            for translated in spoken.server_events({name: value for name, value in event.items() if name != "at"}):
+                json.dumps(translated, allow_nan=False)
+    assert kinds(lab.finish()) is not None

@@ -1,6 +1,7 @@
 """Scripts: what a file may say, and how an error in one is told."""
 
 import json
+import time
 import wave
 
 import pytest
@@ -182,3 +183,11 @@ async def test_faults_of_a_script_hold_for_every_session():
         for _ in range(2):
             async with connected(service) as socket:
                 assert (await events(socket, "session.created"))[0]["type"] == "loopback.unknown"
+
+
+def test_a_pattern_that_backtracks_for_ever_counts_as_not_found():
+    reply = Reply(match="(a+)+$")
+    begin = time.monotonic()
+    assert not reply.fits(1, "text", "a" * 5000 + "b")
+    assert time.monotonic() - begin < 5
+    assert reply.fits(1, "text", "aaa")

@@ -140,6 +140,51 @@ async def test_the_owner_is_told_of_sessions_turns_answers_and_faults():
     assert records[2].text == "fault: unknown-event@response.audio.delta"
 
 
+@pytest.mark.parametrize(
+    ("spec", "code", "how"),
+    [
+        ("close=1011@response.created", 1011, "by the service: a fault was asked for"),
+        ("reset@response.created", 1006, "reset by a fault"),
+        ("expire=0.2", 1001, "by the service: the session has expired"),
+    ],
+)
+async def test_the_records_tell_the_fault_and_the_true_close_code(spec, code, how):
+    records = []
+    async with talking(on_record=records.append, faults=[parse(spec)], script=Script(delay_ms=1000)) as socket:
+        await events(socket, "never")
+    assert [r.text for r in records if r.kind == "fault"] == [f"fault: {spec}"]
+    (closed,) = [r for r in records if r.kind == "closed"]
+    assert (closed.data, how in closed.text) == ({"code": code}, True)
+
+
+async def test_the_records_tell_the_clients_close_code_and_reason():
+    records = []
+    async with LoopbackService(on_record=records.append) as service:
+        async with connected(service) as socket:
+            await events(socket, "session.created")
+            await socket.close(code=4001, message=b"enough")
+        async with connected(service) as socket:
+            await events(socket, "session.created")
+            socket.get_extra_info("socket").shutdown(sockets.SHUT_RDWR)
+        async with asyncio.timeout(10):
+            while [r.kind for r in records].count("closed") < 2:
+                await asyncio.sleep(0.02)
+    closed = [r for r in records if r.kind == "closed"]
+    assert [r.data["code"] for r in closed] == [4001, 1006]
+    assert "(by the client: enough)" in closed[0].text
+    assert "(the connection was lost)" in closed[1].text
+
+
+async def test_errors_are_records():
+    records = []
+    async with LoopbackService(on_record=records.append) as service, connected(service) as socket:
+        await socket.send_json({"type": "session.update", "session": {"tools": [{"type": "mcp"}]}})
+        await events(socket, "error")
+    (error,) = [r for r in records if r.kind == "error"]
+    assert error.text == "error not_supported: The loopback service does not support tools of type 'mcp'."
+    assert error.data["param"] == "session.tools[0]"
+
+
 async def test_what_the_client_writes_cannot_reach_the_owners_terminal_as_an_escape():
     records = []
     query = QUERY | {"model": "evil\x1b[31m\nmodel"}
