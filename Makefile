@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench pictures test-oldest clean
+.PHONY: run test check bench pictures test-oldest test-clients clean
 
 run: $(VENV)/run-ready
 	@$(BIN)/voicelive-tui $(ARGS)
@@ -27,7 +27,7 @@ pictures: $(VENV)/dev-ready
 	$(BIN)/python -m tests.pictures
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-clients
 
 $(VENV)/run-ready: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
@@ -51,3 +51,9 @@ test-oldest:
 	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check --editable '.[demo,dev]' \
 	  $$($(PYTHON) -c "import tomllib; print(*[d.replace('>=', '==') for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']])")
 	$(VENV)-oldest/bin/pytest $(ARGS)
+
+# Other people's clients against the loopback service, each in the newest version, in a virtual environment of their own.
+test-clients: $(VENV)/dev-ready
+	$(PYTHON) -m venv $(VENV)-clients
+	$(VENV)-clients/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	$(BIN)/python -m tests.clients $(VENV)-clients/bin/python $(ARGS)
