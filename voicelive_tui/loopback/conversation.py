@@ -40,6 +40,12 @@ class Tokens:
         return self.text + self.audio + self.image
 
 
+def message(item_id: str, role: str, status: str, content: list[JsonObject]) -> JsonObject:
+    """A message item as the protocol shows it."""
+    shown = {"id": item_id, "object": "realtime.item", "type": "message"}
+    return shown | {"status": status, "role": role, "content": content}
+
+
 def text_tokens(text: str) -> int:
     """The approximate number of tokens in a text."""
     return -(-len(text) // 4)
@@ -274,7 +280,7 @@ def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
     content = [_read_part(part, audio, f"{where}.content[{n}]") for n, part in enumerate(item.content)]
     if len(audio) % fmt.sample_bytes:
         raise Refusal("The audio ends within a sample.", "invalid_value", f"{where}.content")
-    return Item(shown | {"status": "completed", "role": item.role, "content": content}, audio, fmt)
+    return Item(message(item_id, item.role, "completed", content), audio, fmt)
 
 
 def read_items(given: list[JsonObject], fmt: AudioFormat, where: str) -> list[Item]:

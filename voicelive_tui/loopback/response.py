@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, text_tokens
+from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, message, text_tokens
 from voicelive_tui.loopback.line_check import Plan
 from voicelive_tui.loopback.protocol import JsonObject, encode_audio, new_id
 from voicelive_tui.loopback.script import Call
@@ -159,14 +159,8 @@ class Response:
         """Send a message: its part, its words and its audio."""
         native = self._config.native
         kind = "audio" if self.needs_speech else "text"
-        json: JsonObject = {
-            "id": new_id("item" if native else "msg"),
-            "object": "realtime.item",
-            "type": "message",
-            "status": "in_progress" if native else "incomplete",
-            "role": "assistant",
-            "content": [],
-        }
+        status = "in_progress" if native else "incomplete"
+        json = message(new_id("item" if native else "msg"), "assistant", status, [])
         item = Item(json, fmt=self._config.fmt)
         self._open = _OpenPart(item, self._add_item(item), kind)
         part = {"type": "audio", "transcript": ""} if kind == "audio" else {"type": "text", "text": ""}

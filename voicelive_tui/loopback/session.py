@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from voicelive_tui.loopback import protocol as p
-from voicelive_tui.loopback.conversation import Conversation, Item, read_item, read_items
+from voicelive_tui.loopback.conversation import Conversation, Item, message, read_item, read_items
 from voicelive_tui.loopback.input_buffer import InputBuffer, Measurement
 from voicelive_tui.loopback.line_check import Stimulus, plan, pre_generated
 from voicelive_tui.loopback.protocol import JsonObject, Note, Refusal, ResponseParams, new_id
@@ -315,15 +315,8 @@ class Session:
             at_once: Whether the transcript comes without the delay of recognition.
         """
         self._turn += 1
-        json: JsonObject = {
-            "id": item_id,
-            "object": "realtime.item",
-            "type": "message",
-            "status": "completed",
-            "role": "user",
-            "content": [{"type": "input_audio", "transcript": None}],
-        }
-        item = Item(json, bytearray(audio), self._input.fmt)
+        part: JsonObject = {"type": "input_audio", "transcript": None}
+        item = Item(message(item_id, "user", "completed", [part]), bytearray(audio), self._input.fmt)
         words = self._script.hears(self._turn) or measured.transcript
         previous = self.conversation.add(item)
         turn = _Turn(item, previous, self._turn, measured, words, self._now, respond)
