@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import contextlib
+import datetime
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +26,9 @@ from azure.ai.voicelive.models import (
     UserMessageItem,
 )
 from azure.core.credentials import AzureKeyCredential
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.loopback.lab import clip, speech
 from voicelive_tui.loopback.faults import FAULTS, parse
@@ -305,6 +310,73 @@ async def test_the_service_ends_though_a_handshake_hangs():
         writer.close()
 
 
+# ---- TLS
+
+
+async def test_wss_with_a_certificate_made_for_the_run():
+    with serving("--tls", "--json") as served:
+        ready = json.loads(served.first)
+        assert ready.keys() == {"kind", "endpoint", "certificate"}
+        certificate = Path(ready["certificate"])
+        assert "PRIVATE" not in certificate.read_text()
+        trusting = ssl.create_default_context(cafile=certificate)
+        query = {"api-version": "2026-07-15", "model": "gpt-realtime"}
+        url = ready["endpoint"] + "/voice-live/realtime"
+        async with aiohttp.ClientSession() as http, http.ws_connect(url, params=query, ssl=trusting) as link:
+            assert (await link.receive_json(timeout=10))["type"] == "session.created"
+        assert served.end()[0] == 0
+    assert not certificate.exists()
+
+
+async def test_wss_with_the_users_certificate(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    cert = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    (tmp_path / "cert.pem").write_bytes(cert.public_bytes(pem))
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(secret)
+    with serving("--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")) as served:
+        assert served.endpoint.startswith("https://127.0.0.1:")
+        trusting = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+        url = served.endpoint.replace("127.0.0.1", "localhost") + "/openai/v1/realtime?model=m"
+        async with aiohttp.ClientSession() as http, http.ws_connect(url, ssl=trusting) as link:
+            assert (await link.receive_json(timeout=10))["type"] == "session.created"
+        assert served.end()[0] == 0
+
+
+# ---- web pages, and shells
+
+
+async def test_a_web_page_may_connect_only_from_an_allowed_origin():
+    for allowed, status in (([], 403), (["--allow-origin", "https://mine.example"], 101)):
+        with serving(*allowed) as served:
+            url = served.endpoint + "/openai/v1/realtime?model=m"
+            headers = {"Origin": "https://mine.example"}
+            try:
+                async with aiohttp.ClientSession() as http, http.ws_connect(url, headers=headers):
+                    told = 101
+            except aiohttp.WSServerHandshakeError as error:
+                told = error.status
+            assert told == status
+            assert served.end()[0] == 0
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("--script tool", "plain,tool_call"), ("--fault close", "plain,close")])
+def test_the_shell_completes_scripts_and_faults(typed, offered):
+    words = f"voicelive-tui serve {typed}"
+    more = {"COMP_WORDS": words, "COMP_CWORD": "3", "_VOICELIVE_TUI_COMPLETE": "bash_complete"}
+    code = "from voicelive_tui.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(**more), timeout=30, check=True
+    )
+    assert offered in ran.stdout
+
+
 # ---- what cannot be
 
 
@@ -313,6 +385,10 @@ async def test_the_service_ends_though_a_handshake_hangs():
     [
         (["--fault", "clos"], "did you mean close"),
         (["--fault", "close=5"], "must be a number from 1000 to 4999"),
+        (["--fault", "close@respons.done"], "did you mean response.done"),
+        (["--tls-cert", "x.pem"], "--tls-cert and --tls-key belong together"),
+        (["--tls", "--tls-cert", "x.pem", "--tls-key", "y.pem"], "--tls makes a certificate of its own"),
+        (["--tls-cert", "x.pem", "--tls-key", "y.pem"], "there is no file x.pem"),
         (["--check"], "--check needs --script FILE"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--port", "70000"], "70000"),
@@ -351,10 +427,15 @@ def of_the_readme(language):
     return section.partition(f"```{language}\n")[2].partition("```")[0]
 
 
-def test_the_python_of_the_readme_runs():
-    command = [sys.executable, "-W", "error", "-c", of_the_readme("python")]
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=30, check=True)
-    assert ran.stdout.startswith("session.created\nresponse.created\n")
+def test_the_pytest_example_of_the_readme_passes(tmp_path):
+    (tmp_path / "test_example.py").write_text(of_the_readme("python"))
+    mode = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
+    options = ["-p", "no:cacheprovider", *mode, "-W", "error", "--strict-markers"]
+    command = [sys.executable, "-m", "pytest", "-q", *options, str(tmp_path)]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=50, check=False
+    )
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
 def test_the_shell_of_the_readme_runs(tmp_path):

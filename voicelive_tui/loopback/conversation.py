@@ -19,8 +19,8 @@ _USER_TOKENS_A_SECOND = 10  # Voice Live: about 10 a second in ...
 _ASSISTANT_TOKENS_A_SECOND = 20  # ... and 20 a second out
 _IMAGE_TOKENS = 85
 
-MAX_AUDIO_BYTES = 16 * 1024 * 1024
-"""The audio that a conversation keeps for `conversation.item.retrieve`: almost six minutes at 24 kHz."""
+MAX_AUDIO_BYTES = 4 * 1024 * 1024
+"""The audio that a conversation keeps for `conversation.item.retrieve`: 87 s at 24 kHz."""
 
 
 @dataclass(frozen=True, slots=True)

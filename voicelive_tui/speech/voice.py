@@ -204,7 +204,7 @@ class EspeakVoice:
         self._events: list[tuple[int, int, int, bytes]] = []
         self._callback = _CALLBACK(self._collect)
         self._library.espeak_SetSynthCallback(self._callback)
-        self.speak: Callable[..., Speech] = functools.lru_cache(maxsize=16)(self._speak)
+        self.speak: Callable[..., Speech] = functools.lru_cache(maxsize=8)(self._speak)
 
     def _collect(self, sound: Any, count: int, events: Any) -> int:
         """espeak-ng's callback: a block of samples and the events in it."""
