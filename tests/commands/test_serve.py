@@ -43,7 +43,7 @@ def environment(**more):
 
 
 def run(*arguments):
-    """To its end: for what ends by itself. Returns its status, its output and its complaint."""
+    """Run it to its end; returns its status, standard output and standard error."""
     ended = subprocess.run(
         [*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=30, check=False
     )
@@ -52,7 +52,7 @@ def run(*arguments):
 
 
 class Served:
-    """A service that runs, from the first line that it prints."""
+    """A running service, from the first line of its output on."""
 
     def __init__(self, process):
         self.process = process
@@ -61,7 +61,7 @@ class Served:
         self.endpoint = json.loads(self.first)["endpoint"] if self.first.startswith("{") else self.first.split()[1]
 
     def end(self, how=signal.SIGTERM):
-        """Its status, the other lines that it printed, and its complaints."""
+        """End it; returns its status, the other lines of its output, and its standard error."""
         self.process.send_signal(how)
         lines, complaints = self.process.stdout.readlines(), self.process.stderr.read()
         assert "Traceback" not in complaints
@@ -89,7 +89,7 @@ async def session(served, key="any", **more):
 
 
 async def until(link, kind, seen=None, limit=20):
-    """Read up to the first event of that type; the types before it go to ``seen``."""
+    """Read up to the first event of that type; the types before it go to `seen`."""
     async with asyncio.timeout(limit):
         while (event := await link.recv()).type != kind:
             if seen is not None:
@@ -98,7 +98,7 @@ async def until(link, kind, seen=None, limit=20):
 
 
 async def typed(link, text, **params):
-    """Type a turn and ask for its answer, in text unless told otherwise."""
+    """Type a turn and ask for its answer, by default as text."""
     await link.conversation.item.create(item=UserMessageItem(content=[InputTextContentPart(text=text)]))
     await link.response.create(response=ResponseCreateParams(**({"modalities": ["text"]} | params)))
 
@@ -160,8 +160,8 @@ async def test_a_session_is_closed_with_1001_when_the_service_is_ended():
         assert served.process.wait(15) == 0
 
 
-async def test_whoever_read_only_the_first_line_may_go():
-    """As in ``serve | head -1``: the sessions go on."""
+async def test_a_reader_of_the_first_line_only_does_not_end_the_sessions():
+    """As in `serve | head -1`: the sessions go on."""
     with serving() as served:
         served.process.stdout.close()
         async with session(served) as link:
@@ -265,7 +265,7 @@ def test_a_script_is_checked_without_serving(tmp_path):
 # ---- faults
 
 
-async def test_every_fault_can_be_asked_for_at_once():
+async def test_all_faults_can_be_requested_at_once():
     arguments = [word for name in FAULTS for word in ("--fault", name)]
     with serving(*arguments) as served:
         with pytest.raises(ConnectionError) as refused:
@@ -377,7 +377,7 @@ def test_the_shell_completes_scripts_and_faults(typed, offered):
     assert offered in ran.stdout
 
 
-# ---- what cannot be
+# ---- wrong options
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_the_shell_completes_scripts_and_faults(typed, offered):
         (["--port", "70000"], "70000"),
     ],
 )
-def test_what_cannot_be_is_said_in_a_sentence(arguments, says):
+def test_wrong_options_are_one_sentence(arguments, says):
     status, output, complaint = run(*arguments)
     assert (status, output) == (2, "")
     assert says in complaint
@@ -410,7 +410,7 @@ def test_a_port_in_use_is_one_sentence():
     )
 
 
-async def test_others_are_let_in_only_when_asked_for_and_with_a_warning():
+async def test_listening_for_other_machines_gives_a_warning():
     with serving("--host", "0.0.0.0") as served:
         async with session(served):
             pass

@@ -1,4 +1,4 @@
-"""The session driven in virtual time, and sound to speak to it with."""
+"""A session in virtual time, and audio to send to it."""
 
 import base64
 import functools
@@ -16,7 +16,7 @@ RATE = 24_000
 
 @functools.cache
 def speech(text="Hello there, can you hear me well, I wonder"):
-    """Speech without silence around it, by the best voice that this machine has."""
+    """Speech without silence around it, by the best voice of this machine."""
     samples = open_voice().speak(text, CALLER).samples
     loud = np.flatnonzero(np.abs(samples) > 300)
     return samples[loud[0] : loud[-1] + 1]
@@ -36,7 +36,7 @@ def milliseconds(samples, rate=RATE):
 
 
 class Lab:
-    """One session, its clock in our hands, its voice the placeholder (fast, and the same everywhere)."""
+    """One session with a virtual clock and the placeholder voice (fast, and the same everywhere)."""
 
     def __init__(self, model="gpt-realtime", script=None, lifetime=1800.0, **session):
         self.now = 1000.0
@@ -95,7 +95,7 @@ class Lab:
         return got
 
     def finish(self):
-        """Let the answer under way come to its end."""
+        """Let the active response end."""
         return self.run(120)
 
 

@@ -62,11 +62,11 @@ class Client:
                 if event.type in kinds:
                     return event
 
-    async def say(self, samples, form=None, chunk_ms=None):
-        """Append sound, faster than real time; in one event unless told otherwise."""
-        form = form or AudioFormat("pcm16", 24_000)
-        data = form.encode(samples)
-        size = form.size(chunk_ms) if chunk_ms else len(data)
+    async def say(self, samples, fmt=None, chunk_ms=None):
+        """Append audio faster than real time, by default in one event."""
+        fmt = fmt or AudioFormat("pcm16", 24_000)
+        data = fmt.encode(samples)
+        size = fmt.size(chunk_ms) if chunk_ms else len(data)
         for at in range(0, len(data), size):
             await self.conn.input_audio_buffer.append(audio=base64.b64encode(data[at : at + size]).decode())
 
@@ -230,7 +230,7 @@ async def test_a_function_call(model):
         assert "sunny, 25" in said.transcript
 
 
-async def test_what_the_service_does_not_do_is_refused_and_the_session_goes_on():
+async def test_unsupported_features_are_refused_and_the_session_goes_on():
     async with client() as it:
         for event in (
             ClientEventSessionAvatarConnect(client_sdp=""),
@@ -266,7 +266,7 @@ async def test_a_redirect_is_not_followed():
                 pass
 
 
-async def test_a_token_credential_gets_in():
+async def test_a_token_credential_is_accepted():
     class Token(AsyncTokenCredential):
         async def get_token(self, *scopes, **_):
             return AccessToken("t0ken", 2_000_000_000)
@@ -294,7 +294,7 @@ async def test_close_codes_arrive(code):
 
 
 @pytest.mark.parametrize("way", ["endpoint", "query"])
-async def test_faults_can_be_asked_for_through_the_sdk(way):
+async def test_faults_can_be_requested_through_the_sdk(way):
     fault = "close=4242@session.created"
     async with LoopbackService() as service:
         endpoint = service.endpoint + (f"?fault={fault}" if way == "endpoint" else "")
@@ -312,11 +312,11 @@ async def test_faults_can_be_asked_for_through_the_sdk(way):
 @BOTH
 @pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
 async def test_the_clock_starts_at_0_and_ends_with_the_silence(model, rate):
-    form = AudioFormat("pcm16", rate)
+    fmt = AudioFormat("pcm16", rate)
     samples = pcm.samples(convert(speech().tobytes(), 24_000, rate))
     async with client(model, vad(input_audio_sampling_rate=rate)) as it:
-        await it.say(samples, form)
-        await it.say(silence(2000, rate), form)
+        await it.say(samples, fmt)
+        await it.say(silence(2000, rate), fmt)
         started = await it.until(ServerEventType.INPUT_AUDIO_BUFFER_SPEECH_STARTED)
         stopped = await it.until(ServerEventType.INPUT_AUDIO_BUFFER_SPEECH_STOPPED)
         assert started.audio_start_ms == 0
@@ -327,10 +327,10 @@ async def test_the_clock_starts_at_0_and_ends_with_the_silence(model, rate):
 
 @pytest.mark.parametrize("coding", ["g711_ulaw", "g711_alaw"])
 async def test_g711_in_and_out(coding):
-    form = AudioFormat(coding, 8000)
+    fmt = AudioFormat(coding, 8000)
     samples = pcm.samples(convert(clip(speech(), 1000).tobytes(), 24_000, 8000))
     async with client(session=vad(input_audio_format=coding, output_audio_format=coding)) as it:
-        await it.say(samples, form)
+        await it.say(samples, fmt)
         # Zero bytes are loud and steady in G.711, and still no speech.
         await it.conn.input_audio_buffer.append(audio=base64.b64encode(bytes(16_000)).decode())
         await it.until(ServerEventType.RESPONSE_DONE)
@@ -356,7 +356,7 @@ async def test_no_turn_on_fillers_when_they_are_removed():
         assert "input_audio_buffer.speech_started" not in it.kinds()
 
 
-async def test_other_bytes_than_sound_are_survived_without_turn_detection():
+async def test_bytes_that_are_not_audio_are_harmless_without_turn_detection():
     async with client(session=RequestSession(turn_detection=None)) as it:
         noise = np.random.default_rng(3).bytes(48_000)  # as an MP3 file would look
         await it.conn.input_audio_buffer.append(audio=base64.b64encode(noise).decode())

@@ -1,4 +1,4 @@
-"""The items: where they go, and what may be done to them."""
+"""The items of a conversation and the operations on them."""
 
 import base64
 import itertools
@@ -46,7 +46,7 @@ def test_truncate_errors():
     assert code(item_id="item_none") == "item_truncate_invalid_item_id"
 
 
-def test_items_are_placed_where_the_client_wants_them():
+def test_items_are_inserted_after_the_previous_item_id():
     lab = Lab()
 
     def add(item_id, **fields):
@@ -62,7 +62,7 @@ def test_items_are_placed_where_the_client_wants_them():
     assert error_of(add("a"))["code"] == "duplicate_item_id"
 
 
-def test_an_item_is_forgotten_when_it_is_deleted_and_its_id_free_again():
+def test_the_id_of_a_deleted_item_can_be_used_again():
     lab = Lab()
     item = {"id": "a", "type": "message", "role": "system", "content": [{"type": "input_text", "text": "x"}]}
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Each fault by name: how it is written, and what it does on the wire."""
+"""Each fault by name: its notation, and its effect on the wire."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ async def handshake(spec):
 
 
 async def answer(spec, until="response.done", **options):
-    """What comes over the wire up to the end of an answer, or of the link."""
+    """The frames up to the end of an answer, or of the connection."""
     async with talking(faults=[parse(spec)], **options) as socket:
         got = await frames(socket, until)
         return got, socket.close_code
@@ -243,7 +243,7 @@ async def test_on_the_wire(name):
     await CHECKS[name]()
 
 
-# ---- how they are written
+# ---- notation
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_fault_is_shown_as_it_is_written(text, shown):
         ("missing-done@2s", "cannot happen at '2s'; expected a server event"),
     ],
 )
-def test_what_is_wrong_with_a_fault_is_one_sentence(text, says):
+def test_an_error_in_a_fault_is_one_sentence(text, says):
     with pytest.raises(FaultError) as info:
         parse(text)
     assert says in str(info.value)
@@ -332,7 +332,7 @@ def test_a_fault_counts_from_when_it_is_armed():
     assert texts(link, 9.0) == []
 
 
-def test_without_faults_everything_goes_out_at_once_and_unchanged():
+def test_without_faults_events_go_out_at_once_and_unchanged():
     link = FaultInjector([], 0.0)
     sent = [{"type": kind, "n": n} for n, kind in enumerate(itertools.islice(itertools.cycle([AUDIO, "x"]), 6))]
     for event in sent:
@@ -345,8 +345,8 @@ EVENTS = st.sampled_from([AUDIO, "response.done", "response.created", "session.c
 
 
 @given(st.lists(NAMED, max_size=5), st.lists(EVENTS, max_size=20))
-def test_any_faults_together_only_spoil_what_they_say(faults, names):
-    """Whatever happens, every event is there as often as the faults on it say, and none is made up."""
+def test_any_faults_together_change_only_their_own_events(faults, names):
+    """Every event is sent as often as its faults say, and none is invented."""
     link = FaultInjector(faults, 0.0)
     for number, name in enumerate(names):
         link.send({"type": name, "event_id": str(number), "delta": "AAAA"}, float(number))

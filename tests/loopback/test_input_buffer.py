@@ -1,4 +1,4 @@
-"""Turns are cut where they are, whatever the rate, and measured right."""
+"""Turns are taken where they lie, at every rate, and measured."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def hear(it, samples):
 
 
 @pytest.mark.parametrize("rate", [8000, 24_000, 44_100])
-def test_a_turn_late_in_the_stream_is_cut_where_it_was_spoken(rate):
+def test_a_turn_late_in_the_stream_is_taken_where_it_was_spoken(rate):
     """A clock kept in whole milliseconds would be seconds off by then at 44.1 kHz."""
     words = pcm.samples(convert(speech().tobytes(), 24_000, rate))
     it = listening(AudioFormat("pcm16", rate))
@@ -72,7 +72,7 @@ def test_speech_that_has_not_ended_counts_in_a_commit_by_hand():
     assert it.take()[0].transcript == "[no speech, 1.0 s, -96 dBFS]"
 
 
-def test_between_turns_little_is_kept_and_in_push_to_talk_everything():
+def test_between_turns_the_buffer_is_short_and_in_push_to_talk_it_keeps_everything():
     for detecting, kept in ((True, RULES.prefix_padding_ms + 1000), (False, 30_000)):
         it = listening(detecting=detecting)
         hear(it, silence(30_000))
@@ -107,7 +107,7 @@ def test_the_clock_goes_on_over_a_change_of_format():
     assert started.began_ms == pytest.approx(2000, abs=41)
 
 
-def test_clear_forgets_the_sound_and_the_speech():
+def test_clear_drops_the_audio_and_the_current_speech():
     it = listening()
     feed(it, speech().tobytes())
     it.clear()

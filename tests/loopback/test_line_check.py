@@ -1,4 +1,4 @@
-"""What is said, as a function of what was heard."""
+"""The content of answers, as a function of the turn."""
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ def spoken(**figures):
     return Stimulus("speech", 1, "", heard(**figures))
 
 
-def test_the_line_check_begins_as_it_always_does_and_tells_what_it_measured():
+def test_the_line_check_reports_its_measurements():
     text = line_check(spoken())
     assert text.startswith("I heard you for 2.4 seconds")
     for figure in ("-20 dBFS", "peak -8", "noise floor -70"):
@@ -44,7 +44,7 @@ def test_an_answer_to_speech_is_long_enough_to_be_interrupted():
     assert 6000 <= open_voice().speak(line_check(spoken())).duration_ms <= 10_000
 
 
-def test_typed_text_is_repeated_with_its_length_and_long_text_cut():
+def test_typed_text_is_repeated_with_its_length_and_long_text_shortened():
     assert '"' not in line_check(Stimulus("text", 1, "x"))
     assert "You typed: hello" in line_check(Stimulus("text", 1, "hello"))
     assert "5 characters" in line_check(Stimulus("text", 1, "hello"))
@@ -59,7 +59,7 @@ def test_variables_are_filled_in():
 
 
 @given(st.text(max_size=50))
-def test_text_of_the_user_is_never_taken_for_a_variable(text):
+def test_variables_in_the_users_text_are_not_filled_in(text):
     script = Script(reply=(Reply(say="<{text}>"),))
     assert plan(script, Stimulus("text", 1, text), [], "auto").say == f"<{text}>"
 
@@ -72,7 +72,7 @@ def test_a_forced_function_is_called_even_if_the_script_has_another():
     assert plan(script, Stimulus("text", 1, "x"), tools, "none").calls == ()
 
 
-def test_nobody_makes_the_assistant_talk_for_hours():
+def test_answers_are_limited_in_length():
     script = Script(reply=(Reply(say="You typed {text}"),))
     said = plan(script, Stimulus("text", 1, "x" * 1_000_000), [], "auto").say
     assert len(said) == MAX_CHARACTERS

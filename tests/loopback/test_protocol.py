@@ -1,4 +1,4 @@
-"""What a client may get wrong, and what it is told."""
+"""Wrong client events and the errors that answer them."""
 
 import itertools
 import json
@@ -48,7 +48,7 @@ ITEM_OF = '{"type":"conversation.item.create","item":{"type":"%s"}}'
         ('{"type":"transcription_session.update","session":{}}', "invalid_value", "type"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_carried_out_is_answered_and_harms_nothing(message, code, param):
+def test_a_refused_event_gets_an_error_and_the_session_goes_on(message, code, param):
     lab = Lab()
     error = error_of(lab.raw(message))
     assert (error["code"], error["param"]) == (code, param)
@@ -63,7 +63,7 @@ def test_the_clients_event_id_comes_back_with_its_error():
 
 
 @pytest.mark.parametrize("value", ["[" * 100 + "]" * 100, "[" * 600 + "]" * 600, str(list(range(30_000)))])
-def test_what_is_too_deep_or_too_large_to_be_copied_is_refused(value):
+def test_json_that_is_too_deep_or_too_large_is_refused(value):
     """Between 300 and 1000 levels JSON can be read, and not be copied by recursion."""
     lab = Lab()
     error = error_of(lab.raw(f'{{"type":"session.update","event_id":"mine","session":{{"x":{value}}}}}'))

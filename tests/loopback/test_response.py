@@ -1,4 +1,4 @@
-"""One response: its calls, its overrides, its sound in every format, its usage."""
+"""One response: its calls, its overrides, its audio in every format, its usage."""
 
 import json
 
@@ -47,7 +47,7 @@ def test_a_call_is_streamed_and_the_answer_waits_for_create():
     assert only(lab.finish(), "response.audio_transcript.done")["transcript"] == "It is sunny, 25."
 
 
-def test_calls_can_be_parallel_and_follow_words():
+def test_calls_can_be_parallel_and_follow_a_message():
     script = Script(reply=(Reply(say="One moment.", calls=(Call("get_weather"), Call("get_weather"))),))
     events = (lab := Lab(script=script, tools=[WEATHER])).type("x") + lab.finish()
     output = only(events, "response.done")["response"]["output"]
@@ -81,7 +81,7 @@ def test_tool_choice_is_honoured_without_a_script(choice, calls):
         assert json.loads(found[0]["arguments"]) == {"zone": "Beijing", "n": 1}
 
 
-def test_a_call_that_is_cut_off_ends_incomplete_and_without_its_arguments_done():
+def test_a_cancelled_call_ends_incomplete_and_without_arguments_done():
     script = Script(reply=(Reply(calls=(Call("get_weather", {"location": "Beijing" * 20}),)),))
     lab = Lab(script=script, tools=[WEATHER])
     lab.type("x")
@@ -98,7 +98,7 @@ def test_an_undeclared_function_is_not_called():
     assert [item["type"] for item in output] == ["message"]
 
 
-def test_an_output_for_no_call_is_an_error():
+def test_a_function_output_without_its_call_is_an_error():
     item = {"type": "function_call_output", "call_id": "call_x", "output": ""}
     assert error_of(Lab().send("conversation.item.create", item=item))["code"] == "invalid_tool_call_id"
 
@@ -110,7 +110,7 @@ def respond(lab, **response):
     return lab.send("response.create", response=response) + lab.finish()
 
 
-def test_a_pre_generated_message_is_said_as_it_is_and_kept():
+def test_a_pre_generated_message_is_spoken_as_it_is_and_kept():
     lab = Lab()
     message = {"role": "assistant", "content": [{"type": "text", "text": "Welcome aboard."}]}
     events = respond(lab, pre_generated_assistant_message=message, metadata={"a": "b"})
@@ -120,7 +120,7 @@ def test_a_pre_generated_message_is_said_as_it_is_and_kept():
     assert [item.text for item in lab.session.conversation] == ["Welcome aboard."]
 
 
-def test_a_response_out_of_band_leaves_no_trace():
+def test_an_uncommitted_response_adds_no_items():
     lab = Lab()
     lab.type("hello")
     lab.finish()
@@ -165,7 +165,7 @@ def test_a_token_limit_gives_an_incomplete_answer(modalities):
         ("g711_alaw", 8000, 1),
     ],
 )
-def test_every_output_format_holds_the_same_speech(name, rate, width):
+def test_every_output_format_has_the_same_speech(name, rate, width):
     lab = Lab(output_audio_format=name)
     lab.type("hello")
     events = lab.finish()
@@ -203,7 +203,7 @@ def test_usage_adds_up_and_grows_with_history():
     assert totals[0][1] == 0 < totals[2][1]
 
 
-def test_speech_that_comes_late_is_sent_at_its_pace_all_the_same():
+def test_late_speech_is_sent_at_its_pace():
     lab = Lab()
     lab.session.receive(b'{"type":"response.create"}', lab.now)
     lab.session.poll(lab.now)
@@ -238,7 +238,7 @@ def test_scripted_errors_warnings_pace_and_failure():
     assert done["status_details"]["error"]["message"] == "It broke."
 
 
-def test_a_script_gives_the_users_words_and_answers_to_them():
+def test_a_script_sets_transcripts_and_matches_them():
     script = Script(
         reply=(
             Reply(turn=1, on="speech", hears="What's the weather?"),

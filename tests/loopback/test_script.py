@@ -1,4 +1,4 @@
-"""Scripts: what a file may say, and how an error in one is told."""
+"""Scripts: their keys, and the errors in them."""
 
 import json
 import time
@@ -86,7 +86,7 @@ def test_a_whole_script(tmp_path):
         ('[[reply]]\ncalls = [{}]', "reply[0].calls[0]: object missing required field `name`"),
     ],
 )  # fmt: skip
-def test_an_error_names_the_file_the_place_and_what_was_expected(tmp_path, text, says):
+def test_an_error_names_the_file_the_place_and_the_expected_value(tmp_path, text, says):
     path = write(tmp_path, text)
     with pytest.raises(ScriptError) as info:
         load(path)
@@ -95,7 +95,7 @@ def test_an_error_names_the_file_the_place_and_what_was_expected(tmp_path, text,
     assert "\n" not in str(info.value)
 
 
-def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
+def test_a_missing_file_is_one_sentence(tmp_path):
     with pytest.raises(ScriptError, match=r"^cannot read the script .*: No such file or directory$"):
         load(tmp_path / "none.toml")
 
@@ -175,7 +175,7 @@ async def test_faults_of_a_reply_are_armed_when_it_begins():
         assert socket.close_code == 4000
 
 
-async def test_faults_of_a_script_hold_for_every_session():
+async def test_faults_of_a_script_apply_to_every_session():
     from voicelive_tui.loopback.service import LoopbackService
 
     script = Script(faults=("unknown-event@session.created",))

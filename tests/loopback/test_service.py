@@ -1,4 +1,4 @@
-"""The server: handshake, clients side by side, its end, and what it tells its owner."""
+"""The server: handshakes, concurrent clients, stopping, and records."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ async def status_of(service, path=PATH, query=QUERY, **options):
         return error.status
 
 
-async def test_the_key_is_asked_for_in_every_place_where_it_may_be():
+async def test_the_key_is_accepted_in_a_header_a_bearer_token_or_the_query():
     async with LoopbackService(api_key="k3y") as service:
         assert await status_of(service) == 401
         assert await status_of(service, headers={"api-key": "wrong"}) == 401
@@ -39,7 +39,7 @@ async def test_the_key_is_asked_for_in_every_place_where_it_may_be():
         assert await status_of(service, query=QUERY | {"api-key": "k3y"}) == 101
 
 
-async def test_without_a_key_of_its_own_the_service_takes_any():
+async def test_without_a_key_every_client_is_accepted():
     async with LoopbackService() as service:
         assert await status_of(service, headers={"api-key": "whatever"}) == 101
 
@@ -61,7 +61,7 @@ async def test_the_handshake(path, query, status):
         assert await status_of(service, path, query) == status
 
 
-async def test_the_port_in_use_is_one_sentence():
+async def test_a_port_in_use_is_one_sentence():
     async with LoopbackService() as service:
         port = int(service.endpoint.rpartition(":")[2])
         other = LoopbackService(port=port)
@@ -70,12 +70,12 @@ async def test_the_port_in_use_is_one_sentence():
         await other.stop()
 
 
-async def test_a_host_that_is_not_ours_is_one_sentence():
+async def test_a_foreign_address_is_one_sentence():
     with pytest.raises(ServiceError, match=r"^cannot listen on 192\.0\.2\.1, port 0: "):
         await LoopbackService(host="192.0.2.1").start()
 
 
-async def test_clients_do_not_hear_each_other():
+async def test_clients_get_only_their_own_events():
     async with LoopbackService(script=FAST) as service, connected(service) as one, connected(service) as two:
         first, second = [(await events(socket, "session.created"))[0]["session"]["id"] for socket in (one, two)]
         assert first != second
@@ -103,7 +103,7 @@ async def test_the_service_can_be_stopped_while_it_speaks_and_twice():
     await service.stop()
 
 
-async def test_a_stalled_session_does_not_keep_the_service_from_stopping():
+async def test_the_service_stops_with_a_stalled_session():
     service = LoopbackService(faults=[parse("stall@session.created")])
     await service.start()
     async with connected(service) as socket:
@@ -112,7 +112,7 @@ async def test_a_stalled_session_does_not_keep_the_service_from_stopping():
             await service.stop()
 
 
-async def test_a_15_mib_append_is_taken_and_a_larger_one_refused():
+async def test_an_append_of_15_mib_is_accepted_and_a_larger_one_refused():
     async with LoopbackService() as service, connected(service) as socket:
         await socket.send_json({"type": "session.update", "session": {"turn_detection": None}})
         for size, kind in ((15 * 1024 * 1024, "input_audio_buffer.committed"), (15 * 1024 * 1024 + 2, "error")):
@@ -130,7 +130,7 @@ async def test_pings_are_answered_while_the_service_speaks():
     assert got[-1]["response"]["status"] == "completed"
 
 
-async def test_the_owner_is_told_of_sessions_turns_answers_and_faults():
+async def test_sessions_answers_and_faults_are_records():
     records = []
     async with talking(on_record=records.append, faults=[parse("unknown-event")]) as socket:
         await events(socket)
@@ -185,7 +185,7 @@ async def test_errors_are_records():
     assert error.data["param"] == "session.tools[0]"
 
 
-async def test_what_the_client_writes_cannot_reach_the_owners_terminal_as_an_escape():
+async def test_records_hold_no_escape_sequences():
     records = []
     query = QUERY | {"model": "evil\x1b[31m\nmodel"}
     async with LoopbackService(on_record=records.append) as service, connected(service, query=query) as socket:
@@ -193,7 +193,7 @@ async def test_what_the_client_writes_cannot_reach_the_owners_terminal_as_an_esc
     assert all(record.text.isprintable() for record in records)
 
 
-async def test_faults_can_be_asked_for_by_the_client():
+async def test_a_client_can_request_faults():
     query = MultiDict([*QUERY.items(), ("fault", "unknown-event@session.created,empty-frame@session.created")])
     async with LoopbackService() as service, connected(service, query=query) as socket:
         got = [await socket.receive() for _ in range(3)]
@@ -211,7 +211,7 @@ async def test_the_key_is_in_no_record_and_no_representation():
         assert "s3cret" not in repr(service)
 
 
-# ---- clients that are no good neighbours
+# ---- clients that flood or vanish
 
 
 def living(kind):
@@ -220,7 +220,7 @@ def living(kind):
 
 
 async def flood(socket):
-    """Ask for much and read nothing, until the service takes no more; returns once it does not."""
+    """Send events and read nothing until the service stops reading."""
     await socket.send_json({"type": "session.update", "session": {"echoed": "x" * 100_000}})
     with contextlib.suppress(TimeoutError):
         while True:
@@ -242,7 +242,7 @@ async def test_a_client_that_vanishes_in_the_middle_of_an_answer_leaves_nothing_
                 await asyncio.sleep(0.02)
 
 
-async def test_a_client_that_does_not_read_is_not_read_from_and_others_are_served():
+async def test_a_client_that_does_not_read_is_not_read_from():
     async with LoopbackService(script=FAST) as service, connected(service) as silent, connected(service) as other:
         await flood(silent)
         assert 0 < max(session.waiting for session in living(Session)) <= connections.MAX_UNSENT + 1
@@ -251,7 +251,7 @@ async def test_a_client_that_does_not_read_is_not_read_from_and_others_are_serve
         silent.get_extra_info("socket").shutdown(sockets.SHUT_RDWR)
 
 
-async def test_a_session_expires_though_its_client_does_not_read(monkeypatch):
+async def test_a_session_expires_even_if_its_client_does_not_read(monkeypatch):
     monkeypatch.setattr(connections, "CLOSE_GRACE", 0.1)
     closed = asyncio.Event()
 
@@ -270,8 +270,8 @@ async def test_a_session_expires_though_its_client_does_not_read(monkeypatch):
         await asyncio.gather(flooding, return_exceptions=True)
 
 
-async def test_a_long_speech_lets_others_speak_in_between():
-    """Ten minutes of speech take seconds to be made; somebody else's sentence does not wait for them."""
+async def test_a_long_synthesis_does_not_delay_other_sessions():
+    """Ten minutes of speech take seconds to synthesize; a sentence of another session does not wait for them."""
     message = {"content": [{"type": "text", "text": "This goes on, and on, and on for ever. " * 250}]}
     async with LoopbackService(script=FAST) as service, connected(service) as long, connected(service) as short:
         await long.send_json({"type": "response.create", "response": {"pre_generated_assistant_message": message}})

@@ -1,4 +1,4 @@
-"""The order of events, in both manners, and everything a client event may come to."""
+"""The order of events with native models and cascades, and the outcome of every client event."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ WEATHER = {"type": "function", "name": "get_weather", "parameters": {"type": "ob
 # ---- (a) connect and configure
 
 
-def test_the_session_is_created_unasked_and_an_update_changes_only_what_it_names():
+def test_session_created_comes_first_and_an_update_changes_only_named_fields():
     lab = Lab()
     created = only(lab.events, "session.created")["session"]
     updated = only(lab.send("session.update", session={"temperature": 0.7, "x_new": [1]}), "session.updated")
@@ -92,7 +92,7 @@ def test_a_spoken_turn_with_a_cascade_model():
     assert assistant["id"].startswith("msg_")
 
 
-def test_the_first_sound_comes_after_300_ms_then_four_times_faster_than_real_time():
+def test_the_first_audio_comes_after_300_ms_then_at_four_times_real_time():
     lab = Lab(turn_detection=VAD)
     events = lab.say(clip(500, speech(), 1000)) + lab.finish()
     stopped = only(events, "input_audio_buffer.speech_stopped")["at"]
@@ -105,7 +105,7 @@ def test_the_first_sound_comes_after_300_ms_then_four_times_faster_than_real_tim
     assert words[-1] < audio[-1]
 
 
-def test_without_transcription_a_native_model_says_nothing_of_the_users_words():
+def test_without_transcription_a_native_model_sends_no_transcripts():
     lab = Lab(turn_detection=VAD)
     assert not any("transcription" in e["type"] for e in lab.say(clip(speech(), 1000)) + lab.finish())
 
@@ -133,7 +133,7 @@ def speaking(**session):
     return lab
 
 
-def test_speech_cancels_the_answer_under_way():
+def test_speech_cancels_the_active_response():
     lab = speaking(turn_detection=VAD)
     events = lab.say(speech())
     assert kinds(events) == ["input_audio_buffer.speech_started", *TAIL]
@@ -144,14 +144,14 @@ def test_speech_cancels_the_answer_under_way():
     assert not any(e["type"].startswith("response.") for e in lab.run(5))
 
 
-def test_interrupt_response_false_lets_the_answer_go_on_and_the_next_one_is_refused():
+def test_with_interrupt_response_false_the_answer_goes_on_and_the_next_is_refused():
     lab = speaking(turn_detection=VAD | {"interrupt_response": False})
     events = lab.say(clip(speech(), 1000))
     assert error_of(events)["code"] == "conversation_already_has_active_response"
     assert lab.session.responder.active_id
 
 
-def test_auto_truncate_cuts_to_what_real_time_playback_would_have_reached():
+def test_auto_truncate_keeps_what_real_time_playback_has_reached():
     lab = speaking(turn_detection=VAD | {"auto_truncate": True})
     first = next(e["at"] for e in lab.events if e["type"] == "response.audio.delta")
     events = lab.say(speech())
@@ -169,7 +169,7 @@ def test_auto_truncate_works_on_an_answer_that_is_complete_but_not_played_to_its
     assert kinds(lab.say(speech())) == ["input_audio_buffer.speech_started", "conversation.item.truncated"]
 
 
-def test_auto_truncate_leaves_an_answer_alone_that_was_heard_to_its_end():
+def test_auto_truncate_keeps_an_answer_that_was_heard_to_its_end():
     lab = Lab(turn_detection=VAD | {"auto_truncate": True})
     lab.say(clip(speech(), 1000))
     lab.run(30)
@@ -188,7 +188,7 @@ def test_turns_that_come_faster_than_their_answers_interrupt_them(model):
 # ---- (d) cancel
 
 
-def test_cancel_ends_the_answer_and_a_second_one_finds_nothing():
+def test_cancel_ends_the_answer_and_a_second_cancel_is_refused():
     lab = speaking(turn_detection=VAD)
     events = lab.send("response.cancel")
     assert kinds(events) == TAIL
@@ -203,7 +203,7 @@ def test_cancel_ends_the_answer_and_a_second_one_finds_nothing():
     }
 
 
-def test_cancel_right_after_create_closes_nothing_that_was_not_opened():
+def test_cancel_right_after_create_closes_only_what_was_opened():
     lab = Lab()
     lab.type("hello")
     assert kinds(lab.send("response.cancel")) == ["response.done"]
@@ -226,7 +226,7 @@ def test_push_to_talk_waits_for_commit_and_for_create():
         assert seconds == pytest.approx(milliseconds(speech()) / 1000, abs=0.11)
 
 
-def test_a_turn_without_speech_is_not_called_speech():
+def test_a_turn_without_speech_is_reported_as_such():
     lab = Lab(turn_detection=None)
     lab.say(silence(1200))
     lab.send("input_audio_buffer.commit")
@@ -235,7 +235,7 @@ def test_a_turn_without_speech_is_not_called_speech():
     assert said.startswith("I heard no speech in 1.2 seconds")
 
 
-def test_an_empty_commit_is_an_error_and_clear_empties():
+def test_an_empty_commit_is_an_error_and_clear_empties_the_buffer():
     lab = Lab(turn_detection=None)
     assert error_of(lab.send("input_audio_buffer.commit"))["code"] == "input_audio_buffer_commit_empty"
     lab.say(silence(500))
@@ -271,7 +271,7 @@ def test_typed_text_answered_in_text(model, part):
     assert only(events, "response.done")["response"]["usage"]["output_token_details"]["audio_tokens"] == 0
 
 
-def test_a_second_response_is_refused_while_one_is_active_unless_it_cancels():
+def test_a_second_response_is_refused_unless_it_cancels_the_first():
     lab = Lab()
     lab.type("hello")
     assert error_of(lab.send("response.create"))["code"] == "conversation_already_has_active_response"
@@ -287,9 +287,9 @@ def test_the_session_expires():
     assert lab.session.expired
 
 
-def test_sound_in_other_formats_is_heard_alike():
+def test_turns_are_found_in_every_input_format():
     stereo = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
-    for session, form in (
+    for session, fmt in (
         ({"input_audio_format": "g711_ulaw"}, AudioFormat("g711_ulaw", 8000)),
         ({"input_audio_format": "g711_alaw"}, AudioFormat("g711_alaw", 8000)),
         ({"input_audio_sampling_rate": 8000}, AudioFormat("pcm16", 8000)),
@@ -298,12 +298,12 @@ def test_sound_in_other_formats_is_heard_alike():
     ):
         lab = Lab(turn_detection=VAD, **session)
         samples = clip(1000, speech(), 1000)
-        if form is None:
+        if fmt is None:
             samples = samples.repeat(2)
             samples[1::2] = 0
         else:
-            samples = pcm.samples(convert(samples.tobytes(), 24_000, form.rate))
-        events = lab.say(samples, form)
+            samples = pcm.samples(convert(samples.tobytes(), 24_000, fmt.rate))
+        events = lab.say(samples, fmt)
         assert only(events, "input_audio_buffer.speech_started")["audio_start_ms"] == pytest.approx(700, abs=50)
         end = 1000 + milliseconds(speech()) + 500
         stopped = only(events, "input_audio_buffer.speech_stopped")
@@ -387,7 +387,7 @@ EVENT = st.fixed_dictionaries({"type": st.sampled_from(TYPES) | JSON}, optional=
     st.sampled_from(["gpt-realtime", "gpt-4.1"]),
     st.lists(st.tuples(EVENT | JSON, st.sampled_from([0, 0, 0.2, 3])), max_size=12),
 )
-def test_no_sequence_of_client_events_crashes_or_wedges_a_session(model, steps):
+def test_no_sequence_of_client_events_crashes_or_blocks_a_session(model, steps):
     from azure.ai.voicelive.models import ServerEvent
 
     lab = Lab(model)
@@ -429,7 +429,7 @@ def append(samples):
     return json.dumps({"type": "input_audio_buffer.append", "audio": audio})
 
 
-def test_a_large_append_is_carried_out_in_slices_and_comes_to_the_same():
+def test_a_large_append_is_processed_in_slices_with_the_same_result():
     session = {"turn_detection": VAD | {"create_response": False}}
     whole, small = Lab(**session), Lab(**session)
     whole.session.receive(append(LONG), whole.now)
@@ -445,7 +445,7 @@ def test_a_large_append_is_carried_out_in_slices_and_comes_to_the_same():
     assert edges(got) == edges(pieces)
 
 
-def test_what_comes_after_a_large_append_is_done_after_it():
+def test_events_after_a_large_append_are_handled_after_it():
     lab = Lab(turn_detection=None)
     lab.session.receive(append(LONG), lab.now)
     assert lab.session.busy

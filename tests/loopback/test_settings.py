@@ -34,7 +34,7 @@ def refusal(update, model="gpt-realtime", **state):
         ("gpt-4o", False), ("gpt-4.1-nano", False), ("gpt-5", False), ("phi4-mini", False),
     ],
 )  # fmt: skip
-def test_models_that_take_sound_directly(model, native):
+def test_models_that_take_audio_directly(model, native):
     assert is_native(model) is native
 
 
@@ -126,7 +126,7 @@ def test_an_empty_instruction_leaves_the_default_of_native_models():
     assert merge(settings("gpt-4.1"), {"instructions": ""})["instructions"] == ""
 
 
-def test_the_voice_is_locked_once_it_was_heard():
+def test_the_voice_cannot_change_after_it_has_spoken():
     error = refusal({"voice": "echo"}, voice_locked=True)
     assert error.code == "cannot_update_voice"
     merge(settings(), {"voice": "alloy"}, voice_locked=True)
@@ -180,12 +180,12 @@ def test_what_is_refused(update, code, param):
     assert (error.code, error.param) == (code, f"session.{param}")
 
 
-def test_the_echo_reference_cannot_change_in_mid_stream():
+def test_the_echo_reference_cannot_change_after_audio_was_sent():
     echo = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
     refusal({"input_audio_echo_cancellation": echo}, audio_begun=True)
 
 
-def test_a_session_cannot_grow_beyond_all_bounds():
+def test_a_session_object_is_limited_in_size():
     """Unknown fields are kept, and every update is answered with all of them."""
     current = settings()
     for name in "abc":

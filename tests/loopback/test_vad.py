@@ -1,4 +1,4 @@
-"""Speech begins and ends where it does, and nothing else counts as speech."""
+"""Where speech starts and ends, and what is not speech."""
 
 import numpy as np
 import pytest
@@ -79,14 +79,14 @@ def test_quiet_speech_in_a_quiet_room_is_found():
     assert kinds(hear(quiet, Rules())) == ["started", "stopped"]
 
 
-def test_a_higher_threshold_hears_less():
+def test_a_higher_threshold_detects_less():
     quiet = (clip(1000, speech(), 1000) * 0.015).astype(np.int16)
     assert kinds(hear(quiet, Rules(threshold=0.3))) == ["started", "stopped"]
     assert hear(quiet, Rules(threshold=1.0)) == []
 
 
 @pytest.mark.parametrize("filler", ["umm", "uh", "hmm"])
-def test_fillers_are_shorter_than_what_counts_as_speech_without_them(filler):
+def test_fillers_are_not_speech_when_they_are_removed(filler):
     assert hear(clip(500, speech(filler), 1500), Rules(speech_duration_ms=450)) == []
 
 
@@ -102,7 +102,7 @@ def test_the_placeholder_voice_counts_as_speech():
 
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
-def test_other_rates_are_heard_alike(rate):
+def test_speech_is_found_at_every_rate(rate):
     whole = clip(1000, speech(), 1000)
     at = np.arange(int(len(whole) * rate / RATE)) * RATE / rate
     samples = np.interp(at, np.arange(len(whole)), whole).astype(np.int16)
@@ -112,7 +112,7 @@ def test_other_rates_are_heard_alike(rate):
 
 
 @given(st.lists(st.integers(0, 5000), max_size=60))
-def test_how_the_sound_is_cut_up_does_not_matter(sizes):
+def test_the_size_of_appends_does_not_matter(sizes):
     samples = clip(300, speech(), 700)
     detector = Detector(RATE)
     edges, at = [], 0
@@ -131,7 +131,7 @@ def test_forgotten_speech_does_not_end():
 
 
 @pytest.mark.parametrize("noise", [hum(8, 2000), hiss(8, 300)], ids=["hum", "hiss"])
-def test_noise_that_has_just_set_in_is_not_taken_for_the_beginning_of_the_speech_after_it(noise):
+def test_speech_soon_after_the_onset_of_noise_starts_where_it_starts(noise):
     samples = clip(3000, speech(), 1000)
     noise = noise[: len(samples)].copy()
     noise[: 2300 * RATE // 1000] = 0

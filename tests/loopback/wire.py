@@ -1,4 +1,4 @@
-"""A bare WebSocket client: what goes over the wire, with nothing between."""
+"""A bare WebSocket client."""
 
 import asyncio
 import contextlib

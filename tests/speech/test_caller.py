@@ -15,7 +15,7 @@ VAD = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 50
 
 
 def call(caller, lab, seconds):
-    """Let both talk for so many seconds of the sound's own clock; returns when each line was heard to begin."""
+    """Run both for this many seconds of audio; returns the start of each line."""
     speaker, out = b"", []
     caller._ready.wait(30)
     for _ in range(int(seconds / 0.02)):
@@ -32,7 +32,7 @@ def call(caller, lab, seconds):
     return out
 
 
-def test_the_caller_says_its_lines_interrupts_once_and_after_a_rest_begins_anew():
+def test_the_caller_speaks_its_lines_interrupts_once_and_starts_over_after_a_rest():
     lab = Lab(turn_detection=VAD)
     began = call(DemoCaller(), lab, 140)
     assert len(began) >= 2 * len(LINES)
@@ -49,7 +49,7 @@ def test_the_caller_goes_on_without_an_answer():
     assert len(call(caller, lab, 25)) == 2
 
 
-def test_read_is_silent_and_does_not_wait_until_the_lines_are_synthesized():
+def test_read_returns_silence_until_the_lines_are_synthesized():
     gate = threading.Event()
 
     class Slow(PlaceholderVoice):

@@ -1,4 +1,4 @@
-"""Speech is what it says it is."""
+"""The voices and their marks."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def speaker(request):
     return PlaceholderVoice()
 
 
-def test_words_are_the_text_again_in_order_and_within_the_sound(speaker):
+def test_words_join_to_the_text_and_lie_within_the_audio(speaker):
     speech = speaker.speak(TEXT)
     assert text_of(speech) == TEXT
     offsets = [word.offset_ms for word in speech.words]
@@ -62,7 +62,7 @@ def test_the_caller_speaks_lower_than_the_assistant(speaker):
 
 
 @pytest.mark.parametrize("text", ["x", "   ", "ünïcode – and 漢字", "a\nb\x1b[31m", "<speak>tags &amp;</speak>"])
-def test_odd_text_is_survived(speaker, text):
+def test_odd_text_is_spoken(speaker, text):
     speech = speaker.speak(text)
     assert len(speech.words) >= 1
     assert len(text_of(speech)) == len(text)
@@ -103,7 +103,7 @@ def test_without_espeak_the_voice_is_the_placeholder(monkeypatch):
 
 
 def test_threads_that_open_the_voice_at_once_get_the_same_one():
-    """In a process of its own, since here it is open already; two initialisations at once end in a crash."""
+    """In a separate process, since the voice is open in this one; two concurrent initialisations crash."""
     pytest.importorskip("espeakng_loader")
     code = """
 import threading
@@ -135,7 +135,7 @@ def test_pieces_are_joined_to_one_utterance(speaker):
 
 
 @pytest.mark.parametrize("text", ["", "One.", "One. Two! Three? " * 100, "no end " * 1000, "x" * 10_000])
-def test_pieces_are_the_text_again(text):
+def test_pieces_join_to_the_text(text):
     found = voice.pieces(text)
     assert "".join(found) == text
     assert max(map(len, found)) <= 1200
