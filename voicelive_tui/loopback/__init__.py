@@ -6,12 +6,14 @@ the audio it receives and reports the measurements. It has no speech recogniser 
 
 From the socket inwards:
 
-* `service`: the aiohttp server, the handshake, and the thread that synthesizes speech.
-* `connection`: one client; the socket, the clock, and the session between them.
+* `service`: the aiohttp server, its clients, and the thread that synthesizes speech; `handshake`: who may connect;
+  `tls`: certificates.
+* `connection`: one client; the socket, the clock, and the session between them; `dialect`: OpenAI's protocols.
 * `faults`: what can be made to go wrong between the session and the socket.
 * `session`: one session without I/O: client events in, timed server events out. Its parts are `protocol` (client
   events), `settings` and `models` (the session object), `conversation` (the items), `input_buffer` and `vad` (the
   user's audio), `responder` and `response` (the answers).
 * `line_check` and `script`: the content of the answers.
 * `formats`: how audio is coded on the wire. `speech` synthesizes it.
+* `pytest_plugin`: the fixture that runs the service for one test.
 """
