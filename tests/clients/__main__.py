@@ -1,4 +1,4 @@
-"""Run each client against a service of its own, over TLS; the status is 1 if one fails.
+"""Run each client against a service of its own, over TLS and where it can without; the status is 1 if one fails.
 
 python -m tests.clients PYTHON [NAME...]      PYTHON has the clients installed
 """
@@ -18,6 +18,7 @@ CLIENTS = {
     "pipecat-ai": "pipecat_service.py",
     "livekit-agents": "livekit_session.py",
 }
+TLS_ONLY = {"pydantic-ai-slim", "pipecat-ai"}
 LIMIT = 60
 
 
@@ -26,13 +27,14 @@ def version(python, name):
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip() or "missing"
 
 
-def run(python, name, script):
+def run(python, name, script, *options):
     """Whether the client held its conversation; prints a line, and what went wrong."""
-    serve = [sys.executable, "-m", "voicelive_tui", "serve", "--tls", "--json", "--script", str(HERE / "weather.toml")]
+    serve = [sys.executable, "-m", "voicelive_tui", "serve", "--json", "--script", str(HERE / "weather.toml"), *options]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as service:
         try:
             ready = json.loads(service.stdout.readline())
-            environment = os.environ | {"ENDPOINT": ready["endpoint"], "SSL_CERT_FILE": ready["certificate"]}
+            trust = {"SSL_CERT_FILE": ready["certificate"]} if options else {}
+            environment = os.environ | {"ENDPOINT": ready["endpoint"], **trust}
             command = [python, str(HERE / script)]
             begin = time.monotonic()
             try:
@@ -46,7 +48,8 @@ def run(python, name, script):
         finally:
             service.terminate()
             records = service.stdout.read()
-    print(f"{'ok' if status == 0 else 'FAILED':8}{name} {version(python, name)}  ({seconds:.1f} s)")
+    scheme = "wss" if options else "ws"
+    print(f"{'ok' if status == 0 else 'FAILED':8}{name} {version(python, name)} over {scheme}  ({seconds:.1f} s)")
     for line in output.splitlines():
         print(f"        {line}")
     if status:
@@ -56,7 +59,11 @@ def run(python, name, script):
 
 def main():
     python, *names = sys.argv[1:]
-    results = [run(python, name, CLIENTS[name]) for name in names or CLIENTS]
+    results = []
+    for name in names or CLIENTS:
+        results.append(run(python, name, CLIENTS[name], "--tls"))
+        if name not in TLS_ONLY:
+            results.append(run(python, name, CLIENTS[name]))
     return 0 if all(results) else 1
 
 

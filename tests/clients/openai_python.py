@@ -52,5 +52,5 @@ async def preview():
 
 
 asyncio.run(general_availability())
-if hasattr(AsyncAzureOpenAI, "beta"):
+if os.environ["ENDPOINT"].startswith("https"):  # the Azure client speaks wss only
     asyncio.run(preview())
