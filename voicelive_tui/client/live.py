@@ -105,11 +105,16 @@ class LiveSession:
     def apply(self, event: inputs.Input) -> None:
         now, before = time.monotonic(), self.state
         self.state, wanted = reduce(event, before, now)
+        if self._sound is None:  # before set-up there is nothing that an effect could act on
+            wanted = ()
+        if wanted and isinstance(wanted[0], effects.StopPlayback):  # silence comes before everything, observers too
+            self._perform(wanted[0])
+            wanted = wanted[1:]
         for observer in tuple(self._observers):
             observer(event, before, self.state, now)
-        if self._sound is not None:  # before set-up there is nothing that an effect could act on
-            for effect in wanted:
-                self._perform(effect)
+        for effect in wanted:
+            self._perform(effect)
+        if self._sound is not None:
             self._pump.wake()
 
     def reading(self) -> Reading:
