@@ -15,7 +15,7 @@ from voicelive_tui.audio.format import (
     SAMPLE_RATE,
     samples_in,
 )
-from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav
+from voicelive_tui.audio.wav import AudioFileError, WavWriter, check_target, load_wav
 
 
 def sine(hertz: float, seconds: float, rate: int = SAMPLE_RATE, peak: float = 32767) -> np.ndarray:
@@ -137,7 +137,7 @@ def test_a_growing_file_is_valid_after_every_write(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
-    with pytest.raises(AudioFileError, match=r"cannot write .*: No such file"):
+    with pytest.raises(AudioFileError, match=r"cannot write .*: its folder does not exist"):
         WavWriter(tmp_path / "nowhere" / "a.wav")
 
 
@@ -255,3 +255,40 @@ def test_a_file_is_written_in_the_home_folder_or_refused_in_one_sentence(tmp_pat
     assert (tmp_path / "out.wav").is_file()
     with pytest.raises(AudioFileError, match=r"^cannot write ~nobody-here/out.wav: "):
         WavWriter("~nobody-here/out.wav")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"precious words", "it is no WAV file and would be overwritten"),
+        (b"RIFF1234WAVEdata", ""),
+        (b"", ""),
+        (None, ""),
+    ],
+)
+def test_a_file_of_another_kind_is_never_overwritten(tmp_path, content, says):
+    path = tmp_path / "notes.txt"
+    if content is not None:
+        path.write_bytes(content)
+    if not says:
+        check_target(path)
+        assert (path.read_bytes() if path.exists() else None) == content  # and a check leaves it alone
+        WavWriter(path).close()
+        return
+    for use in (check_target, WavWriter):
+        with pytest.raises(AudioFileError, match=says):
+            use(path)
+    assert path.read_bytes() == content
+
+
+def test_a_file_that_was_deleted_is_reported(tmp_path):
+    writer = WavWriter(tmp_path / "a.wav")
+    (tmp_path / "a.wav").unlink()
+
+    def write_on():
+        for _ in range(100):
+            writer.write(b"\0\0" * 480)
+
+    with pytest.raises(AudioFileError, match=r"a\.wav: it was deleted"):
+        write_on()
+    writer.close()

@@ -10,12 +10,18 @@ from voicelive_tui.audio.devices import AudioError
 from voicelive_tui.client.blocking import hanging, off_loop
 
 
-async def test_a_call_runs_in_a_daemon_thread_and_returns_its_result_or_raises_its_error() -> None:
+async def test_a_call_runs_in_a_daemon_thread_and_returns_its_result() -> None:
     thread = await off_loop(threading.current_thread, "looking")
     assert thread is not threading.current_thread()
     assert thread.daemon
-    with pytest.raises(ZeroDivisionError):
-        await off_loop(lambda: 1 / 0, "dividing")
+
+
+async def test_whatever_a_sound_library_raises_is_a_reason_in_words() -> None:
+    def fail() -> None:
+        b"\xff".decode()  # as for a device's name
+
+    with pytest.raises(AudioError, match=r"^listing devices failed \(UnicodeDecodeError: .*invalid start byte\)$"):
+        await off_loop(fail, "listing devices")
 
 
 async def test_a_call_that_exceeds_its_limit_is_abandoned_and_its_late_result_discarded() -> None:

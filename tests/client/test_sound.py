@@ -277,3 +277,21 @@ async def test_a_frozen_sound_server_freezes_neither_the_loop_nor_the_end(
     board.hold["open mic"].set()
     await until(lambda: not hanging(), "the abandoned calls end")
     assert sorted(board.journal) == ["close mic", "close speaker", "open mic", "open speaker"]
+
+
+async def test_a_file_is_opened_for_writing_once_and_only_when_capture_starts(tmp_path: Path) -> None:
+    path = tmp_path / "out.wav"
+    WavWriter(path).close()
+    path.write_bytes(path.read_bytes() + b"precious")
+    sounds = Sound(Audio(input_device="none", output_device=f"file:{path}"), lambda *_: None)
+    await sounds.check()
+    assert path.read_bytes().endswith(b"precious")  # a refused session leaves it alone
+    await sounds.start_capture()
+    sounds.engine.play("item_a", b"\1\0" * 4800)
+    sounds.engine.finish("item_a")
+    await until(lambda: len(path.read_bytes()) > 12_000)
+    size = path.stat().st_size
+    await sounds.stop_capture()
+    await sounds.start_capture()
+    await sounds.close()
+    assert path.stat().st_size >= size

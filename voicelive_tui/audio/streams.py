@@ -1,12 +1,10 @@
 """Opens a microphone or a speaker by its device spec. Everything here blocks, see the rules in `devices`."""
 
-import os
-from pathlib import Path
-
 from voicelive_tui.audio import paced
 from voicelive_tui.audio.devices import AudioBackend, AudioError, DeviceSpec, InputStream, Latency, OutputStream, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction
 from voicelive_tui.audio.portaudio import PortAudioBackend
+from voicelive_tui.audio.wav import AudioFileError, check_target
 
 PORTAUDIO = PortAudioBackend()
 
@@ -48,9 +46,10 @@ def probe(direction: Direction, device: DeviceSpec, latency: Latency = "low") ->
         AudioError: It cannot be opened.
     """
     if direction == "output" and device.kind == "file":
-        path = Path(os.path.expanduser(device.value))  # noqa: PTH111 - leaves the "~" of an unknown user
-        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise AudioError(f"cannot write {path}")
+        try:
+            check_target(device.value)
+        except AudioFileError as error:
+            raise AudioError(str(error)) from None
         return str(device)
     engine = AudioEngine()
     stream = open_input(engine, device) if direction == "input" else open_output(engine, device, latency)

@@ -4,6 +4,7 @@ The reader takes what is there: streamed files whose length fields are 0 or 0xFF
 RF64 headers. It reports what it assumed, and refuses the rest in one sentence.
 """
 
+import os
 import struct
 import wave
 from pathlib import Path
@@ -170,22 +171,55 @@ def _to_mono(samples: npt.NDArray[np.int16], channels: int) -> tuple[npt.NDArray
     return mean.astype(np.int16), ""
 
 
+WRITES_PER_CHECK = 50
+"""Writes between two checks that the file still has a name."""
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # the "~" of an unknown user
+        raise AudioFileError(f"cannot write {path}: {error}") from None
+
+
+def check_target(path: str | Path) -> None:
+    """Check that a file can be written as WAV, without touching it.
+
+    Raises:
+        AudioFileError: Its folder or the file cannot be written, or it is a file of another kind.
+    """
+    target = _expanded(path)
+    try:
+        if target.is_dir():
+            raise AudioFileError(f"cannot write {path}: it is a folder")
+        if not os.access(target if target.exists() else target.parent, os.W_OK):
+            reason = "permission denied" if target.parent.is_dir() else "its folder does not exist"
+            raise AudioFileError(f"cannot write {path}: {reason}")
+        if target.is_file() and target.stat().st_size:
+            with target.open("rb") as file:
+                head = file.read(12)
+            if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+                raise AudioFileError(f"cannot write {path}: it is no WAV file and would be overwritten")
+    except OSError as error:
+        raise AudioFileError(f"cannot write {path}: {error.strerror or error}") from None
+
+
 class WavWriter:
     """A growing WAV file of 24 kHz mono PCM16; its header is valid after each write, even if the program is killed.
 
     Raises:
-        AudioFileError: The file cannot be created; from `write`, the disk is full or gone.
+        AudioFileError: See `check_target`; from `write`, the disk is full or gone, or the file was deleted.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._writes = 0
+        check_target(path)
         try:
             # Unbuffered, so that sound and header reach the file at once.
-            self._file = self.path.expanduser().open("wb", buffering=0)
+            self._file = _expanded(path).open("wb", buffering=0)
         except OSError as error:
             raise self._failure(error) from None
-        except RuntimeError as error:  # the "~" of an unknown user
-            raise AudioFileError(f"cannot write {self.path}: {error}") from None
         self._wav = wave.open(self._file, "wb")  # noqa: SIM115 - closed by `close`
         self._wav.setparams((1, SAMPLE_WIDTH, SAMPLE_RATE, 0, "NONE", ""))
         try:
@@ -196,10 +230,14 @@ class WavWriter:
 
     def write(self, pcm: bytes | memoryview) -> None:
         """Append sound; `wave` writes it and then the new length in the header."""
+        self._writes += 1
         try:
             self._wav.writeframes(pcm)
+            gone = self._writes % WRITES_PER_CHECK == 0 and not os.fstat(self._file.fileno()).st_nlink
         except OSError as error:
             raise self._failure(error) from None
+        if gone:
+            raise AudioFileError(f"cannot write {self.path}: it was deleted")
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""

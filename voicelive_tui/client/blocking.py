@@ -1,12 +1,18 @@
-"""Blocking calls off the event loop. A call into a frozen sound server may never return."""
+"""Blocking calls off the event loop, and the one boundary around the sound libraries.
+
+A call into a frozen sound server may never return, and a library may raise anything; here both become an `AudioError`.
+"""
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from voicelive_tui.audio.devices import AudioError
+
+log = logging.getLogger(__name__)
 
 TIME_LIMIT = 5.0
 """Seconds for a call that opens, closes or lists devices."""
@@ -30,7 +36,7 @@ async def off_loop(
         discard: Called in the thread with the result of an abandoned call.
 
     Raises:
-        AudioError: The call took longer than its limit; in addition, whatever the call raises.
+        AudioError: The call failed, for whatever reason, or took longer than its limit.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_T] = loop.create_future()
@@ -45,14 +51,18 @@ async def off_loop(
             done.set_result(result)  # type: ignore[arg-type]
 
     def run() -> None:
-        result, failure = None, None
+        result: _T | None = None
+        failure: AudioError | None = None
         try:
             result = call()
             if not verdict.acquire(blocking=False):
                 discard(result)
                 return
-        except BaseException as error:
+        except AudioError as error:
             failure = error
+        except Exception as error:  # of a sound library: a device's name that is no UTF-8, a missing symbol, ...
+            log.warning("%s failed", what, exc_info=True)
+            failure = AudioError(f"{what} failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
         with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
             loop.call_soon_threadsafe(finish, result, failure)
 

@@ -224,6 +224,8 @@ class LiveSession:
     async def _converse_until_closed(self) -> None:
         self._check = asyncio.create_task(self.sound.check())
         tasks = [self._check, asyncio.create_task(self._pump.run()), asyncio.create_task(self.sound.watch())]
+        for task in tasks:
+            task.add_done_callback(self._look_at)
         try:
             while not self._closing:
                 self._reconnect.clear()
@@ -301,6 +303,14 @@ class LiveSession:
         task = asyncio.create_task(chore)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+        task.add_done_callback(self._look_at)
+
+    def _look_at(self, task: asyncio.Task[None]) -> None:
+        """Report a task that failed."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task failed", exc_info=error)
+            sentence = f"a part of the program failed ({type(error).__name__}: {error}); the log file tells more"
+            self.apply(inputs.Defect(sentence))
 
     async def _silence_speaker(self) -> None:
         heard = await self.sound.interrupt()

@@ -48,6 +48,7 @@ class Sound:
         self._report = report
         self._backend = backend
         self._rescanned_at = -RESCAN_SECONDS
+        self._recorded = False
 
     @property
     def devices(self) -> dict[Direction, DeviceSpec]:
@@ -75,13 +76,20 @@ class Sound:
         return self._output.stream.latency * 1000 if self._output.stream else 0.0
 
     async def check(self) -> None:
-        """Open what a conversation would use, and report it: the speaker stays open, the microphone does not."""
-        await self._output.start()
+        """Open what a conversation would use, and report it: the speaker stays open, the microphone does not.
+
+        A file is not opened for writing before a session is ready; see `start_capture`.
+        """
+        if self._output.device.kind != "file":
+            await self._output.start()
         await self._input.start()
         await self._input.stop()
 
     async def start_capture(self) -> None:
-        """Open the microphone. A failure is reported, not raised."""
+        """Open the microphone, and once the file that replaces the speaker. A failure is reported, not raised."""
+        if self._output.device.kind == "file" and not self._recorded:
+            self._recorded = True  # opening it again would empty it
+            await self._output.start()
         await self._input.start()
 
     async def stop_capture(self) -> None:

@@ -123,7 +123,7 @@ def _validate_files(audio: Audio) -> None:
     )
     if not source and not target:
         return
-    from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav  # noqa: PLC0415
+    from voicelive_tui.audio.wav import AudioFileError, check_target, load_wav  # noqa: PLC0415
 
     try:
         if source and target and target.exists() and target.samefile(source):
@@ -131,7 +131,7 @@ def _validate_files(audio: Audio) -> None:
         if source:
             load_wav(source)
         if target:
-            WavWriter(target).close()
+            check_target(target)
     except AudioFileError as error:
         raise ConfigError(str(error)) from None
     except OSError as error:

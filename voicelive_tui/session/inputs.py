@@ -155,6 +155,14 @@ class PlaybackStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Defect:
+    """A part of the program failed; the rest goes on."""
+
+    problem: str
+    """One sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogRecord:
     """A record of Python's logging, for the event log."""
 
@@ -187,5 +195,6 @@ Input = (
     | PlaybackStarted
     | PlaybackFinished
     | PlaybackStopped
+    | Defect
     | LogRecord
 )

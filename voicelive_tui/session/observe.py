@@ -337,5 +337,10 @@ def _seen(event: inputs.ProblemsSeen, state: SessionState, now: float) -> Sessio
 
 
 @observe.register
+def _defect(event: inputs.Defect, state: SessionState, now: float) -> SessionState:
+    return pin(note(state, now, "defect", event.problem, "error"), now, event.problem)
+
+
+@observe.register
 def _log_record(event: inputs.LogRecord, state: SessionState, now: float) -> SessionState:
     return replace(state, log=state.log.append(now, "log", event.logger, event.text, severity=event.severity))
