@@ -445,3 +445,13 @@ def test_two_threads_keep_every_sample_in_order(monkeypatch):
         counted = samples_to_ms(int((numbers == n).sum()))
         # After a flush the callback may be within a block that it began before.
         assert ms <= counted <= ms + (20 if flushed else 0), n
+
+
+def test_the_queue_takes_ten_minutes_and_no_more():
+    queue = PlaybackQueue()
+    minute = b"\1\0" * 24_000 * 60
+    taken = [queue.play("item_a", minute) for _ in range(13)]
+    assert taken == [True] * 11 + [False] * 2
+    assert queue.buffered_ms == 11 * 60_000
+    queue.flush(0.0)
+    assert queue.play("item_b", minute)

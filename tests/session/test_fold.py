@@ -66,7 +66,7 @@ LOCAL: st.SearchStrategy[inputs.Input] = st.sampled_from(
         inputs.PlaybackStopped("item_a", 50.0, 2.0),
         inputs.CaptureChanged(capturing=True),
         inputs.InputEnded(),
-        inputs.Defect("a task failed"),
+        inputs.LocalProblem("a task failed"),
         inputs.BadMessage("odd"),
         inputs.DeviceChanged("input", "", "unplugged"),
         inputs.ConnectFailed("refused"),

@@ -145,10 +145,15 @@ class AudioEngine:
 
     # --- playback, on the loop
 
-    def play(self, item_id: str, pcm: bytes) -> None:
-        """Append sound to an item, in pieces of any number of bytes and much faster than real time if need be."""
-        self._playback.play(item_id, pcm)
+    def play(self, item_id: str, pcm: bytes) -> bool:
+        """Append sound to an item, in pieces of any number of bytes and much faster than real time if need be.
+
+        Returns:
+            False if so much waits to be played that the sound is dropped.
+        """
+        queued = self._playback.play(item_id, pcm)
         self._sound_came.set()
+        return queued
 
     def finish(self, item_id: str) -> None:
         """Mark an item as complete."""

@@ -36,6 +36,8 @@ REBUFFER_EASE_SECONDS = 30.0
 WAIT_RATIO = 1.5
 """Longest wait for the prebuffer, as a multiple of its length (150 ms for 100)."""
 HISTORY_SECONDS = 10.0
+LONGEST_MS = 600_000.0
+"""Sound that may wait to be played: ten minutes, 29 MB."""
 KEPT_ITEMS = 64
 """Items whose accounts are kept after their end, for late audio and late questions."""
 
@@ -177,10 +179,13 @@ class PlaybackQueue:
 
     # --- on the loop
 
-    def play(self, item_id: str, pcm: bytes) -> None:
+    def play(self, item_id: str, pcm: bytes) -> bool:
         """Append sound to an item; sound of a flushed item is dropped.
 
         The bytes may end within a sample: its first half waits for the second.
+
+        Returns:
+            False if the queue is full (`LONGEST_MS`) and the sound is dropped.
         """
         item = self._items.get(item_id)
         if item is None:
@@ -189,7 +194,9 @@ class PlaybackQueue:
                 old = next((known for known in self._items if known not in self._open and known != item_id), None)
                 self._items.pop(old or "", None)
         if item.flushed:
-            return
+            return True
+        if self.buffered_ms > LONGEST_MS:
+            return False
         pcm, item.carry = item.carry + pcm, b""
         if len(pcm) % SAMPLE_WIDTH:
             pcm, item.carry = pcm[:-1], pcm[-1:]
@@ -199,6 +206,7 @@ class PlaybackQueue:
             # The count before the block, so that the callback never takes more than was received.
             item.received += samples_in(pcm)
             self._queue.append((item, memoryview(pcm)))
+        return True
 
     def finish(self, item_id: str) -> None:
         """Mark an item as complete."""

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 NATIVE_SECONDS = 1.0
 """Between counts of the messages of C libraries, for which their file is read."""
+OVERFULL = "more than ten minutes of sound wait for the speaker"
 CLOSE_LIMIT = 5.0
 """Seconds for an orderly end."""
 
@@ -81,6 +82,7 @@ class LiveSession:
         self._dropped_ms = 0.0  # by the links that are over
         self._reconnect = asyncio.Event()
         self._closing = self._input_over = False
+        self._overfull = ""  # the latest item whose sound did not fit into the queue
         self._running: asyncio.Task[Any] | None = None
         self._setting_up: asyncio.Task[None] | None = None
         self._check: asyncio.Task[None]
@@ -272,7 +274,9 @@ class LiveSession:
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
             case effects.Play(item_id, pcm):
-                self.engine.play(item_id, pcm)
+                if not self.engine.play(item_id, pcm) and item_id != self._overfull:
+                    self._overfull = item_id
+                    self.apply(inputs.LocalProblem(f"the rest of {item_id} is not played: {OVERFULL}"))
             case effects.FinishItem(item_id):
                 self.engine.finish(item_id)
             case effects.StopPlayback():
@@ -310,7 +314,7 @@ class LiveSession:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a task failed", exc_info=error)
             sentence = f"a part of the program failed ({type(error).__name__}: {error}); the log file tells more"
-            self.apply(inputs.Defect(sentence))
+            self.apply(inputs.LocalProblem(sentence))
 
     async def _silence_speaker(self) -> None:
         heard = await self.sound.interrupt()

@@ -155,8 +155,8 @@ class PlaybackStopped:
 
 
 @dataclass(frozen=True, slots=True)
-class Defect:
-    """A part of the program failed; the rest goes on."""
+class LocalProblem:
+    """Something failed on this side; the rest goes on."""
 
     problem: str
     """One sentence for the user."""
@@ -195,6 +195,6 @@ Input = (
     | PlaybackStarted
     | PlaybackFinished
     | PlaybackStopped
-    | Defect
+    | LocalProblem
     | LogRecord
 )

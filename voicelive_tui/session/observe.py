@@ -337,8 +337,8 @@ def _seen(event: inputs.ProblemsSeen, state: SessionState, now: float) -> Sessio
 
 
 @observe.register
-def _defect(event: inputs.Defect, state: SessionState, now: float) -> SessionState:
-    return pin(note(state, now, "defect", event.problem, "error"), now, event.problem)
+def _local_problem(event: inputs.LocalProblem, state: SessionState, now: float) -> SessionState:
+    return pin(note(state, now, "problem", event.problem, "error"), now, event.problem)
 
 
 @observe.register
