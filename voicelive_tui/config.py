@@ -5,7 +5,6 @@ ill-typed keys are errors that name the file, the key and what was expected. Set
 """
 
 import codecs
-import ipaddress
 import os
 import re
 import tomllib
@@ -17,10 +16,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 from msgspec import Meta, Struct, inspect
 
-APP_NAME = "voicelive-tui"
-SERVICE_PATH = "/voice-live/realtime"
-"""Always appended to the endpoint by the SDK; accepted and cut off where the user gave it as well."""
+from voicelive_tui.endpoint import EndpointError, plain_endpoint, resource_path, shown
 
+APP_NAME = "voicelive-tui"
 DEFAULT_INSTRUCTIONS = (
     "You are a helpful AI assistant. Respond naturally and conversationally. Keep your responses concise but engaging."
 )
@@ -55,7 +53,7 @@ class Service(_Section, frozen=True):
 
     def __rich_repr__(self) -> list[tuple[str, str]]:
         hidden = "<hidden>" if self.api_key else ""
-        return [("endpoint", _shown(self.endpoint)[1:-1]), ("api_version", self.api_version), ("api_key", hidden)]
+        return [("endpoint", shown(self.endpoint)[1:-1]), ("api_version", self.api_version), ("api_key", hidden)]
 
     def __repr__(self) -> str:
         return f"Service({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
@@ -214,7 +212,7 @@ def _with_endpoint(settings: Settings, report: Callable[[str], None]) -> Setting
     if not service.endpoint:
         return settings
     parts = urlsplit(service.endpoint)
-    path, cut = _resource_path(parts.path)
+    path, cut = resource_path(parts.path)
     if cut:
         report(f"of the endpoint's path only the resource is used; left out: {cut}")
     query = parse_qsl(parts.query, keep_blank_values=True)
@@ -243,65 +241,12 @@ def _with_endpoint(settings: Settings, report: Callable[[str], None]) -> Setting
     )
 
 
-_OTHER_PATHS = re.compile(r"/(api/projects/[^/]+(/.*)?|openai(/v1)?(/realtime)?)/?$")
-"""Paths of Foundry projects and of Azure OpenAI, as their pages show them; Voice Live belongs to the resource."""
-
-
-def _resource_path(path: str) -> tuple[str, str]:
-    """The path of the resource, and what was cut off its end."""
-    plain = path.rstrip("/").removesuffix(SERVICE_PATH).rstrip("/")
-    found = _OTHER_PATHS.search(plain)
-    return (plain[: found.start()], found[0]) if found else (plain, "")
-
-
-def plain_endpoint(url: str) -> str:
-    """The endpoint as the SDK wants it: with a scheme and a host, without the service's path at its end.
-
-    Raises:
-        ConfigError: No URL of a kind that can be connected to.
-    """
-    expected = "expected something like https://NAME.services.ai.azure.com"
-    try:
-        parts = urlsplit(url.strip())
-        host, port = parts.hostname or "", parts.port
-        host.encode("idna")  # a part of a name may be empty, or too long
-    except ValueError:  # its text may quote a password
-        raise ConfigError(f"the endpoint is not a URL, or its port is no port: {expected}") from None
-    if "@" in parts.netloc:
-        raise ConfigError("the endpoint must not hold a user name or password: give a key by AZURE_VOICELIVE_API_KEY")
-    if parts.scheme not in ("http", "https", "ws", "wss") or not _HOST.fullmatch(host) or port == 0:
-        raise ConfigError(f"the endpoint {_shown(url)} is not a URL with http, https, ws or wss and a host: {expected}")
-    path = parts.path.rstrip("/").removesuffix(SERVICE_PATH).rstrip("/")
-    return parts._replace(path=path, fragment="").geturl()
-
-
 def _unquoted(value: str) -> str:
     """A value without the spaces, line ends and quotes that copying brings along."""
     value = value.strip()
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1].strip()
     return value
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Whether the endpoint's host can only be this machine."""
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name: DNS decides where it leads
-        return False
-
-
-def is_plain(endpoint: str) -> bool:
-    """Whether others on the way can read what is sent to the endpoint."""
-    return urlsplit(endpoint).scheme in ("http", "ws")
-
-
-def host_of(endpoint: str) -> str:
-    """Scheme and host (and port), fit for the screen: no path, no query, nothing secret."""
-    parts = urlsplit(endpoint)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
 
 
 def _read_file(path: Path, *, may_be_missing: bool) -> Settings:
@@ -341,7 +286,7 @@ def _convert(tree: Mapping[str, Any], origin: str) -> Settings:
             raise ConfigError(f"{origin}: {key}: expected printable characters only")
     try:
         endpoint = plain_endpoint(_unquoted(service.endpoint)) if _unquoted(service.endpoint) else ""
-    except ConfigError as problem:
+    except EndpointError as problem:
         raise ConfigError(f"{origin}: service.endpoint: {problem}") from None
     service = msgspec.structs.replace(
         service, endpoint=endpoint, api_key=plain["service.api_key"], api_version=plain["service.api_version"]
@@ -417,11 +362,3 @@ def _text_of(text: str) -> str:
     except (ValueError, RuntimeError) as problem:  # a null character; the home of a user who does not exist
         reason = str(problem)
     raise ConfigError(f"session.instructions: the file {name!r} cannot be read: {reason}")
-
-
-_HOST = re.compile(r"[\w.:%-]+")
-
-
-def _shown(url: str) -> str:
-    """A URL, good or bad, as far as it may be shown: no query and no user, where keys may stand."""
-    return repr(re.sub(r".*@", "...@", re.split(r"[?#]", url, maxsplit=1)[0], flags=re.DOTALL))

@@ -6,7 +6,8 @@ credential is asked for, so that `missing` can be checked before the first scree
 
 from typing import TYPE_CHECKING
 
-from voicelive_tui.config import Service, host_of, is_loopback, is_plain
+from voicelive_tui.config import Service
+from voicelive_tui.endpoint import host_of, is_loopback, is_plain
 
 if TYPE_CHECKING:
     from azure.core.credentials import AzureKeyCredential

@@ -27,8 +27,9 @@ from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
-from voicelive_tui.config import Service, host_of, is_loopback
+from voicelive_tui.config import Service
 from voicelive_tui.credentials import CredentialError
+from voicelive_tui.endpoint import host_of, is_loopback
 from voicelive_tui.text import visible
 from voicelive_tui.wire.events import parse
 

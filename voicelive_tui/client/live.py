@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from voicelive_tui.client.log_file import follow_logging, write_log
 from voicelive_tui.client.shell import Observer
-from voicelive_tui.config import Service, Settings, host_of
+from voicelive_tui.config import Service, Settings
 from voicelive_tui.credentials import Credential
+from voicelive_tui.endpoint import host_of
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.request import session_request

@@ -20,8 +20,9 @@ from voicelive_tui.client import demo
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
 from voicelive_tui.commands.setup import FAILED, Options, Setup, prepare
-from voicelive_tui.config import Audio, ConfigError, host_of
+from voicelive_tui.config import Audio, ConfigError
 from voicelive_tui.credentials import Credential, CredentialError
+from voicelive_tui.endpoint import host_of
 from voicelive_tui.runtime import INTERRUPTED, native_stderr_to
 
 FIRST_EVENT_LIMIT = 10.0
