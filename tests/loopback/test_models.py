@@ -85,6 +85,11 @@ def test_cascades_refuse_what_only_native_models_have(session, param):
     assert kinds(lab.send("session.update", session={})) == ["session.updated"]
 
 
+def test_a_cascade_refuses_an_openai_voice_for_one_response():
+    error = error_of(Lab("gpt-4.1").send("response.create", response={"voice": "alloy"}))
+    assert (error["code"], error["param"]) == ("invalid_value", "response.voice")
+
+
 def test_end_of_utterance_on_a_native_model_is_refused_and_so_is_everything_after():
     turns = {"type": "azure_semantic_vad", "end_of_utterance_detection": {"model": "semantic_detection_v1"}}
     assert kinds(Lab("gpt-4.1").send("session.update", session={"turn_detection": turns})) == ["session.updated"]

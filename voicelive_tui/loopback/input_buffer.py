@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.loopback.formats import AudioFormat
+from voicelive_tui.loopback.protocol import MAX_APPEND_BYTES, Refusal, decode_audio, not_base64
 from voicelive_tui.loopback.vad import Detector, Edge, Rules
 
 _KEEP_MS = 10 * 60 * 1000  # between commits; older audio is dropped
 _ONSET_MS = 1000  # kept between turns beside the prefix: longer than any onset takes to be detected
 SLICE_BYTES = 512 * 1024
-"""The detector's longest run without a pause."""
+"""The audio that is listened to, and the base64 that is decoded, without a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Measurement:
 class InputBuffer:
     """The buffer and its detector.
 
-    Audio is queued by `append` and goes through the detector in slices, one a call of `listen`, so that a large append
-    of one session does not delay the others.
+    `append` queues audio; `listen` decodes it and runs the detector over it in slices, one a call, so that a large
+    append of one session does not delay the others.
 
     Args:
         fmt: The format of the audio.
@@ -51,6 +52,7 @@ class InputBuffer:
         self.begun = False
         """Whether any audio has arrived."""
         self._detecting = False
+        self._text, self._decoded = "", 0
         self._incoming = bytearray()
         self._buffer = bytearray()
         # The buffer's start is counted in samples since the last change of format: milliseconds would drift.
@@ -97,18 +99,30 @@ class InputBuffer:
         index = (position_ms - self._base_ms) * self.fmt.rate // 1000 - self._first
         return min(max(0, index), self._samples)
 
-    def append(self, data: bytes) -> None:
-        """Queue user audio, which must hold whole samples."""
-        self.begun = self.begun or bool(data)
-        self._incoming += data
+    def append(self, text: str) -> None:
+        """Queue user audio, base64; nothing else may be `pending`."""
+        self._text, self._decoded = text, 0
 
     @property
     def pending(self) -> bool:
         """Whether `listen` has more to do."""
-        return bool(self._incoming)
+        return bool(self._text or self._incoming)
 
     def listen(self) -> list[Edge]:
-        """Run the detector over the next slice of the queued audio; returns the edges found in it."""
+        """Decode the next slice of an append, or run the detector over its next slice; returns the edges found in it.
+
+        Raises:
+            Refusal: The append is not base64, too large, or ends within a sample; nothing of it is kept.
+        """
+        if self._text:
+            try:
+                self._decode()
+            except Refusal:
+                self._text = ""
+                self._incoming.clear()
+                raise
+            if self._text:
+                return []
         size = SLICE_BYTES // self.fmt.sample_bytes * self.fmt.sample_bytes
         data = bytes(self._incoming[:size])
         del self._incoming[:size]
@@ -116,6 +130,25 @@ class InputBuffer:
         edges = self._detector.listen(self.fmt.decode(data))
         self._spans += [(edge.began_ms, edge.last_ms) for edge in edges if edge.kind == "stopped"]
         return edges
+
+    def _decode(self) -> None:
+        """Decode the next slice of base64; `_text` is empty after the last."""
+        end = self._decoded + SLICE_BYTES
+        piece = self._text[self._decoded : end]
+        last = end >= len(self._text)
+        if piece.endswith("=") and not last:
+            raise not_base64("audio")  # padding, which only the end may have
+        self._incoming += decode_audio(piece, "audio")
+        self._decoded = end
+        if len(self._incoming) > MAX_APPEND_BYTES:
+            raise Refusal("One append may hold 15 MiB of audio at most.", "invalid_value", "audio")
+        if last:
+            size, width = len(self._incoming), self.fmt.sample_bytes
+            if size % width:
+                text = f"The audio has {size} bytes, which is not a multiple of the sample size, {width}."
+                raise Refusal(text, "invalid_value", "audio")
+            self.begun = self.begun or size > 0
+            self._text = ""
 
     def take(self, until_ms: int | None = None) -> tuple[Measurement, bytes]:
         """Take a turn off the start of the buffer.

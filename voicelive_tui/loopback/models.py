@@ -109,7 +109,7 @@ def whole_turn_detection(given: JsonObject, model: str) -> JsonObject | None:
     return whole | given
 
 
-def refuse_for_model(update: JsonObject, model: str) -> None:
+def refuse_for_model(update: JsonObject, model: str, where: str = "session") -> None:
     """Refuse what the service refuses for this kind of model, as pydantic-ai and pipecat report it.
 
     Raises:
@@ -119,19 +119,19 @@ def refuse_for_model(update: JsonObject, model: str) -> None:
     native = is_native(model)
     turns = update.get("turn_detection") or {}
     if native and turns.get("end_of_utterance_detection"):
-        where = "session.turn_detection.end_of_utterance_detection"
-        raise _refusal(model, "end-of-utterance detection", where, fatal=True)
+        place = f"{where}.turn_detection.end_of_utterance_detection"
+        raise _refusal(model, "end-of-utterance detection", place, fatal=True)
     if native:
         return
     if turns.get("type") == "semantic_vad":
-        raise _refusal(model, "turn detection 'semantic_vad'", "session.turn_detection.type")
+        raise _refusal(model, "turn detection 'semantic_vad'", f"{where}.turn_detection.type")
     if _field(update, "voice", "type") == "openai" or _field(update, "voice", "name") in _OPENAI_VOICES:
-        raise _refusal(model, "OpenAI voices", "session.voice")
+        raise _refusal(model, "OpenAI voices", f"{where}.voice")
     reduction = _field(update, "input_audio_noise_reduction", "type")
     if reduction in {"near_field", "far_field"}:
-        raise _refusal(model, f"noise reduction {reduction!r}", "session.input_audio_noise_reduction.type")
+        raise _refusal(model, f"noise reduction {reduction!r}", f"{where}.input_audio_noise_reduction.type")
     if _field(update, "input_audio_transcription", "model") == "whisper-1":
-        raise _refusal(model, "transcription by 'whisper-1'", "session.input_audio_transcription.model")
+        raise _refusal(model, "transcription by 'whisper-1'", f"{where}.input_audio_transcription.model")
 
 
 def _field(update: JsonObject, name: str, inner: str) -> Any:

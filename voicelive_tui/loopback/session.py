@@ -94,6 +94,7 @@ class Session:
         self._input = InputBuffer(self.settings.input_format)
         self._turns: dict[str, _Turn] = {}
         self._unrecognised: deque[_Turn] = deque()
+        self._append_id: str | None = None
         self._speech_item = ""
         self._turn = 0
         self._fatal: Refusal | None = None
@@ -135,7 +136,7 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether audio that arrived is still to be listened to, a slice a `poll`."""
+        """Whether an append is still being decoded or listened to, a slice a `poll`."""
         return self._input.pending
 
     @property
@@ -188,14 +189,8 @@ class Session:
 
     @_handle.register
     def _append(self, event: p.AudioAppend) -> None:
-        data = p.decode_audio(event.audio, "audio")
-        if len(data) > p.MAX_APPEND_BYTES:
-            raise Refusal("One append may hold 15 MiB of audio at most.", "invalid_value", "audio")
-        width = self.settings.input_format.sample_bytes
-        if len(data) % width:
-            text = f"The audio has {len(data)} bytes, which is not a multiple of the sample size, {width}."
-            raise Refusal(text, "invalid_value", "audio")
-        self._input.append(data)
+        self._input.append(event.audio)
+        self._append_id = event.event_id
         self._listen()
 
     @_handle.register
@@ -277,7 +272,13 @@ class Session:
         self._input.configure(settings.input_format, settings.rules, detecting=settings.turn_detection is not None)
 
     def _listen(self) -> None:
-        for edge in self._input.listen():
+        try:
+            edges = self._input.listen()
+        except Refusal as refusal:
+            refusal.event_id = self._append_id
+            self._refuse(refusal)
+            return
+        for edge in edges:
             if self.settings.turn_detection:
                 self._on_edge(edge)
         self._input.tidy()

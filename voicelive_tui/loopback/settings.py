@@ -270,6 +270,7 @@ def response_config(settings: Settings, params: ResponseParams) -> ResponseConfi
     if params.invoke_input is not UNSET:
         raise unsupported("hosted agents", "response.invoke_input")
     voice = session["voice"] if params.voice is UNSET else voice_object(params.voice, "response")
+    refuse_for_model({"voice": voice}, settings.model, "response")
     azure = str(voice.get("type", "")).startswith("azure")
     limit = _set_or(params.max_output_tokens, session["max_response_output_tokens"])
     return ResponseConfig(
