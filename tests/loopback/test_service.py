@@ -15,7 +15,7 @@ from tests.loopback.wire import FAST, QUERY, TYPED, connected, events, talking
 from voicelive_tui.loopback import connection as connections
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.response import Response
-from voicelive_tui.loopback.script import Script
+from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import PATH, LoopbackService, ServiceError
 from voicelive_tui.loopback.session import Session
 
@@ -209,6 +209,27 @@ async def test_the_key_is_in_no_record_and_no_representation():
         await status_of(service, headers={"api-key": "s3cret-but-wrong"})
         assert "s3cret" not in repr(records)
         assert "s3cret" not in repr(service)
+
+
+async def test_a_response_fails_when_its_speech_cannot_be_synthesized(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no voice")
+
+    monkeypatch.setattr("voicelive_tui.loopback.service.pieces", fail)
+    records = []
+    async with talking(on_record=records.append) as socket:
+        response = (await events(socket))[-1]["response"]
+    assert response["status"] == "failed"
+    assert response["status_details"]["error"]["message"] == "Speech synthesis failed."
+    assert "speech synthesis failed: RuntimeError: no voice" in [record.text for record in records]
+
+
+async def test_a_sound_file_that_has_gone_is_spoken(tmp_path):
+    script = Script(delay_ms=0, speed=50.0, reply=(Reply(say="Two words.", play="gone.wav"),), folder=str(tmp_path))
+    records = []
+    async with talking(on_record=records.append, script=script) as socket:
+        assert (await events(socket))[-1]["response"]["status"] == "completed"
+    assert any(record.text.startswith("spoken instead of played: cannot read") for record in records)
 
 
 # ---- clients that flood or vanish

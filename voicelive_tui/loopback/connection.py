@@ -50,7 +50,7 @@ Synthesize = Callable[[SpeechJob], Awaitable[tuple[Speech, bytes]]]
 
 
 class Observer(Protocol):
-    """Hears of everything that happens."""
+    """Gets records of what happens, and client events."""
 
     def record(self, session: str, kind: str, text: str, data: JsonObject) -> None:
         """Take something that happened in a session: its id, a kind, a sentence, and data."""
@@ -68,7 +68,7 @@ class Connection:
         script: The assistant's replies.
         faults: The session's faults.
         synthesize: Makes speech.
-        observer: Hears of everything that happens.
+        observer: Gets records of what happens, and client events.
     """
 
     def __init__(
@@ -210,8 +210,12 @@ class Connection:
             speech, audio = await self._synthesize(job)
         except AudioFileError as error:  # the file was there when the script was loaded
             self._note("note", f"spoken instead of played: {error}", {})
-            speech, audio = await self._synthesize(replace(job, wav=None))
-        self._session.responder.deliver_speech(job, speech, audio, time.monotonic())
+            self._session.responder.jobs.append(replace(job, wav=None))
+        except Exception as error:
+            self._note("note", f"speech synthesis failed: {type(error).__name__}: {error}", {})
+            self._session.responder.fail(job, "Speech synthesis failed.")
+        else:
+            self._session.responder.deliver_speech(job, speech, audio, time.monotonic())
         self._wake.set()
 
     def _report_faults(self) -> None:

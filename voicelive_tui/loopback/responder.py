@@ -87,6 +87,12 @@ class Responder:
             self._steps, self.next_due = iter(()), WAITING
             self._note("answer", f"answer cancelled ({reason})", {"reason": reason})
 
+    def fail(self, job: SpeechJob, message: str) -> None:
+        """End the response that waits for a job with an error, unless it has ended."""
+        if self._response and self.active_id == job.response_id:
+            self._response.fail(message)
+            self._steps, self.next_due = iter(()), WAITING
+
     def unheard(self, now: float) -> tuple[Item, int] | None:
         """The newest spoken item and the milliseconds of it that real-time playback from its arrival has reached.
 

@@ -117,8 +117,7 @@ class Response:
             self._emit("warning", warning={"message": scripted.message, "code": scripted.code, "param": None})
         yield self._begin + self._plan.delay * 0.6
         if self._plan.fail is not None:
-            error = {"type": "server_error", "code": "server_error", "message": self._plan.fail}
-            self.finish("failed", {"type": "failed", "error": error})
+            self.fail(self._plan.fail)
             return
         if self._plan.say:
             yield from self._say()
@@ -126,6 +125,11 @@ class Response:
             for call in self._plan.calls if self._config.parallel_calls else self._plan.calls[:1]:
                 yield from self._call(call)
             self.finish("completed")
+
+    def fail(self, message: str) -> None:
+        """End with an error."""
+        error = {"type": "server_error", "code": "server_error", "message": message}
+        self.finish("failed", {"type": "failed", "error": error})
 
     def finish(self, status: str, details: JsonObject | None = None) -> None:
         """Close what is open and send `response.done`.
