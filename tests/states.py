@@ -4,7 +4,8 @@ Built from the state's own types alone, with fixed times: a picture made of them
 """
 
 import json
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from voicelive_tui.session.state import (
     Connection,

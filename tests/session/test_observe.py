@@ -1,12 +1,12 @@
 """Observing alone, as replay and tap mode do; both families of names; answers without responses."""
 
 import json
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, answer, ready
@@ -15,7 +15,7 @@ from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import Activity, EntryStatus, SessionState
 
-FACTS = [field.name for field in fields(SessionState) if field.name not in ("intent", "log")]
+FACTS = [name for name in SessionState.__struct_fields__ if name not in ("intent", "log")]
 """Fields that `observe` writes; `log` compares by identity."""
 GA_TYPES = {
     "response.text.": "response.output_text.",

@@ -1,9 +1,9 @@
 """What each server event means for the state, and its effects."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, answer, ready, sent

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from voicelive_tui.session.state import Connection, Link, Turn
 

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.session.inputs import Input, MutePressed, ProblemsSeen

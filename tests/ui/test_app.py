@@ -1,9 +1,9 @@
 import asyncio
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests import states
 from tests.ui.fake import FakeLive, FakeUi

@@ -2,11 +2,11 @@ import asyncio
 import os
 import re
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 from textual import events
 
 from tests import states

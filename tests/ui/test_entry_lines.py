@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests import states
 from voicelive_tui.session.state import Entry, EntryStatus, Reading

@@ -1,8 +1,7 @@
 """Keys in sentences, where the configuration changed them."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests import states
 from tests.ui.screens import screen_text

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests import states
 from voicelive_tui.ui.pace import LEAN, NORMAL, Pacing, has_news, notable

@@ -5,7 +5,6 @@ answered, and the answer has been heard.
 """
 
 import asyncio
-import dataclasses
 import functools
 import json
 import re
@@ -192,7 +191,7 @@ class _JsonLines(_Writer):
                 pass
             case _:
                 kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-                fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+                fields = {name: getattr(event, name) for name in event.__struct_fields__}
                 if "at" in fields:  # on the same clock as "t"
                     fields["at"] = round(fields["at"] - self._began, 3)
                 self._line(now, "local", {"type": kind, **fields})

@@ -8,8 +8,9 @@ playback is, so playback stops whether or not a response is active. Neither `inp
 `interrupt` and `stopped` observe; `should_cancel` and `truncation` serve the policy.
 """
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from voicelive_tui.session import turns
 from voicelive_tui.session.state import RECENT, EntryStatus, Link, SessionState

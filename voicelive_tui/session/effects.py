@@ -1,71 +1,61 @@
 """What `policy` may request. `LiveSession` performs effects in the order given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Send:
+
+class Send(Struct, frozen=True):
     """Send a client event, after everything in the outbox."""
 
     event: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(Struct, frozen=True):
     """Append PCM16 (24 kHz, mono) of an item to the jitter buffer."""
 
     item_id: str
     pcm: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FinishItem:
+class FinishItem(Struct, frozen=True):
     """No more audio of this item will come."""
 
     item_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopPlayback:
+class StopPlayback(Struct, frozen=True):
     """Silence the speaker now; `PlaybackStopped` reports what was heard of each item."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartCapture:
+class StartCapture(Struct, frozen=True):
     """Send captured sound from now on; sound captured before is stale."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetMute:
+class SetMute(Struct, frozen=True):
     """Send silence instead of captured sound, or captured sound again."""
 
     muted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BeginTalk:
+class BeginTalk(Struct, frozen=True):
     """Discard what was captured up to now: it is no part of the push-to-talk turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndTalk:
+class EndTalk(Struct, frozen=True):
     """Send what was captured up to now, the end of a push-to-talk turn, and report `VoicedUntil`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+class Disconnect(Struct, frozen=True):
     """Close the connection until the user resets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reconnect:
+class Reconnect(Struct, frozen=True):
     """Close the connection, if any, and make a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class AskVoiced:
+class AskVoiced(Struct, frozen=True):
     """Report `VoicedUntil`."""
 
 

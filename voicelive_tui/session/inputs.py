@@ -1,15 +1,15 @@
 """Everything that the fold accepts: events in both directions, sound facts, and the user's keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 Event = Mapping[str, Any]
 """The JSON object of an event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """A server event arrived."""
 
     event: Event
@@ -17,15 +17,13 @@ class Received:
     """The JSON text as it came; "" where it is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """A client event was written to the socket."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class BadMessage:
+class BadMessage(Struct, frozen=True):
     """A WebSocket message arrived that is no event; the connection continues."""
 
     problem: str
@@ -33,8 +31,7 @@ class BadMessage:
     """The message as text; bytes that are not UTF-8 as escapes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connecting:
+class Connecting(Struct, frozen=True):
     """A connection is being made; of an earlier session, the event log and the wanted session are kept."""
 
     endpoint: str
@@ -47,20 +44,17 @@ class Connecting:
     """See `Connection.tap`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Struct, frozen=True):
     """The WebSocket is open; no event has arrived yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectFailed:
+class ConnectFailed(Struct, frozen=True):
     """The connection could not be made."""
 
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(Struct, frozen=True):
     """The connection is over."""
 
     code: int
@@ -68,8 +62,7 @@ class Disconnected:
     """One sentence, "" after a close of our own."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceChanged:
+class DeviceChanged(Struct, frozen=True):
     """A device was opened, failed, or was closed."""
 
     direction: Literal["input", "output"]
@@ -77,75 +70,63 @@ class DeviceChanged:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureChanged:
+class CaptureChanged(Struct, frozen=True):
     """Capture started or stopped."""
 
     capturing: bool
 
 
-@dataclass(frozen=True, slots=True)
-class InputEnded:
+class InputEnded(Struct, frozen=True):
     """The sound file that stands in for the microphone is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class MutePressed:
+class MutePressed(Struct, frozen=True):
     """Mute or unmute the microphone."""
 
 
-@dataclass(frozen=True, slots=True)
-class TalkPressed:
+class TalkPressed(Struct, frozen=True):
     """Begin a push-to-talk turn, or send it."""
 
 
-@dataclass(frozen=True, slots=True)
-class InterruptPressed:
+class InterruptPressed(Struct, frozen=True):
     """Interrupt the assistant."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResetPressed:
+class ResetPressed(Struct, frozen=True):
     """Start a new session with the wanted settings."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextTyped:
+class TextTyped(Struct, frozen=True):
     """The user typed a message."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemsSeen:
+class ProblemsSeen(Struct, frozen=True):
     """Dismiss the pinned problems."""
 
 
-@dataclass(frozen=True, slots=True)
-class VoicedUntil:
+class VoicedUntil(Struct, frozen=True):
     """ADC time of the last voiced microphone block, as requested by `AskVoiced`."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackStarted:
+class PlaybackStarted(Struct, frozen=True):
     """The first sample of an item reached the DAC."""
 
     item_id: str
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackFinished:
+class PlaybackFinished(Struct, frozen=True):
     """An item was played to its last sample."""
 
     item_id: str
     heard_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackStopped:
+class PlaybackStopped(Struct, frozen=True):
     """Playback of an item was stopped after `heard_ms` of it."""
 
     item_id: str
@@ -154,16 +135,14 @@ class PlaybackStopped:
     """When the speaker fell silent."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalProblem:
+class LocalProblem(Struct, frozen=True):
     """Something failed on this side; the rest goes on."""
 
     problem: str
     """One sentence for the user."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
+class LogRecord(Struct, frozen=True):
     """A record of Python's logging, for the event log."""
 
     severity: Literal["debug", "info", "warning", "error"]

@@ -9,9 +9,10 @@ Rules of this file:
 - An input of an unknown class is a programming error: `TypeError`.
 """
 
-from dataclasses import replace
 from functools import singledispatch
 from typing import Literal
+
+from msgspec.structs import replace
 
 from voicelive_tui.session import inputs, turns
 from voicelive_tui.session.barge_in import interrupt, stopped

@@ -8,8 +8,9 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.barge_in import should_cancel, truncation

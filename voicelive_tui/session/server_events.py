@@ -5,8 +5,9 @@ native and cascade models (protocol, section 3.4); `transcript.py` keeps the ord
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal, cast
+
+from msgspec.structs import replace
 
 from voicelive_tui.session import tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting

@@ -11,9 +11,10 @@ Rules of this file:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from voicelive_tui.session.usage import Usage
 from voicelive_tui.wire.events import PCM_BYTES_PER_MS
@@ -46,8 +47,7 @@ class Activity(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """Where the link leads, since when, and how it ended."""
 
     link: Link = Link.IDLE
@@ -82,8 +82,7 @@ class Connection:
         return self.link is Link.FAILED or (self.link is Link.CLOSED and self.close_code != 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Microphone:
+class Microphone(Struct, frozen=True):
     """Where captured sound goes. `gated` (half-duplex) is in `Reading`: it follows playback, not the session."""
 
     capturing: bool = False
@@ -102,8 +101,7 @@ class Microphone:
         return self.capturing and (self.talking or not self.push_to_talk)
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """The device of one direction."""
 
     description: str = ""
@@ -122,8 +120,7 @@ class EntryStatus(StrEnum):
     FAILED = "failed"  # transcription or response failed; `note` says why
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of the transcript: a conversation item."""
 
     item_id: str
@@ -156,16 +153,14 @@ class Entry:
     done_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """The response being generated now."""
 
     response_id: str
     created_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """The moments of one exchange, from the user's speech to the sound of the answer; None while unknown."""
 
     number: int
@@ -211,8 +206,7 @@ class Turn:
         return None if start is None or self.heard_at is None or self.heard_at < start else self.heard_at - start
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """Sums over the session."""
 
     interruptions: int = 0
@@ -228,8 +222,7 @@ class Counts:
     """Audio sent to the service."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """An error or warning, pinned until the user dismisses it."""
 
     at: float
@@ -239,8 +232,7 @@ class Problem:
     """The row of the event log with the details."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """Plans of this client: the only part of the state that `policy` writes."""
 
     create: bool = False
@@ -249,8 +241,7 @@ class Intent:
     """Client events requested so far; makes their ids unique."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SessionState:
+class SessionState(Struct, frozen=True, eq=False):
     """Everything known about the session; see the rules at the head of the file."""
 
     connection: Connection = field(default_factory=Connection)
@@ -332,8 +323,7 @@ class SessionState:
         return Activity.THINKING if pending else Activity.READY
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(Struct, frozen=True):
     """Levels of one direction in dBFS (a full-scale sine has an RMS of -3.0), at least `SILENCE_DBFS`."""
 
     rms: float = SILENCE_DBFS
@@ -342,8 +332,7 @@ class Meter:
     """The highest peak of the last seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """A snapshot of the sound path; the shell takes one at each tick."""
 
     capture: Meter = field(default_factory=Meter)

@@ -1,8 +1,9 @@
 """Calls of tools in the transcript: functions, which the client runs, and MCP tools, which the service runs."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from voicelive_tui.session.state import Entry, EntryStatus
 from voicelive_tui.session.transcript import Transcript, change, update

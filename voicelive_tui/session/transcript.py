@@ -6,8 +6,9 @@ item makes its entry, and the entry is moved once its place is known.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from voicelive_tui.session.state import Entry
 

@@ -4,8 +4,9 @@ A turn needs no response id: full-duplex models have no responses, and their ans
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from voicelive_tui.session.state import EntryStatus, SessionState, Turn
 from voicelive_tui.session.transcript import remove

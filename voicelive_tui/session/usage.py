@@ -1,8 +1,9 @@
 """Tokens: a record for each response, and their sums (protocol section 5.1)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from voicelive_tui.wire.events import mapping, number
 
@@ -41,8 +42,7 @@ class Record(NamedTuple):
     tokens: Tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """The sums over all `response.done`, and the last `LIMIT` records."""
 
     responses: int = 0

@@ -4,9 +4,10 @@ What a person waits for is drawn at once, at most once a frame. What only counts
 changes the log and the counts 50 times a second, and drawing each change would be most of the bytes of an idle screen.
 """
 
-from dataclasses import replace
 from operator import attrgetter, is_not
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from voicelive_tui.session.state import Activity, Entry, SessionState
 from voicelive_tui.ui.rows import foldable
@@ -76,7 +77,7 @@ LITTLE_MS = 500.0
 """Milliseconds of an answer's audio that may arrive without being drawn."""
 
 _COUNTED = ("log", "counts", "transcript")
-_OTHERS = attrgetter(*(name for name in SessionState.__dataclass_fields__ if name not in _COUNTED))
+_OTHERS = attrgetter(*(name for name in SessionState.__struct_fields__ if name not in _COUNTED))
 
 
 def notable(old: SessionState, new: SessionState) -> bool:

@@ -1,6 +1,6 @@
 import json
-from dataclasses import replace
 
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from tests import states

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests import states
 from tests.ui.panes.conftest import PaneApp

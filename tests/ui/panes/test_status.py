@@ -1,8 +1,8 @@
 import time
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from tests import states
 from tests.ui.screens import TonedApp, screen_text

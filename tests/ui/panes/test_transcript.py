@@ -1,7 +1,7 @@
 import random
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests import states
 from tests.ui.panes.conftest import PaneApp
