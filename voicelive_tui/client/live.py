@@ -3,6 +3,7 @@
 Its tasks, all on one event loop:
 
 - `run` sets up, connects and receives. Each input is folded, shown to the observers, and its effects performed.
+- `_run_sound` loads the sound path while the connection is made; effects on sound wait for it.
 - `AudioPump.run` takes captured sound to the link, and reports what started or ended at the speaker.
 - `Sound.watch` notices streams that stall, and brings them back.
 
@@ -26,7 +27,7 @@ from voicelive_tui.endpoint import host_of
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.request import session_request
-from voicelive_tui.session.state import DeviceChoice, Link, Reading, SessionState
+from voicelive_tui.session.state import Connection, DeviceChoice, Link, Reading, SessionState
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source
@@ -68,7 +69,7 @@ class LiveSession:
         connect: "Callable[[Service, str, Any], Awaitable[ServiceConnection]] | None" = None,
     ) -> None:
         self.settings = settings
-        self.state = SessionState(wanted=session_request(settings.session))
+        self.state = SessionState(Connection(demo=demo), wanted=session_request(settings.session))
         self._demo = demo
         self._find_caller = demo and caller
         self._source = source
@@ -78,6 +79,7 @@ class LiveSession:
         self._observers: list[Observer] = [write_log]
         self._sound: Sound | None = None
         self._pump: AudioPump
+        self._postponed: list[effects.OnSound] = []  # until the sound path is loaded
         self._link: link.Link | None = None
         self._credential = Credential(settings.service, demo=demo)
         self._dropped_ms = 0.0  # by the links that are over
@@ -91,7 +93,7 @@ class LiveSession:
 
     @property
     def sound(self) -> "Sound":
-        """The sound path, once `run` has set it up."""
+        """The sound path, once `run` has loaded it."""
         assert self._sound is not None
         return self._sound
 
@@ -108,8 +110,6 @@ class LiveSession:
     def apply(self, event: inputs.Input) -> None:
         now, before = time.monotonic(), self.state
         self.state, wanted = reduce(event, before, now)
-        if self._sound is None:  # before set-up there is nothing that an effect could act on
-            wanted = ()
         if wanted and isinstance(wanted[0], effects.StopPlayback):  # silence comes before everything, observers too
             self._perform(wanted[0])
             wanted = wanted[1:]
@@ -165,7 +165,8 @@ class LiveSession:
             self._follow_capture()
 
     async def resume(self) -> None:
-        if self.state.connection.link is Link.READY and not self._input_over:  # a file that ended does not start over
+        ready = self._sound is not None and self.state.connection.link is Link.READY
+        if ready and not self._input_over:  # a file that ended does not start over
             await self._capture()
 
     async def run(self) -> None:
@@ -206,10 +207,10 @@ class LiveSession:
     # --- its life
 
     async def _set_up(self, stack: AsyncExitStack) -> None:
-        """Import and start what a conversation needs; what was started ends with the stack."""
-        for name in ("client.link", "client.readings", "client.pump", *(["client.demo"] if self._demo else [])):
-            await asyncio.to_thread(importlib.import_module, f"voicelive_tui.{name}")
+        """Import and start what a connection needs; what was started ends with the stack."""
+        await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.link")
         if self._demo:
+            await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.demo")
             from voicelive_tui.client import demo  # noqa: PLC0415
 
             self.settings = await demo.start_service(self.settings, stack)
@@ -217,28 +218,36 @@ class LiveSession:
                 self._source = await demo.find_caller(self.settings)
             self._credential = Credential(self.settings.service, demo=True)
         stack.push_async_callback(self._credential.close)
+
+    async def _run_sound(self) -> None:
+        """Load the sound path and start its tasks."""
+        await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.readings")
         from voicelive_tui.client.pump import AudioPump  # noqa: PLC0415
         from voicelive_tui.client.sound import Sound  # noqa: PLC0415
 
         self._sound = Sound(self.settings.audio, self._device_changed, self._source)
         self._pump = AudioPump(self._sound, lambda: self.state, self.apply, lambda: self._link)
         self.engine.muted = self.state.microphone.muted
+        self._check = self._start(self.sound.check())
+        self._start(self._pump.run())
+        self._start(self.sound.watch())
+        postponed, self._postponed = self._postponed, []
+        for effect in postponed:
+            self._perform(effect)
 
     async def _converse_until_closed(self) -> None:
-        self._check = asyncio.create_task(self.sound.check())
-        tasks = [self._check, asyncio.create_task(self._pump.run()), asyncio.create_task(self.sound.watch())]
-        for task in tasks:
-            task.add_done_callback(self._look_at)
+        self._start(self._run_sound())
         try:
             while not self._closing:
                 self._reconnect.clear()
                 await self._converse()
                 await self._reconnect.wait()
         finally:
-            for task in (*tasks, *self._chores):
-                task.cancel()
-            await asyncio.gather(*tasks, *self._chores, return_exceptions=True)
-            await self.sound.close()
+            for chore in self._chores:
+                chore.cancel()
+            await asyncio.gather(*self._chores, return_exceptions=True)
+            if self._sound is not None:
+                await self._sound.close()
             log.info("cleaned up")
 
     async def _converse(self) -> None:
@@ -246,7 +255,8 @@ class LiveSession:
         from voicelive_tui.client import connection, link  # noqa: PLC0415
 
         service, model = self.settings.service, self.settings.session.model
-        self.engine.forget()
+        if self._sound is not None:
+            self.engine.forget()
         self.apply(
             inputs.Connecting(
                 endpoint=host_of(service.endpoint),
@@ -268,11 +278,15 @@ class LiveSession:
         finally:
             self._dropped_ms += self._link.dropped_ms
             self._link = None
-            await self.sound.stop_capture()
+            if self._sound is not None:
+                await self._sound.stop_capture()
 
     # --- effects
 
     def _perform(self, effect: effects.Effect) -> None:
+        if self._sound is None and isinstance(effect, effects.OnSound):
+            self._postponed.append(effect)
+            return
         match effect:
             case effects.Play(item_id, pcm):
                 if not self.engine.play(item_id, pcm) and item_id != self._overfull:
@@ -303,12 +317,13 @@ class LiveSession:
                 if self._link is not None:
                     self._start(self._link.close())
 
-    def _start(self, chore: Coroutine[Any, Any, None]) -> None:
+    def _start(self, chore: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine as a task, cancelled with the session."""
         task = asyncio.create_task(chore)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
         task.add_done_callback(self._look_at)
+        return task
 
     def _look_at(self, task: asyncio.Task[None]) -> None:
         """Report a task that failed."""

@@ -59,16 +59,6 @@ class AskVoiced(Struct, frozen=True):
     """Report `VoicedUntil`."""
 
 
-Effect = (
-    Send
-    | Play
-    | FinishItem
-    | StopPlayback
-    | StartCapture
-    | SetMute
-    | BeginTalk
-    | EndTalk
-    | Disconnect
-    | Reconnect
-    | AskVoiced
-)
+OnSound = Play | FinishItem | StopPlayback | StartCapture | SetMute | BeginTalk | EndTalk | AskVoiced
+"""Effects that need the sound path."""
+Effect = OnSound | Send | Disconnect | Reconnect
