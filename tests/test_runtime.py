@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from voicelive_tui import runtime
-from voicelive_tui.session.state import Connection, SessionState
+from voicelive_tui.session.state import Connection, Device, Link, SessionState
 
 
 class Knot:
@@ -33,9 +33,8 @@ def test_the_policy_restores_everything_at_its_end():
     def run_and_fail() -> None:
         with runtime.policy() as policy:
             assert sys.getswitchinterval() == pytest.approx(0.001)
-            assert gc.isenabled()  # until the first screen is up
-            policy.settle()
             assert not gc.isenabled()
+            policy.settle()
             assert gc.get_freeze_count() > 1000
             raise KeyError
 
@@ -87,20 +86,34 @@ def test_whether_much_is_young_decides_how_soon_to_collect():
         assert not policy.much_is_young()
 
 
-async def test_the_collector_is_taken_over_once_the_session_is_there(monkeypatch):
+@pytest.mark.parametrize("connection", [Connection(session_id="sess_1"), Connection(link=Link.FAILED)])
+async def test_the_heap_is_frozen_once_the_connection_and_the_sound_path_are_there(monkeypatch, connection):
     monkeypatch.setattr(runtime, "YOUNG_SECONDS", 0.001)
     monkeypatch.setattr(runtime, "SPARSE_SECONDS", 0.001)
-    state = None
+    state: SessionState | None = None
     with runtime.policy() as policy:
         collecting = asyncio.create_task(policy.collect(lambda: state))
-        await asyncio.sleep(0.05)
-        assert gc.isenabled()
-        state = SessionState(Connection(session_id="sess_1"))
+        for incomplete in (SessionState(connection), SessionState(output=Device(description="none"))):
+            state = incomplete
+            await asyncio.sleep(0.05)
+            assert gc.get_freeze_count() == 0
+        state = SessionState(connection, output=Device(problem="no device"))
         async with asyncio.timeout(10):
-            while gc.isenabled():
+            while gc.get_freeze_count() == 0:
                 await asyncio.sleep(0.001)
             knot = weakref.ref(Knot())
             while knot() is not None:
+                await asyncio.sleep(0.001)
+        collecting.cancel()
+
+
+async def test_the_heap_is_frozen_in_the_end_where_no_connection_is_made(monkeypatch):
+    monkeypatch.setattr(runtime, "YOUNG_SECONDS", 0.001)
+    monkeypatch.setattr(runtime, "SETTLE_SECONDS", 0.01)
+    with runtime.policy() as policy:
+        collecting = asyncio.create_task(policy.collect(lambda: None))
+        async with asyncio.timeout(10):
+            while gc.get_freeze_count() == 0:
                 await asyncio.sleep(0.001)
         collecting.cancel()
 

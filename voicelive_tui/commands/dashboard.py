@@ -28,10 +28,10 @@ async def _hold(settings: Settings, open_session: "Open") -> "tuple[int, Session
     if settings.ui.lean and os.environ.get("COLORTERM") in ("truecolor", "24bit"):
         # 24-bit colours take twice the bytes of the 256. Textual reads this once, when it is imported.
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")
-    from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
-
-    validate_ui(settings, VoiceLiveApp)
     with runtime.policy() as policy:
+        from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
+
+        validate_ui(settings, VoiceLiveApp)
         app = VoiceLiveApp(open_session, settings.ui, settings.keys)
         runtime.end_on_signals(lambda status: app.call_later(app.end, status))
         collecting = asyncio.create_task(policy.collect(lambda: app.live.state if app.live else None))

@@ -50,7 +50,6 @@ class DashboardScreen(LiveScreen):
         size: Of the terminal.
     """
 
-    CSS_PATH = "dashboard.tcss"
     AUTO_FOCUS = "#transcript-view"
     # The keys that open the prompt have priority, so that it is open before the next key is handled: a paste, or a line
     # that arrives in one piece, belongs in it. `check_action` leaves both keys to the prompt while it is open.
