@@ -1,6 +1,8 @@
-"""What Azure's Python sample does until its session is ready: `python -m tests.benchmarks.sample ENDPOINT`.
+"""What Azure's Python sample does until its session is ready: `python -m tests.benchmarks.sample ENDPOINT [--bare]`.
 
-As quickstarts of `azure-ai-voicelive` do it: connect, send `session.update`, wait for `session.updated`.
+As `basic_voice_assistant_async.py` of azure-sdk-for-python does it: import the SDK and azure-identity, connect with a
+key, send `session.update`, wait for `session.updated`. It also imports `pyaudio` and opens the speaker, which is left
+out here. With `--bare`, azure-identity is not imported.
 """
 
 import asyncio
@@ -17,6 +19,9 @@ from azure.ai.voicelive.models import (
     ServerVad,
 )
 from azure.core.credentials import AzureKeyCredential
+
+if "--bare" not in sys.argv:
+    import azure.identity.aio  # noqa: F401
 
 
 async def main(endpoint: str) -> None:
