@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 NATIVE_SECONDS = 1.0
 """Between counts of the messages of C libraries, for which their file is read."""
 OVERFULL = "more than ten minutes of sound wait for the speaker"
+HEAD_START = 0.05
+"""Seconds for the connection before the sound path is loaded: imports would delay a handshake on this machine, and one
+over a network waits longer than this."""
 CLOSE_LIMIT = 5.0
 """Seconds for an orderly end."""
 
@@ -221,6 +224,7 @@ class LiveSession:
 
     async def _run_sound(self) -> None:
         """Load the sound path and start its tasks."""
+        await asyncio.sleep(HEAD_START)
         await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.readings")
         from voicelive_tui.client.pump import AudioPump  # noqa: PLC0415
         from voicelive_tui.client.sound import Sound  # noqa: PLC0415

@@ -58,7 +58,9 @@ class LiveScreen(TonedScreen):
 
     def observe(self, input_: Input, before: SessionState, after: SessionState, _now: float) -> None:
         """Wake the drawing where there is something to see, and show why a key did nothing."""
-        if not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):
+        if before.connection.link is not after.connection.link:  # rare, and what the user waits for
+            self.draw(after, monotonic())
+        elif not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):
             self._changed.set()
         if isinstance(input_, Key):
             for row in after.log.since(before.log.next_seq):
