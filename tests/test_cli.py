@@ -215,7 +215,8 @@ def test_options_may_stand_before_the_command_and_after_it():
 def test_the_dashboard_needs_a_terminal():
     done = program("--demo")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "voicelive-tui: the dashboard needs a terminal; without one use: voicelive-tui console\n"
+    sentence = "the dashboard needs a terminal, and standard input is none; use: voicelive-tui console"
+    assert done.stderr == f"voicelive-tui: {sentence}\n"
 
 
 DEAD = ["--endpoint", "http://127.0.0.1:1", "--input-device", "none", "--output-device", "none"]

@@ -120,3 +120,20 @@ def test_a_refused_connection_leaves_the_dashboard_open_and_says_so_at_the_end(t
         assert terminal.wait_for_end() == 1
         assert b"s3cret" not in terminal.received
         assert b"Traceback" not in terminal.received
+
+
+@pytest.mark.parametrize(
+    ("redirection", "sentence"),
+    [
+        ("</dev/null", "the dashboard needs a terminal, and standard input is none; use: voicelive-tui console"),
+        ("<&-", "the dashboard needs a terminal, and standard input is none; use: voicelive-tui console"),
+        ("TERM=dumb", "TERM is dumb, and the dashboard must move the cursor; use: voicelive-tui console"),
+    ],
+)
+def test_a_terminal_that_cannot_show_the_dashboard_is_refused(tmp_path: Path, redirection: str, sentence: str) -> None:
+    program = f"{sys.executable} -m voicelive_tui --demo"
+    line = f"{redirection} {program}" if "=" in redirection else f"{program} {redirection}"
+    run = f"import subprocess, sys; sys.exit(subprocess.call(['sh', '-c', {line!r}]))"
+    with Terminal("-c", run, width=120, **nobody_s_home(tmp_path)) as terminal:
+        assert terminal.wait_for_end(PATIENCE) == 2
+        assert terminal.text.strip() == f"voicelive-tui: {sentence}"

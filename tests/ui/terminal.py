@@ -62,6 +62,11 @@ class Terminal:
         if tell:
             os.kill(self.process.pid, signal.SIGWINCH)
 
+    def disconnect(self) -> None:
+        """Close the terminal's own end, as a terminal emulator does that is killed."""
+        os.close(self.master)
+        self.master = os.open(os.devnull, os.O_RDWR)
+
     def read(self, seconds: float) -> bytes:
         """Everything that comes within this time."""
         end = time.monotonic() + seconds

@@ -1,16 +1,22 @@
 """The dashboard in a pseudo-terminal, drawn by a terminal emulator; see `driver.py` for what plays behind it."""
 
+import asyncio
+import contextlib
+import math
 import os
 import random
 import re
 import signal
 import termios
 import time
+import wave
+from array import array
 from pathlib import Path
 
 import pytest
 
 from tests.ui.terminal import Terminal
+from voicelive_tui.loopback.service import LoopbackService
 
 
 def dashboard(scene, *options, **terminal):
@@ -194,3 +200,77 @@ def test_the_mouse_can_be_left_to_the_terminal(tmp_path, mouse):
         terminal.write("q")
         assert terminal.wait_for_end() == 0
         assert (b"\x1b[?1000h" in terminal.received) is mouse
+
+
+def tone(path, seconds):
+    """A WAV file with a second of silence after each second of sound: something for the meters to draw."""
+    sound = [int(8000 * math.sin(at * 2 * math.pi * 220 / 24_000)) for at in range(24_000)]
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+        for second in range(seconds):
+            file.writeframes(array("h", [0] * 24_000 if second % 2 else sound).tobytes())
+
+
+@contextlib.asynccontextmanager
+async def conversation(tmp_path):
+    """The program in a terminal, and the types of the events that it sends to a service."""
+    tone(tmp_path / "tone.wav", 60)
+    sent = []
+    environment = {
+        "AZURE_VOICELIVE_API_KEY": "a-k3y",
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path),
+    }
+    async with LoopbackService(api_key="a-k3y", on_client_event=lambda _, event: sent.append(event["type"])) as service:
+        arguments = (
+            "--endpoint", service.endpoint, "--input-device", f"file:{tmp_path}/tone.wav", "--output-device", "none",
+        )  # fmt: skip
+        with Terminal("-m", "voicelive_tui", *arguments, width=120, height=40, **environment) as terminal:
+            await asyncio.to_thread(terminal.wait_for, "mic LIVE", 30)
+            yield terminal, sent
+
+
+async def draw_much(terminal, seconds):
+    """Let the program draw far more than what fits in any buffer, and do not read it."""
+    for _ in range(seconds * 2):
+        terminal.write("zz")  # all of the screen, twice
+        await asyncio.sleep(0.5)
+
+
+@pytest.mark.timeout(90)
+async def test_a_terminal_that_is_not_read_does_not_stop_the_conversation(tmp_path):
+    async with conversation(tmp_path) as (terminal, sent):
+        await draw_much(terminal, 10)
+        before = sent.count("input_audio_buffer.append")
+        await asyncio.sleep(3)
+        assert sent.count("input_audio_buffer.append") - before > 40  # 75 where the machine keeps up
+        terminal.screen.reset()  # what is not drawn again is missing
+        await asyncio.to_thread(terminal.wait_for, "m Mute", 15)
+        await asyncio.to_thread(terminal.read, 1.0)
+        assert_layout(terminal)
+        for name in ("1 Session", "2 Transcript", "3 Events", "turn detection", "mic LIVE", "the WebSocket is open"):
+            assert name in terminal.text
+        terminal.write("q")
+        assert await asyncio.to_thread(terminal.wait_for_end) == 0
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path, number, status):
+    async with conversation(tmp_path) as (terminal, _):
+        await draw_much(terminal, 6)
+        os.kill(terminal.process.pid, number)
+        assert await asyncio.to_thread(terminal.process.wait, 8) == status
+        await asyncio.to_thread(terminal.read, 0.5)
+        assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
+        assert b"\x1b[?1049l" in terminal.received
+        assert "session of 0:" in terminal.text
+
+
+@pytest.mark.timeout(60)
+def test_a_terminal_that_is_gone_ends_the_program():
+    """As `setsid` and a terminal emulator that is killed leave it: there is no SIGHUP."""
+    with dashboard("idle") as terminal:
+        terminal.wait_for("mic LIVE")
+        terminal.disconnect()
+        assert terminal.process.wait(8) == 0

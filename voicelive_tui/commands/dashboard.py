@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 def run(options: Options) -> int:
     """Hold a conversation in the dashboard; the exit status."""
-    if not sys.stdout.isatty():
-        return complain("the dashboard needs a terminal; without one use: voicelive-tui console")
-    if not sys.stderr.isatty():
-        return complain("the dashboard draws on standard error, which is not the terminal: do not redirect it")
+    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
+        if stream is None or not stream.isatty():  # None where it was closed
+            return complain(f"the dashboard needs a terminal, and standard {name} is none; use: voicelive-tui console")
+    if os.environ.get("TERM") == "dumb":
+        return complain("TERM is dumb, and the dashboard must move the cursor; use: voicelive-tui console")
     return run_conversation(options, _hold)
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Static
@@ -85,6 +87,13 @@ class VoiceLiveApp(App[None]):
             self.register_theme(theme)
         self.theme = ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
         self.set_keymap(keys)
+
+    def get_driver_class(self) -> type[Driver]:
+        if sys.platform == "win32" or "TEXTUAL_DRIVER" in os.environ:
+            return super().get_driver_class()
+        from voicelive_tui.ui.terminal import TerminalDriver  # noqa: PLC0415 - loads termios
+
+        return TerminalDriver
 
     @staticmethod
     def theme_names() -> frozenset[str]:
