@@ -12,6 +12,7 @@ from textual.widgets.tree import TreeNode
 
 from voicelive_tui.text import visible
 from voicelive_tui.ui.text import clip
+from voicelive_tui.wire.events import is_too_deep
 from voicelive_tui.wire.log import LogRow
 
 LONG = 200
@@ -101,9 +102,10 @@ def _parsed(row: LogRow) -> Any:
     if row.direction in ("local", "log"):
         return row.text
     try:
-        return json.loads(row.text)
+        value = json.loads(row.text)
     except (ValueError, RecursionError):  # no JSON, or nested deeper than Python goes
         return row.text
+    return row.text if is_too_deep([value]) else value
 
 
 def _label(name: str, value: Any) -> Text:

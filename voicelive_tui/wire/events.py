@@ -88,13 +88,13 @@ def parse(raw: str, *, strict: bool = False) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
     if not isinstance(event, dict):
         raise ValueError("no JSON object")  # noqa: TRY004 - about the text, not about a type
-    if raw.count("[") + raw.count("{") > DEEPEST and _is_too_deep(event):
+    if raw.count("[") + raw.count("{") > DEEPEST and is_too_deep([event]):
         raise ValueError("nested too deeply")
     return event
 
 
-def _is_too_deep(event: dict[str, Any]) -> bool:
-    level: list[Any] = [event]
+def is_too_deep(level: list[Any]) -> bool:
+    """Whether values are nested more than `DEEPEST` levels."""
     for _ in range(DEEPEST):
         values = (value.values() if isinstance(value, dict) else value for value in level)
         level = [inner for value in values for inner in value if isinstance(inner, dict | list)]

@@ -23,7 +23,7 @@ async def test_settings_counts_tokens_and_connection():
     text = await shown(states.SPEAKING)
     assert "server_vad · threshold 0.5 · prefix 300 ms · silence 500 ms" in text
     assert "en-US-Ava:DragonHDLatestNeural" in text
-    assert "the service's default ≠ asked azure_deep_noise_suppression" in text
+    assert "none ≠ asked azure_deep_noise_suppression" in text
     assert "whisper-1" in text
     assert "310 (text 180, audio 130; cached 64)" in text
     assert "102 (text 31, audio 71)" in text
@@ -64,6 +64,24 @@ async def test_what_was_expressly_not_wanted_is_told_and_compared():
     assert "noise none" in " ".join(text.split())
 
 
+async def test_only_a_setting_whose_null_means_off_is_none_when_it_is_null():
+    asked = {"input_audio_transcription": {"model": "whisper-1"}, "voice": "ava"}
+    text = await shown(replace(states.IDLE, asked=asked, in_force=dict.fromkeys(asked)))
+    assert "none ≠ asked whisper-1" in text
+    assert "the service's default ≠ asked ava" in text
+    text = await shown(replace(states.IDLE, asked=asked, in_force={"model": "gpt-realtime"}))
+    assert "the service's default ≠ asked whisper-1" in text
+
+
+async def test_the_order_of_modalities_has_no_meaning():
+    force = {"modalities": ["text", "audio"]}
+    text = await shown(replace(states.IDLE, asked={"modalities": ["audio", "text"]}, in_force=force))
+    assert "modalities audio, text" in " ".join(text.split())
+    assert "≠ asked audio" not in text
+    text = await shown(replace(states.IDLE, asked={"modalities": ["text"]}, in_force=force))
+    assert "audio, text ≠ asked text" in text
+
+
 async def test_a_model_other_than_asked_is_told():
     text = await shown(replace(states.IDLE, in_force={**states.IN_FORCE, "model": "gpt-4.1"}))
     assert "gpt-4.1 ≠ asked gpt-realtime" in text
@@ -90,7 +108,7 @@ async def test_odd_settings_from_the_wire():
         "agent": 7,
     }
     text = await shown(replace(states.IDLE, in_force=odd, asked={}))
-    assert "[b]f[/b], 3" in text
+    assert "3, [b]f[/b]" in text
 
 
 @pytest.mark.parametrize("character", ["x", "é", "漢", "x "])

@@ -47,9 +47,11 @@ def settings(session: SessionState, which: "Settings") -> list[Line]:
     rows: list[Line] = []
     for label, key, words in which:
         want, have = words(asked.get(key)), words(session.in_force.get(key))
+        off = key in _OFF_IF_NULL and key in session.in_force
         if key in session.asked and not want:
-            want = "none"  # null: not the service's default, but expressly nothing
-            have = have or ("none" if session.in_force else "")
+            want, off = "none", bool(session.in_force)
+        if off:
+            have = have or "none"
         if not want and not have:
             continue
         if session.in_force and want and have != want:
@@ -221,11 +223,11 @@ class SessionPane(Pane):
         set_by = (session.asked, session.in_force, link.model)
         view.lines = [
             *self._kept("delays", lambda: delays(session, width), session.turns),
-            *self._kept("settings", lambda: settings(session, _SETTINGS), *set_by),
+            *self._kept("settings", lambda: settings(session, SETTINGS), *set_by),
             *self._kept("counts", lambda: counts(session), session.counts, session.usage, session.turns),
             *self._kept("connection", lambda: connection(session, now), link, (now - (link.ready_at or now)) // 60),
             *self._kept("sound", lambda: [sound], sound),
-            *self._kept("instructions", lambda: settings(session, _INSTRUCTIONS), *set_by),
+            *self._kept("instructions", lambda: settings(session, INSTRUCTIONS), *set_by),
         ][:-1]
         view.items_changed()
 
@@ -289,8 +291,9 @@ def _turn_detection(value: Any) -> str:
     return " · ".join(parts)
 
 
-def _list(value: Any) -> str:
-    return ", ".join(_named(part) for part in value) if isinstance(value, list | tuple) else _plain(value)
+def _set(value: Any) -> str:
+    """Values whose order has no meaning."""
+    return ", ".join(sorted(map(_named, value))) if isinstance(value, list | tuple) else _plain(value)
 
 
 def _one_line(value: Any) -> str:
@@ -299,16 +302,20 @@ def _one_line(value: Any) -> str:
 
 Settings = tuple[tuple[str, str, Callable[[Any], str]], ...]
 """Label, key in the session, and how its value is put in words."""
-_SETTINGS: Settings = (
+SETTINGS: Settings = (
     ("model", "model", _plain),
     ("voice", "voice", _named),
     ("turn detection", "turn_detection", _turn_detection),
     ("transcription", "input_audio_transcription", _named),
     ("noise", "input_audio_noise_reduction", _named),
     ("echo", "input_audio_echo_cancellation", _named),
-    ("modalities", "modalities", _list),
-    ("tools", "tools", _list),
+    ("modalities", "modalities", _set),
+    ("tools", "tools", _set),
     ("agent", "agent", _named),
 )
-_INSTRUCTIONS: Settings = (("instructions", "instructions", _one_line),)
+_OFF_IF_NULL = frozenset(
+    ("turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "input_audio_echo_cancellation")
+)
+"""Settings whose null means "off" to the service; the null of others stands for its default."""
+INSTRUCTIONS: Settings = (("instructions", "instructions", _one_line),)
 """Apart, and last: they are long."""
