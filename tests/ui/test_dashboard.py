@@ -197,6 +197,58 @@ async def test_a_message_is_typed_sent_and_left():
         assert len(app.live.applied) == 2
 
 
+async def test_all_lines_of_a_paste_are_one_message():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("t", *"say: ")
+        app.post_message(events.Paste("first line\nsecond one\r\n\nlast"))
+        await pilot.press("enter")
+        assert app.live.applied == [TextTyped("say: first line second one  last")]
+
+
+@pytest.mark.parametrize("link", [Link.FAILED, Link.CLOSED])
+async def test_without_a_session_no_prompt_opens_that_would_take_the_next_keys(link):
+    app, told = app_of(replace(states.IDLE, connection=Connection(link=link))), []
+    app.notify = lambda message, **_: told.append(message)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("t", "q")
+        assert told == ["not connected: press r for a new session"]
+        await pilot.pause()
+    assert app.live.calls[-1] == "close"
+
+
+@pytest.mark.parametrize(("size", "key"), [((4, 24), "o"), ((1, 1), "o"), ((4, 24), "colon"), ((12, 5), "colon")])
+async def test_lists_to_choose_from_open_in_any_terminal(size, key):
+    app = app_of(states.IDLE)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        await pilot.press(key)
+        await pilot.pause()
+        assert len(app.screen_stack) == 3
+        await pilot.press("down", "escape")
+        await pilot.pause()
+        assert len(app.screen_stack) == 2
+
+
+async def test_a_terminal_too_small_for_the_dashboard_still_tells_of_the_microphone():
+    app = app_of(states.IDLE, states.Reading())
+    async with app.run_test(size=(30, 8)) as pilot:
+        await settled(pilot)
+        assert screen_text(app).split("\n")[:3] == ["mic LIVE", "The dashboard needs at least", "60x16 characters."]
+        await pilot.press("m")
+        await pilot.pause()
+        assert screen_text(app).startswith("mic MUTED")
+        app.live.set_reading(states.Reading(stalled=("input",)))
+        app.live.stirring = True
+        await asyncio.sleep(0.3)
+        assert screen_text(app).startswith("mic STALLED")
+        await pilot.resize_terminal(80, 24)
+        await settled(pilot)
+        assert "The dashboard needs" not in screen_text(app)
+
+
 async def test_filter_while_typing_refusal_and_escape():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -663,8 +715,8 @@ async def test_suspend_works_over_help_too(monkeypatch):
         assert app.live.calls == ["run", "suspend", "stopped", "resume"]
 
 
-async def test_below_the_least_size_there_is_nothing_but_the_sentence():
-    app = app_of(states.FAILED)
+async def test_below_the_least_size_there_is_nothing_but_the_microphone_and_a_sentence():
+    app = app_of(replace(states.FAILED, connection=states.IDLE.connection))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.press("t")
@@ -672,8 +724,8 @@ async def test_below_the_least_size_there_is_nothing_but_the_sentence():
         assert "✗ error" in screen_text(app)
         await pilot.resize_terminal(59, 15)
         await settled(pilot)
-        (said,) = [line.strip() for line in screen_text(app).splitlines() if line.strip()]
-        assert said == "The dashboard needs at least 60x16 characters."
+        shown = screen_text(app).split()
+        assert shown == ["mic", "none", *"The dashboard needs at least 60x16 characters.".split()]
 
 
 async def test_the_session_s_end_comes_nearer_where_nothing_else_happens(monkeypatch):
@@ -807,7 +859,7 @@ async def test_an_id_that_is_no_text_becomes_no_filter(identifier):
 
 
 async def test_what_is_typed_with_no_connection_stays_in_the_prompt():
-    app = app_of(replace(states.IDLE, connection=Connection(link=Link.CLOSED)))
+    app = app_of(replace(states.IDLE, connection=Connection(link=Link.CONNECTING)))
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         await pilot.press("t", "h", "i", "enter")

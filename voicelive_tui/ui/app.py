@@ -64,6 +64,7 @@ class VoiceLiveApp(App[None]):
 
     TITLE = "voicelive-tui"
     CSS_PATH = "dashboard.tcss"  # a screen's own would be loaded with it, and everything parsed again
+    CSS = "OptionList { min-width: 12; }"  # Textual's fails without room for a character
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit", id="quit"),
         # Textual would answer Ctrl+C with a hint on how to quit; in a terminal it ends the program.

@@ -9,7 +9,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.widgets import Static
 
 from voicelive_tui.session.inputs import (
     InterruptPressed,
@@ -21,17 +20,17 @@ from voicelive_tui.session.inputs import (
 )
 from voicelive_tui.session.state import Link
 from voicelive_tui.text import visible
-from voicelive_tui.ui.arrangement import CLASSES, LEAST, PANES, Arrangement, arrange
+from voicelive_tui.ui.arrangement import CLASSES, PANES, Arrangement, arrange
 from voicelive_tui.ui.canvas import HorizontalGround, VerticalGround
 from voicelive_tui.ui.footer import Keys
-from voicelive_tui.ui.hints import with_keys
+from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.live_screen import LiveScreen
 from voicelive_tui.ui.pace import LEAN, NORMAL
 from voicelive_tui.ui.panes import Pane, Place
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.session import SessionPane
-from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine
+from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, TooSmall
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
@@ -89,7 +88,7 @@ class DashboardScreen(LiveScreen):
 
     def compose(self) -> ComposeResult:
         cls = DashboardScreen
-        yield Static(f"The dashboard needs at least {LEAST.width}x{LEAST.height} characters.", id="tiny", markup=False)
+        yield TooSmall(id="tiny").data_bind(cls.session)
         with HorizontalGround(id="top"):
             yield StatusLine(id="status").data_bind(cls.session, cls.elapsed)
             yield Clock(id="clock").data_bind(cls.elapsed)
@@ -109,7 +108,8 @@ class DashboardScreen(LiveScreen):
         self.events_pane, self.transcript = self.query_one(EventsPane), self.query_one(TranscriptPane)
         self.meters, self.prompt = self.query_one(MetersPane), self.query_one(Prompt)
         self.lay_out()
-        self.draw_from_now_on(self.query_one(StatusLine), self.query_one(SessionPane), self.transcript, self.meters)
+        status = self.query(StatusLine)  # one of them for small terminals
+        self.draw_from_now_on(*status, self.query_one(SessionPane), self.transcript, self.meters)
         self.call_after_refresh(self.run_worker, self.live.run(), name="conversation")
 
     # Layout
@@ -195,7 +195,11 @@ class DashboardScreen(LiveScreen):
             pane.follow(True)
 
     def action_type(self) -> None:
-        self.prompt.ask("say")
+        if self.session.connection.link in (Link.CLOSED, Link.FAILED):
+            text = with_keys(self, Hint("not connected: press {reset} for a new session"))
+            self.notify(text, severity="warning", timeout=3, markup=False)
+        else:
+            self.prompt.ask("say")
 
     def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
         if message.purpose == "say":

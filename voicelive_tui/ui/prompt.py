@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -17,6 +18,13 @@ _LABELS: dict[Purpose, tuple[str, str]] = {
     "filter": (" filter ", "words /regex/ !not dir:in is:error type: item: · enter keeps"),
     "search": (" search ", Hint("words of the transcript; {match.next} and {match.previous} go on")),
 }
+
+
+class LineInput(Input):
+    """An input that takes all lines of a paste, as one."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.text = " ".join(event.text.splitlines())  # Textual's own handler, which is called next, takes the first
 
 
 class Prompt(Horizontal):
@@ -62,7 +70,7 @@ class Prompt(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="prompt-label", markup=False)
-        yield Input(compact=True, select_on_focus=False)
+        yield LineInput(compact=True, select_on_focus=False)
         yield Static("", id="prompt-problem", markup=False)
 
     @property

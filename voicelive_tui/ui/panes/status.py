@@ -7,9 +7,10 @@ from textual.reactive import reactive
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.state import SILENCE_DBFS, Activity, Link, Reading, SessionState
 from voicelive_tui.text import clock, visible
+from voicelive_tui.ui.arrangement import LEAST
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.text import Line, Span, clip, spread
+from voicelive_tui.ui.text import Line, Span, clip, spread, wrap
 
 CHIP = 13
 """Cells of the chip, so that nothing beside it moves when the word changes."""
@@ -149,6 +150,16 @@ class StatusLine(Lines):
         line = spread(left, tuple(right), self.size.width)
         blank: Line = ((" " * CHIP, tone),)
         self.show(*((blank, line, blank) if self.size.height >= 3 else (line,)))
+
+
+class TooSmall(StatusLine):
+    """What a terminal without room for the dashboard shows: the microphone may be live all the same."""
+
+    def redraw(self) -> None:
+        if self.size.width:  # it is shown
+            sentence = f"The dashboard needs at least {LEAST.width}x{LEAST.height} characters."
+            pieces = wrap(sentence, self.size.width)
+            self.show((microphone(self.session, self.reading),), *(((piece, "text"),) for piece in pieces))
 
 
 class ProblemLine(Lines):
