@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE
+from voicelive_tui.audio.g711 import ALAW, ULAW
 from voicelive_tui.audio.resample import convert
 
 Samples = NDArray[np.int16]
@@ -46,7 +47,7 @@ class AudioFormat:
     def decode(self, data: bytes | bytearray | memoryview) -> Samples:
         """The first channel of `data`, which must hold whole samples."""
         if self.coding != "pcm16":
-            table = _ULAW if self.coding == "g711_ulaw" else _ALAW
+            table = ULAW if self.coding == "g711_ulaw" else ALAW
             samples = table[np.frombuffer(data, np.uint8)]
         else:
             samples = np.frombuffer(data, "<i2")
@@ -86,22 +87,6 @@ def encode_speech(samples: Samples, fmt: AudioFormat) -> bytes:
     return fmt.encode(pcm.samples(convert(samples.tobytes(), SAMPLE_RATE, fmt.rate)))
 
 
-def _ulaw_table() -> Samples:
-    """The linear value of each mu-law code (ITU-T G.711, table 2)."""
-    code = ~np.arange(256) & 0xFF
-    magnitude = (((code & 0x0F) << 3) + 0x84 << ((code & 0x70) >> 4)) - 0x84
-    return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
-
-
-def _alaw_table() -> Samples:
-    """The linear value of each A-law code (ITU-T G.711, table 1)."""
-    code = np.arange(256) ^ 0x55
-    exponent = (code & 0x70) >> 4
-    mantissa = ((code & 0x0F) << 4) + 8
-    magnitude = np.where(exponent == 0, mantissa, mantissa + 0x100 << np.maximum(exponent - 1, 0))
-    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
-
-
 def _nearest_codes(table: Samples) -> NDArray[np.uint8]:
     """The code with the nearest value, for each of the 65,536 linear values."""
     order = np.argsort(table, kind="stable")
@@ -110,7 +95,4 @@ def _nearest_codes(table: Samples) -> NDArray[np.uint8]:
     return order[np.searchsorted(middles, np.arange(-32768, 32768))].astype(np.uint8)
 
 
-_ULAW = _ulaw_table()
-_ALAW = _alaw_table()
-_ULAW_CODES = _nearest_codes(_ULAW)
-_ALAW_CODES = _nearest_codes(_ALAW)
+_ULAW_CODES, _ALAW_CODES = _nearest_codes(ULAW), _nearest_codes(ALAW)
