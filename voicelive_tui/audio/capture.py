@@ -64,7 +64,6 @@ class CaptureQueue:
 
     @property
     def dropped_ms(self) -> float:
-        """All sound dropped, in milliseconds."""
         return samples_to_ms(self.stale_samples + self.lost_samples)
 
     def put(self, pcm: bytes, at: float, now: float, *, gated: bool = False) -> None:

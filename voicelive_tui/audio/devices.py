@@ -53,11 +53,9 @@ class Device:
     default_output: bool
 
     def channels(self, direction: Direction) -> int:
-        """Number of channels in a direction."""
         return self.inputs if direction == "input" else self.outputs
 
     def is_default(self, direction: Direction) -> bool:
-        """Whether PortAudio names it as the default."""
         return self.default_input if direction == "input" else self.default_output
 
     def full_names(self) -> tuple[str, ...]:

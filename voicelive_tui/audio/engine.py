@@ -261,7 +261,6 @@ class AudioEngine:
         return self._meters.activity_changed(reversed(self._playback.played.copy()), time.monotonic())
 
     def counters(self) -> Counters:
-        """A snapshot of the counters."""
         return Counters(self.overflows, self.underflows, self._playback.gaps, self._capture.dropped_ms)
 
     def stalled(self) -> set[Direction]:

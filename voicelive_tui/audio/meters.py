@@ -61,7 +61,6 @@ class Meters:
         self._active = (False, False)  # capture and playback at the last reading
 
     def captured(self, measured: Level, now: float) -> None:
-        """Take the level of a chunk."""
         self._captured, self._captured_at = measured, now
 
     def read(self, newest_first: Iterable[PlayedBlock], now: float) -> Levels:

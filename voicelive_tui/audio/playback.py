@@ -209,7 +209,6 @@ class PlaybackQueue:
         return True
 
     def finish(self, item_id: str) -> None:
-        """Mark an item as complete."""
         if item := self._items.get(item_id):
             item.carry = b""
             item.complete = True

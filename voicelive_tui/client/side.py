@@ -72,7 +72,6 @@ class Side(Generic[_S]):
 
     @property
     def is_hardware(self) -> bool:
-        """Whether PortAudio opens it."""
         return self.device.is_hardware
 
     @property
@@ -111,7 +110,6 @@ class Side(Generic[_S]):
             self._report(self.direction, self.description, "")
 
     async def stop(self) -> None:
-        """Close the stream."""
         was, self.wanted = self.description, False
         self.lost_at, self.replaced = None, False
         if was:

@@ -52,7 +52,6 @@ class Sound:
 
     @property
     def devices(self) -> dict[Direction, DeviceSpec]:
-        """The devices chosen."""
         return {"input": self._input.device, "output": self._output.device}
 
     @property
@@ -93,7 +92,6 @@ class Sound:
         await self._input.start()
 
     async def stop_capture(self) -> None:
-        """Close the microphone."""
         await self._input.stop()
 
     async def interrupt(self) -> list[Heard]:

@@ -36,7 +36,6 @@ class Tokens:
 
     @property
     def total(self) -> int:
-        """All kinds together."""
         return self.text + self.audio + self.image
 
 
@@ -68,12 +67,10 @@ class Item:
 
     @property
     def id(self) -> str:
-        """The item's id."""
         return str(self.json["id"])
 
     @property
     def type(self) -> str:
-        """The item's type, such as `message`."""
         return str(self.json["type"])
 
     @property
@@ -83,7 +80,6 @@ class Item:
 
     @property
     def audio_ms(self) -> int:
-        """The duration of its audio in milliseconds."""
         return self.fmt.milliseconds(self.dropped + len(self.audio))
 
     def drop_audio(self) -> None:
@@ -140,7 +136,6 @@ class Conversation:
         return self._by_id[item_id]
 
     def has_call(self, call_id: str) -> bool:
-        """Whether a function call of that id was made."""
         return any(item.type == "function_call" and item.json["call_id"] == call_id for item in self._items)
 
     def add(self, item: Item, after: str | None = None) -> str | None:

@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,9 +25,9 @@ Event = dict[str, Any]
 _AUDIO = "response.audio.delta"
 _DONE = "response.done"
 _TRANSCRIPT = "conversation.item.input_audio_transcription."
-NEVER: Final = float("inf")
+NEVER = float("inf")
 
-SERVER_EVENTS: Final = (
+SERVER_EVENTS = (
     "session.created", "session.updated", "error", "warning",
     "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed",
     "input_audio_buffer.cleared",
@@ -127,7 +127,7 @@ def _padded(mebibytes: float, event: Event) -> list[Action]:
     return [Text(text + " " * max(0, int(mebibytes * 1024 * 1024) - len(text.encode())))]
 
 
-_KINDS: Final[dict[str, _Kind]] = {
+_KINDS: dict[str, _Kind] = {
     "refuse": _Kind("handshake", "answer the handshake with HTTP status VALUE (503)", 503, 200, 599),
     "throttle": _Kind("handshake", "answer the handshake with 429 and Retry-After: VALUE seconds (5)", 5),
     "redirect": _Kind("handshake", "answer the handshake with a redirect, status VALUE (307)", 307, 300, 399),
@@ -183,16 +183,14 @@ _KINDS: Final[dict[str, _Kind]] = {
     "missing-done": _Kind("instead", "leave the event out", when=_DONE),
 }  # fmt: skip
 
-FORM: Final = (
+FORM = (
     "NAME[=VALUE][@WHEN]",
     "a default VALUE stands in (), a default WHEN in []; WHEN may be a server event (@response.created), its n-th "
     "occurrence (@response.audio.delta#5), or, unless the fault changes an event, seconds since the connection (@2.5s)",
 )
 """The notation of a fault, and its explanation."""
 
-FAULTS: Final[dict[str, str]] = {
-    name: kind.help + (f" [@{kind.when}]" if kind.when else "") for name, kind in _KINDS.items()
-}
+FAULTS = {name: kind.help + (f" [@{kind.when}]" if kind.when else "") for name, kind in _KINDS.items()}
 """Each fault's effect in a line, with its default moment."""
 
 
@@ -211,7 +209,6 @@ class Fault:
 
     @property
     def in_handshake(self) -> bool:
-        """Whether it happens before there is a session."""
         return _KINDS[self.name].role == "handshake"
 
     @property

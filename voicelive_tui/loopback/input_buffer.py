@@ -173,7 +173,6 @@ class InputBuffer:
         return Measurement(*lengths, measured.rms, measured.peak, self._detector.floor_db), audio
 
     def drop_until(self, position_ms: int) -> None:
-        """Drop the audio before a position."""
         self._pop(self._index(position_ms))
 
     def tidy(self) -> None:
@@ -188,13 +187,11 @@ class InputBuffer:
             self._spans = [span for span in self._spans if span[1] > begin]
 
     def clear(self) -> None:
-        """Drop the buffered audio."""
         self._pop(self._samples)
         self._spans.clear()
         self._detector.forget_speech()
 
     def _pop(self, samples: int) -> bytes:
-        """Take this many samples off the start of the buffer."""
         size = samples * self.fmt.sample_bytes
         audio = bytes(self._buffer[:size])
         del self._buffer[:size]

@@ -55,7 +55,6 @@ class Refusal(Exception):  # noqa: N818  the protocol calls it "error", and it i
         self.event_id: str | None = None
 
     def as_error(self) -> JsonObject:
-        """The `error` object of the server event."""
         return {
             "type": "invalid_request_error",
             "code": self.code,

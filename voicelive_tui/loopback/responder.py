@@ -50,7 +50,6 @@ class Responder:
 
     @property
     def active_id(self) -> str | None:
-        """The id of the active response."""
         return self._response.id if self._response and self._response.active else None
 
     def begin(self, config: ResponseConfig, plan: Plan, context: Tokens, start: float) -> None:
@@ -81,7 +80,6 @@ class Responder:
         self.next_due = due if self.active_id else WAITING
 
     def cancel(self, reason: str) -> None:
-        """Cancel the active response, if there is one."""
         if self._response and self._response.active:
             self._response.finish("cancelled", {"type": "cancelled", "reason": reason})
             self._steps, self.next_due = iter(()), WAITING

@@ -8,7 +8,7 @@ resumed after that. Only the response writes to its items.
 import bisect
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, message, text_tokens
 from voicelive_tui.loopback.line_check import Plan
@@ -17,17 +17,15 @@ from voicelive_tui.loopback.script import Call
 from voicelive_tui.loopback.settings import ResponseConfig
 from voicelive_tui.speech.voice import Speech
 
-WAITING: Final = float("inf")
+WAITING = float("inf")
 """What `Response.run` yields while its speech is being synthesized."""
 
-DELTA_MS: Final = 100
+DELTA_MS = 100
 """The audio that one `response.audio.delta` carries."""
-
 _WORDS_AHEAD = 2.5  # the pace of transcript deltas, as a multiple of the audio's
 _TEXT_STEP = 0.02  # seconds between deltas of text and of arguments
 _ARGUMENTS_STEP = 8  # characters of arguments in one delta
 _AFFORDABLE_STEP_MS = 20  # the precision with which the token limit ends speech
-
 
 Emit = Callable[..., None]
 """Sends a server event: its type, and its fields as keywords."""
@@ -94,12 +92,10 @@ class Response:
 
     @property
     def active(self) -> bool:
-        """Whether it has not ended."""
         return self.status == "in_progress"
 
     @property
     def audio_item(self) -> Item | None:
-        """The item that holds its audio."""
         return next((item for item in self._output if item.audio), None)
 
     def set_speech(self, speech: Speech, audio: bytes, now: float) -> None:
@@ -127,7 +123,6 @@ class Response:
             self.finish("completed")
 
     def fail(self, message: str) -> None:
-        """End with an error."""
         error = {"type": "server_error", "code": "server_error", "message": message}
         self.finish("failed", {"type": "failed", "error": error})
 
@@ -285,7 +280,6 @@ class Response:
         self._spent += Tokens(text_tokens(text), audio_tokens(item.audio_ms))
 
     def _call(self, call: Call) -> Iterator[float]:
-        """Send one function call."""
         item = Item(
             {
                 "id": new_id("item"),
@@ -320,7 +314,6 @@ class Response:
         self._spent += Tokens(text_tokens(item.text))
 
     def _json(self) -> JsonObject:
-        """The response as the protocol shows it."""
         config = self._config
         limit = config.max_tokens or ("inf" if config.native else None)
         return {

@@ -98,7 +98,6 @@ class Reply(Struct, forbid_unknown_fields=True, frozen=True):
     """Faults that are armed when this response begins; see `serve --help`."""
 
     def fits(self, turn: int, kind: Kind, text: str) -> bool:
-        """Whether all conditions hold."""
         return (
             self.turn in {None, turn} and self.on in {None, kind} and (self.match is None or _found(self.match, text))
         )

@@ -150,7 +150,6 @@ class LoopbackService:
             self._threads = None
 
     def record(self, session: str, kind: str, text: str, data: dict[str, Any]) -> None:
-        """Report something to the owner."""
         if self._on_record:
             self._on_record(ServiceRecord(time.time(), kind, session, visible(text), data))
 
@@ -181,7 +180,6 @@ class LoopbackService:
         return speech, await run(encode_speech, speech.samples, job.fmt)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        """One client, from the handshake to the end."""
         if len(self._clients) >= MAX_CLIENTS:
             return self._deny(Denied(503, f"The service has {MAX_CLIENTS} clients already."))
         task = asyncio.current_task()

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, singledispatchmethod
-from typing import Any, Final
+from typing import Any
 
 from msgspec import UNSET
 
@@ -26,7 +26,7 @@ from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.settings import Settings, context_tokens, response_config, without_nulls
 from voicelive_tui.loopback.vad import Edge
 
-LIFETIME: Final = 1800.0
+LIFETIME = 1800.0
 """Seconds until a session expires (Voice Live announces it as `expires_at`)."""
 
 _RECOGNITION = 0.1  # seconds from the end of a turn to its transcript, in a cascade
@@ -51,7 +51,6 @@ class _Turn:
 
     @property
     def stimulus(self) -> Stimulus:
-        """What an answer to this turn answers."""
         return Stimulus("speech", self.number, self.words, self.measured)
 
 
@@ -102,7 +101,7 @@ class Session:
         self._emit("session.created", session=self.settings.json)
         self._at(now + lifetime, self._expire)
 
-    # ---- the caller's side
+    # --- the caller's side
 
     def receive(self, message: str | bytes, now: float) -> None:
         """Carry out a client event, or answer with an `error`."""
@@ -175,7 +174,7 @@ class Session:
         self._refuse(Refusal("Your session hit its maximum duration.", "session_expired"))
         self.expired = True
 
-    # ---- client events
+    # --- client events
 
     @singledispatchmethod
     def _handle(self, event: p.ClientEvent) -> None:
@@ -265,7 +264,7 @@ class Session:
             raise Refusal("Cancellation failed: no active response found", "response_cancel_not_active")
         self.responder.cancel("client_cancelled")
 
-    # ---- listening
+    # --- listening
 
     def _configure_input(self) -> None:
         settings = self.settings
@@ -301,7 +300,7 @@ class Session:
         measured, audio = self._input.take(edge.at_ms)
         self._end_turn(self._speech_item, measured, audio, respond=turns.create_response is not False)
 
-    # ---- turns
+    # --- turns
 
     def _end_turn(
         self, item_id: str, measured: Measurement, audio: bytes, *, respond: bool = False, at_once: bool = False
@@ -359,7 +358,7 @@ class Session:
         self._emit(name + "completed", **place, transcript=turn.words, **language)
         turn.item.json["content"][0]["transcript"] = turn.words
 
-    # ---- responses
+    # --- responses
 
     @property
     def _has_spoken(self) -> bool:

@@ -213,7 +213,6 @@ class Settings:
 
     @property
     def input_format(self) -> AudioFormat:
-        """The format of user audio."""
         coding: Coding = self.json["input_audio_format"]
         return AudioFormat(coding, self.json["input_audio_sampling_rate"], _channels(self.json))
 
@@ -242,17 +241,14 @@ class ResponseConfig:
 
     @property
     def fmt(self) -> AudioFormat:
-        """The format of its audio."""
         return OUTPUT_FORMATS[self.output_audio_format]
 
     @property
     def speaker(self) -> str:
-        """The voice's name."""
         return str(self.voice.get("name") or self.voice.get("type"))
 
     @property
     def spoken(self) -> bool:
-        """Whether the answer has audio."""
         return "audio" in self.modalities
 
 

@@ -11,14 +11,14 @@ from music or chatter.
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voicelive_tui.loopback.formats import Samples
 
-HOP_MS: Final = 20
+HOP_MS = 20
 """The detector decides once per hop."""
 
 _BAND_HZ = (180.0, 3800.0)  # above mains hum, below most hiss
@@ -129,7 +129,6 @@ class Detector:
         return levels
 
     def _process(self, level: float) -> Edge | None:
-        """Take the level of one hop into account."""
         self._now_ms += HOP_MS
         self._recent.append(max(level, -80.0))
         self._steady.append(level)

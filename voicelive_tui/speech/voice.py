@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,11 +22,11 @@ from voicelive_tui.audio.format import SAMPLE_RATE
 from voicelive_tui.audio.resample import convert
 from voicelive_tui.loopback.formats import Samples
 
-RATE: Final = SAMPLE_RATE
+RATE = SAMPLE_RATE
 """Samples a second of all synthesized speech."""
 
-ASSISTANT: Final = "assistant"
-CALLER: Final = "caller"
+ASSISTANT = "assistant"
+CALLER = "caller"
 
 _PIECE = 300  # characters; one sentence may be longer
 _LONGEST_PIECE = 1200
@@ -55,7 +55,6 @@ class Speech:
 
     @property
     def duration_ms(self) -> int:
-        """Its duration in milliseconds."""
         return len(self.samples) * 1000 // RATE
 
 
@@ -219,7 +218,6 @@ class EspeakVoice:
         return 0
 
     def _speak(self, text: str, speaker: str = ASSISTANT) -> Speech:
-        """Synthesize `text` in the voice that belongs to the `speaker`."""
         text = "".join(char if char.isprintable() else " " for char in text)
         with self._lock:
             self._sound, self._events = [], []
