@@ -67,14 +67,7 @@ class CaptureQueue:
         return samples_to_ms(self.stale_samples + self.lost_samples)
 
     def put(self, pcm: bytes, at: float, now: float, *, gated: bool = False) -> None:
-        """Append a block, or drop it as stale.
-
-        Args:
-            pcm: Whole samples of mono PCM16.
-            at: ADC time of the first sample (monotonic seconds).
-            now: The time of the call.
-            gated: Silence replaces the microphone.
-        """
+        """Append a block, whose first sample had the ADC time `at` (monotonic seconds), or drop it as stale."""
         samples = samples_in(pcm)
         if self._is_stale(samples / SAMPLE_RATE, at, now):
             self.stale_samples += samples
@@ -94,12 +87,7 @@ class CaptureQueue:
         return self._lag > STALE_SECONDS or now - at > STALE_SECONDS + length
 
     def take(self, samples: int, *, rest: bool = False) -> Taken | None:
-        """Take exactly this many samples, or None while there are fewer.
-
-        Args:
-            samples: How many.
-            rest: Take what there is if there are fewer; None only if there are none.
-        """
+        """Take exactly this many samples, or with `rest` what there is; None while there are not enough."""
         while self._held < samples and self._blocks:
             block = self._blocks.popleft()
             self.lost_samples += block.start - self._expected

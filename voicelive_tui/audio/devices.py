@@ -76,10 +76,9 @@ class DeviceSpec:
     def parse(cls, text: str | int) -> "DeviceSpec":
         """Parse the option's value.
 
-        Args:
-            text: Empty for the default device; an index; a name or a unique part of one, with or without its host API
-                ("ALSA: pulse"); "none"; or "file:PATH.wav", which is played as the microphone, then silence, or
-                receives what the speaker would have played.
+        It is empty for the default device; an index; a name or a unique part of one, with or without its host API
+        ("ALSA: pulse"); "none"; or "file:PATH.wav", which is played as the microphone, then silence, or receives what
+        the speaker would have played.
         """
         text = str(text)
         if text.startswith("file:"):
@@ -101,12 +100,7 @@ DEFAULT, NONE = DeviceSpec("default"), DeviceSpec("none")
 
 
 def choose(wanted: DeviceSpec, direction: Direction, devices: list[Device]) -> list[Device]:
-    """The devices to try for a default, index or name spec, best first.
-
-    Args:
-        wanted: The spec; case does not matter.
-        direction: Only devices with channels in this direction count.
-        devices: The devices present.
+    """The devices with channels in this direction that a default, index or name spec means, best first.
 
     Raises:
         AudioError: No device fits, or several do.
@@ -144,11 +138,9 @@ class Source(Protocol):
     """A synthetic microphone."""
 
     def read(self, samples: int, heard: bytes, /) -> bytes:
-        """The next sound, as PCM16 (called every 20 ms in the thread of the stream).
+        """The next samples, as PCM16; called every 20 ms in the thread of the stream.
 
-        Args:
-            samples: How many samples to return.
-            heard: What the speaker played since the last call; PCM16 of any length.
+        `heard` is what the speaker played since the last call: PCM16 of any length.
         """
 
 

@@ -98,9 +98,7 @@ class Watchdog:
     def stalled(self, now: float, last: dict[Direction, float]) -> set[Direction]:
         """The open directions that ended by themselves, or had no callback for `STALL_SECONDS`.
 
-        Args:
-            now: The time; the method must be called at least every half second.
-            last: The time of each direction's last callback.
+        To be called at least every half second. `last` has the time of each direction's last callback.
         """
         # If the program itself was stopped (Ctrl+Z, a debugger), the streams are not to blame.
         if now - self._asked_at > STALL_SECONDS:
@@ -198,10 +196,7 @@ class AudioEngine:
         return self._playback.playing(time.monotonic())
 
     def wait_for_sound(self, limit: float) -> bool:
-        """Sleep while there is nothing to play; for the thread of a stream that need not play silence.
-
-        Args:
-            limit: Longest sleep in seconds.
+        """Sleep while there is nothing to play, at most `limit` seconds; for a stream that need not play silence.
 
         Returns:
             False without sleeping if an item waits or is being heard, else True.
@@ -220,11 +215,7 @@ class AudioEngine:
     # --- capture, on the loop
 
     def chunk(self, *, rest: bool = False) -> Chunk | None:
-        """The next whole chunk of the microphone, or None if there is none yet.
-
-        Args:
-            rest: Return what there is, even if it is less than a chunk (at the end of a turn).
-        """
+        """The next whole chunk of the microphone, or with `rest` what there is of it; None if there is none yet."""
         taken = self._capture.take(ms_to_samples(self.chunk_ms), rest=rest)
         if taken is None:
             return None

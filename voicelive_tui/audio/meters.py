@@ -66,9 +66,7 @@ class Meters:
     def read(self, newest_first: Iterable[PlayedBlock], now: float) -> Levels:
         """The level of the last chunk, and of what was heard since the last reading (at least one block).
 
-        Args:
-            newest_first: Blocks given to the speaker; read only as far back as the last reading.
-            now: The time.
+        The blocks are those given to the speaker; they are read only as far back as the last reading.
         """
         since, self._read_at = max(self._read_at, now - LONGEST_SECONDS), now
         heard: list[bytes] = []

@@ -38,11 +38,7 @@ class MicrophoneMonitor:
     def judge(self, pcm: bytes, level: Level, ended_at: float, seconds: float) -> None:
         """Take a chunk as it came from the microphone, neither muted nor gated.
 
-        Args:
-            pcm: The chunk.
-            level: Its level.
-            ended_at: ADC time of the end of its last sample (monotonic seconds).
-            seconds: Its duration.
+        Its last sample ended at the ADC time `ended_at` (monotonic seconds).
         """
         if level.peak <= FLOOR_DBFS:
             self._zeros += seconds

@@ -20,11 +20,7 @@ NAP_SECONDS = 0.2
 class _PacedStream:
     """Calls `_tick` once for each 20 ms of the clock, until closed.
 
-    Args:
-        engine: Its watchdog is informed.
-        direction: Of the stream.
-        description: Of the device.
-        at_once: Ticks per wake-up, since waking a processor costs more than a tick.
+    It wakes up for `at_once` ticks at a time, since waking a processor costs more than a tick.
     """
 
     def __init__(self, engine: AudioEngine, direction: Direction, description: str, at_once: int = 1) -> None:

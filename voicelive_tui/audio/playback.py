@@ -138,11 +138,7 @@ class Heard(NamedTuple):
 
 
 class PlaybackQueue:
-    """The queue between the loop, which plays and flushes, and the output callback, which fills blocks.
-
-    Args:
-        prebuffer_ms: Sound to queue before an item begins, in milliseconds.
-    """
+    """The queue between the loop, which plays and flushes, and the output callback, which fills blocks."""
 
     def __init__(self, prebuffer_ms: float = 100) -> None:
         # Written by the loop.
@@ -309,13 +305,7 @@ class PlaybackQueue:
     # --- in the output callback
 
     def fill(self, out: memoryview, at: float, now: float) -> None:
-        """Fill one block, with silence where no sound is due.
-
-        Args:
-            out: The device's buffer: writable bytes.
-            at: When its first sample reaches the DAC (monotonic seconds).
-            now: The time of the call.
-        """
+        """Fill a block, with silence where no sound is due; see `AudioEngine.fill`."""
         queue = self._queue
         if queue is not self._seen:
             self._seen = queue

@@ -20,10 +20,6 @@ class Resampler:
     39 ms and delivers in uneven portions (`tests/benchmarks/bench_audio_offline.py` measures both).
 
     Output is returned as soon as its input is there: n input samples give `n * target / source` samples, ± 1.
-
-    Args:
-        source_rate: Input samples a second.
-        target_rate: Output samples a second.
     """
 
     SPAN = 32

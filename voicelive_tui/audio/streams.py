@@ -12,13 +12,7 @@ PORTAUDIO = PortAudioBackend()
 def open_input(
     engine: AudioEngine, device: DeviceSpec, source: Source | None = None, backend: AudioBackend = PORTAUDIO
 ) -> InputStream:
-    """Open a microphone.
-
-    Args:
-        engine: Receives the sound.
-        device: What to open.
-        source: A synthetic microphone, opened in place of the device.
-        backend: Opens hardware.
+    """Open a microphone: the device, or a synthetic source in its place.
 
     Raises:
         AudioError: It cannot be opened.

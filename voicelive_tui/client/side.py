@@ -45,11 +45,7 @@ _S = TypeVar("_S", InputStream, OutputStream)
 class Side(Generic[_S]):
     """One direction: its device choice, its stream, its loss and recovery.
 
-    Args:
-        engine: What the stream drives.
-        device: The device chosen.
-        report: Called with direction, description and problem whenever the stream opens or fails.
-        backend: Opens hardware.
+    `report` is called with direction, description and problem whenever the stream opens or fails.
     """
 
     direction: Direction

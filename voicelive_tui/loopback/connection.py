@@ -60,16 +60,7 @@ class Observer(Protocol):
 
 
 class Connection:
-    """One client.
-
-    Args:
-        request: The handshake.
-        target: What the client asked for.
-        script: The assistant's replies.
-        faults: The session's faults.
-        synthesize: Makes speech.
-        observer: Gets records of what happens, and client events.
-    """
+    """One client: its handshake and what it asked for, and the service's rules for it."""
 
     def __init__(
         self,

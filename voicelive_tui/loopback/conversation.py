@@ -139,11 +139,7 @@ class Conversation:
         return any(item.type == "function_call" and item.json["call_id"] == call_id for item in self._items)
 
     def add(self, item: Item, after: str | None = None) -> str | None:
-        """Add an item.
-
-        Args:
-            item: The item.
-            after: The id of the item before it, or `ROOT`; None appends.
+        """Add an item after the one with the id `after`: at the start for `ROOT`, at the end for None.
 
         Returns:
             The id of the item before it, if any.
@@ -245,12 +241,7 @@ _REQUIRED = {
 
 
 def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
-    """The item in a client event.
-
-    Args:
-        given: The item's JSON.
-        fmt: The format of its audio.
-        where: The path of the field that holds it.
+    """The item in a client event; `where` is the path of the field that holds it.
 
     Raises:
         Refusal: It is not a valid item.

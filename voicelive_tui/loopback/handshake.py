@@ -34,12 +34,7 @@ class Target:
 
 
 class Denied(Exception):  # noqa: N818  an answer, not an error
-    """A handshake that is refused.
-
-    Args:
-        status: The HTTP status.
-        reason: A sentence for the client and for the log; it holds no secrets.
-    """
+    """A handshake that is refused. Its reason is a sentence for the client and for the log, without secrets."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)

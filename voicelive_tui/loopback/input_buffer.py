@@ -42,9 +42,6 @@ class InputBuffer:
 
     `append` queues audio; `listen` decodes it and runs the detector over it in slices, one a call, so that a large
     append of one session does not delay the others.
-
-    Args:
-        fmt: The format of the audio.
     """
 
     def __init__(self, fmt: AudioFormat) -> None:
@@ -62,13 +59,7 @@ class InputBuffer:
         self._detector = Detector(fmt.rate)
 
     def configure(self, fmt: AudioFormat, rules: Rules, *, detecting: bool) -> None:
-        """Apply the session's settings.
-
-        Args:
-            fmt: The format of the audio to come; buffered audio in another format is dropped.
-            rules: When a turn begins and ends.
-            detecting: Whether the service looks for turns.
-        """
+        """Apply the session's settings; buffered audio in another format is dropped."""
         if fmt != self.fmt:
             self._base_ms, self._first = self._position_ms, 0
             self._buffer.clear()
@@ -151,10 +142,7 @@ class InputBuffer:
             self._text = ""
 
     def take(self, until_ms: int | None = None) -> tuple[Measurement, bytes]:
-        """Take a turn off the start of the buffer.
-
-        Args:
-            until_ms: The turn's end; None takes everything, unfinished speech included.
+        """Take a turn off the start of the buffer: up to a position, or everything, unfinished speech included.
 
         Returns:
             Its measurement, and its audio as it came over the wire.

@@ -55,13 +55,9 @@ class Plan:
 
 
 def plan(script: Script, stimulus: Stimulus, tools: list[JsonObject], tool_choice: Any) -> Plan:
-    """The plan of the answer to a stimulus.
+    """The plan of the answer to a stimulus: a reply of the script, else the line check.
 
-    Args:
-        script: Its replies are tried first.
-        stimulus: The turn to answer.
-        tools: The functions that the session or the response declares.
-        tool_choice: As in the protocol: `auto`, `none`, `required`, or an object that names a function.
+    The tools are those that the session or the response declares; `tool_choice` is the protocol's.
     """
     reply = script.find(stimulus.turn, stimulus.kind, stimulus.text) or Reply()
     say = "" if reply.say is None else render(reply.say, _values(stimulus))

@@ -242,15 +242,10 @@ def what_and_where(error: msgspec.ValidationError) -> tuple[str, str]:
 
 
 def convert(data: Any, kind: type[T], param: str = "") -> T:
-    """`data` as a `kind`.
-
-    Args:
-        data: Decoded JSON.
-        kind: Any type that msgspec knows.
-        param: The path of the field that holds `data`.
+    """Decoded JSON as a `kind`; `param` is the path of the field that holds it.
 
     Raises:
-        Refusal: It has another type or is out of range; `param` is the path of the wrong field.
+        Refusal: It has another type or is out of range; its `param` is the path of the wrong field.
     """
     try:
         return msgspec.convert(data, kind)

@@ -26,13 +26,7 @@ class SpeechJob:
 
 
 class Responder:
-    """Makes the responses of one session.
-
-    Args:
-        conversation: Gets their items.
-        emit: Sends their events.
-        note: Called for each answer.
-    """
+    """Makes the responses of one session."""
 
     def __init__(self, conversation: Conversation, emit: Emit, note: Note) -> None:
         self.next_due = WAITING
@@ -55,11 +49,7 @@ class Responder:
     def begin(self, config: ResponseConfig, plan: Plan, context: Tokens, start: float) -> None:
         """Begin a response; there must be no active one.
 
-        Args:
-            config: What it is to be like.
-            plan: Its content and pace.
-            context: The model's input.
-            start: The end of the turn that it answers, as a time of the session's clock.
+        It answers a turn that ended at `start`, a time of the session's clock.
         """
         last, self._last_context = self._last_context, context
         cached = Tokens(min(last.text, context.text), min(last.audio, context.audio))

@@ -46,15 +46,9 @@ class _OpenPart:
 
 
 class Response:
-    """One response.
+    """One response, to a turn that ended at `begin`, a time of the session's clock.
 
-    Args:
-        config: What it is to be like.
-        plan: Its content and pace.
-        context: The model's input, and the part of it that the model was given before.
-        begin: The end of the turn that it answers, as a time of the session's clock.
-        conversation: Gets its items.
-        emit: Sends its events.
+    Its context is the model's input, and the part of it that the model was given before.
     """
 
     def __init__(
@@ -127,12 +121,7 @@ class Response:
         self.finish("failed", {"type": "failed", "error": error})
 
     def finish(self, status: str, details: JsonObject | None = None) -> None:
-        """Close what is open and send `response.done`.
-
-        Args:
-            status: `completed`, `cancelled`, `incomplete` or `failed`.
-            details: The `status_details`.
-        """
+        """Close what is open and send `response.done` with this status and these `status_details`."""
         if not self.active:
             return
         self._close_message("completed" if status == "completed" else "incomplete")

@@ -57,14 +57,7 @@ class _Turn:
 class Session:
     """One session.
 
-    Args:
-        model: The model of the URL.
-        script: The assistant's replies.
-        now: The time, in seconds on any steady clock.
-        unix_time: The same moment as Unix time.
-        note: Called for each turn and answer.
-        lifetime: Seconds until the session expires.
-        agent: The name of the agent, for an agent connection.
+    It begins `now`, in seconds on any steady clock; `unix_time` is the same moment as Unix time.
     """
 
     def __init__(
@@ -307,12 +300,7 @@ class Session:
     ) -> None:
         """Make a user item of a turn, in the order of the model's kind (protocol section 3.4b).
 
-        Args:
-            item_id: The item's id.
-            measured: The turn's measurement.
-            audio: Its audio.
-            respond: Whether a response follows without a `response.create`.
-            at_once: Whether the transcript comes without the delay of recognition.
+        A response follows without a `response.create` if `respond`; `at_once` leaves out the delay of recognition.
         """
         self._turn += 1
         part: JsonObject = {"type": "input_audio", "transcript": None}
@@ -375,11 +363,7 @@ class Session:
             self._refuse(refusal)
 
     def _respond(self, params: ResponseParams, turn: _Turn | None = None) -> None:
-        """Begin a response.
-
-        Args:
-            params: The overrides.
-            turn: The spoken turn that it answers; None for the newest item.
+        """Begin a response to a spoken turn, or else to the newest item.
 
         Raises:
             Refusal: One is active already, or an override cannot be carried out.

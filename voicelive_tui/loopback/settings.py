@@ -113,14 +113,7 @@ def without_nulls(fields: JsonObject, kind: type[Struct]) -> JsonObject:
 
 
 class Settings:
-    """One session's object and its rules.
-
-    Args:
-        session_id: The session's id.
-        model: The model of the URL.
-        expires_at: Unix seconds.
-        agent: The agent's name, if there is one.
-    """
+    """One session's object and its rules. It expires at a Unix time."""
 
     def __init__(self, session_id: str, model: str, expires_at: int, agent: str = "") -> None:
         self.model = model
@@ -133,15 +126,11 @@ class Settings:
         self._default_instructions: str = self.json["instructions"]
 
     def merge(self, update: JsonObject, *, voice_locked: bool, audio_begun: bool) -> None:
-        """Change the named fields, all of them or none.
-
-        Args:
-            update: The `session` of a `session.update`.
-            voice_locked: Whether the assistant has spoken in this conversation.
-            audio_begun: Whether user audio has arrived.
+        """Change the fields that a `session.update` names, all of them or none.
 
         Raises:
-            Refusal: A value has the wrong type, is out of range, or may not change any more.
+            Refusal: A value has the wrong type, is out of range, or may not change after the assistant has spoken
+                (`voice_locked`) or user audio has arrived (`audio_begun`).
         """
         changed = without_nulls(update, _Update)
         fields = convert(changed, _Update, "session")

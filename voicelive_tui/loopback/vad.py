@@ -69,10 +69,7 @@ class Edge:
 class Detector:
     """Follows one stream of audio at one rate.
 
-    Args:
-        rate: Samples a second.
-        position_ms: The stream's start on the session's clock.
-        floor_db: The noise floor to start with.
+    The stream starts at a position on the session's clock, with an assumed noise floor.
     """
 
     def __init__(self, rate: int, position_ms: int = 0, floor_db: float = -70.0) -> None:

@@ -42,9 +42,7 @@ _AUDIBLE = -50.0  # dBFS
 class DemoCaller:
     """Speaks its lines, each after the answer to the one before; after a rest, all of them again.
 
-    Args:
-        lines: The lines.
-        voice: The voice; by default the best of this machine.
+    By default it has the best voice of this machine.
     """
 
     def __init__(self, lines: Sequence[Line] = LINES, voice: Voice | None = None) -> None:
@@ -58,12 +56,7 @@ class DemoCaller:
         threading.Thread(target=self._synthesize, args=(voice,), name="loopback-caller", daemon=True).start()
 
     def read(self, frames: int, heard: bytes) -> bytes:
-        """The next block of the microphone, PCM16.
-
-        Args:
-            frames: The block's number of samples (24 kHz mono).
-            heard: What the speaker played meanwhile, as PCM16.
-        """
+        """The next samples of the microphone, given what the speaker played meanwhile; both mono PCM16 at 24 kHz."""
         self._frames = frames
         self._listen(heard)
         return next(self._behaviour)

@@ -180,12 +180,8 @@ _CALLER = "en+m3"
 class EspeakVoice:
     """espeak-ng in this process. Use `open_voice`: only one instance may exist.
 
-    Args:
-        library: The shared object.
-        data: The folder `espeak-ng-data`.
-
     Raises:
-        OSError: The library or its data cannot be used.
+        OSError: The library (a shared object) or its data (the folder `espeak-ng-data`) cannot be used.
     """
 
     def __init__(self, library: str, data: str) -> None:

@@ -73,11 +73,7 @@ _STRICT = json.JSONDecoder(
 
 
 def parse(raw: str, *, strict: bool = False) -> dict[str, Any]:
-    """Decode one event; NaN, infinities and numbers from `LARGEST` on become None.
-
-    Args:
-        raw: The JSON text.
-        strict: Refuse such numbers instead.
+    """Decode one event. NaN, infinities and numbers from `LARGEST` on become None, or are refused if `strict`.
 
     Raises:
         ValueError: The text is not a JSON object, or is nested more than `DEEPEST` levels.
