@@ -5,7 +5,6 @@
 `conversation.item.done` when an item is complete (protocol supplement of 2026-11-25).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -37,34 +36,45 @@ class VoiceLive:
 
     def client_event(self, message: str | bytes) -> str | bytes:
         """A client's message as Voice Live writes it."""
-        return message if type(self) is VoiceLive else _edited(message, self._edit)
+        return message
 
     def server_events(self, event: JsonObject) -> list[JsonObject]:
         """A server event as this dialect writes it; one event may become several or none."""
-        return self._translate(event)
-
-    def _edit(self, event: JsonObject) -> None:
-        """Change a client event in place."""
-
-    def _translate(self, event: JsonObject) -> list[JsonObject]:
         return [event]
 
 
-class Preview(VoiceLive):
+class _Translated(VoiceLive):
+    def client_event(self, message: str | bytes) -> str | bytes:
+        """The message after `_edit`; anything but a JSON object is left for the session to refuse."""
+        try:
+            event = msgspec.json.decode(message)
+            if not isinstance(event, dict):
+                return message
+            self._edit(event)
+            return msgspec.json.encode(event)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return message
+
+    def _edit(self, event: JsonObject) -> None:
+        """Translate a client event in place."""
+        raise NotImplementedError
+
+
+class Preview(_Translated):
     """The preview protocol of Azure OpenAI."""
 
     def _edit(self, event: JsonObject) -> None:
         if isinstance(event.get("session"), dict):
             event["session"].pop("model", None)  # OpenAI's clients repeat it; Voice Live refuses it
 
-    def _translate(self, event: JsonObject) -> list[JsonObject]:
+    def server_events(self, event: JsonObject) -> list[JsonObject]:
         for name in ("session", "response"):
             if name in event:
                 event = {**event, name: {**event[name], "voice": _voice_name(event[name]["voice"])}}
         return [event]
 
 
-class GeneralAvailability(VoiceLive):
+class GeneralAvailability(_Translated):
     """OpenAI's GA protocol."""
 
     def __init__(self) -> None:
@@ -75,7 +85,7 @@ class GeneralAvailability(VoiceLive):
             if isinstance(event.get(name), dict):
                 event[name] = rename(event[name])
 
-    def _translate(self, event: JsonObject) -> list[JsonObject]:
+    def server_events(self, event: JsonObject) -> list[JsonObject]:
         kind = event["type"]
         if kind == "conversation.item.done":  # made here, for every item
             return []
@@ -99,21 +109,6 @@ class GeneralAvailability(VoiceLive):
         previous = self._previous.pop(item["id"])
         event_id = new_id("event")
         return {"type": "conversation.item.done", "event_id": event_id, "previous_item_id": previous, "item": item}
-
-
-def _edited(message: str | bytes, edit: Callable[[JsonObject], None]) -> str | bytes:
-    """A JSON object after `edit`; anything else is left for the session to refuse."""
-    try:
-        event = msgspec.json.decode(message)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return message
-    if not isinstance(event, dict):
-        return message
-    edit(event)
-    try:
-        return msgspec.json.encode(event)
-    except RecursionError:
-        return message
 
 
 def _voice_name(voice: Any) -> Any:

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from voicelive_tui.wire.log import Severity
+
 Event = Mapping[str, Any]
 """The JSON object of an event."""
 
@@ -145,7 +147,7 @@ class LocalProblem(Struct, frozen=True):
 class LogRecord(Struct, frozen=True):
     """A record of Python's logging, for the event log."""
 
-    severity: Literal["debug", "info", "warning", "error"]
+    severity: Severity
     logger: str
     text: str
 

@@ -77,10 +77,10 @@ def summary(turns: Sequence[Turn]) -> Summary | None:
         return None
     ranked = sorted(known)
 
-    def rank(share: float) -> float:
-        return ranked[max(-(-int(share * len(ranked) * 100) // 100), 1) - 1]
+    def percentile(percent: int) -> float:
+        return ranked[-(-percent * len(ranked) // 100) - 1]
 
-    return Summary(len(known), known[-1], rank(0.50), rank(0.95), ranked[-1])
+    return Summary(len(known), known[-1], percentile(50), percentile(95), ranked[-1])
 
 
 def slowest(turn: Turn) -> Stage | None:

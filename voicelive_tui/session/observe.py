@@ -10,9 +10,8 @@ Rules of this file:
 """
 
 from functools import singledispatch
-from typing import Literal
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from voicelive_tui.session import inputs, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
@@ -32,12 +31,12 @@ from voicelive_tui.wire.events import (
     session_of,
     text,
 )
+from voicelive_tui.wire.log import Severity
 
 NOT_CONNECTED = "not connected: reset for a new session"
 SHORTEST_TURN = 0.1
 """Seconds of push-to-talk: the service refuses to commit less (`input_audio_buffer.commit`)."""
 
-Severity = Literal["info", "warning", "error"]
 _ENDS: dict[str, Severity] = {"failed": "error", "incomplete": "warning"}
 
 
@@ -140,19 +139,8 @@ def _bad_message(event: inputs.BadMessage, state: SessionState, now: float) -> S
 
 @observe.register
 def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> SessionState:
-    connection = Connection(
-        link=Link.CONNECTING,
-        endpoint=event.endpoint,
-        api_version=event.api_version,
-        model=event.model,
-        demo=event.demo,
-        caller=event.caller,
-        tap=event.tap,
-        credential=event.credential,
-        started_at=now,
-    )
     fresh = SessionState(
-        connection=connection,
+        connection=Connection(link=Link.CONNECTING, started_at=now, **asdict(event)),
         wanted=state.wanted,
         microphone=Microphone(muted=state.microphone.muted),
         input=state.input,

@@ -49,15 +49,15 @@ class DemoCaller:
         self._lines = lines
         self._sounds: list[bytes] = []
         self._ready = threading.Event()
-        self._frames = 0
+        self._samples = 0
         self._quiet = 0.0
         self._answer = 0.0
         self._behaviour = self._behave()
-        threading.Thread(target=self._synthesize, args=(voice,), name="loopback-caller", daemon=True).start()
+        threading.Thread(target=self._synthesize, args=(voice,), name="demo-caller", daemon=True).start()
 
-    def read(self, frames: int, heard: bytes) -> bytes:
+    def read(self, samples: int, heard: bytes) -> bytes:
         """The next samples of the microphone, given what the speaker played meanwhile; both mono PCM16 at 24 kHz."""
-        self._frames = frames
+        self._samples = samples
         self._listen(heard)
         return next(self._behaviour)
 
@@ -68,7 +68,7 @@ class DemoCaller:
 
     def _listen(self, heard: bytes) -> None:
         """Keep track of the assistant's speech."""
-        seconds = self._frames / SAMPLE_RATE
+        seconds = self._samples / SAMPLE_RATE
         audible = bool(heard) and pcm.level(heard).rms > _AUDIBLE
         self._quiet = 0.0 if audible else self._quiet + seconds
         if audible or self._answer:
@@ -101,15 +101,15 @@ class DemoCaller:
         """Send silence until `over`, at most for `limit` seconds."""
         waited = 0.0
         while waited < limit and not over():
-            waited += self._frames / SAMPLE_RATE
+            waited += self._samples / SAMPLE_RATE
             yield self._silence()
 
     def _say(self, sound: bytes) -> Iterator[bytes]:
         while sound:
-            size = self._frames * SAMPLE_WIDTH
+            size = self._samples * SAMPLE_WIDTH
             yield sound[:size].ljust(size, b"\0")
             # Removed after the yield, by the size that was sent: the next block may have another.
             sound = sound[size:]
 
     def _silence(self) -> bytes:
-        return silence(self._frames)
+        return silence(self._samples)
