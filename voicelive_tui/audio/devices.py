@@ -153,7 +153,7 @@ class InputStream(Protocol):
 
     @property
     def input_ended(self) -> bool:
-        """Whether the file that replaces the microphone is over; always False for a device."""
+        """Whether the file in place of the microphone has ended; always False for a device."""
 
     def start(self) -> None: ...
 

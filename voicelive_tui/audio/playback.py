@@ -226,7 +226,7 @@ class PlaybackQueue:
                 what it had taken.
 
         Returns:
-            The interrupted items in the order of their arrival. An item that was heard to its end nevertheless is
+            The interrupted items in the order of their arrival. One that was heard to its end all the same is
             reported as `Finished` by `events` instead.
         """
         if stopped_at is not None:

@@ -216,7 +216,7 @@ class Side(Generic[_S]):
             await self.close()
 
     async def close(self) -> None:
-        """Close the stream; within `exclusive`. After an `AudioError` the thread goes on closing it."""
+        """Close the stream; within `exclusive`. After an `AudioError` the thread continues to close it."""
         stream, self.stream, self.description = self.stream, None, ""
         if stream is not None:
             await off_loop(stream.close, f"closing the audio {self.direction}", CLOSE_LIMIT)

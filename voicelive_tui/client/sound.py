@@ -61,7 +61,7 @@ class Sound:
 
     @property
     def input_ended(self) -> bool:
-        """Whether the file that replaces the microphone is over."""
+        """Whether the file in place of the microphone has ended."""
         return self._input.stream is not None and self._input.stream.input_ended
 
     @property
@@ -120,7 +120,7 @@ class Sound:
             await side.stop()
 
     async def watch(self) -> None:
-        """Report streams that stall or end, and recover them; report a microphone that is no use."""
+        """Report streams that stall or end, and recover them; report a silent or clipped microphone."""
         next_try, complaint = 0.0, ""
         while True:
             await asyncio.sleep(WATCH_SECONDS)

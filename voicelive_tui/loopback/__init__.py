@@ -9,7 +9,7 @@ From the socket inwards:
 * `service`: the aiohttp server, its clients, and the thread that synthesizes speech; `handshake`: who may connect;
   `tls`: certificates.
 * `connection`: one client; the socket, the clock, and the session between them; `dialect`: OpenAI's protocols.
-* `faults`: what can be made to go wrong between the session and the socket.
+* `faults`: faults injected between the session and the socket.
 * `session`: one session without I/O: client events in, timed server events out. Its parts are `protocol` (client
   events), `settings` and `models` (the session object), `conversation` (the items), `input_buffer` and `vad` (the
   user's audio), `responder` and `response` (the answers).

@@ -168,7 +168,7 @@ class Connection:
             self._caught_up.set()
             due = min(self._session.next_due, self._injector.next_due)
             if due <= time.monotonic():
-                await asyncio.sleep(0)  # the reader gets its turn
+                await asyncio.sleep(0)  # lets the reader run
                 continue
             timer = loop.call_at(due, self._wake.set) if due < NEVER else None
             await self._wake.wait()
@@ -176,7 +176,7 @@ class Connection:
                 timer.cancel()
 
     def _advance(self, now: float) -> None:
-        """Move the session's events to the injector, and start the speech that is wanted."""
+        """Move the session's events to the injector, and start the speech that it requests."""
         events = self._session.poll(now)
         responder = self._session.responder
         while responder.armed:

@@ -103,7 +103,7 @@ class Item:
 
     @property
     def tokens(self) -> Tokens:
-        """What the item costs as input."""
+        """Its cost as input of the model."""
         images = 0
         if self.type == "message":
             images = sum(part["type"] == "input_image" for part in self.json["content"])

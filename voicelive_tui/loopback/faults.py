@@ -1,10 +1,10 @@
-"""What can be made to go wrong between the session and the socket, by name.
+"""Faults that can be injected between the session and the socket, by name.
 
 A fault is written `NAME[=VALUE][@WHEN]`. `WHEN` is a server event (`@response.created`), its n-th occurrence
 (`@response.audio.delta#5`) or a time since the connection (`@2.5s`). `_KINDS` is the table of all faults.
 
 Sessions know nothing of faults. `FaultInjector` stands between a session and its socket and turns server events into
-`Action`s, as they are or spoilt; it has no clock and no I/O. `service` performs the actions and the handshake's faults.
+`Action`s, unchanged or damaged; it has no clock and no I/O. `service` performs the actions and the handshake's faults.
 """
 
 import difflib
@@ -45,7 +45,7 @@ SERVER_EVENTS = (
 
 
 class FaultError(Exception):
-    """A fault that cannot be understood; its text is one sentence."""
+    """The notation of a fault is wrong; the text is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)

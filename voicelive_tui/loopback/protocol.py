@@ -1,4 +1,4 @@
-"""What a client may send, and the ids and errors that it gets back.
+"""Client events, and the ids and errors that answer them.
 
 Client events are msgspec structs. `parse` turns the text of a WebSocket message into one, or raises the `Refusal`
 whose `error` event the service sends. Unknown fields are ignored, as the service does.

@@ -1,4 +1,4 @@
-"""The one response at a time of a session: its beginning, its pace, the speech it waits for, and its end."""
+"""The responses of a session, one at a time: their start, pace, speech and end."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Responder:
         self.next_due = WAITING
         """The time of the response's next event."""
         self.jobs: list[SpeechJob] = []
-        """The speech that is wanted; the reader empties the list."""
+        """Requests for speech; the reader empties the list."""
         self.armed: list[str] = []
         """The faults that the script has armed; the reader empties the list."""
         self._conversation = conversation
@@ -76,7 +76,7 @@ class Responder:
             self._note("answer", f"answer cancelled ({reason})", {"reason": reason})
 
     def fail(self, job: SpeechJob, message: str) -> None:
-        """End the response that waits for a job with an error, unless it has ended."""
+        """Fail the response that waits for a job, unless it has ended."""
         if self._response and self.active_id == job.response_id:
             self._response.fail(message)
             self._steps, self.next_due = iter(()), WAITING
@@ -95,7 +95,7 @@ class Responder:
         return None if whole else (item, heard_ms)
 
     def deliver_speech(self, job: SpeechJob, speech: Speech, audio: bytes, now: float) -> None:
-        """Bring the speech for a job, encoded in its format; dropped if its response has ended."""
+        """Take the speech for a job, encoded in its format; dropped if its response has ended."""
         if self._response and self.active_id == job.response_id:
             self._response.set_speech(speech, audio, now)
             if self.next_due == WAITING:

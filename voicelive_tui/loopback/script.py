@@ -28,7 +28,7 @@ VARIABLES = {
 """The variables of `say`, written `{name}`."""
 
 Kind = Literal["speech", "text", "tool", "nothing"]
-"""What a response answers; "nothing" is one that is asked for before any turn."""
+"""What a response answers; "nothing" if it is requested before any turn."""
 
 MATCH_SECONDS = 0.05
 """The time limit of a reply's `match`: a pattern that backtracks for ever must not stop the service."""

@@ -175,7 +175,7 @@ class LoopbackService:
         run = functools.partial(asyncio.get_running_loop().run_in_executor, self._threads)
         if job.wav:
             speech = await run(_read, job.wav, job.text)
-        else:  # piece by piece, so that other sessions have their turn in between
+        else:  # piece by piece, so that other sessions need not wait
             speech = join([await run(voice.speak, piece, job.speaker) for piece in pieces(job.text)])
         return speech, await run(encode_speech, speech.samples, job.fmt)
 

@@ -1,7 +1,7 @@
 """One session of the service, without I/O and without a clock.
 
 `receive` takes a client event, `poll` returns the server events that are due; both are given the time. Speech is
-synthesized by the caller: `responder.jobs` lists what is wanted, `responder.deliver_speech` brings it. The session
+synthesized by the caller: `responder.jobs` has the requests, `responder.deliver_speech` takes the results. The session
 is the only writer of its conversation and its settings.
 """
 

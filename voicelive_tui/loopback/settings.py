@@ -113,7 +113,7 @@ def without_nulls(fields: JsonObject, kind: type[Struct]) -> JsonObject:
 
 
 class Settings:
-    """One session's object and its rules. It expires at a Unix time."""
+    """One session's object and its rules; `expires_at` is in Unix seconds."""
 
     def __init__(self, session_id: str, model: str, expires_at: int, agent: str = "") -> None:
         self.model = model
@@ -208,7 +208,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ResponseConfig:
-    """What one response is to be like: the session's settings under the overrides of `response.create`."""
+    """The settings of one response: the session's, overridden by `response.create`."""
 
     native: bool
     modalities: tuple[str, ...]

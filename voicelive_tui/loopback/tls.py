@@ -1,4 +1,4 @@
-"""TLS for the service: the user's certificate, or a self-signed one made on the spot."""
+"""TLS for the service: the user's certificate, or a self-signed one generated at the start."""
 
 import datetime
 import ipaddress

@@ -3,7 +3,7 @@
 The detector's clock is the audio itself: it counts samples, so audio may arrive faster or slower than real time.
 Settings and positions are in milliseconds.
 
-Two rules make it better than bare energy. The threshold rides on a *noise floor* that follows the quietest moments of
+Two rules improve on bare energy. The threshold is relative to a *noise floor* that follows the quietest moments of
 the last second and a half. And a steady level is noise however loud it is, since speech never holds one level for half
 a second; a fan or mains hum that sets in opens no turn, and quiet speech in a quiet room does. It cannot tell speech
 from music or chatter.

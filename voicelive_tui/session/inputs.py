@@ -57,7 +57,7 @@ class ConnectFailed(Struct, frozen=True):
 
 
 class Disconnected(Struct, frozen=True):
-    """The connection is over."""
+    """The connection ended."""
 
     code: int
     problem: str
@@ -79,7 +79,7 @@ class CaptureChanged(Struct, frozen=True):
 
 
 class InputEnded(Struct, frozen=True):
-    """The sound file that stands in for the microphone is over."""
+    """The sound file in place of the microphone has ended."""
 
 
 class MutePressed(Struct, frozen=True):
@@ -138,7 +138,7 @@ class PlaybackStopped(Struct, frozen=True):
 
 
 class LocalProblem(Struct, frozen=True):
-    """Something failed on this side; the rest goes on."""
+    """Something failed on this side; the session continues."""
 
     problem: str
     """One sentence for the user."""

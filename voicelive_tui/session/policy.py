@@ -1,4 +1,4 @@
-"""What this client does about what happened: configure, play, capture, ask, cancel, truncate.
+"""The rules of this client: when it configures, plays, captures, asks, cancels and truncates.
 
 Rules of this file:
 

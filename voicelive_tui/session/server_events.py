@@ -197,7 +197,7 @@ def _upsert_item(state: SessionState, item: Event, now: float, response_id: str 
             if not (entry and entry.text) and (words := _words(item)):
                 changes["text"] = words
                 of_response = response_id or (entry and entry.response_id)
-                if role != "assistant" or not of_response:  # seeded items are complete as they come
+                if role != "assistant" or not of_response:  # seeded items arrive complete
                     cut = role == "assistant" and item.get("status") == "incomplete"
                     changes |= {"status": EntryStatus.INTERRUPTED if cut else EntryStatus.DONE, "done_at": now}
                 if role == "user":
@@ -385,7 +385,7 @@ def _without_words(state: SessionState, response_id: str, status: str, outcome: 
 
 
 def _settle(entry: Entry, status: str, outcome: str, now: float, *, spoken: bool) -> Entry:
-    """An entry of a response that is over."""
+    """The entry after the end of its response."""
     if entry.done_at is not None or entry.status is not EntryStatus.PARTIAL:
         return entry
     match status:

@@ -93,7 +93,7 @@ class Microphone(Struct, frozen=True):
     talking: bool = False
     """A push-to-talk turn is open."""
     ended: bool = False
-    """The sound file that stands in for the microphone is over."""
+    """The sound file in place of the microphone has ended."""
 
     @property
     def sending(self) -> bool:
@@ -259,7 +259,7 @@ class SessionState(Struct, frozen=True, eq=False):
     """Entries evicted from the front of the transcript."""
     response: Response | None = None
     awaiting: bool = False
-    """The user's turn is over, or an answer was requested, and nothing of it has arrived yet."""
+    """The user's turn ended or an answer was requested, and none of the answer has arrived yet."""
     intent: Intent = Intent()
     playing: str = ""
     """The item being played, "" in silence."""

@@ -64,7 +64,7 @@ def being_spoken(turn: Turn) -> bool:
 
 
 def unanswered(state: SessionState) -> Turn | None:
-    """The turn that the next response answers: the latest, or the utterance before a message typed meanwhile."""
+    """The turn that the next response answers: the latest, or the utterance during which that one was typed."""
     spoken = (turn for turn in state.turns[-2:-1] if turn.committed_at is not None)
     return next((turn for turn in (*state.turns[-1:], *spoken) if not turn.response_id), None)
 

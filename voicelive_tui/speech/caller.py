@@ -1,7 +1,7 @@
 """A synthetic user, for machines without a microphone.
 
 The audio thread calls `DemoCaller.read`, which never blocks and whose clock is the audio. A thread of the caller
-synthesizes its lines beforehand. Like a person, the caller knows the assistant only by what the speaker plays.
+synthesizes its lines in advance. Like a person, the caller knows the assistant only by what the speaker plays.
 """
 
 import threading

@@ -191,7 +191,7 @@ def error_text(error: Mapping[str, Any]) -> str:
 
 
 def base64_size(value: object) -> int:
-    """Bytes that a base64 text decodes to; 0 for anything that is no text."""
+    """Bytes that a base64 text decodes to; 0 for anything but a string."""
     return len(value) * 3 // 4 - value[-2:].count("=") if isinstance(value, str) else 0
 
 
@@ -209,7 +209,7 @@ def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
     """The event with each piece of base64 sound replaced by `{"bytes": n}`, for logs and `console --json`."""
     if name := _audio_field(event):
         return {**event, name: {"bytes": base64_size(event.get(name))}}
-    item = event.get("item")  # conversation.item.retrieved brings the sound of whole items
+    item = event.get("item")  # conversation.item.retrieved carries the audio of whole items
     if not isinstance(item, Mapping) or not isinstance(item.get("content"), list):
         return dict(event)
     content = [

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 Way = Literal["in", "out", "local", "log"]
-"""Server event, client event, sentence of this program, or record of Python's logging."""
+"""Server event, client event, message of this program, or record of Python's logging."""
 Severity = Literal["debug", "info", "warning", "error"]
 
 
