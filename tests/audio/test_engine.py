@@ -77,7 +77,7 @@ def test_full_duplex_never_gates(clock):
     assert not engine.chunk().gated
 
 
-def test_counters_count(clock):
+def test_lost_sound_is_counted_but_silence_that_runs_out_is_not(clock):
     engine = AudioEngine()
     engine.captured(silence(480), clock.now, clock.now, overflow=True)
     out = memoryview(bytearray(BLOCK_BYTES))
@@ -149,7 +149,7 @@ class TestWatchdog:
         watchdog.opened("output")
         assert self.ask(watchdog, clock, 0.1, lambda: clock.now) == set()
 
-    def test_a_program_that_was_stopped_itself_does_not_blame_the_streams(self, clock):
+    def test_no_stream_is_stalled_after_the_program_was_suspended(self, clock):
         watchdog = Watchdog()
         watchdog.opened("input")
         self.ask(watchdog, clock, 1, lambda: clock.now)
@@ -157,7 +157,7 @@ class TestWatchdog:
         clock.now += 60
         assert watchdog.stalled(clock.now, {"input": before, "output": 0}) == set()
 
-    def test_the_engine_tells_of_its_own_callbacks(self):
+    def test_the_engine_passes_its_last_callbacks_to_the_watchdog(self):
         engine = AudioEngine()
         engine.watchdog.opened("input")
         engine.watchdog.opened("output")

@@ -239,7 +239,7 @@ def test_every_fault_has_its_check_and_its_line():
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_on_the_wire(name):
+async def test_every_fault_happens_on_the_wire(name):
     await CHECKS[name]()
 
 

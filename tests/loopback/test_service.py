@@ -99,7 +99,9 @@ async def test_the_service_can_be_stopped_while_it_speaks_and_twice():
     async with connected(service) as socket:
         await socket.send_json({"type": "response.create"})
         await events(socket, "response.created")
-        await asyncio.gather(service.stop(), events(socket, "never"))
+        _, rest = await asyncio.gather(service.stop(), events(socket, "never"))
+        assert "response.done" not in {event["type"] for event in rest}
+        assert socket.close_code == 1001
     await service.stop()
 
 

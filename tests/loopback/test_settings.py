@@ -182,7 +182,9 @@ def test_what_is_refused(update, code, param):
 
 def test_the_echo_reference_cannot_change_after_audio_was_sent():
     echo = {"type": "server_echo_cancellation", "reference_source": "client", "channels": 2}
-    refusal({"input_audio_echo_cancellation": echo}, audio_begun=True)
+    error = refusal({"input_audio_echo_cancellation": echo}, audio_begun=True)
+    assert (error.code, error.param) == ("invalid_value", "session.input_audio_echo_cancellation")
+    assert merge(settings(), {"input_audio_echo_cancellation": echo})["input_audio_echo_cancellation"] == echo
 
 
 def test_a_session_object_is_limited_in_size():

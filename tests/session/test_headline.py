@@ -6,7 +6,6 @@ from voicelive_tui.session.state import Connection, Device, Link, Microphone, Re
 
 READY = Connection(link=Link.READY)
 LIVE = Microphone(capturing=True)
-CUT = SessionState(READY, response=Response("r", 1.0), silenced=("r",))
 _SPEAKS = Turn(2, speech_started_at=5.0)
 
 

@@ -75,7 +75,8 @@ def test_any_value_in_any_field_has_a_summary(kind, fields, size):
 
 @given(st.sampled_from(KINDS), st.text())
 def test_any_text_has_a_summary(kind, text):
-    summary.summarize(LogRow(0, 0.0, "in", kind, "info", "", "", 0, text))
+    words = summary.summarize(LogRow(0, 0.0, "in", kind, "info", "", "", 0, text))
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in words)
 
 
 @pytest.mark.parametrize("digits", ["1e400", "NaN", "-Infinity", "9" * 400])
