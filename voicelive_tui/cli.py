@@ -8,6 +8,7 @@ Exit statuses: 0 ended as asked, 1 the conversation had failed when it was left,
 """
 
 import asyncio
+import functools
 import io
 import os
 import sys
@@ -54,8 +55,9 @@ class _Latency(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
             self.fail(f"{value!r} is neither 'low' nor a number of seconds", param, ctx)
 
 
-def _conversation_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of a conversation, the same for the dashboard, `console` and `check`."""
+def _conversation_options(command: Callable[..., None], *, several_inputs: bool = False) -> Callable[..., None]:
+    """The options of a conversation, the same for the dashboard, `console` (several inputs) and `check`."""
+    more = "; several files are played one after another" if several_inputs else ""
     options = [
         click.option("--endpoint", metavar="URL", help="Azure Voice Live endpoint; without any, the demo starts."),
         click.option("--api-version", metavar="V", help="Version of the service's interface."),
@@ -75,7 +77,12 @@ def _conversation_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--no-caller", is_flag=True, help="Demo without the synthetic caller when there is no microphone."
         ),
-        click.option("--input-device", metavar="DEV", help="Index, part of a name, none, or file:PATH.wav."),
+        click.option(
+            "--input-device",
+            metavar="DEV",
+            multiple=several_inputs,
+            help=f"Index, part of a name, none, or file:PATH.wav{more}.",
+        ),
         click.option("--output-device", metavar="DEV", help="Index, part of a name, none, or file:PATH.wav."),
         click.option("--output-latency", type=_Latency(), help="Of the speaker."),
         click.option("--half-duplex", is_flag=True, default=None, help="Send silence while the assistant is heard."),
@@ -113,14 +120,33 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
 
 @cli.command()
-@_conversation_options
+@functools.partial(_conversation_options, several_inputs=True)
+@click.option("--say", "messages", metavar="TEXT", multiple=True, help="Type a message; - types the lines of stdin.")
+@click.option(
+    "--max-delay", metavar="MS", type=click.FloatRange(min=0), help="Fail if an answer begins later than this."
+)
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for every event, both ways.")
 @click.pass_obj
-def console(before: dict[str, Any], /, *, as_json: bool, **options: Any) -> None:
-    """The conversation without the dashboard: a line an event."""
+def console(
+    before: dict[str, Any],
+    /,
+    *,
+    input_device: Sequence[str],
+    messages: Sequence[str],
+    max_delay: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """The conversation without the dashboard: a line an event.
+
+    Several input files, then messages: each comes after the answer to the one before, and the conversation ends with
+    the last answer. With messages the microphone stays off, unless --input-device is given.
+    """
     from voicelive_tui.commands import console  # noqa: PLC0415
 
-    _leave(console.run(_options(before, options), as_json=as_json))
+    first, *files = input_device or (None,)
+    script = console.Script(files, messages, max_delay)
+    _leave(console.run(_options(before, {**options, "input_device": first}), as_json=as_json, script=script))
 
 
 @cli.command()

@@ -1,7 +1,9 @@
 """The console: in this process against small services, and as a program with real speech."""
 
 import asyncio
+import base64
 import contextlib
+import functools
 import json
 import os
 import re
@@ -79,6 +81,7 @@ async def conversation(
     as_json: bool = False,
     write: Callable[[str], None] | None = None,
     observer: Observer | None = None,
+    script: console.Script | None = None,
     **audio: Any,
 ) -> tuple[int, list[str]]:
     """Hold one to its end; its status and lines."""
@@ -87,7 +90,9 @@ async def conversation(
     live = LiveSession(settings)
     if observer:
         live.observe(observer)
-    status = await console.hold_conversation(live, write or lines.append, as_json=as_json)
+    status = await console.hold_conversation(
+        live, write or lines.append, settings.audio, as_json=as_json, script=script or console.Script()
+    )
     return status, lines
 
 
@@ -130,11 +135,13 @@ async def test_json_lines_are_ascii_safe_and_lose_nothing():
     assert status == 0
     assert all(line.isprintable() for line in lines)
     events = [json.loads(line) for line in lines]
-    assert all(set(event) == {"t", "dir", "event"} for event in events)
+    assert all(set(event) == {"time", "t", "dir", "event"} for event in events)
     assert {event["dir"] for event in events} == {"in", "out", "local"}
     times = [event["t"] for event in events]
     assert times == sorted(times)
     assert times[0] >= 0
+    assert all(abs(event["time"] - event["t"] - (events[0]["time"] - events[0]["t"])) < 0.002 for event in events)
+    assert abs(events[-1]["time"] - time.time()) < 60
     kept = WICKED.replace("\ud800", "?")
     assert {"type": kept, kept: kept} in [event["event"] for event in events]
 
@@ -237,7 +244,7 @@ async def test_an_output_that_ends(problem):
     written: list[str] = []
 
     def write(line: str) -> None:
-        if len(written) == 3:
+        if '"session.updated"' in line:
             raise problem
         written.append(line)
 
@@ -245,7 +252,7 @@ async def test_an_output_that_ends(problem):
         with pytest.raises(type(problem)) as caught:
             await conversation(where, as_json=True, write=write)
     assert caught.value is problem
-    assert len(written) == 3
+    assert written
     assert closed == [1000]
 
 
@@ -321,6 +328,142 @@ async def test_an_answer_of_which_nothing_was_heard_is_marked_as_interrupted():
     async with service(talk) as where:
         _, lines = await conversation(where)
     assert "assistant: Well, [interrupted after 0.0 s]" in words(lines)
+
+
+# --- what a script says
+
+
+def answer(number: int, *, status: str = "completed", pcm16: str = "AAAA" * 1600) -> list[dict[str, Any]]:
+    """The events of a spoken answer."""
+    response, item = f"resp_{number}", f"answer_{number}"
+    ids = {"response_id": response, "item_id": item, "output_index": 0, "content_index": 0}
+    error = {"type": "failed", "error": {"code": "server_error", "message": "the model is overloaded"}}
+    sound = [
+        {"type": "response.audio_transcript.delta", **ids, "delta": f"Answer {number}."},
+        {"type": "response.audio.delta", **ids, "delta": pcm16},
+        {"type": "response.audio.done", **ids},
+        {"type": "response.audio_transcript.done", **ids, "transcript": f"Answer {number}."},
+    ]
+    details = {"status_details": error} if status == "failed" else {}
+    return [
+        {"type": "response.created", "response": {"id": response}},
+        *([] if status == "failed" else sound),
+        {"type": "response.done", "response": {"id": response, "status": status, **details}},
+    ]
+
+
+async def answer_everything(ws: web.WebSocketResponse, *, pause: float = 0.0, status: str = "completed") -> None:
+    """Answer typed messages, and each file's worth of sound as if it were speech."""
+    await ready(ws)
+    number, heard = 0, 0
+    async for message in ws:
+        event = json.loads(message.data)
+        spoke = False
+        if event["type"] == "input_audio_buffer.append":
+            sound = base64.b64decode(event["audio"])
+            heard = heard + 1 if any(sound) else 0
+            spoke = heard == 2
+        if spoke or event["type"] == "response.create":
+            number += 1
+        if spoke:
+            ids = {"item_id": f"item_{number}"}
+            await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, **ids})
+            await ws.send_json({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 50, **ids})
+            await ws.send_json({"type": "input_audio_buffer.committed", "previous_item_id": None, **ids})
+        if spoke or event["type"] == "response.create":
+            await asyncio.sleep(pause)
+            for reply in answer(number, status=status):
+                await ws.send_json(reply)
+
+
+def tone(path: Path, level: int = 3000) -> str:
+    """A file with 0.1 s of a constant that is no silence."""
+    writer = WavWriter(path)
+    writer.write(np.full(SAMPLE_RATE // 10, level, dtype="<i2").tobytes())
+    writer.close()
+    return f"file:{path}"
+
+
+def of_type(lines: list[str], *wanted: str) -> list[dict[str, Any]]:
+    """Events of some types, in order."""
+    return [event for line in lines if (event := json.loads(line)["event"])["type"] in wanted]
+
+
+async def test_each_message_is_typed_after_the_answer_to_the_one_before():
+    script = console.Script(messages=["one", "two", "three"])
+    async with service(answer_everything) as where:
+        status, lines = await conversation(where, as_json=True, script=script)
+    assert status == 0
+    order = of_type(lines, "text_typed", "playback_finished")
+    assert [event.get("text", "answered") for event in order] == [
+        "one",
+        "answered",
+        "two",
+        "answered",
+        "three",
+        "answered",
+    ]
+
+
+async def test_several_files_are_said_one_after_another_and_then_the_messages(tmp_path):
+    first = tone(tmp_path / "first.wav")
+    script = console.Script(files=[tone(tmp_path / "second.wav"), first, first], messages=["bye"])
+    async with service(answer_everything) as where:
+        status, lines = await conversation(where, as_json=True, script=script, input_device=first)
+    assert status == 0
+    kinds = [
+        event["type"] for event in of_type(lines, "input_audio_buffer.committed", "playback_finished", "text_typed")
+    ]
+    assert kinds == ["input_audio_buffer.committed", "playback_finished"] * 4 + ["text_typed", "playback_finished"]
+
+
+async def test_the_delay_of_each_turn_is_written_with_its_parts_and_at_the_end_the_percentiles():
+    script = console.Script(messages=["one", "two"])
+    async with service(functools.partial(answer_everything, pause=0.2)) as where:
+        status, lines = await conversation(where, as_json=True, script=script)
+        _, in_words = await conversation(where, script=script)
+    assert status == 0
+    first, second = of_type(lines, "turn_delay")
+    assert (first["turn"], second["turn"]) == (1, 2)
+    for delay in (first, second):
+        assert delay["ms"] == pytest.approx(sum(delay["parts"].values()), abs=0.5)
+        assert delay["parts"]["start"] >= 200
+        assert set(delay["parts"]) <= {"wait", "start", "text", "audio", "play"}
+    (total,) = of_type(lines, "delays")
+    fast, slow = sorted([first["ms"], second["ms"]])
+    assert (total["turns"], total["p50_ms"], total["p95_ms"], total["worst_ms"]) == (2, fast, slow, slow)
+    said = words(in_words)
+    assert any(re.fullmatch(r"delay of turn 2: \d+ ms \(start .*\)", line) for line in said)
+    assert re.fullmatch(r"delay of 2 turns: p50 .* ms, p95 .* ms, worst .* ms", said[-1])
+
+
+@pytest.mark.parametrize(("limit", "status"), [(150.0, 1), (60_000.0, 0)])
+async def test_a_turn_slower_than_allowed_fails_the_conversation(limit, status):
+    script = console.Script(messages=["one"], max_delay_ms=limit)
+    async with service(functools.partial(answer_everything, pause=0.2)) as where:
+        got, lines = await conversation(where, script=script)
+    assert got == status
+    assert words(lines)[-1].startswith("failed: 1 of 1 turns were too slow: the slowest took ") is (status == 1)
+
+
+async def test_an_answer_that_failed_fails_the_conversation():
+    script = console.Script(messages=["one"])
+    async with service(functools.partial(answer_everything, status="failed")) as where:
+        status, lines = await conversation(where, script=script)
+    assert status == 1
+    assert words(lines)[-1].startswith("failed: the response failed: the model is overloaded")
+
+
+async def test_input_none_without_anything_to_say_is_pointed_out_in_the_first_line():
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        await ws.close()
+
+    async with service(talk) as where:
+        _, lines = await conversation(where)
+        _, objects = await conversation(where, as_json=True)
+    assert words(lines)[0].endswith("nothing will be sent")
+    assert json.loads(objects[0])["event"] == {"type": "notice", "text": words(lines)[0]}
 
 
 # --- as a program, with real speech
@@ -544,10 +687,29 @@ def test_signals_end_it_while_it_starts(tmp_path, number, status):
 @programs
 def test_a_reader_that_has_seen_enough(tmp_path):
     with started(tmp_path, "--input-device", "none", "--output-device", "none", "--json") as program:
-        assert json.loads(program.stdout.readline())["event"]["type"] == "connecting"
+        assert json.loads(program.stdout.readline())["event"]["type"] == "notice"
         program.stdout.close()
         assert program.wait(timeout=20) == 0
         assert program.stderr.read() == ""
+
+
+@programs
+def test_lines_of_stdin_are_typed_in_a_demo_that_says_so_first(tmp_path):
+    pipes = {"stdin": subprocess.PIPE}
+    with started(tmp_path, "--output-device", "none", "--json", "--say", "-", **pipes) as program:
+        out, err = program.communicate("hi\n\n  there \n", timeout=50)
+    assert (program.returncode, err) == (0, "")
+    assert json.loads(out.splitlines()[0])["event"]["text"].startswith("DEMO: ")
+    assert [event["text"] for event in of_type(out.splitlines(), "text_typed")] == ["hi", "there"]
+
+
+@programs
+def test_without_sound_a_file_needs_no_output_device(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/no-server")
+    with started(tmp_path, "--input-device", speech_at(tmp_path / "in.wav", 24_000, 1)) as program:
+        out, err = program.communicate(timeout=50)
+    assert (program.returncode, err) == (0, "")
+    assert "assistant: I heard you for 1." in out
 
 
 @programs

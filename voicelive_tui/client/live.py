@@ -145,13 +145,18 @@ class LiveSession:
         return await device_choices(self.sound)
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
-        if self._sound is None or (spec.startswith("file:") and spec == str(self.sound.devices[direction])):
+        if self._sound is None:
+            return
+        again = spec.startswith("file:") and spec == str(self.sound.devices[direction])
+        if again and not (direction == "input" and self.sound.input_ended):
             return  # a file opened again would start over, or be emptied
         from voicelive_tui.audio.devices import DeviceSpec  # noqa: PLC0415
 
         if direction == "input":
             self._input_over = False
         await self.sound.choose(direction, DeviceSpec.parse(spec))
+        if self.state.microphone.ended and self.sound.input_open and not self.sound.input_ended:
+            self.apply(inputs.CaptureChanged(capturing=True))  # another file
         self._follow_capture()
 
     async def test_tone(self) -> None:

@@ -1,51 +1,78 @@
 """`voicelive-tui console`: the conversation as a line for each notable event, or `--json` lines of every event.
 
-It writes to stdout only. With a file as the microphone it ends by itself: when the file is over, every turn has been
-answered, and the answer has been heard.
+It writes to stdout only. With files as the microphone, or messages to say, it ends by itself: when the last file is
+over and the last message typed, every turn has been answered, and the answers have been heard. Files come first, each
+after the answer to the one before; then the messages, in the same way.
 """
 
 import asyncio
+import contextlib
+import dataclasses
+import errno
 import functools
-import json
-import re
+import queue
+import threading
 import time
-from collections.abc import Callable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from voicelive_tui.client.shell import Shell
-from voicelive_tui.commands.setup import FAILED, Options, run_conversation
-from voicelive_tui.config import APP_NAME, Settings
+from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
+from voicelive_tui.commands.output import to_stdout
+from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation
+from voicelive_tui.config import APP_NAME, Audio, Settings
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs
-from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import RECENT, Activity, Entry, EntryStatus, Link, SessionState
-from voicelive_tui.text import encodable, escaped, visible
-from voicelive_tui.wire.events import without_audio
+from voicelive_tui.session.latency import stages, summarize
+from voicelive_tui.session.state import Activity, Link, SessionState, Turn
+from voicelive_tui.wire.events import canonical, mapping, text
 
 if TYPE_CHECKING:
     from voicelive_tui.commands.setup import Open
 
 SETTLE_SECONDS = 1.0
-"""After the end of the file: the service may still notice speech in its last words."""
+"""After the end of a file: the service may still notice speech in its last words."""
 NO_SPEECH_SECONDS = 3.0
-"""After the end of the file, if no speech was noticed by then, none will be."""
+"""After the end of a file, if no speech was noticed by then, none will be."""
 PATIENCE_SECONDS = 30.0
-"""Silence of the service after the end of the file, after which it is taken to be stuck."""
+"""Silence of a service that owes something, after which it is taken to be stuck."""
+DRAIN_SECONDS = 3.0
+"""After the end of the connection: sound that arrived is played, as long as some is played within this time."""
 TIMER_SECONDS = 0.25
 """Between checks of these limits, which pass without an event."""
 
 
-def run(options: Options, *, as_json: bool) -> int:
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """What the console says by itself, and what it demands."""
+
+    files: Sequence[str] = ()
+    """Input devices ("file:PATH") after the first one."""
+    messages: Sequence[str] = ()
+    """Typed messages; "-" stands for the lines of stdin."""
+    max_delay_ms: float | None = None
+    """The conversation fails if a turn's answer took longer."""
+
+
+def run(options: Options, *, as_json: bool, script: Script) -> int:
     """Hold a conversation in lines of text; the exit status."""
-    return run_conversation(options, functools.partial(_hold, as_json=as_json), quiet=as_json)
+    device, flags = options.flags.get("audio.input_device"), dict(options.flags)
+    others = [other for other in (device, *script.files) if not str(other).startswith("file:")]
+    if script.files and others:
+        return complain(f"--input-device: {others[0]!r} cannot be one of several, they must all be file:PATH")
+    if any(not message.strip() for message in script.messages):
+        return complain("--say: the text is empty")
+    if script.messages and device is None:
+        flags["audio.input_device"] = "none"  # an open microphone would talk into the script
+    options = dataclasses.replace(options, flags=flags, more_inputs=tuple(script.files))
+    return run_conversation(options, functools.partial(_hold, as_json=as_json, script=script), quiet=as_json)
 
 
-async def _hold(settings: Settings, open_session: "Open", *, as_json: bool) -> tuple[int, SessionState]:
+async def _hold(settings: Settings, open_session: "Open", *, as_json: bool, script: Script) -> tuple[int, SessionState]:
     live = open_session()
-    talk = asyncio.create_task(hold_conversation(live, click.echo, as_json=as_json))
+    talk = asyncio.create_task(hold_conversation(live, to_stdout, settings.audio, as_json=as_json, script=script))
     ended_by: list[int] = []
 
     def end(status: int) -> None:
@@ -58,15 +85,25 @@ async def _hold(settings: Settings, open_session: "Open", *, as_json: bool) -> t
         return ended_by[0], live.state
     try:
         return talk.result(), live.state
-    except BrokenPipeError:
-        return 0, live.state  # the reader has seen enough, as `head` has
     except OSError as error:
-        click.echo(f"{APP_NAME}: the output cannot be written: {error.strerror or error}", err=True)
+        if error.errno in (errno.EPIPE, errno.EIO):  # the reader has seen enough, as `head` has; the terminal is gone
+            return 0, live.state
+        with contextlib.suppress(OSError):
+            click.echo(f"{APP_NAME}: the output cannot be written: {error.strerror or error}", err=True)
         return FAILED, live.state
 
 
-async def hold_conversation(live: Shell, write: Callable[[str], None], *, as_json: bool) -> int:
+async def hold_conversation(
+    live: Shell, write: Callable[[str], None], audio: Audio, *, as_json: bool, script: Script = Script()
+) -> int:
     """Run the conversation until it ends, and write it line by line.
+
+    Args:
+        live: The session.
+        write: Writes a line, in a thread; it may block.
+        audio: The devices of the session.
+        as_json: Objects instead of words.
+        script: What to say.
 
     Returns:
         The exit status: 0 ended as asked, 1 the conversation failed.
@@ -74,185 +111,208 @@ async def hold_conversation(live: Shell, write: Callable[[str], None], *, as_jso
     Raises:
         OSError: `write` raised it; `BrokenPipeError` where the reader went away.
     """
-    writer: _JsonLines | _TextLines = _JsonLines(write) if as_json else _TextLines(write)
-    end = _End(live, writer)
+    silent = audio.input_device == "none" and not script.messages
+    writer: Writer = JsonLines(write, silent=silent) if as_json else TextLines(write, silent=silent)
+    course = _Course(live, writer, audio, script)
     live.observe(writer.observe)
-    live.observe(end.observe)
+    live.observe(course.observe)
     running = asyncio.create_task(live.run())
+    verdict: str | None = None
     try:
-        while not end.reached.done() and not running.done():
-            await asyncio.wait((end.reached, running), timeout=TIMER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            end.check(live.state)
+        while verdict is None and not running.done():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TIMER_SECONDS):
+                    await course.changed.wait()
+            course.changed.clear()
+            verdict = await course.step()
     finally:
         writer.closing = True
         await live.close()
         await asyncio.gather(running, return_exceptions=True)
-    if writer.error:
-        raise writer.error
-    problem = end.reached.result() if end.reached.done() else ""
-    if problem:
-        writer.end(problem)
-    return 1 if problem else 0
+        if summary := summarize(course.delays):
+            writer.delays(summary)
+        if verdict:
+            writer.end(verdict)
+        if (left := await writer.output.close()) and not writer.output.error:
+            with contextlib.suppress(OSError):
+                click.echo(f"{APP_NAME}: {left:,} lines were not written: the reader had stopped", err=True)
+    if writer.output.error:
+        raise writer.output.error
+    return FAILED if verdict else 0
 
 
-class _End:
-    """Decides when the conversation is over.
+class _Course:
+    """Takes the conversation through its script, and decides when it is over.
 
     Attributes:
-        reached: Done at the end: the reason if it is a failure, else "".
+        changed: Set whenever `step` may have something to do.
+        delays: Milliseconds of each turn whose answer has begun.
     """
 
-    def __init__(self, live: Shell, writer: "_Writer") -> None:
-        self.reached: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    def __init__(self, live: Shell, writer: Writer, audio: Audio, script: Script) -> None:
+        self.changed = asyncio.Event()
+        self.delays: list[float] = []
         self._live = live
         self._writer = writer
-        self._captured = False
+        self._files = list(script.files)
+        self._messages = _messages(script.messages)
+        self._has_messages = bool(script.messages)
+        self._max_delay_ms = script.max_delay_ms
+        self._has_file = str(audio.input_device).startswith("file:")
+        self._speaker = str(audio.output_device)
+        self._began_waiting: set[float] = set()  # of the turns in `delays`
+        self._captured = self._typed = False
         self._file_over_at: float | None = None
-        self._last_event_at = time.monotonic()
+        self._turns_before_file = 0
+        self._last_event_at = self._played_at = time.monotonic()
+        self._buffered_ms = 0.0
+        self._failure = ""
 
     def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
+        """Take note of what `step` and the end need to know."""
+        if isinstance(event, inputs.LogRecord):
+            return
+        self.changed.set()
+        self._captured |= after.microphone.capturing
+        if isinstance(event, inputs.DeviceChanged) and event.direction == "output" and self._speaker[:5] == "file:":
+            self._failure = self._failure or event.problem  # the file lacks what comes after this
         if isinstance(event, inputs.Received):
             self._last_event_at = now
-        self._captured |= after.microphone.capturing
-        if not isinstance(event, inputs.LogRecord):
-            self.check(after)
+            if canonical(text(event.event.get("type"))) == "response.done":
+                failed = text(mapping(event.event.get("response")).get("status")) == "failed"
+                reasons = [problem.text for problem in after.problems if problem.seq >= before.log.next_seq]
+                self._failure = self._failure or " ".join((reasons or ["the response failed"]) if failed else [])
+        if after.turns is not before.turns:
+            for turn in after.turns[-4:]:
+                self._note_delay(turn)
 
-    def check(self, state: SessionState) -> None:
-        """Set `reached` if the conversation is over."""
-        if not self.reached.done() and (verdict := self._verdict(state, time.monotonic())) is not None:
-            self._writer.closing = True
-            self.reached.set_result(verdict)
+    def _note_delay(self, turn: Turn) -> None:
+        """Note and write the delay of a turn whose answer is heard, or over without sound."""
+        silent_answer = turn.done_at is not None and turn.first_text_at is not None and turn.first_audio_at is None
+        began, parts = turn.ended_speaking_at, stages(turn)
+        if began is None or began in self._began_waiting or not parts or not (turn.heard_at or silent_answer):
+            return
+        self._began_waiting.add(began)
+        self.delays.append(sum(part.milliseconds for part in parts))
+        self._writer.delay(turn.number, self.delays[-1], {part.name: part.milliseconds for part in parts})
 
-    def _verdict(self, state: SessionState, now: float) -> str | None:
-        if self._writer.error:
+    async def step(self) -> str | None:
+        """Say what comes next, if it is time.
+
+        Returns:
+            None while the conversation goes on; at its end "", or why it failed.
+        """
+        state, now = self._live.state, time.monotonic()
+        if self._writer.output.error:
             return ""
         if state.connection.link in (Link.FAILED, Link.CLOSED):
-            return state.connection.problem if state.connection.failed else ""
-        if state.microphone.push_to_talk:
-            return "push-to-talk needs the dashboard's key: choose another --turn-detection"
-        if not self._captured and (state.input.problem or state.output.problem):
-            return state.input.problem or state.output.problem
+            if state.connection.link is Link.CLOSED and not self._is_drained(state, now):
+                return None
+            return state.connection.problem if state.connection.failed else self._failure
+        if problem := self._unusable(state):
+            return problem
         reading = self._live.reading()
-        if not reading.input_ended:
+        over = reading.input_ended
+        if state.connection.link is not Link.READY or not (over or self._has_messages):
+            return self._stuck(state, now, owed=state.awaiting or state.response is not None)
+        if over:
+            self._file_over_at = self._file_over_at or now
+            if len(state.turns) <= self._turns_before_file and now - self._file_over_at > NO_SPEECH_SECONDS:
+                return "no speech heard: nothing in the file was noticed as speech by the service"
+        busy = self._has_file and not over
+        settled = self._file_over_at is None or (
+            now - self._file_over_at > SETTLE_SECONDS and len(state.turns) > self._turns_before_file
+        )
+        if busy or not settled or state.playing or reading.buffered_ms or not _all_answered(state):
+            return self._stuck(state, now, owed=not busy)
+        return await self._go_on(state, now)
+
+    async def _go_on(self, state: SessionState, now: float) -> str | None:
+        """The next file or message; without one, the end."""
+        self._last_event_at = now
+        if self._files:
+            self._file_over_at, self._turns_before_file = None, len(state.turns)
+            await self._live.choose_device("input", self._files.pop(0))
+            return self._live.state.input.problem or None
+        if self._has_messages:
+            message = next(self._messages, "")
+            if message:
+                self._typed = True
+                self._live.apply(inputs.TextTyped(message))
+            if message != "":
+                return None
+            if not self._typed:
+                return "nothing was said: no line came from stdin"
+        return self._judged()
+
+    def _judged(self) -> str:
+        """Why a conversation that came to its end failed nevertheless, or ""."""
+        if self._failure or self._max_delay_ms is None:
+            return self._failure
+        slow = [delay for delay in self.delays if delay > self._max_delay_ms]
+        if slow:
+            worst = f"the slowest took {max(slow):,.0f} ms, --max-delay allows {self._max_delay_ms:,.0f} ms"
+            return f"{len(slow)} of {len(self.delays)} turns were too slow: {worst}"
+        return "" if self.delays else "no turn's delay could be measured for --max-delay"
+
+    def _unusable(self, state: SessionState) -> str:
+        if state.microphone.push_to_talk and not (self._has_messages and not self._captured):
+            return "push-to-talk needs the dashboard's key: choose another --turn-detection"
+        # Without a choice of a speaker, an answer that is read is enough.
+        return "" if self._captured else state.input.problem or (self._speaker and state.output.problem)
+
+    def _stuck(self, state: SessionState, now: float, *, owed: bool) -> str | None:
+        """The failure of a service that owes something and has been silent for too long."""
+        since = max(self._last_event_at, self._file_over_at or 0.0)
+        if not owed or now - since <= PATIENCE_SECONDS or not self._is_drained(state, now):
             return None
-        self._file_over_at = over_at = self._file_over_at or now
-        silent = not state.playing and reading.buffered_ms == 0
-        if not state.turns and now - over_at > NO_SPEECH_SECONDS:
-            return "no speech heard: nothing in the file was noticed as speech by the service"
-        if state.turns and now - over_at > SETTLE_SECONDS and silent and _all_answered(state):
-            return ""
-        if now - max(self._last_event_at, over_at) > PATIENCE_SECONDS and not state.playing:
-            return f"nothing came from the service for {PATIENCE_SECONDS:g} s"
-        return None
+        return f"nothing came from the service for {PATIENCE_SECONDS:g} s"
+
+    def _is_drained(self, state: SessionState, now: float) -> bool:
+        """Whether what arrived has been played, or nothing of it is played any more."""
+        buffered = self._live.reading().buffered_ms
+        if not buffered and not state.playing:
+            return True
+        if buffered != self._buffered_ms:
+            self._buffered_ms, self._played_at = buffered, now
+        return now - self._played_at > DRAIN_SECONDS
 
 
 def _all_answered(state: SessionState) -> bool:
-    """Whether each committed turn had its `response.done`."""
+    """Whether each turn that was committed or typed had its `response.done`."""
     if state.response is not None or state.activity not in (Activity.READY, Activity.INTERRUPTED):
         return False
-    return all(turn.done_at is not None for turn in state.turns if turn.committed_at is not None)
+    asked = (turn for turn in state.turns if turn.committed_at is not None or turn.began_by == "text")
+    return all(turn.done_at is not None for turn in asked)
 
 
-class _Writer:
-    """Writes lines as long as that works. It runs inside the session, so it keeps an error instead of raising it.
-
-    Attributes:
-        error: Why nothing can be written any more.
-        closing: The conversation is over, and its end has been reported.
-    """
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.error: OSError | None = None
-        self.closing = False
-        self._out = write
-
-    def _write(self, line: str) -> None:
-        if self.error is None:
-            try:
-                self._out(line)
-            except OSError as error:
-                self.error = error
+def _messages(texts: Sequence[str]) -> Iterator[str | None]:
+    """The messages in order; None while a line of stdin is still to come."""
+    for message in texts:
+        if message == "-":
+            yield from _stdin_lines()
+        else:
+            yield message
 
 
-class _JsonLines(_Writer):
-    """`{"t": seconds since start, "dir": "in"|"out"|"local", "event": {...}}`, an object a line."""
+def _stdin_lines() -> Iterator[str | None]:
+    lines: queue.Queue[str | None] = queue.Queue(maxsize=1)
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        super().__init__(write)
-        self._began = time.monotonic()
+    def read() -> None:
+        # Past Python's own buffer, whose lock would keep the program from ending.
+        with contextlib.suppress(OSError), open(0, "rb", buffering=0, closefd=False) as stdin:
+            for line in stdin:
+                if message := line.decode(errors="replace").strip():
+                    lines.put(message)
+        lines.put(None)
 
-    def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
-        match event:
-            case inputs.Received(body):
-                self._line(now, "in", without_audio(body))
-            case inputs.Sent(body):
-                self._line(now, "out", without_audio(body))
-            case inputs.LogRecord():
-                pass
-            case _:
-                kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-                fields = {name: getattr(event, name) for name in event.__struct_fields__}
-                if "at" in fields:  # on the same clock as "t"
-                    fields["at"] = round(fields["at"] - self._began, 3)
-                self._line(now, "local", {"type": kind, **fields})
-
-    def end(self, problem: str) -> None:
-        """Report a failure."""
-        self._line(time.monotonic(), "local", {"type": "failed", "problem": problem})
-
-    def _line(self, now: float, direction: str, event: dict[str, Any]) -> None:
-        line = {"t": round(now - self._began, 3), "dir": direction, "event": event}
-        text = encodable(json.dumps(line, ensure_ascii=False, default=repr))
-        self._write(escaped(text))
-
-
-class _TextLines(_Writer):
-    """The time of day, and what happened, in words."""
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        super().__init__(write)
-        self._headline = ""
-        self._written: set[str] = set()
-
-    def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
-        match event:
-            case inputs.DeviceChanged(direction, description, problem):
-                self._line(f"audio {direction}: {problem or description}")
-            case inputs.BadMessage(problem):
-                self._line(problem)
-        if after.connection.link is Link.READY and before.connection.link is not Link.READY:
-            self._line(f"session ready: {after.connection.session_id} (model {after.in_force.get('model', '?')})")
-        for pinned in after.problems:
-            if pinned.seq >= before.log.next_seq:
-                self._line(f"{pinned.severity}: {pinned.text}")
-        if after.transcript is not before.transcript:
-            for entry in after.transcript[-RECENT:]:
-                if entry.status not in (EntryStatus.LISTENING, EntryStatus.PARTIAL):
-                    self._write_entry(entry)
-        if not self.closing:
-            word, detail, _ = headline(after)  # hints name keys of the dashboard
-            # A hint names a key of the dashboard.
-            self._write_headline(f"{word}: {detail}" if detail else word)
-
-    def end(self, problem: str) -> None:
-        """Report a failure, unless the headline did."""
-        self._write_headline(f"failed: {problem}")
-
-    def _write_entry(self, entry: Entry) -> None:
-        if entry.item_id in self._written or not (entry.text or entry.note or entry.tool):
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    while True:
+        try:
+            line = lines.get_nowait()
+        except queue.Empty:
+            yield None
+            continue
+        if line is None:
             return
-        self._written.add(entry.item_id)
-        line = entry.text or (f"{entry.tool} {entry.arguments} → {entry.output}" if entry.tool else "")
-        if entry.note:
-            line += f" [{entry.note}]"
-        if entry.status is EntryStatus.INTERRUPTED and entry.heard_ms is not None:
-            line += f" [interrupted after {entry.heard_ms / 1000:.1f} s]"
-        self._line(f"{entry.role}: {line}")
-
-    def _write_headline(self, text: str) -> None:
-        if text != self._headline:
-            self._headline = text
-            self._line(text)
-
-    def _line(self, text: str) -> None:
-        self._write(f"{datetime.now().astimezone():%H:%M:%S}  {visible(text)}")
+        yield line

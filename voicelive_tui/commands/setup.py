@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,6 +40,8 @@ class Options:
     caller: bool = True
     """Let a synthetic caller speak in a demo without a microphone."""
     verbose: bool = False
+    more_inputs: tuple[str, ...] = ()
+    """Input files of `console` after the first one."""
 
 
 class Setup(NamedTuple):
@@ -91,7 +93,7 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False) -> 
     """Hold a conversation, then print its summary unless `quiet`; the exit status."""
     try:
         settings, demo, log_path = prepare(options)
-        _validate_files(settings.audio)
+        _validate_files(settings.audio, options.more_inputs)
         runtime.exit_on_signals()
         with runtime.native_stderr_to(log_path.with_suffix(".native.log")) as native:
 
@@ -111,24 +113,23 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False) -> 
     return status
 
 
-def _validate_files(audio: Audio) -> None:
-    """Check files that stand in for devices, before the screen opens.
+def _validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
+    """Check files that stand in for devices, before the screen opens. None is written.
 
     Raises:
         ConfigError: One cannot be used.
     """
-    source, target = (
-        Path(device.removeprefix("file:")) if device.startswith("file:") else None
-        for device in (str(audio.input_device), str(audio.output_device))
-    )
-    if not source and not target:
+    sources = [device[5:] for device in (str(audio.input_device), *more_inputs) if device.startswith("file:")]
+    speaker = str(audio.output_device)
+    if not sources and not speaker.startswith("file:"):
         return
     from voicelive_tui.audio.wav import AudioFileError, check_target, load_wav  # noqa: PLC0415
 
+    target = Path(speaker[5:]) if speaker.startswith("file:") else None
     try:
-        if source and target and target.exists() and target.samefile(source):
-            raise ConfigError(f"{source} cannot be the input and the output at once: it would be overwritten")
-        if source:
+        for source in sources:
+            if target and target.exists() and target.samefile(source):
+                raise ConfigError(f"{source} cannot be the input and the output at once: it would be overwritten")
             load_wav(source)
         if target:
             check_target(target)

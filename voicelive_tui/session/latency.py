@@ -71,8 +71,12 @@ class Summary(NamedTuple):
 
 
 def summary(turns: Sequence[Turn]) -> Summary | None:
-    """Percentiles (nearest rank) over the turns answered with sound; None without such a turn."""
-    known = [turn.latency * 1000 for turn in turns if turn.latency is not None]
+    """Percentiles over the turns answered with sound; None without such a turn."""
+    return summarize([turn.latency * 1000 for turn in turns if turn.latency is not None])
+
+
+def summarize(known: Sequence[float]) -> Summary | None:
+    """Percentiles (nearest rank) of delays in milliseconds; None without any."""
     if not known:
         return None
     ranked = sorted(known)

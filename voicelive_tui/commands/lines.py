@@ -1,0 +1,186 @@
+"""What the console writes: lines of text, or `--json` an object a line, for events, delays and the end."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from voicelive_tui.commands.output import LineOutput
+from voicelive_tui.session import inputs
+from voicelive_tui.session.headline import headline
+from voicelive_tui.session.latency import Summary
+from voicelive_tui.session.state import RECENT, Entry, EntryStatus, Link, SessionState
+from voicelive_tui.text import duration, encodable, escaped, visible
+from voicelive_tui.wire.events import without_audio
+
+DEMO = "DEMO: the built-in service answers, not Azure (--endpoint URL for Azure)"
+NOTHING_SENT = "the input device is none and there is no --say: nothing will be sent"
+
+
+class Writer:
+    """Writes what observers see.
+
+    Args:
+        write: Writes a line; it may block, and raise `OSError`.
+        silent: Nothing will be sent to the service.
+
+    Attributes:
+        output: Where lines wait for the reader.
+        closing: The conversation is over, and its end has been reported.
+    """
+
+    def __init__(self, write: Callable[[str], None], *, silent: bool = False) -> None:
+        self.output = LineOutput(write, self._dropped)
+        self.closing = False
+        self._silent = silent
+        self._begun = False
+
+    def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
+        """Write what the event means. Nothing comes before the line that says who answers."""
+        if isinstance(event, inputs.Connecting) and not self._begun:
+            self._begun = True
+            notices = [DEMO] * event.demo + [NOTHING_SENT] * self._silent
+            if notices:
+                self.notice("; ".join(notices))
+        if self._begun:
+            self._observe(event, before, after, now)
+
+    def notice(self, sentence: str) -> None:
+        """Write a remark of the console's own."""
+        raise NotImplementedError
+
+    def delay(self, turn: int, milliseconds: float, parts: Mapping[str, float]) -> None:
+        """Write how long a turn's answer took, with the parts of that in milliseconds."""
+        raise NotImplementedError
+
+    def delays(self, summary: Summary) -> None:
+        """Write the percentiles over all turns."""
+        raise NotImplementedError
+
+    def end(self, problem: str) -> None:
+        """Write the failure that ended the conversation."""
+        raise NotImplementedError
+
+    def _observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
+        raise NotImplementedError
+
+    def _dropped(self, count: int) -> str:
+        raise NotImplementedError
+
+
+class JsonLines(Writer):
+    """`{"time": Unix seconds, "t": seconds since the start, "dir": "in"|"out"|"local", "event": {...}}`, one a line."""
+
+    def __init__(self, write: Callable[[str], None], *, silent: bool = False) -> None:
+        super().__init__(write, silent=silent)
+        self._began, self._began_at = time.monotonic(), time.time()
+
+    def notice(self, sentence: str) -> None:
+        self._local("notice", text=sentence)
+
+    def delay(self, turn: int, milliseconds: float, parts: Mapping[str, float]) -> None:
+        rounded = {name: round(value, 1) for name, value in parts.items()}
+        self._local("turn_delay", turn=turn, ms=round(milliseconds, 1), parts=rounded)
+
+    def delays(self, summary: Summary) -> None:
+        p50, p95, worst = (round(value, 1) for value in (summary.p50, summary.p95, summary.worst))
+        self._local("delays", turns=summary.turns, p50_ms=p50, p95_ms=p95, worst_ms=worst)
+
+    def end(self, problem: str) -> None:
+        self._local("failed", problem=problem)
+
+    def _observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
+        match event:
+            case inputs.Received(body):
+                self._write(now, "in", without_audio(body))
+            case inputs.Sent(body):
+                self._write(now, "out", without_audio(body))
+            case inputs.LogRecord():
+                pass
+            case _:
+                kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+                fields = {name: getattr(event, name) for name in event.__struct_fields__}
+                if "at" in fields:  # on the same clock as "t"
+                    fields["at"] = round(fields["at"] - self._began, 3)
+                self._write(now, "local", {"type": kind, **fields})
+
+    def _local(self, kind: str, **fields: Any) -> None:
+        self._write(time.monotonic(), "local", {"type": kind, **fields})
+
+    def _write(self, now: float, direction: str, event: Mapping[str, Any]) -> None:
+        self.output.write(self._line(now, direction, event))
+
+    def _line(self, now: float, direction: str, event: Mapping[str, Any]) -> str:
+        t = now - self._began
+        line = {"time": round(self._began_at + t, 3), "t": round(t, 3), "dir": direction, "event": event}
+        return escaped(encodable(json.dumps(line, ensure_ascii=False, default=repr)))
+
+    def _dropped(self, count: int) -> str:
+        return self._line(time.monotonic(), "local", {"type": "lines_dropped", "count": count})
+
+
+class TextLines(Writer):
+    """The time of day, and what happened, in words."""
+
+    def __init__(self, write: Callable[[str], None], *, silent: bool = False) -> None:
+        super().__init__(write, silent=silent)
+        self._headline = ""
+        self._written: set[str] = set()
+
+    def notice(self, sentence: str) -> None:
+        self._write(sentence)
+
+    def delay(self, turn: int, milliseconds: float, parts: Mapping[str, float]) -> None:
+        named = ", ".join(f"{name} {duration(value)}" for name, value in parts.items())
+        self._write(f"delay of turn {turn}: {duration(milliseconds)} ({named})")
+
+    def delays(self, summary: Summary) -> None:
+        p50, p95, worst = (duration(value) for value in (summary.p50, summary.p95, summary.worst))
+        turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
+        self._write(f"delay of {turns}: p50 {p50}, p95 {p95}, worst {worst}")
+
+    def end(self, problem: str) -> None:
+        self._write_headline(f"failed: {problem}")  # unless the headline said it
+
+    def _observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
+        if isinstance(event, inputs.DeviceChanged):
+            self._write(f"audio {event.direction}: {event.problem or event.description}")
+        if after.connection.link is Link.READY and before.connection.link is not Link.READY:
+            self._write(f"session ready: {after.connection.session_id} (model {after.in_force.get('model', '?')})")
+        for pinned in after.problems:
+            if pinned.seq >= before.log.next_seq:
+                self._write(f"{pinned.severity}: {pinned.text}")
+        if after.transcript is not before.transcript:
+            for entry in after.transcript[-RECENT:]:
+                if entry.status not in (EntryStatus.LISTENING, EntryStatus.PARTIAL):
+                    self._write_entry(entry)
+        if not self.closing:
+            word, detail, _ = headline(after)  # a hint names keys of the dashboard
+            self._write_headline(f"{word}: {detail}" if detail else word)
+
+    def _write_entry(self, entry: Entry) -> None:
+        if entry.item_id in self._written or not (entry.text or entry.note or entry.tool):
+            return
+        self._written.add(entry.item_id)
+        line = entry.text or (f"{entry.tool} {entry.arguments} → {entry.output}" if entry.tool else "")
+        if entry.note:
+            line += f" [{entry.note}]"
+        if entry.status is EntryStatus.INTERRUPTED and entry.heard_ms is not None:
+            line += f" [interrupted after {entry.heard_ms / 1000:.1f} s]"
+        self._write(f"{entry.role}: {line}")
+
+    def _write_headline(self, text: str) -> None:
+        if text != self._headline:
+            self._headline = text
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        self.output.write(self._line(text))
+
+    def _line(self, text: str) -> str:
+        return f"{datetime.now().astimezone():%H:%M:%S}  {visible(text)}"
+
+    def _dropped(self, count: int) -> str:
+        return self._line(f"{count:,} line{'' if count == 1 else 's'} dropped: the reader had stopped")
