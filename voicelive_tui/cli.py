@@ -19,8 +19,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from voicelive_tui import __version__, config
-from voicelive_tui.commands.setup import Options, complain
+from voicelive_tui import __version__, config, runtime
+from voicelive_tui.commands.setup import FAILED, Options, complain
 from voicelive_tui.config import ConfigError
 
 _SETTINGS = {
@@ -285,10 +285,15 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its status."""
+    runtime.open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "→" gets a "?"
-    cli(arguments, prog_name=config.APP_NAME)
+    try:
+        cli(arguments, prog_name=config.APP_NAME)
+    except OSError as error:  # click ends by itself where the reader went away
+        complain(f"cannot go on: {error.strerror or error}")
+        _leave(FAILED)
 
 
 def _leave(status: int) -> None:

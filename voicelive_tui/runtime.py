@@ -136,6 +136,21 @@ def end_on_signals(end: Callable[[int], object]) -> None:
         loop.add_signal_handler(number, ended, number, status)
 
 
+def open_standard_streams() -> None:
+    """Open the null device in place of standard streams that were closed (`<&-`, `>&-`, `2>&-`).
+
+    Python has None for such a stream, and the next file or socket would get its descriptor.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+            setattr(sys, f"__{name}__", getattr(sys, name))
+
+
 class NativeLog:
     """The file that takes what C libraries print."""
 

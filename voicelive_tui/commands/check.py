@@ -24,6 +24,7 @@ from voicelive_tui.config import Audio, ConfigError
 from voicelive_tui.credentials import Credential, CredentialError
 from voicelive_tui.endpoint import host_of
 from voicelive_tui.runtime import INTERRUPTED, native_stderr_to
+from voicelive_tui.text import visible
 
 FIRST_EVENT_LIMIT = 10.0
 """Seconds from the open WebSocket to `session.created`."""
@@ -40,14 +41,14 @@ def run(options: Options, *, as_json: bool) -> int:
     def report(what: str, ok: bool | None, sentence: str) -> None:
         results.append({"check": what, "ok": ok is not False, "warning": ok is None, "text": sentence})
         if not as_json:
-            click.echo(f"{what:<11}{'ok' if ok else 'FAILED' if ok is False else 'warning':<9}{sentence}")
+            click.echo(f"{what:<11}{'ok' if ok else 'FAILED' if ok is False else 'warning':<9}{visible(sentence)}")
 
     try:
         good = _check(options, report)
     except KeyboardInterrupt:
         return INTERRUPTED
     if as_json:
-        click.echo(json.dumps(results, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(results, indent=2))
     return 0 if good else FAILED
 
 

@@ -16,13 +16,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from voicelive_tui.client.shell import Shell
 from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
 from voicelive_tui.commands.output import to_stdout
-from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation
-from voicelive_tui.config import APP_NAME, Audio, Settings
+from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation, warn
+from voicelive_tui.config import Audio, Settings
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs
 from voicelive_tui.session.latency import stages, summarize
@@ -88,8 +86,7 @@ async def _hold(settings: Settings, open_session: "Open", *, as_json: bool, scri
     except OSError as error:
         if error.errno in (errno.EPIPE, errno.EIO):  # the reader has seen enough, as `head` has; the terminal is gone
             return 0, live.state
-        with contextlib.suppress(OSError):
-            click.echo(f"{APP_NAME}: the output cannot be written: {error.strerror or error}", err=True)
+        warn(f"the output cannot be written: {error.strerror or error}")
         return FAILED, live.state
 
 
@@ -134,8 +131,7 @@ async def hold_conversation(
         if verdict:
             writer.end(verdict)
         if (left := await writer.output.close()) and not writer.output.error:
-            with contextlib.suppress(OSError):
-                click.echo(f"{APP_NAME}: {left:,} lines were not written: the reader had stopped", err=True)
+            warn(f"{left:,} lines were not written: the reader had stopped")
     if writer.output.error:
         raise writer.output.error
     return FAILED if verdict else 0

@@ -15,6 +15,7 @@ from voicelive_tui.audio.portaudio import list_devices
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.commands.setup import FAILED, complain
 from voicelive_tui.runtime import native_stderr_to
+from voicelive_tui.text import visible
 
 
 def run(*, as_json: bool) -> int:
@@ -26,15 +27,15 @@ def run(*, as_json: bool) -> int:
         complain(error)
         return FAILED
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(device) for device in found], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([dataclasses.asdict(device) for device in found], indent=2))
         return 0
     table = Table("", "name", "host API", "channels in/out", "rate", "latency in/out", "default", box=None)
     for device in found:
         defaults = [name for name, yes in (("input", device.default_input), ("output", device.default_output)) if yes]
         table.add_row(
             str(device.index),
-            Text(device.name),
-            Text(device.hostapi),
+            Text(visible(device.name)),
+            Text(visible(device.hostapi)),
             f"{device.inputs}/{device.outputs}",
             f"{device.rate} Hz",
             f"{device.input_latency * 1000:.0f}/{device.output_latency * 1000:.0f} ms",

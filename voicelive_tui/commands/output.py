@@ -111,10 +111,6 @@ class LineOutput:
 
 def print_line(line: str) -> None:
     """Print a last line on stdout; one that the reader does not take is lost."""
-
-    async def write() -> None:
-        output = LineOutput(to_stdout, str)
-        output.write(line)
-        await output.close()
-
-    asyncio.run(write())
+    output = LineOutput(to_stdout, str)
+    output.write(line)
+    asyncio.run(output.close())

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from voicelive_tui import config, logs, runtime
+from voicelive_tui.commands.output import print_line
 from voicelive_tui.config import APP_NAME, Audio, ConfigError, Settings
 from voicelive_tui.credentials import Credential
+from voicelive_tui.text import clock, visible
 
 if TYPE_CHECKING:
     from voicelive_tui.client.live import LiveSession
@@ -54,8 +56,14 @@ class Setup(NamedTuple):
 
 def complain(problem: object) -> int:
     """Report wrong usage or configuration; the exit status for it."""
-    click.echo(f"{APP_NAME}: {problem}", err=True)
+    warn(problem)
     return USAGE
+
+
+def warn(problem: object) -> None:
+    """Write a sentence to stderr, if it can be written."""
+    with contextlib.suppress(OSError):
+        click.echo(f"{APP_NAME}: {visible(str(problem))}", err=True)
 
 
 def prepare(options: Options) -> Setup:
@@ -69,13 +77,13 @@ def prepare(options: Options) -> Setup:
         raise ConfigError("--api-key and --use-token-credential exclude each other")
     if "service.api_key" in flags:
         flags = {**flags, "service.use_token_credential": False}
-    settings = config.load(options.config_path, flags)
+    settings = config.load(options.config_path, flags, report=warn)
     demo = options.demo or not settings.service.endpoint
     if not options.demo:
         _require_credential(settings, flags)
     log_path = logs.start(settings.logging, verbose=options.verbose, secrets=(settings.service.api_key,))
     if "service.api_key" in flags:
-        click.echo(f"{APP_NAME}: {KEY_IS_SEEN}", err=True)
+        warn(KEY_IS_SEEN)
     return Setup(settings, demo, log_path)
 
 
@@ -108,8 +116,7 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False) -> 
     except ConfigError as error:
         return complain(error)
     if not quiet:
-        with contextlib.suppress(OSError):
-            click.echo(summary(state, log_path))
+        print_line(summary(state, log_path))
     return status
 
 
@@ -143,8 +150,6 @@ def summary(state: "SessionState | None", log_path: Path) -> str:
     """What stays in the scrollback: length, turns, tokens, why it ended, and where the log is."""
     parts, end = ["no session"], ""
     if state is not None:
-        from voicelive_tui.text import clock, visible  # noqa: PLC0415
-
         connection, usage = state.connection, state.usage.sums
         if connection.ready_at is not None:
             parts = [f"session of {clock((connection.ended_at or time.monotonic()) - connection.ready_at)}"]
@@ -153,4 +158,4 @@ def summary(state: "SessionState | None", log_path: Path) -> str:
             parts += [f"{usage.total} tokens ({usage.input} in, {usage.output} out)"] if usage.total else []
         code = f"closed with code {connection.close_code}" if connection.close_code else ""
         end = visible(connection.problem) or code
-    return f"{APP_NAME}: {', '.join(parts)}{f'; {end}' if end else ''}; log: {log_path}"
+    return f"{APP_NAME}: {', '.join(parts)}{f'; {end}' if end else ''}; log: {visible(str(log_path))}"
