@@ -25,6 +25,7 @@ from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
 from voicelive_tui.audio.resample import convert
 from voicelive_tui.audio.wav import WavWriter, load_wav
+from voicelive_tui.client import live as live_session
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.commands import console
@@ -42,15 +43,16 @@ Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def service(talk: Talk) -> AsyncIterator[Service]:
+async def service(talk: Talk, *, greet: bool = True) -> AsyncIterator[Service]:
     """A service that talks as told, once the session is configured."""
 
     async def accept(request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse()
         await ws.prepare(request)
-        await ws.send_json({"type": "session.created", "session": {"id": "sess_1", "model": "gpt-realtime"}})
-        asked = await ws.receive_json()
-        assert asked["type"] == "session.update"
+        if greet:
+            await ws.send_json({"type": "session.created", "session": {"id": "sess_1", "model": "gpt-realtime"}})
+            asked = await ws.receive_json()
+            assert asked["type"] == "session.update"
         with contextlib.suppress(ConnectionError):
             await talk(ws)
         return ws
@@ -228,6 +230,56 @@ async def test_a_service_that_never_answers(tmp_path, monkeypatch):
 
     async with service(talk) as where:
         status, lines = await conversation(where, input_device=wav(tmp_path / "in.wav"))
+    assert status == 1
+    assert words(lines)[-1] == "failed: nothing came from the service for 0.3 s"
+
+
+@pytest.mark.parametrize("missing", ["session.created", "session.updated"])
+async def test_a_session_that_is_never_confirmed(missing, monkeypatch):
+    monkeypatch.setattr(live_session, "CONFIGURE_LIMIT", 0.3)
+    closed: list[int | None] = []
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await until_closed(ws)
+        closed.append(ws.close_code)
+
+    async with service(talk, greet=missing != "session.created") as where:
+        status, lines = await conversation(where)
+    assert status == 1
+    assert words(lines)[-1] == f"failed: {where.endpoint} sent no {missing} within 0.3 s"
+    assert closed == [1000]
+
+
+@pytest.mark.parametrize("sent", [0, 2, 3, 4, 5])
+async def test_an_answer_that_stops_halfway(tmp_path, monkeypatch, sent):
+    monkeypatch.setattr(console, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(console, "DRAIN_SECONDS", 0.3)
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        ids = {"item_id": "item_1"}
+        await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, **ids})
+        if sent:
+            await ws.send_json({"type": "input_audio_buffer.committed", "previous_item_id": None, **ids})
+        for event in answer(1)[:sent]:
+            await ws.send_json(event)
+        await until_closed(ws)
+
+    async with service(talk) as where:
+        status, lines = await conversation(where, input_device=wav(tmp_path / "in.wav"))
+    assert status == 1
+    assert words(lines)[-1] == "failed: nothing came from the service for 0.5 s"
+
+
+async def test_an_answer_that_never_comes_to_a_message(monkeypatch):
+    monkeypatch.setattr(console, "PATIENCE_SECONDS", 0.3)
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        await until_closed(ws)
+
+    async with service(talk) as where:
+        status, lines = await conversation(where, script=console.Script(messages=["hello"]))
     assert status == 1
     assert words(lines)[-1] == "failed: nothing came from the service for 0.3 s"
 

@@ -47,6 +47,8 @@ HEAD_START = 0.05
 over a network waits longer than this."""
 CLOSE_LIMIT = 5.0
 """Seconds for an orderly end."""
+CONFIGURE_LIMIT = 15.0
+"""Seconds from the open WebSocket to the first `session.updated`."""
 
 
 class LiveSession:
@@ -121,6 +123,8 @@ class LiveSession:
         for effect in wanted:
             self._perform(effect)
         if self._sound is not None:
+            if isinstance(event, inputs.Connected):
+                self._start(self._expect_ready(self._link))
             self._pump.wake()
 
     def reading(self) -> Reading:
@@ -289,6 +293,16 @@ class LiveSession:
             self._link = None
             if self._sound is not None:
                 await self._sound.stop_capture()
+
+    async def _expect_ready(self, opened: "link.Link | None") -> None:
+        """Give a link up on which the session is never confirmed."""
+        await asyncio.sleep(CONFIGURE_LIMIT)
+        connection = self.state.connection
+        if opened is not None and opened is self._link and connection.link is Link.CONFIGURING:
+            missing = "session.updated" if connection.session_id else "session.created"
+            problem = f"{connection.endpoint} sent no {missing} within {CONFIGURE_LIMIT:g} s"
+            self.apply(inputs.ConnectFailed(problem))
+            await opened.close()
 
     # --- effects
 
