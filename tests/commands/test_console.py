@@ -22,6 +22,7 @@ import pytest
 from aiohttp import web
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
 from voicelive_tui.audio.resample import convert
 from voicelive_tui.audio.wav import WavWriter, load_wav
@@ -380,6 +381,41 @@ async def test_an_answer_of_which_nothing_was_heard_is_marked_as_interrupted():
     async with service(talk) as where:
         _, lines = await conversation(where)
     assert "assistant: Well, [interrupted after 0.0 s]" in words(lines)
+
+
+@pytest.mark.parametrize(("code", "complete"), [(1000, True), (1000, False), (1011, False)])
+async def test_what_arrived_before_the_close_is_written_out(tmp_path, code, complete):
+    seconds = 1.5
+    loud = np.full(round(seconds * SAMPLE_RATE), 5000, dtype="<i2").tobytes()
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        for event in answer(1, pcm16=base64.b64encode(loud).decode())[: 6 if complete else 3]:
+            await ws.send_json(event)
+        await asyncio.sleep(0.2)
+        await ws.close(code=code)
+
+    target = tmp_path / "out.wav"
+    async with service(talk) as where:
+        status, _ = await conversation(where, output_device=f"file:{target}")
+    assert status == (code != 1000)
+    written = pcm.samples(load_wav(target)[0])
+    assert np.count_nonzero(written) >= round(seconds * SAMPLE_RATE) - 1  # it begins with a ramp from zero
+
+
+async def test_a_speaker_that_stands_still_does_not_delay_the_end(monkeypatch):
+    monkeypatch.setattr(console, "DRAIN_SECONDS", 0.3)
+    monkeypatch.setattr(AudioEngine, "fill", lambda self, block, at, now: None)
+
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        for event in answer(1):
+            await ws.send_json(event)
+        await ws.close()
+
+    async with service(talk) as where, asyncio.timeout(20):
+        status, _ = await conversation(where)
+    assert status == 0
 
 
 # --- what a script says
