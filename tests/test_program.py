@@ -137,3 +137,34 @@ def test_a_terminal_that_cannot_show_the_dashboard_is_refused(tmp_path: Path, re
     with Terminal("-c", run, width=120, **nobody_s_home(tmp_path)) as terminal:
         assert terminal.wait_for_end(PATIENCE) == 2
         assert terminal.text.strip() == f"voicelive-tui: {sentence}"
+
+
+@pytest.mark.parametrize("arguments", [["--json"], []])
+def test_a_console_whose_terminal_is_gone_ends_with_status_0(tmp_path: Path, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "voicelive_tui", "console", "--demo", "--output-device", "none", "--say", "hello"]
+    master, terminal = os.openpty()
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    environment = os.environ | nobody_s_home(tmp_path)
+    # Without a controlling terminal there is no SIGHUP.
+    with subprocess.Popen([*command, *arguments], env=environment, start_new_session=True, **streams) as program:
+        os.close(terminal)
+        os.read(master, 1000)
+        os.close(master)
+        assert program.wait(timeout=PATIENCE) == 0
+
+
+def test_signals_that_the_parent_ignores_stay_ignored(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "voicelive_tui", "console", "--demo", "--output-device", "none", "--json"]
+    environment = os.environ | nobody_s_home(tmp_path) | {"PYTHONUNBUFFERED": "1"}
+    nohup = ["nohup", *command, "--input-device", "none"]
+    with subprocess.Popen(nohup, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        assert program.stdout
+        for line in program.stdout:
+            if b'"session.updated"' in line:
+                break
+        program.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            program.wait(timeout=2)
+        program.send_signal(signal.SIGTERM)
+        program.stdout.read()
+        assert program.wait(timeout=PATIENCE) == 0

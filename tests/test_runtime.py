@@ -175,3 +175,23 @@ def test_a_file_that_cannot_be_written_leaves_everything_as_it_was(tmp_path):
         [sys.executable, "-c", program, str(tmp_path / "nowhere" / "x.log")], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("No such file or directory\n", "still here\n")
+
+
+def test_without_sighup_and_signal_handlers_of_the_loop_as_on_windows_signals_end_it_all_the_same():
+    program = (
+        "import asyncio, os, signal, sys\n"
+        "number = signal.SIGHUP\n"
+        "del signal.SIGHUP\n"
+        "from voicelive_tui import cli, runtime\n"
+        "async def main():\n"
+        "    loop = asyncio.get_running_loop()\n"
+        "    def refuse(*_): raise NotImplementedError\n"
+        "    loop.add_signal_handler = refuse\n"
+        "    ended = asyncio.get_running_loop().create_future()\n"
+        "    runtime.end_on_signals(ended.set_result)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    print(await ended)\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("130\n", "")

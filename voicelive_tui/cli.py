@@ -7,7 +7,6 @@ Exit statuses: 0 ended as asked, 1 the conversation had failed when it was left,
 130 Ctrl+C.
 """
 
-import asyncio
 import functools
 import io
 import os
@@ -21,7 +20,6 @@ from click.shell_completion import CompletionItem
 
 from voicelive_tui import __version__, config, runtime
 from voicelive_tui.commands.setup import FAILED, Options, complain
-from voicelive_tui.config import ConfigError
 
 _SETTINGS = {
     "endpoint": "service.endpoint",
@@ -220,51 +218,11 @@ def _complete_faults(_ctx: click.Context, _param: click.Parameter, incomplete: s
     shell_complete=_complete_faults,
 )
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each session, turn and fault.")
-def serve(
-    *,
-    port: int,
-    host: str,
-    api_key: str | None,
-    self_signed: bool,
-    tls_cert: str | None,
-    tls_key: str | None,
-    origins: Sequence[str],
-    script: str | None,
-    only_check: bool,
-    faults: Sequence[str],
-    as_json: bool,
-) -> None:
+def serve(**options: Any) -> None:
     """Run the loopback service alone, for other Voice Live clients and their tests."""
-    from voicelive_tui.commands import serve as serving  # noqa: PLC0415
+    from voicelive_tui.commands import serve  # noqa: PLC0415
 
-    try:
-        plan = serving.read_script(script) if script else None
-        if only_check:
-            if plan is None:
-                raise ConfigError("--check needs --script FILE")
-            click.echo(f"{script}: a good script")
-            _leave(0)
-        trouble = serving.read_faults(faults)
-        tls = serving.read_tls(self_signed=self_signed, cert=tls_cert, key=tls_key)
-        if serving.is_open_to_others(host):
-            openly = "" if tls else ", unencrypted"
-            click.echo(f"{config.APP_NAME}: other machines can reach this service on {host}{openly}", err=True)
-        status = asyncio.run(
-            serving.serve(
-                click.echo,
-                host=host,
-                port=port,
-                api_key=api_key,
-                script=plan,
-                faults=trouble,
-                as_json=as_json,
-                wanted_tls=tls,
-                allow_origins=origins,
-            )
-        )
-    except ConfigError as problem:
-        status = complain(problem)
-    _leave(status)
+    _leave(serve.run(**options))
 
 
 def _options(before: dict[str, Any], after: dict[str, Any]) -> Options:

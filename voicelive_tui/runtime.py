@@ -47,7 +47,11 @@ SETTLE_SECONDS = 15.0
 
 INTERRUPTED = 130
 """Exit status after Ctrl+C."""
-ENDINGS = ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, INTERRUPTED))
+ENDINGS = tuple(
+    (signal.Signals[name], status)
+    for name, status in (("SIGTERM", 0), ("SIGHUP", 0), ("SIGINT", INTERRUPTED))
+    if hasattr(signal, name)  # Windows has no SIGHUP
+)
 """Signals that end the program, and the exit status of each."""
 
 
@@ -116,8 +120,13 @@ def policy() -> Iterator[Policy]:
 
 def exit_on_signals() -> None:
     """Exit at once on a signal, until `end_on_signals` is called: there is nothing to put in order yet."""
-    for number, status in ENDINGS:
+    for number, status in _heeded():
         signal.signal(number, functools.partial(_exit, status))
+
+
+def _heeded() -> list[tuple[signal.Signals, int]]:
+    """`ENDINGS` without those that this process was started to ignore, as `nohup` does with SIGHUP."""
+    return [(number, status) for number, status in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _exit(status: int, *_: object) -> None:
@@ -132,8 +141,11 @@ def end_on_signals(end: Callable[[int], object]) -> None:
         log.info("shutdown signal: %s", number.name)
         end(status)
 
-    for number, status in ENDINGS:
-        loop.add_signal_handler(number, ended, number, status)
+    for number, status in _heeded():
+        try:
+            loop.add_signal_handler(number, ended, number, status)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_, to=(number, status): loop.call_soon_threadsafe(ended, *to))
 
 
 def open_standard_streams() -> None:

@@ -3,19 +3,22 @@
 import asyncio
 import contextlib
 import json
-import signal
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import click
+
+from voicelive_tui.commands.setup import complain, warn
 from voicelive_tui.config import ConfigError
 from voicelive_tui.loopback import faults as faulty
 from voicelive_tui.loopback import script as scripts
 from voicelive_tui.loopback import tls
 from voicelive_tui.loopback.handshake import is_loopback
 from voicelive_tui.loopback.service import LoopbackService, ServiceError, ServiceRecord
+from voicelive_tui.runtime import end_on_signals
 
 Write = Callable[[str], None]
 
@@ -26,6 +29,49 @@ class Tls:
 
     cert: str | None = None
     key: str | None = None
+
+
+def run(
+    *,
+    host: str,
+    port: int,
+    api_key: str | None,
+    self_signed: bool,
+    tls_cert: str | None,
+    tls_key: str | None,
+    origins: Sequence[str],
+    script: str | None,
+    only_check: bool,
+    faults: Sequence[str],
+    as_json: bool,
+) -> int:
+    """Run the service, or only check its script; the exit status."""
+    try:
+        plan = read_script(script) if script else None
+        if only_check:
+            if plan is None:
+                raise ConfigError("--check needs --script FILE")
+            click.echo(f"{script}: a good script")
+            return 0
+        trouble = read_faults(faults)
+        wanted_tls = read_tls(self_signed=self_signed, cert=tls_cert, key=tls_key)
+        if is_open_to_others(host):
+            warn(f"other machines can reach this service on {host}{'' if wanted_tls else ', unencrypted'}")
+        return asyncio.run(
+            serve(
+                click.echo,
+                host=host,
+                port=port,
+                api_key=api_key,
+                script=plan,
+                faults=trouble,
+                as_json=as_json,
+                wanted_tls=wanted_tls,
+                allow_origins=origins,
+            )
+        )
+    except ConfigError as problem:
+        return complain(problem)
 
 
 def read_script(name: str) -> scripts.Script:
@@ -97,7 +143,7 @@ async def serve(
     Raises:
         ConfigError: It cannot listen there, or cannot use the certificate.
     """
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    ended = asyncio.Event()
     status = 0
 
     def end(with_status: int) -> None:
@@ -105,8 +151,7 @@ async def serve(
         status = with_status
         ended.set()
 
-    for number, value in ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)):
-        loop.add_signal_handler(number, end, value)
+    end_on_signals(end)
 
     def line(text: str) -> None:
         with contextlib.suppress(OSError):  # `serve | head -1` wants the endpoint, and the sessions go on
