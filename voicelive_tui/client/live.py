@@ -122,9 +122,9 @@ class LiveSession:
             observer(event, before, self.state, now)
         for effect in wanted:
             self._perform(effect)
+        if isinstance(event, inputs.Connected):
+            self._start(self._expect_ready(self._link))
         if self._sound is not None:
-            if isinstance(event, inputs.Connected):
-                self._start(self._expect_ready(self._link))
             self._pump.wake()
 
     def reading(self) -> Reading:
