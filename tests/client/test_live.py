@@ -238,6 +238,50 @@ async def test_sends_keep_their_order_and_a_bad_message_harms_nothing() -> None:
     assert live.state.counts.bad_frames == 1
 
 
+async def test_the_session_is_ready_before_the_sound_path_is_loaded_which_then_plays_what_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicelive_tui.client.live.HEAD_START", 0.5)
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, Mouth())
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED, *answer())
+    await until(lambda: live.state.connection.link is Link.READY and live.state.transcript != ())
+    assert live.state.output.description == ""  # no device was tried yet
+    assert not ready(live)
+    await until(lambda: live.state.playing == "item_a", "the answer is heard")
+    await until(lambda: ready(live))
+    await live.close()
+    await running
+    connection.finish()
+
+
+async def test_what_came_before_a_reset_is_not_played_once_the_sound_path_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicelive_tui.client.live.HEAD_START", 0.5)
+    first, second = ScriptedConnection("session.update"), ScriptedConnection("session.update")
+    connections = iter((first, second))
+
+    async def connect(service: Service, model: str, credential: object) -> Any:
+        return next(connections)
+
+    live, recorder = scripted(connect)
+    running = asyncio.create_task(live.run())
+    first.emit(CREATED, UPDATED, *answer())
+    await until(lambda: live.state.transcript != ())
+    live.apply(inputs.ResetPressed())
+    second.emit(CREATED, UPDATED)
+    await until(lambda: second.sent and live.state.connection.link is Link.READY)
+    assert live.state.output.description == ""  # no device was tried yet
+    await until(lambda: live.state.output.description == "none", "the sound path is loaded")
+    await asyncio.sleep(0.2)  # a queued answer would begin at once
+    assert recorder.count(inputs.PlaybackStarted) == 0
+    await live.close()
+    await running
+    second.finish()
+
+
 async def test_a_network_that_is_behind_costs_the_oldest_sound_and_is_said_so() -> None:
     connection = ScriptedConnection("session.update")
     live, _ = scripted(connection, Mouth())
@@ -353,7 +397,7 @@ async def test_nothing_and_the_file_in_use_can_be_chosen_as_a_device(monkeypatch
     live, _ = scripted(ScriptedConnection(), microphone="file:said.wav")
     assert await live.devices() == []  # before the session runs
     running = asyncio.create_task(live.run())
-    await until(lambda: live.state.connection.link is Link.CONFIGURING)
+    await until(lambda: live.state.output.description == "none", "the sound path is loaded")
     offered = [(choice.spec, choice.current) for choice in await live.devices() if choice.direction == "input"]
     assert offered == [("", False), ("file:said.wav", True), ("none", False)]
     await live.choose_device("input", "none")
@@ -374,6 +418,11 @@ async def test_a_file_that_is_chosen_once_more_keeps_what_was_heard(tmp_path: Pa
     await live.close()
     await running
     assert len(load_wav(str(path))[0]) >= 3 * 960
+
+
+def test_that_it_is_a_demo_is_known_before_it_runs() -> None:
+    assert LiveSession(Settings(audio=SILENT), demo=True).state.connection.demo
+    assert not LiveSession(Settings(audio=SILENT)).state.connection.demo
 
 
 async def test_a_demo_runs_and_ends_with_its_service() -> None:
@@ -450,7 +499,7 @@ async def test_a_session_that_does_not_end_is_cancelled_after_a_while(monkeypatc
     connection.emit(CREATED)
     live, _ = scripted(connection)
     running = asyncio.create_task(live.run())
-    await until(lambda: connection.sent)
+    await until(lambda: connection.sent and live.state.output.description == "none", "the sound path is loaded")
 
     async def never() -> None:
         await asyncio.Event().wait()

@@ -22,7 +22,7 @@ from voicelive_tui.session.inputs import (
     TextTyped,
     VoicedUntil,
 )
-from voicelive_tui.session.state import Connection, Device, Link, Meter, Microphone
+from voicelive_tui.session.state import Connection, Device, Link, Meter, Microphone, SessionState
 from voicelive_tui.ui import dashboard, pace
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
@@ -642,6 +642,18 @@ async def test_counts_wait_and_words_do_not():
         *before, last = counted.transcript
         app.live.state = worded = replace(counted, transcript=(*before, replace(last, text=last.text + " more")))
         await drawn(pilot, worded)
+
+
+async def test_a_new_stage_of_the_connection_does_not_wait_for_the_next_frame(monkeypatch):
+    monkeypatch.setattr("voicelive_tui.ui.dashboard.NORMAL", NORMAL._replace(frame=60.0, counts=60.0))
+    connecting = SessionState(Connection(link=Link.CONNECTING))
+    app = app_of(connecting)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert "CONNECTING" in screen_text(app)
+        app.live.state = replace(connecting, connection=Connection(link=Link.READY))
+        await pilot.pause()
+        assert "READY" in screen_text(app)
 
 
 async def test_every_change_is_drawn_in_the_end():
