@@ -58,8 +58,8 @@ class LiveScreen(TonedScreen):
 
     def observe(self, input_: Input, before: SessionState, after: SessionState, _now: float) -> None:
         """Wake the drawing where there is something to see, and show why a key did nothing."""
-        if before.connection.link is not after.connection.link:  # rare, and what the user waits for
-            self.draw(after, monotonic())
+        if before.connection.link is not after.connection.link and self.is_running and self.app.is_running:
+            self.draw(after, monotonic())  # rare, and what the user waits for
         elif not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):
             self._changed.set()
         if isinstance(input_, Key):
