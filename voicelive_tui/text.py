@@ -5,6 +5,7 @@ output passes it through `visible` (one line), `visible_lines`, or `escaped` (JS
 cursor, hides or reorders text. All three mask secrets: those registered by `hide`, and what looks like a credential.
 """
 
+import functools
 import json
 import re
 import unicodedata
@@ -114,12 +115,15 @@ def visible_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.split("\n"))
 
 
-_ESCAPES = {code: json.dumps(chr(code))[1:-1] for code in _INVISIBLE}
+@functools.cache
+def _escapes() -> dict[int, str]:
+    """JSON's escapes of the characters that `visible` replaces; made when first used, for they take 3 ms."""
+    return {code: json.dumps(chr(code))[1:-1] for code in _INVISIBLE}
 
 
 def escaped(line: str) -> str:
     """A line of JSON with escapes for the characters that `visible` replaces, so that its value stays."""
-    return mask(line).translate(_ESCAPES)
+    return mask(line).translate(_escapes())
 
 
 def excerpt(text: str) -> str:
