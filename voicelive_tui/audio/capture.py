@@ -22,7 +22,7 @@ STALE_SECONDS = 0.5
 
 
 class Block(NamedTuple):
-    """What one input callback got."""
+    """What one input callback got, or several of them."""
 
     start: int
     """Number of samples put before it."""
@@ -30,17 +30,7 @@ class Block(NamedTuple):
     at: float
     """ADC time of the first sample (monotonic seconds)."""
     gated: bool
-    """Silence replaces the microphone because of half-duplex."""
-
-
-class Taken(NamedTuple):
-    """Sound taken from the queue."""
-
-    pcm: bytes
-    at: float
-    """ADC time of the first sample (monotonic seconds)."""
-    gated: bool
-    """At least one of its blocks was gated."""
+    """Silence replaces the microphone because of half-duplex, at least in a part of it."""
 
 
 class CaptureQueue:
@@ -86,7 +76,7 @@ class CaptureQueue:
             self._lag = max(0.0, self._lag * 0.98 + interval - length)
         return self._lag > STALE_SECONDS or now - at > STALE_SECONDS + length
 
-    def take(self, samples: int, *, rest: bool = False) -> Taken | None:
+    def take(self, samples: int, *, rest: bool = False) -> Block | None:
         """Take exactly this many samples, or with `rest` what there is; None while there are not enough."""
         while self._held < samples and self._blocks:
             block = self._blocks.popleft()
@@ -97,7 +87,8 @@ class CaptureQueue:
         if not self._held or (self._held < samples and not rest):
             return None
         pcm = b"".join(part.pcm for part in self._parts)
-        taken = Taken(pcm[: samples * SAMPLE_WIDTH], self._parts[0].at, any(part.gated for part in self._parts))
+        first, gated = self._parts[0], any(part.gated for part in self._parts)
+        taken = Block(first.start, pcm[: samples * SAMPLE_WIDTH], first.at, gated)
         left = pcm[samples * SAMPLE_WIDTH :]
         self._held = samples_in(left)
         # The remainder is the end of the last block, as a chunk is never shorter than a block.

@@ -144,37 +144,32 @@ class Source(Protocol):
         """
 
 
-class InputStream(Protocol):
-    """An open microphone. Call `start`, then `close`; closing twice is harmless."""
+class Stream(Protocol):
+    """An open device. Call `start`, then `close`; closing twice is harmless."""
 
     @property
     def description(self) -> str:
         """Device and format: "pulse, 24000 Hz, 40 ms"."""
-
-    @property
-    def input_ended(self) -> bool:
-        """Whether the file in place of the microphone has ended; always False for a device."""
 
     def start(self) -> None: ...
 
     def close(self) -> None: ...
 
 
-class OutputStream(Protocol):
-    """An open speaker. Call `start`, then `interrupt` as often as needed, then `close`; closing twice is harmless.
+class InputStream(Stream, Protocol):
+    """An open microphone."""
 
-    The stream plays silence while the engine has nothing else.
-    """
+    @property
+    def input_ended(self) -> bool:
+        """Whether the file in place of the microphone has ended; always False for a device."""
+
+
+class OutputStream(Stream, Protocol):
+    """An open speaker; it plays silence while the engine has nothing else."""
 
     @property
     def latency(self) -> float:
         """Seconds of sound that the device holds, as reported by it."""
-
-    @property
-    def description(self) -> str:
-        """Device and format: "pulse, 24000 Hz, 40 ms"."""
-
-    def start(self) -> None: ...
 
     def interrupt(self) -> float | None:
         """Silence the device at once, whatever it holds, and continue with what the engine has next.
@@ -183,8 +178,6 @@ class OutputStream(Protocol):
             The time until which the device was certainly heard (monotonic seconds), for `AudioEngine.settle`; None if
             the stream is closed.
         """
-
-    def close(self) -> None: ...
 
 
 class AudioBackend(Protocol):

@@ -15,6 +15,7 @@ ended. After a gap or a flush the sound fades in over 3 ms. There is no fade-out
 
 import math
 from collections import deque
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -44,35 +45,31 @@ KEPT_ITEMS = 64
 FADE = np.linspace(0, 1, ms_to_samples(FADE_IN_MS), endpoint=False, dtype=np.float32)
 
 
+@dataclass(slots=True, eq=False)
 class Item:
     """The playback account of one conversation item, in samples."""
 
-    __slots__ = (
-        "announced", "begun_at", "carry", "complete", "consumed", "ended_at", "flushed", "id", "received", "taken",
-    )  # fmt: skip
-
-    def __init__(self, item_id: str) -> None:
-        self.id = item_id
-        # Written by the loop.
-        self.received = 0
-        """Samples that came from the service."""
-        self.complete = False
-        """All of the item has arrived."""
-        self.flushed = False
-        """Interrupted: audio that arrives later is dropped."""
-        self.announced = False
-        """`Started` was reported."""
-        self.carry = b""
-        """Half a sample, until its other half arrives."""
-        # Written by the callback.
-        self.taken = 0
-        """Samples given to the device, including the block being filled."""
-        self.consumed = 0
-        """Samples given to the device in blocks that are in `PlaybackQueue.played`."""
-        self.begun_at = math.inf
-        """When the first sample reaches the DAC."""
-        self.ended_at = 0.0
-        """When the last sample consumed so far has left the DAC."""
+    id: str
+    # Written by the loop.
+    received: int = 0
+    """Samples that came from the service."""
+    complete: bool = False
+    """All of the item has arrived."""
+    flushed: bool = False
+    """Interrupted: audio that arrives later is dropped."""
+    announced: bool = False
+    """`Started` was reported."""
+    carry: bytes = b""
+    """Half a sample, until its other half arrives."""
+    # Written by the callback.
+    taken: int = 0
+    """Samples given to the device, including the block being filled."""
+    consumed: int = 0
+    """Samples given to the device in blocks that are in `PlaybackQueue.played`."""
+    begun_at: float = math.inf
+    """When the first sample reaches the DAC."""
+    ended_at: float = 0.0
+    """When the last sample consumed so far has left the DAC."""
 
 
 class Segment(NamedTuple):
@@ -86,23 +83,21 @@ class Segment(NamedTuple):
     samples: int
 
 
+@dataclass(slots=True, eq=False)
 class PlayedBlock:
-    """What one output callback gave to the device.
+    """What one output callback gave to the device."""
 
-    Attributes:
-        at: When its first sample reaches the DAC (monotonic seconds).
-        pcm: The sound, including zeros.
-        segments: Which samples of which items it holds; empty for a block of silence.
-        samples_heard: Its whole length, or less if the device was stopped before its end.
-    """
+    at: float
+    """When its first sample reaches the DAC (monotonic seconds)."""
+    pcm: bytes
+    """The sound, including zeros."""
+    segments: tuple[Segment, ...]
+    """Which samples of which items it holds; empty for a block of silence."""
+    samples_heard: int = field(init=False)
+    """Its whole length, or less if the device was stopped before its end."""
 
-    __slots__ = ("at", "pcm", "samples_heard", "segments")
-
-    def __init__(self, at: float, pcm: bytes, segments: tuple[Segment, ...]) -> None:
-        self.at = at
-        self.pcm = pcm
-        self.segments = segments
-        self.samples_heard = samples_in(pcm)
+    def __post_init__(self) -> None:
+        self.samples_heard = samples_in(self.pcm)
 
     def heard_by(self, now: float) -> int:
         """Samples of this block that have left the DAC by then."""
