@@ -13,10 +13,10 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Protocol
 
 from aiohttp import WSMsgType, web
+from msgspec.structs import replace
 
 from voicelive_tui.audio.wav import AudioFileError
 from voicelive_tui.loopback.faults import (

@@ -4,10 +4,9 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from voicelive_tui.loopback.formats import OUTPUT_FORMATS, AudioFormat
 from voicelive_tui.loopback.protocol import JsonObject, Refusal, convert, decode_audio, missing, new_id, unsupported
@@ -23,8 +22,7 @@ MAX_AUDIO_BYTES = 4 * 1024 * 1024
 """The audio that a conversation keeps for `conversation.item.retrieve`: 87 s at 24 kHz."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """A count by kind, by the service's rules of thumb: 4 characters a token, 10 or 20 tokens a second."""
 
     text: int = 0
@@ -55,8 +53,7 @@ def audio_tokens(milliseconds: int) -> int:
     return -(-milliseconds * _ASSISTANT_TOKENS_A_SECOND // 1000)
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(Struct, eq=False):
     """One item: its JSON as the protocol shows it, its audio as it went over the wire, and that audio's format."""
 
     json: JsonObject

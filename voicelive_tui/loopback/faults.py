@@ -13,10 +13,11 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from voicelive_tui.loopback.protocol import new_id
 
@@ -48,41 +49,35 @@ class FaultError(Exception):
     """The notation of a fault is wrong; the text is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Send a text frame."""
 
     data: str
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """Send a binary frame."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Close the WebSocket."""
 
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(Struct, frozen=True):
     """Reset the TCP connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(Struct, frozen=True):
     """Read and send nothing for this many seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Mute:
+class _Mute(Struct, frozen=True):
     """Send nothing after this; never leaves the injector."""
 
 
@@ -92,8 +87,7 @@ Role = Literal["handshake", "session", "lasting", "before", "after", "instead"]
 """What a fault changes: the handshake, the session, all events from now on, or one event (by actions)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """One row of the table."""
 
     role: Role
@@ -194,8 +188,7 @@ FAULTS = {name: kind.help + (f" [@{kind.when}]" if kind.when else "") for name, 
 """Each fault's effect in a line, with its default moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One fault: a name of `FAULTS`, its value, and its moment."""
 
     name: str

@@ -4,10 +4,10 @@ Inside the service audio is one-dimensional `int16`. G.711 uses tables, since it
 left the standard library with Python 3.13.
 """
 
-from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from voicelive_tui.audio import pcm
@@ -21,8 +21,7 @@ Samples = NDArray[np.int16]
 Coding = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
+class AudioFormat(Struct, frozen=True):
     """How one direction of audio is coded."""
 
     coding: Coding

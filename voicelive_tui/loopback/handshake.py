@@ -3,10 +3,10 @@
 import hmac
 import ipaddress
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from msgspec import Struct
 
 from voicelive_tui.loopback.dialect import GeneralAvailability, Preview, VoiceLive
 from voicelive_tui.loopback.faults import Fault, FaultError, parse
@@ -22,8 +22,7 @@ DIALECTS: dict[str, Callable[[], VoiceLive]] = {
 """The paths that are served, and the dialect of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What an accepted client asked for."""
 
     model: str
@@ -42,8 +41,7 @@ class Denied(Exception):  # noqa: N818  an answer, not an error
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Doorkeeper:
+class Doorkeeper(Struct, frozen=True):
     """The rules of one service."""
 
     host: str

@@ -3,7 +3,7 @@
 Positions are milliseconds of all the audio that ever arrived: the session's clock.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.loopback.formats import AudioFormat
@@ -16,8 +16,7 @@ SLICE_BYTES = 512 * 1024
 """The audio that is listened to, and the base64 that is decoded, without a pause."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True):
     """One turn of the user, measured."""
 
     audio_ms: int

@@ -3,11 +3,10 @@
 `plan` is a pure function of the user's turn and the script.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from voicelive_tui.loopback.conversation import read_item
 from voicelive_tui.loopback.formats import AudioFormat
@@ -21,8 +20,7 @@ MAX_CHARACTERS = 10_000
 _QUOTED = 400  # characters of the user's text that an answer repeats
 
 
-@dataclass(frozen=True, slots=True)
-class Stimulus:
+class Stimulus(Struct, frozen=True):
     """What a response answers."""
 
     kind: Kind
@@ -33,8 +31,7 @@ class Stimulus:
     measured: Measurement | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The content and pace of one response."""
 
     say: str

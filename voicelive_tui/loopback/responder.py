@@ -1,8 +1,9 @@
 """The responses of a session, one at a time: their start, pace, speech and end."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from voicelive_tui.loopback.conversation import Conversation, Item, Tokens
 from voicelive_tui.loopback.formats import AudioFormat
@@ -13,8 +14,7 @@ from voicelive_tui.loopback.settings import ResponseConfig
 from voicelive_tui.speech.voice import Speech
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechJob:
+class SpeechJob(Struct, frozen=True):
     """Speech that a response waits for."""
 
     response_id: str

@@ -7,8 +7,9 @@ resumed after that. Only the response writes to its items.
 
 import bisect
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, message, text_tokens
 from voicelive_tui.loopback.line_check import Plan
@@ -31,8 +32,7 @@ Emit = Callable[..., None]
 """Sends a server event: its type, and its fields as keywords."""
 
 
-@dataclass(slots=True)
-class _OpenPart:
+class _OpenPart(Struct):
     """The message part that is being sent."""
 
     item: Item

@@ -9,11 +9,10 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial, singledispatchmethod
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from voicelive_tui.loopback import protocol as p
 from voicelive_tui.loopback.conversation import Conversation, Item, message, read_item, read_items
@@ -35,8 +34,7 @@ _SHORTEST_COMMIT_MS = 100
 _LARGEST_RETRIEVED = 3_000_000  # bytes; as base64 below 4 MiB, the Python SDK's default message limit
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(Struct, frozen=True):
     """A spoken turn."""
 
     item: Item

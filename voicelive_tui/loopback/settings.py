@@ -5,7 +5,6 @@ is its only writer; the structs below give the types and ranges of the known fie
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -206,8 +205,7 @@ class Settings:
         return AudioFormat(coding, self.json["input_audio_sampling_rate"], _channels(self.json))
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseConfig:
+class ResponseConfig(Struct, frozen=True):
     """The settings of one response: the session's, overridden by `response.create`."""
 
     native: bool

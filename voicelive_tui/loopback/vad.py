@@ -10,10 +10,10 @@ from music or chatter.
 """
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from voicelive_tui.loopback.formats import Samples
@@ -29,8 +29,7 @@ _STEADY_HOPS = 20  # ... within 400 ms
 _ONSET_VARIATION_DB = 5.0  # and by this much at its onset
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """When a turn begins and ends, from the session's `turn_detection`."""
 
     threshold: float = 0.5
@@ -53,8 +52,7 @@ class Rules:
         return _QUIETEST_DB + 20 * (self.threshold - 0.5)
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """The start or the end of speech."""
 
     kind: Literal["started", "stopped"]

@@ -6,15 +6,15 @@ synthesizes its lines in advance. Like a person, the caller knows the assistant 
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
 from voicelive_tui.speech.voice import CALLER, Voice, open_voice
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of the caller."""
 
     text: str

@@ -11,11 +11,12 @@ import re
 import threading
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE
@@ -32,8 +33,7 @@ _PIECE = 300  # characters; one sentence may be longer
 _LONGEST_PIECE = 1200
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """The place of a word or a viseme in an utterance."""
 
     offset_ms: int
@@ -42,8 +42,7 @@ class Mark:
     """The word as the text has it, or the number of the viseme."""
 
 
-@dataclass(frozen=True, slots=True)
-class Speech:
+class Speech(Struct, frozen=True):
     """One utterance."""
 
     samples: Samples
