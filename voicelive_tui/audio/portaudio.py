@@ -250,24 +250,15 @@ class PortAudioInput(_Stream):
 
     def _prepare(self) -> Callable[..., None]:
         captured, clock, monotonic = self._engine.captured, self._clock, time.monotonic
-        if (self.rate, self.channels) == (SAMPLE_RATE, 1):
-
-            def callback(indata: Any, _samples: int, times: Any, status: Any) -> None:
-                now = monotonic()
-                at = clock.at(times.inputBufferAdcTime, times.currentTime, now, -self.latency)
-                captured(bytes(indata), at, now, overflow=bool(status.input_overflow))
-
-            return callback
-
         resampler, channels = Resampler(self.rate, SAMPLE_RATE), self.channels
 
-        def converting(indata: Any, _samples: int, times: Any, status: Any) -> None:
+        def callback(indata: Any, _samples: int, times: Any, status: Any) -> None:
             now = monotonic()
             at = clock.at(times.inputBufferAdcTime, times.currentTime, now, -self.latency) - resampler.delay
             sound = resampler.process(pcm.to_mono(memoryview(indata).cast("B"), channels))
             captured(sound, at, now, overflow=bool(status.input_overflow))
 
-        return converting
+        return callback
 
 
 class PortAudioOutput(_Stream):
@@ -277,18 +268,9 @@ class PortAudioOutput(_Stream):
 
     def _prepare(self) -> Callable[..., None]:
         fill, clock, monotonic = self._engine.fill, self._clock, time.monotonic
-        if (self.rate, self.channels) == (SAMPLE_RATE, 1):
-
-            def callback(outdata: Any, _samples: int, times: Any, status: Any) -> None:
-                now = monotonic()
-                at = clock.at(times.outputBufferDacTime, times.currentTime, now, self.latency)
-                fill(memoryview(outdata).cast("B"), at, now, underflow=bool(status.output_underflow))
-
-            return callback
-
         resampler, channels, ready = Resampler(SAMPLE_RATE, self.rate), self.channels, bytearray()
 
-        def converting(outdata: Any, samples: int, times: Any, status: Any) -> None:
+        def callback(outdata: Any, samples: int, times: Any, status: Any) -> None:
             now = monotonic()
             at = clock.at(times.outputBufferDacTime, times.currentTime, now, self.latency) + resampler.delay
             # The rest of the previous block (only if 20 ms is not a whole number of the device's samples).
@@ -302,7 +284,7 @@ class PortAudioOutput(_Stream):
             memoryview(outdata).cast("B")[:] = pcm.to_channels(bytes(ready[: samples * SAMPLE_WIDTH]), channels)
             del ready[: samples * SAMPLE_WIDTH]
 
-        return converting
+        return callback
 
     def interrupt(self) -> float | None:
         """Abort the stream and start it again: silence within about 10 ms at any latency.

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from voicelive_tui.audio.devices import AudioError
@@ -38,46 +39,44 @@ async def off_loop(
     Raises:
         AudioError: The call failed, for whatever reason, or took longer than its limit.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-    verdict = threading.Lock()  # acquired once: by the thread if it is in time, by the caller if it gives up
-
-    def finish(result: _T | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
+    future: Future[_T] = Future()  # cancelled by the caller when it gives up
 
     def run() -> None:
-        result: _T | None = None
-        failure: AudioError | None = None
         try:
-            result = call()
-            if not verdict.acquire(blocking=False):
-                discard(result)
-                return
+            result = _guarded(call, what)
         except AudioError as error:
-            failure = error
-        except Exception as error:  # of a sound library: a device's name that is no UTF-8, a missing symbol, ...
-            log.warning("%s failed", what, exc_info=True)
-            failure = AudioError(f"{what} failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
-            loop.call_soon_threadsafe(finish, result, failure)
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+            return
+        if future.set_running_or_notify_cancel():
+            future.set_result(result)
+        else:
+            with contextlib.suppress(AudioError):
+                _guarded(lambda: discard(result), f"what follows {what}")
 
     threading.Thread(target=run, name=f"{THREAD_PREFIX}{what}", daemon=True).start()
     limit = TIME_LIMIT if limit is None else limit
     try:
-        await asyncio.wait({done}, timeout=limit)
-        if done.done() or not verdict.acquire(blocking=False):
-            return await done
+        async with asyncio.timeout(limit):
+            return await asyncio.wrap_future(future)
+    except TimeoutError:
+        if not future.cancel():  # done at the last moment
+            return future.result()
     except asyncio.CancelledError:
-        verdict.acquire(blocking=False)
-        done.cancel()
+        future.cancel()
         raise
-    done.cancel()
     raise AudioError(f"{what} took longer than {limit:g} s: the sound server does not answer")
+
+
+def _guarded(call: Callable[[], _T], what: str) -> _T:
+    try:
+        return call()
+    except AudioError:
+        raise
+    except Exception as error:  # of a sound library: a device's name that is no UTF-8, a missing symbol, ...
+        log.warning("%s failed", what, exc_info=True)
+        text = " ".join(str(error).split())[:200]
+        raise AudioError(f"{what} failed ({type(error).__name__}: {text})") from None
 
 
 def hanging() -> bool:
