@@ -124,9 +124,9 @@ class Echo:
     def __init__(self) -> None:
         self.heard = b""
 
-    def read(self, frames: int, heard: bytes) -> bytes:
+    def read(self, samples: int, heard: bytes) -> bytes:
         self.heard += heard
-        return b"\x07\x00" * frames
+        return b"\x07\x00" * samples
 
 
 def test_a_source_is_the_microphone_and_hears_the_speaker():

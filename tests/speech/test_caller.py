@@ -7,21 +7,21 @@ import numpy as np
 
 from tests.loopback.lab import Lab
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.format import BLOCK_SAMPLES
 from voicelive_tui.speech.caller import LINES, DemoCaller, Line
 from voicelive_tui.speech.voice import PlaceholderVoice
 
-FRAMES = 480
 VAD = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 500}
 
 
 def call(caller, lab, seconds):
     """Run both for this many seconds of audio; returns the start of each line."""
     speaker, out = b"", []
-    caller._ready.wait(30)
+    caller.ready.wait(30)
     for _ in range(int(seconds / 0.02)):
-        heard, speaker = speaker[: 2 * FRAMES], speaker[2 * FRAMES :]
-        block = caller.read(FRAMES, heard)
-        assert len(block) == 2 * FRAMES
+        heard, speaker = speaker[: 2 * BLOCK_SAMPLES], speaker[2 * BLOCK_SAMPLES :]
+        block = caller.read(BLOCK_SAMPLES, heard)
+        assert len(block) == 2 * BLOCK_SAMPLES
         events = lab.send("input_audio_buffer.append", audio=base64.b64encode(block).decode()) + lab.run(0.02)
         for event in events:
             if event["type"] == "response.audio.delta":
@@ -58,17 +58,17 @@ def test_read_returns_silence_until_the_lines_are_synthesized():
             return super().speak(text, speaker)
 
     caller = DemoCaller((Line("At last."),), Slow())
-    assert all(caller.read(FRAMES, b"") == bytes(2 * FRAMES) for _ in range(200))
+    assert all(caller.read(BLOCK_SAMPLES, b"") == bytes(2 * BLOCK_SAMPLES) for _ in range(200))
     gate.set()
-    caller._ready.wait(30)
-    sound = b"".join(caller.read(FRAMES, b"") for _ in range(200))
+    caller.ready.wait(30)
+    sound = b"".join(caller.read(BLOCK_SAMPLES, b"") for _ in range(200))
     assert pcm.level(sound).peak > -30
 
 
 def test_blocks_may_have_any_size():
     whole = PlaceholderVoice().speak("One two three", "caller").samples
     caller = DemoCaller((Line("One two three"),), PlaceholderVoice())
-    caller._ready.wait(30)
+    caller.ready.wait(30)
     sizes = np.random.default_rng(1).integers(1, 2000, 200)
     samples = pcm.samples(b"".join(caller.read(int(size), b"") for size in sizes))
     loud = np.flatnonzero(samples)

@@ -48,7 +48,8 @@ class DemoCaller:
     def __init__(self, lines: Sequence[Line] = LINES, voice: Voice | None = None) -> None:
         self._lines = lines
         self._sounds: list[bytes] = []
-        self._ready = threading.Event()
+        self.ready = threading.Event()
+        """Set once the lines are synthesized."""
         self._samples = 0
         self._quiet = 0.0
         self._answer = 0.0
@@ -64,7 +65,7 @@ class DemoCaller:
     def _synthesize(self, voice: Voice | None) -> None:
         voice = voice or open_voice()
         self._sounds = [voice.speak(line.text, CALLER).samples.tobytes() for line in self._lines]
-        self._ready.set()
+        self.ready.set()
 
     def _listen(self, heard: bytes) -> None:
         """Keep track of the assistant's speech."""
@@ -76,7 +77,7 @@ class DemoCaller:
 
     def _behave(self) -> Iterator[bytes]:
         """The blocks of the microphone, from start to end."""
-        while not self._ready.is_set():
+        while not self.ready.is_set():
             yield self._silence()
         yield from self._wait(lambda: False, _BEGIN)
         while True:
