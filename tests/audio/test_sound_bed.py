@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from tests.client.board import watched
 from tests.conversing import until
 from tests.sound_bed import SoundBed, missing, require, undisturbed
 from voicelive_tui.audio.devices import DEFAULT, AudioError, DeviceSpec, InputStream, OutputStream
@@ -115,20 +116,9 @@ def streams_on():
         yield open_
 
 
-@contextlib.asynccontextmanager
-async def sound_on(reports: list | None = None):
+def sound_on(reports: list):
     """A conversation's sound on the bed, watched."""
-    sound = Sound(Audio(), lambda *report: reports.append(report) if reports is not None else None)
-    await sound.check()
-    await sound.start_capture()
-    watch = asyncio.create_task(sound.watch())
-    try:
-        await until(lambda: sound.engine.blocks_in > 5 and sound.engine.blocks_out > 5)
-        yield sound
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
-        await sound.close()
+    return watched(Sound(Audio(), lambda *report: reports.append(report)))
 
 
 def find(part: np.ndarray, whole: np.ndarray) -> int:

@@ -1,11 +1,31 @@
 """A backend whose devices come and go as a test says: a double at the `AudioBackend` seam."""
 
+import asyncio
+import contextlib
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
+from tests.conversing import until
 from voicelive_tui.audio import paced
 from voicelive_tui.audio.devices import NONE, AudioError, DeviceSpec, Latency
 from voicelive_tui.audio.engine import AudioEngine
+from voicelive_tui.client.sound import Sound
+
+
+@contextlib.asynccontextmanager
+async def watched(sound: Sound) -> AsyncIterator[Sound]:
+    """Both directions open and flowing, and watched."""
+    await sound.check()
+    await sound.start_capture()
+    watch = asyncio.create_task(sound.watch())
+    try:
+        await until(lambda: sound.engine.blocks_in > 5 and sound.engine.blocks_out > 5)
+        yield sound
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await sound.close()
 
 
 class Quiet:

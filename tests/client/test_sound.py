@@ -1,15 +1,13 @@
 """Loss and recovery of both directions on a double at the `AudioBackend` seam; real devices are in test_sound_bed."""
 
 import asyncio
-import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.client.board import Board
+from tests.client.board import Board, watched
 from tests.client.test_side import Reports
 from tests.conversing import until
 from voicelive_tui.audio.devices import DeviceSpec
@@ -36,21 +34,6 @@ def reports() -> Reports:
 
 def sound(board: Board, reports: Reports, microphone: str = "mic", speaker: str = "speaker") -> Sound:
     return Sound(Audio(input_device=microphone, output_device=speaker), reports, backend=board)
-
-
-@contextlib.asynccontextmanager
-async def watched(streams: Sound) -> AsyncIterator[Sound]:
-    """Both directions open and flowing, and watched."""
-    await streams.check()
-    await streams.start_capture()
-    watch = asyncio.create_task(streams.watch())
-    try:
-        await until(lambda: streams.engine.blocks_in > 0 and streams.engine.blocks_out > 0)
-        yield streams
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
-        await streams.close()
 
 
 async def test_the_check_reports_both_directions_and_leaves_the_microphone_closed(
