@@ -163,6 +163,15 @@ def test_a_registered_secret_is_masked_in_every_output(secret):
     assert secret[:8] not in text.excerpt("x" * (text.EXCERPT - 8) + secret)
 
 
+def test_a_secret_that_contains_another_is_masked_whole(secret):
+    longer = [f"{end}{secret}{end}" for end in ("-01", "-02", "-03")]
+    try:
+        text.hide(*longer)
+        assert [text.mask(value) for value in longer] == [text.HIDDEN] * 3
+    finally:
+        text._hidden.difference_update(longer)
+
+
 @pytest.mark.parametrize(
     ("shown", "masked"),
     [

@@ -65,7 +65,7 @@ def hide(*secrets: str) -> None:
 
 def mask(text: str) -> str:
     """The text without registered secrets and values that look like credentials."""
-    for secret in _hidden:
+    for secret in sorted(_hidden, key=len, reverse=True):  # a copy, as threads add to it; one may contain another
         if secret in text:
             text = text.replace(secret, HIDDEN)
     lower = text.lower()  # much faster than the expression, which few texts need
