@@ -11,6 +11,7 @@ import pytest
 
 from tests.conversing import Mouth, Recorder, conversation, speech, until
 from tests.session.folding import answer
+from voicelive_tui.audio.devices import Device
 from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.audio.wav import WavWriter, load_wav
 from voicelive_tui.client.connection import BadMessage, LinkClosed
@@ -403,6 +404,42 @@ async def test_nothing_and_the_file_in_use_can_be_chosen_as_a_device(monkeypatch
     await live.choose_device("input", "none")
     assert [choice.spec for choice in await live.devices() if choice.current] == ["none", "none"]
     assert live.state.input.description == "none"
+    await live.close()
+    await running
+
+
+async def test_the_synthetic_caller_is_a_choice_and_can_be_chosen_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(3, "USB microphone", "ALSA", 1, 0, 48_000, 0.01, 0.01, default_input=True, default_output=False)
+    monkeypatch.setattr("voicelive_tui.client.readings.list_devices", lambda: [device])
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, Mouth())
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: live.state.microphone.capturing)
+
+    async def offered() -> list[tuple[str, bool]]:
+        return [(choice.spec, choice.current) for choice in await live.devices() if choice.direction == "input"]
+
+    assert await offered() == [("", False), ("synthetic", True), ("3", False), ("none", False)]
+    connection.emit({"type": "input_audio_buffer.speech_started", "item_id": "item_u", "audio_start_ms": 0})
+    await until(lambda: live.state.activity is Activity.LISTENING)
+    await live.choose_device("input", "none")
+    assert (live.state.input.description, live.state.microphone.capturing) == ("none", False)
+    assert live.state.activity is Activity.READY  # whoever spoke is not heard any more
+    await live.choose_device("input", "synthetic")
+    assert (live.state.input.description, live.state.microphone.capturing) == ("synthetic microphone", True)
+    assert await offered() == [("", False), ("synthetic", True), ("3", False), ("none", False)]
+    await live.close()
+    await running
+
+
+async def test_a_device_chosen_by_its_name_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(3, "USB microphone", "ALSA", 1, 0, 48_000, 0.01, 0.01, default_input=True, default_output=False)
+    monkeypatch.setattr("voicelive_tui.client.readings.list_devices", lambda: [device])
+    live, _ = scripted(ScriptedConnection(), microphone="usb")
+    running = asyncio.create_task(live.run())
+    await until(lambda: live.state.connection.link is Link.CONFIGURING)
+    assert [choice.spec for choice in await live.devices() if choice.current] == ["3", "none"]
     await live.close()
     await running
 

@@ -22,7 +22,7 @@ from voicelive_tui.session.inputs import (
     TextTyped,
     VoicedUntil,
 )
-from voicelive_tui.session.state import Connection, Device, Link, Meter, Microphone, SessionState
+from voicelive_tui.session.state import Connection, Device, DeviceChoice, Link, Meter, Microphone, SessionState
 from voicelive_tui.ui import dashboard, pace
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
@@ -506,6 +506,10 @@ async def test_the_picker_says_why_there_is_nothing_to_choose_and_what_became_of
         assert "the PortAudio library is [missing]" in screen_text(app)
 
 
+async def in_use():
+    return [DeviceChoice("input", spec, f"device {spec}", spec == "2") for spec in ("0", "1", "2", "none")]
+
+
 async def test_devices_are_listed_and_chosen():
     app = app_of(states.IDLE)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -520,6 +524,12 @@ async def test_devices_are_listed_and_chosen():
         await pilot.pause()
         await pilot.press("p")
         assert app.live.calls[1:] == [("choose", "input", "2"), "test_tone"]
+        await pilot.press("escape")
+        app.live.devices = in_use
+        await pilot.press("o")
+        await pilot.pause()
+        await pilot.press("enter")
+        assert app.live.calls[-1] == ("choose", "input", "2")  # the cursor begins on what is in use
         await pilot.press("escape")
         assert not isinstance(app.screen, DevicePicker)
 

@@ -68,7 +68,7 @@ class Device:
 class DeviceSpec:
     """A parsed `--input-device` or `--output-device`; `str()` gives the option's value."""
 
-    kind: Literal["default", "index", "name", "none", "file"]
+    kind: Literal["default", "index", "name", "none", "file", "synthetic"]
     value: str = ""
     """The index, the name or a part of it, or the path."""
 
@@ -88,15 +88,19 @@ class DeviceSpec:
         return cls("index" if re.fullmatch("[0-9]{1,9}", text) else "name", text)
 
     def __str__(self) -> str:
-        return {"none": "none", "file": f"file:{self.value}"}.get(self.kind, self.value)
+        return (
+            f"file:{self.value}" if self.kind == "file" else "" if self.kind == "default" else self.value or self.kind
+        )
 
     @property
     def is_hardware(self) -> bool:
         """Whether PortAudio opens it."""
-        return self.kind not in {"none", "file"}
+        return self.kind not in {"none", "file", "synthetic"}
 
 
 DEFAULT, NONE = DeviceSpec("default"), DeviceSpec("none")
+SYNTHETIC = DeviceSpec("synthetic")
+"""The `Source` that the session was given; no option names it."""
 
 
 def choose(wanted: DeviceSpec, direction: Direction, devices: list[Device]) -> list[Device]:

@@ -154,11 +154,12 @@ class LiveSession:
         again = spec.startswith("file:") and spec == str(self.sound.devices[direction])
         if again and not (direction == "input" and self.sound.input_ended):
             return  # a file opened again would start over, or be emptied
-        from voicelive_tui.audio.devices import DeviceSpec  # noqa: PLC0415
+        from voicelive_tui.audio.devices import SYNTHETIC, DeviceSpec  # noqa: PLC0415
 
         if direction == "input":
             self._input_over = False
-        await self.sound.choose(direction, DeviceSpec.parse(spec))
+        source = direction == "input" and self.sound.has_source and spec == str(SYNTHETIC)
+        await self.sound.choose(direction, SYNTHETIC if source else DeviceSpec.parse(spec))
         if self.state.microphone.ended and self.sound.input_open and not self.sound.input_ended:
             self.apply(inputs.CaptureChanged(capturing=True))  # another file
         self._follow_capture()

@@ -1,7 +1,11 @@
 """What a screen asks of the sound path: readings for the meters, and the choices of the device picker."""
 
+import contextlib
+
 import numpy as np
 
+from voicelive_tui.audio.devices import SYNTHETIC, AudioError, choose
+from voicelive_tui.audio.engine import Direction
 from voicelive_tui.audio.format import SAMPLE_RATE, ms_to_samples
 from voicelive_tui.audio.portaudio import list_devices
 from voicelive_tui.client.blocking import off_loop
@@ -44,16 +48,23 @@ def take_reading(sound: Sound, item: str, outbox_ms: float, dropped_ms: float, n
 
 
 async def device_choices(sound: Sound) -> list[DeviceChoice]:
-    """Every device of both directions, the system's default, the file in use, and none.
+    """Every device of both directions, the system's default, the synthetic microphone, the file in use, and none.
 
     Raises:
         AudioError: The devices cannot be listed.
     """
     found = await off_loop(list_devices, "listing sound devices")
     choices: list[DeviceChoice] = []
-    for direction in ("input", "output"):
-        current = str(sound.devices[direction])
+    directions: tuple[Direction, ...] = ("input", "output")
+    for direction in directions:
+        chosen = sound.devices[direction]
+        current = str(chosen)
+        if chosen.kind == "name":
+            with contextlib.suppress(AudioError):  # it is not there any more
+                current = str(choose(chosen, direction, found)[0].index)
         offered = {"": "system default"}
+        if direction == "input" and sound.has_source:
+            offered[str(SYNTHETIC)] = "synthetic caller"
         for device in found:
             if device.inputs if direction == "input" else device.outputs:
                 offered[str(device.index)] = f"{device.name} ({device.hostapi})"

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from voicelive_tui.audio.devices import (
     DEFAULT,
     NONE,
+    SYNTHETIC,
     AudioBackend,
     AudioError,
     DeviceSpec,
@@ -226,39 +227,28 @@ class Side(Generic[_S]):
 
 
 class InputSide(Side[InputStream]):
-    """The microphone, a file, or a synthetic user in its place until another device is chosen."""
+    """The microphone, a file, or a synthetic user."""
 
     direction = "input"
 
     def __init__(
         self, engine: AudioEngine, device: DeviceSpec, report: Report, backend: AudioBackend, source: Source | None
     ) -> None:
-        super().__init__(engine, device, report, backend)
-        self._source = source
-
-    @property
-    def is_hardware(self) -> bool:
-        return self._source is None and super().is_hardware
+        super().__init__(engine, SYNTHETIC if source else device, report, backend)
+        self.source = source
 
     @property
     def is_open(self) -> bool:
         """Whether something is captured; the device "none" captures nothing."""
-        return self.stream is not None and (self._source is not None or self.device.kind != "none")
+        return self.stream is not None and self.device != NONE
 
     @property
     def is_microphone(self) -> bool:
         """Whether sound of a device may be expected: it is open and not lost."""
         return self.is_hardware and self.stream is not None and self.lost_at is None
 
-    async def choose(self, device: DeviceSpec) -> None:
-        # A copy, as the source replaces the very device of the settings.
-        chosen = DeviceSpec(device.kind, device.value)
-        await super().choose(chosen)
-        if self.device is chosen:
-            self._source = None
-
     def _open_stream(self, device: DeviceSpec) -> InputStream:
-        source = self._source if device is self.device else None
+        source = self.source if device == SYNTHETIC else None
         return open_input(self.engine, device, source, self._backend)
 
 

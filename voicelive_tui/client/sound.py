@@ -55,6 +55,11 @@ class Sound:
         return {"input": self._input.device, "output": self._output.device}
 
     @property
+    def has_source(self) -> bool:
+        """Whether there is a synthetic microphone to choose."""
+        return self._input.source is not None
+
+    @property
     def input_open(self) -> bool:
         """Whether a microphone, or a replacement for it, is open."""
         return self._input.is_open

@@ -307,7 +307,8 @@ class SessionState(Struct, frozen=True, eq=False):
     @property
     def activity(self) -> Activity:
         """What the conversation is doing now; an interruption lasts until the interrupted response has ended."""
-        speech, response = self.turn, self.response
+        response = self.response
+        speech = self.turn if self.microphone.capturing or self.connection.tap else None
         if self.connection.link is Link.READY:
             if self.microphone.talking:
                 return Activity.LISTENING

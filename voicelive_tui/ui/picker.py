@@ -75,7 +75,8 @@ class DevicePicker(ModalScreen[None]):
             for number, choice in choices:
                 mark = "● " if choice.current else "  "
                 options.add_option(Option(Text(mark + visible(choice.label)), id=str(number)))
-        options.highlighted = kept or next((i for i, o in enumerate(options.options) if not o.disabled), None)
+        first = next((n for n, choice in enumerate(self._choices) if choice.current), 0)
+        options.highlighted = kept or (options.get_option_index(str(first)) if self._choices else None)
 
     async def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         if event.option_id is not None:

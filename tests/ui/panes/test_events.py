@@ -216,7 +216,10 @@ async def test_the_limit_of_the_log_is_said():
             log = log.append(float(n), "in", "x.y", "{}")
         pane.session = with_log(log)
         await pilot.pause()
-        assert "the last 50,000 are kept" in screen_text(pilot.app)
+        assert f"50,512, {len(log):,} kept" in screen_text(pilot.app)
+        pane.query_changed("y")
+        await pilot.pause()
+        assert f"{len(log):,} of {len(log):,} kept" in screen_text(pilot.app)
         assert EventLog.LIMIT <= len(pane.view.rows) == len(log) <= EventLog.LIMIT + EventLog.CHUNK
 
 

@@ -50,6 +50,8 @@ async def test_a_closed_connection_names_its_code():
     text = await shown(replace(states.IDLE, connection=link))
     assert "code 1011 · gone" in text
     assert "1 min" in text
+    text = await shown(replace(states.IDLE, connection=replace(link, close_code=0)))
+    assert "closed gone" in " ".join(text.split())  # no code came
     told = replace(link, problem="the connection ended: internal error (code 1011): out of luck")
     text = await shown(replace(states.IDLE, connection=told))
     assert text.count("1011") == 1

@@ -31,7 +31,7 @@ class OneLine(TonedApp):
         (Microphone(capturing=True), Reading(), ("mic LIVE", "chip-good")),
         (Microphone(capturing=True, muted=True), Reading(), ("mic MUTED", "chip-bad")),
         (Microphone(capturing=True), Reading(gated=True), ("mic gated", "chip-warn")),
-        (Microphone(capturing=True), Reading(input_ended=True), ("mic ended", "chip-warn")),
+        (Microphone(capturing=True, muted=True, ended=True), Reading(), ("mic ended", "chip-warn")),
         (Microphone(capturing=True, push_to_talk=True), Reading(), ("mic waits", "chip")),
         (Microphone(capturing=True, push_to_talk=True, talking=True), Reading(), ("mic LIVE", "chip-good")),
         (Microphone(capturing=True), Reading(stalled=("input",)), ("mic STALLED", "chip-bad")),
@@ -84,11 +84,14 @@ async def test_demo_is_labelled_and_a_near_end_is_told():
     line = StatusLine()
     link = replace(states.IDLE.connection, caller=True, expires_at=time.time() + 125)
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
-        line.session = replace(states.IDLE, connection=link)
+        line.session = replace(states.IDLE, connection=link, input=Device("synthetic microphone"))
         await pilot.pause()
         shown = screen_text(pilot.app)
         assert "DEMO synthetic caller" in shown
         assert "ends in 2:0" in shown
+        line.session = replace(states.IDLE, connection=link, input=Device("Headset"))
+        await pilot.pause()
+        assert "synthetic" not in screen_text(pilot.app)  # another microphone was chosen
 
 
 async def test_the_time_to_the_end_goes_on_where_nothing_else_does(monkeypatch):
@@ -122,12 +125,12 @@ async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():
         assert "SPEAKING" in screen_text(pilot.app)
 
 
-@pytest.mark.parametrize("unable", [{"gated": True}, {"input_ended": True}])
-async def test_who_cannot_speak_is_not_told_to(unable):
+@pytest.mark.parametrize(("gated", "ended"), [(True, False), (False, True)])
+async def test_who_cannot_speak_is_not_told_to(gated, ended):
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
-        line.session = states.SPEAKING
-        line.update_levels(replace(states.SPEAKING_READING, **unable))
+        line.session = replace(states.SPEAKING, microphone=replace(states.SPEAKING.microphone, ended=ended))
+        line.update_levels(replace(states.SPEAKING_READING, gated=gated))
         await pilot.pause()
         assert "  press i to interrupt" in screen_text(pilot.app)
 
@@ -136,7 +139,7 @@ async def test_the_caller_is_called_synthetic_in_80_columns_too_beside_the_longe
     line = StatusLine()
     async with OneLine(line).run_test(size=(80, 1)) as pilot:
         connection = replace(states.SPEAKING.connection, demo=True, caller=True)
-        line.session = replace(states.SPEAKING, connection=connection)
+        line.session = replace(states.SPEAKING, connection=connection, input=Device("synthetic microphone"))
         line.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         shown = screen_text(pilot.app)

@@ -200,16 +200,16 @@ once more shows everything.
         self._seen = len(self.view.rows) if self.view.following else max(self._seen - dropped, 0)
 
     def note(self) -> Line:
-        """Shown of total, the filter, following or how much is new."""
+        """The filter and how many rows match; all rows and those kept; following or how much is new."""
         view, log = self.view, self.view.log_shown
         spans: list[Span] = []
         if self.query_text:
             spans.append((f"/{visible(self.query_text)}  ", "accent"))
             spans.append((f"{view.rows.matching:,} of {len(log):,}", "text"))
         else:
-            spans.append((f"{len(log):,}", "dim"))
+            spans.append((f"{log.next_seq:,}", "dim"))
         if log.first_seq:
-            spans.append((f", the last {EventLog.LIMIT:,} are kept", "warn"))
+            spans.append((" kept" if self.query_text else f", {len(log):,} kept", "warn"))
         if view.rows.unfolded:
             spans.append(("  unfolded", "accent"))
         new = len(view.rows) - self._seen

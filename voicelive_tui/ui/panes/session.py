@@ -123,7 +123,7 @@ def connection(session: SessionState, now: float) -> list[Line]:
         minutes = int((until - link.ready_at) // 60)
         rows.append((*_label("connected for"), (f"{minutes} min" if minutes else "less than a minute", "text")))
     if link.link in (Link.CLOSED, Link.FAILED):
-        code = "" if link.close_code is None else f"code {link.close_code}"
+        code = f"code {link.close_code}" if link.close_code else ""
         said = code and code in link.problem
         rows.append(
             (*_label(link.link.value), (" · ".join(filter(None, ("" if said else code, excerpt(link.problem)))), "bad"))

@@ -40,12 +40,12 @@ def microphone(session: SessionState, reading: Reading) -> Span:
         return ("mic none", "chip-warn")
     if not mic.capturing:
         return ("mic none", "chip-warn") if session.input.problem else ("mic off", "chip")
+    if mic.ended:
+        return ("mic ended", "chip-warn")
     if mic.muted:
         return ("mic MUTED", "chip-bad")
     if reading.gated:
         return ("mic gated", "chip-warn")
-    if reading.input_ended:
-        return ("mic ended", "chip-warn")
     if mic.push_to_talk and not mic.talking:
         return ("mic waits", "chip")
     return ("mic LIVE", "chip-good")
@@ -113,7 +113,7 @@ class StatusLine(Lines):
     def update_levels(self, reading: Reading) -> None:
         """Only the microphone's state, and whether there is anything to hear, matter here."""
         old, self.reading = self.reading, reading
-        marks = [(each.gated, each.input_ended, each.stalled, starved(self.session, each)) for each in (old, reading)]
+        marks = [(each.gated, each.stalled, starved(self.session, each)) for each in (old, reading)]
         if marks[0] != marks[1]:
             self.redraw()
 
@@ -129,7 +129,7 @@ class StatusLine(Lines):
         word, detail, hint = headline(self.session)
         if starved(self.session, self.reading):
             word, detail, hint = "thinking", "waiting for more of the answer", ""
-        elif word == "speaking" and (self.reading.gated or self.reading.input_ended):
+        elif word == "speaking" and self.reading.gated:
             hint = "press {interrupt} to interrupt"
         words = with_keys(self, Hint(hint)) if hint else visible(detail)
         tone = _TONES.get(word, "chip")
@@ -141,7 +141,8 @@ class StatusLine(Lines):
             right += [(f"ends in {clock(left_s)}", "warn"), ("  ", "text")]
         if connection.demo:
             spacious = self.size.width >= SPACIOUS
-            caller = "" if not connection.caller else " synthetic caller" if spacious else " synthetic"
+            calls = connection.caller and self.session.input.description.startswith("synthetic")
+            caller = "" if not calls else " synthetic caller" if spacious else " synthetic"
             right += [("DEMO", "warn"), (caller, "dim"), ("  ", "text")]
         elif connection.endpoint:
             right += [(service(connection.endpoint), "accent"), ("  ", "text")]
