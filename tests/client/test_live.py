@@ -438,7 +438,7 @@ async def test_a_device_chosen_by_its_name_is_the_current_one(monkeypatch: pytes
     monkeypatch.setattr("voicelive_tui.client.readings.list_devices", lambda: [device])
     live, _ = scripted(ScriptedConnection(), microphone="usb")
     running = asyncio.create_task(live.run())
-    await until(lambda: live.state.connection.link is Link.CONFIGURING)
+    await until(lambda: live.state.output.description != "", "the sound is loaded")
     assert [choice.spec for choice in await live.devices() if choice.current] == ["3", "none"]
     await live.close()
     await running

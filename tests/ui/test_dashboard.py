@@ -893,7 +893,7 @@ async def test_what_is_typed_with_no_connection_stays_in_the_prompt():
 async def test_why_a_key_did_nothing_is_said():
     app = app_of(states.IDLE)
     said = []
-    app.notify = lambda message, **options: said.append((message, options["severity"], options["markup"]))
+    app.notify = lambda message, **options: said.append((message, options["severity"]))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         live = app.live
@@ -902,7 +902,20 @@ async def test_why_a_key_did_nothing_is_said():
             for observer in live.observers:
                 observer(event, live.state, warned, 9.0)
         await pilot.pause()
-    assert said == [("[b]no[/b]", "warning", False)]
+    assert said == [("[b]no[/b]", "warning")]
+
+
+async def test_foreign_text_in_a_toast_is_neither_markup_nor_an_escape_sequence():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot, asyncio.timeout(10):
+        await settled(pilot)
+        app.screen.notify("[b]device[/b] \x1b[2J\u202e")
+        while "[b]device[/b] ␛[2J⟨202E⟩" not in screen_text(app):
+            await pilot.pause(0.02)
+        app.screen.query_one(Prompt).ask("filter")
+        app.screen.query_one(Prompt).problem = "[b]odd[/b] \x1b[2J"
+        while "[b]odd[/b] ␛[2J" not in screen_text(app):
+            await pilot.pause(0.02)
 
 
 async def test_a_search_that_is_left_changes_nothing():

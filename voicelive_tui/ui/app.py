@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
@@ -12,6 +12,8 @@ from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Static
+
+from voicelive_tui.text import visible
 
 if TYPE_CHECKING:
     from voicelive_tui.client.shell import Shell
@@ -135,9 +137,13 @@ class VoiceLiveApp(App[None]):
     def save_picture(self) -> None:
         """Save the screen as SVG in the current folder."""
         try:
-            self.notify(f"Saved {self.save_screenshot()}", markup=False)
+            self.notify(f"Saved {self.save_screenshot()}")
         except OSError as problem:
-            self.notify(f"The picture cannot be saved: {problem}", severity="error", markup=False)
+            self.notify(f"The picture cannot be saved: {problem}", severity="error")
+
+    def notify(self, message: str, **options: Any) -> None:
+        """Show a toast; any text in it may be foreign."""
+        super().notify(visible(message), **{**options, "markup": False})
 
     async def action_quit(self) -> None:
         await self.end(0)

@@ -197,7 +197,7 @@ class DashboardScreen(LiveScreen):
     def action_type(self) -> None:
         if self.session.connection.link in (Link.CLOSED, Link.FAILED):
             text = with_keys(self, Hint("not connected: press {reset} for a new session"))
-            self.notify(text, severity="warning", timeout=3, markup=False)
+            self.notify(text, severity="warning", timeout=3)
         else:
             self.prompt.ask("say")
 
@@ -232,7 +232,7 @@ class DashboardScreen(LiveScreen):
 
     def on_pane_query_refused(self, message: Pane.QueryRefused) -> None:
         if not self.prompt.display:
-            self.notify(message.problem, severity="warning", markup=False)
+            self.notify(message.problem, severity="warning")
         elif self.prompt.text == message.text:  # else more has been typed since
             self.prompt.problem = message.problem
 

@@ -65,7 +65,7 @@ class LiveScreen(TonedScreen):
         if isinstance(input_, Key):
             for row in after.log.since(before.log.next_seq):
                 if row.severity == "warning":
-                    self.notify(row.text, severity="warning", markup=False)
+                    self.notify(row.text, severity="warning")
 
     async def draw_changes(self) -> None:
         """Draw a change at once, then nothing until the next frame is due."""

@@ -84,8 +84,8 @@ class DevicePicker(ModalScreen[None]):
             await self.live.choose_device(choice.direction, choice.spec)
             state = self.live.state
             device = state.input if choice.direction == "input" else state.output
-            said = f"{_TITLES[choice.direction]}: {visible(device.problem or device.description)}"
-            self.notify(said, severity="warning" if device.problem else "information", markup=False)
+            said = f"{_TITLES[choice.direction]}: {device.problem or device.description}"
+            self.notify(said, severity="warning" if device.problem else "information")
             self.run_worker(self.load(), exclusive=True)
 
     async def action_test_tone(self) -> None:

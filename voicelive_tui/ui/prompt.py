@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
+from voicelive_tui.text import visible
 from voicelive_tui.ui.hints import Hint, with_keys
 
 Purpose = Literal["say", "filter", "search"]
@@ -91,7 +92,7 @@ class Prompt(Horizontal):
         self.screen.set_focus(field)  # now, not when there is time, as `field.focus()` does
 
     def watch_problem(self, problem: str) -> None:
-        self.query_one("#prompt-problem", Static).update(problem)
+        self.query_one("#prompt-problem", Static).update(visible(problem))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
