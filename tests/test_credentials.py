@@ -1,8 +1,14 @@
 """The credential seam: azure-identity's `DefaultAzureCredential` is replaced by one that needs no cloud."""
 
-import azure.identity.aio
+import os
+import subprocess
+import sys
+import time
+
+import azure.identity
 import pytest
 from azure.core.credentials import AccessToken, AzureKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
 
 from voicelive_tui.config import Service
 from voicelive_tui.credentials import Credential, CredentialError
@@ -15,24 +21,27 @@ class FakeDefaultCredential:
 
     made: "list[FakeDefaultCredential]"
     problem: Exception | None = None
+    valid_seconds = 3600
 
     def __init__(self) -> None:
         if self.problem:
             raise self.problem
         self.closed = 0
+        self.asked: list[tuple[str, ...]] = []
         self.made.append(self)
 
-    async def get_token(self, *scopes, **options) -> AccessToken:
-        raise AssertionError("a token is fetched when connecting, not before")
+    def get_token(self, *scopes, **options) -> AccessToken:
+        self.asked.append(scopes)
+        return AccessToken(KEY, int(time.time() + self.valid_seconds))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         self.closed += 1
 
 
 @pytest.fixture
 def fake(monkeypatch) -> type[FakeDefaultCredential]:
     monkeypatch.setattr(FakeDefaultCredential, "made", [], raising=False)
-    monkeypatch.setattr(azure.identity.aio, "DefaultAzureCredential", FakeDefaultCredential)
+    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", FakeDefaultCredential)
     return FakeDefaultCredential
 
 
@@ -88,7 +97,7 @@ async def test_a_token_credential_is_made_once_when_needed_and_closed_at_the_end
     credential = Credential(Service(api_key=KEY, use_token_credential=True))
     assert fake.made == []  # it is slow
     assert await credential.get() is await credential.get()
-    assert [made.closed for made in fake.made] == [0]
+    assert [(made.closed, made.asked) for made in fake.made] == [(0, [])]
     await credential.close()
     assert [made.closed for made in fake.made] == [1]
 
@@ -103,3 +112,62 @@ async def test_azure_identity_that_cannot_be_used(fake, monkeypatch, problem):
     monkeypatch.setattr(fake, "problem", problem)
     with pytest.raises(CredentialError, match=f"^Entra ID cannot be used here: {problem}$"):
         await Credential(Service(use_token_credential=True)).get()
+
+
+@pytest.mark.parametrize(("valid_seconds", "times"), [(3600, 1), (200, 2)])
+async def test_a_token_is_fetched_once_while_it_is_valid(fake, monkeypatch, valid_seconds, times):
+    monkeypatch.setattr(fake, "valid_seconds", valid_seconds)
+    credential = Credential(Service(use_token_credential=True))
+    for_sdk = await credential.get()
+    assert isinstance(for_sdk, AsyncTokenCredential)
+    for _ in range(2):
+        assert (await for_sdk.get_token("https://ai.azure.com/.default")).token == KEY
+    assert fake.made[0].asked == [("https://ai.azure.com/.default",)] * times
+
+
+HANGING = """
+import asyncio, logging, sys
+from azure.identity import AzureCliCredential
+from voicelive_tui import credentials
+from voicelive_tui.client import connection
+from voicelive_tui.config import Service
+
+logging.getLogger().addHandler(logging.NullHandler())
+credentials._default_credential = AzureCliCredential
+connection.TOKEN_LIMIT = float(sys.argv[1])
+
+async def main():
+    service = Service(endpoint="https://127.0.0.1:1", use_token_credential=True)
+    credential = credentials.Credential(service)
+    try:
+        await connection.ServiceConnection.open(service, "gpt-realtime", await credential.get())
+    except credentials.CredentialError as error:
+        print(error)
+    await credential.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="az is a shell script here")
+@pytest.mark.parametrize(
+    ("az", "limit", "says"),
+    [
+        ("sleep 30", 0.5, "Entra ID gave no token within 0.5 s"),
+        ("echo 'ERROR: AADSTS70043: The token has expired' >&2; exit 1", 20, "(AADSTS70043: The token has expired)"),
+        ("echo \"Please run 'az login'\" >&2; exit 1", 20, "(Please run 'az login' to set up an account)"),
+        (None, 20, "(Azure CLI not found on path)"),
+    ],
+)
+def test_the_azure_cli_is_bounded_and_its_reason_is_given(tmp_path, az, limit, says):
+    if az is not None:
+        program = tmp_path / "az"
+        program.write_text(f"#!/bin/sh\n{az}\n")
+        program.chmod(0o755)
+    path = f"{tmp_path}:/bin:/usr/bin" if az is not None else str(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", HANGING, str(limit)],
+        env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=25, check=True,
+    )  # fmt: skip
+    assert says in done.stdout
+    assert done.stderr == ""

@@ -4,20 +4,31 @@ No secret is ever shown: `repr` holds none, and the screen and the log name the 
 credential is asked for, so that `missing` can be checked before the first screen.
 """
 
-from typing import TYPE_CHECKING
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from voicelive_tui.config import Service
 from voicelive_tui.endpoint import host_of, is_loopback, is_plain
 
 if TYPE_CHECKING:
-    from azure.core.credentials import AzureKeyCredential
-    from azure.identity.aio import DefaultAzureCredential
+    from azure.core.credentials import AccessToken, AzureKeyCredential
+    from azure.identity import DefaultAzureCredential
 
 THREE_WAYS = (
     "an endpoint needs a credential, in one of three ways: the environment variable AZURE_VOICELIVE_API_KEY "
     "(or api_key in the configuration file), --api-key KEY, or --use-token-credential to sign in with Entra ID "
     "(after `az login`); --demo talks to the built-in service and needs none"
 )
+
+
+SPARE_SECONDS = 300.0
+"""A token is used again if it is valid for longer than this."""
+
+_T = TypeVar("_T")
 
 
 class CredentialError(Exception):
@@ -38,7 +49,7 @@ class Credential:
     def __init__(self, service: Service, *, demo: bool = False) -> None:
         self.kind = "the demo's own key" if demo else "Entra ID token" if service.use_token_credential else "API key"
         self._service = service
-        self._token: DefaultAzureCredential | None = None
+        self._token: EntraCredential | None = None
 
     @property
     def missing(self) -> str:
@@ -53,7 +64,7 @@ class Credential:
             )
         return ""
 
-    async def get(self) -> "AzureKeyCredential | DefaultAzureCredential":
+    async def get(self) -> "AzureKeyCredential | EntraCredential":
         """The credential as the SDK takes it; the same token credential each time.
 
         Raises:
@@ -65,9 +76,7 @@ class Credential:
             return AzureKeyCredential(self._service.api_key)
         if self._token is None:
             try:
-                from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow, and only needed here
-
-                self._token = DefaultAzureCredential()
+                self._token = EntraCredential(await _in_thread(_default_credential))
             except (ImportError, ValueError) as error:
                 raise CredentialError(f"Entra ID cannot be used here: {error}") from None
         return self._token
@@ -76,3 +85,63 @@ class Credential:
         """Close the token credential, if one was made."""
         if self._token is not None:
             await self._token.close()
+
+
+class EntraCredential:
+    """A token credential for the SDK (`azure.core.credentials_async.AsyncTokenCredential`).
+
+    It runs azure-identity's blocking credentials in a thread. Their twins for asyncio leave the pipes of an `az` that
+    hangs to an event loop that is closed by then.
+    """
+
+    def __init__(self, blocking: "DefaultAzureCredential") -> None:
+        self._blocking = blocking
+        self._last: AccessToken | None = None
+
+    async def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
+        """A token for the one scope that Voice Live needs; whatever the credentials raise."""
+        if self._last is None or self._last.expires_on - time.time() < SPARE_SECONDS:
+            self._last = await _in_thread(lambda: self._blocking.get_token(*scopes, **options))
+        return self._last
+
+    async def close(self) -> None:
+        """Close the credentials."""
+        self._blocking.close()
+
+    async def __aenter__(self) -> "EntraCredential":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _default_credential() -> "DefaultAzureCredential":
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, and only needed here
+
+    return DefaultAzureCredential()
+
+
+async def _in_thread(call: Callable[[], _T]) -> _T:
+    """Run a blocking call in a daemon thread, which keeps the program from nothing; its result, or what it raises."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def finish(result: _T | None, error: Exception | None) -> None:
+        if done.done():  # cancelled
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = call()
+        except Exception as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
+            loop.call_soon_threadsafe(finish, result, failure)
+
+    threading.Thread(target=run, name="Entra ID", daemon=True).start()
+    return await done

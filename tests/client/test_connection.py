@@ -161,7 +161,10 @@ async def test_the_name_is_not_known(monkeypatch):
         (400, "HTTP 400: the service refused the request: check the api-version"),
         (401, "HTTP 401: the key or token was refused"),
         (403, "HTTP 403: access denied: the identity needs the roles"),
-        (404, "HTTP 404: there is no Voice Live at this address"),
+        (
+            404,
+            "HTTP 404: no Voice Live at path /voice-live/realtime with model gpt-realtime and api-version",
+        ),
         (429, "HTTP 429: too many requests"),
         (500, "HTTP 500: the service has a problem of its own"),
         (503, "HTTP 503: the service has a problem of its own"),
@@ -373,6 +376,27 @@ async def test_a_token_is_a_bearer():
         (
             FakeCredential(ClientAuthenticationError("DefaultAzureCredential failed.\nAttempted credentials:\n\tAll")),
             "(DefaultAzureCredential failed)",
+        ),
+        (
+            FakeCredential(
+                ClientAuthenticationError(
+                    "DefaultAzureCredential failed to retrieve a token.\nAttempted credentials:\n"
+                    "\tEnvironmentCredential: not configured.\nVisit https://aka.ms/x to troubleshoot.\n"
+                    "\tAzureCliCredential: ERROR: AADSTS70043: The refresh token has expired.\n\n"
+                    "\tBrokerCredential: unavailable.\nTo mitigate this issue, see https://aka.ms/y."
+                )
+            ),
+            "(AADSTS70043: The refresh token has expired)",
+        ),
+        (
+            FakeCredential(
+                ClientAuthenticationError("All failed.\n\tAzureCliCredential: not on path\n\tBrokerCredential: no")
+            ),
+            "(not on path)",
+        ),
+        (
+            FakeCredential(ClientAuthenticationError("All failed.\n\tACredential: a\n\tBCredential: b.")),
+            "(b)",
         ),
         (FakeCredential(ClientAuthenticationError("")), "gave no token ("),
         (FakeCredential(OSError("no such pipe")), "(no such pipe)"),

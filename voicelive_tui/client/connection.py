@@ -15,10 +15,13 @@ Rules of this file, each for a reason seen in SDK 1.3.1:
 """
 
 import asyncio
+import logging
 import os
+import re
 import types
 from collections.abc import Coroutine, Generator, Mapping
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 from azure.ai.voicelive.aio import ConnectionClosed, VoiceLiveConnection, connect
@@ -29,9 +32,11 @@ from azure.core.exceptions import AzureError
 
 from voicelive_tui.config import Service
 from voicelive_tui.credentials import CredentialError
-from voicelive_tui.endpoint import host_of, is_loopback
+from voicelive_tui.endpoint import SERVICE_PATH, host_of, is_loopback
 from voicelive_tui.text import visible
 from voicelive_tui.wire.events import parse
+
+log = logging.getLogger(__name__)
 
 HANDSHAKE_LIMIT = 15.0
 """Seconds from the first packet to the open WebSocket."""
@@ -138,7 +143,7 @@ class ServiceConnection:
                 f"check the endpoint and the network{_proxy_hint(service)}"
             ) from None
         except (AzureError, OSError) as problem:  # AzureError: the SDK's own, and those of the credential
-            raise ConnectError(_why(problem, service)) from None
+            raise ConnectError(_why(problem, service, model)) from None
 
     async def receive(self) -> tuple[dict[str, Any], str]:
         """The next server event: the JSON object, and its text as it came.
@@ -257,8 +262,22 @@ async def _first_token(credential: AsyncTokenCredential) -> None:
     except TimeoutError:
         raise CredentialError(f"Entra ID gave no token within {TOKEN_LIMIT:g} s: {advice}") from None
     except (AzureError, OSError, ValueError) as problem:
-        first = next(iter(str(problem).strip().splitlines()), "no credential worked").rstrip(".: ")
-        raise CredentialError(f"Entra ID gave no token ({first}): {advice}") from None
+        for line in str(problem).splitlines():
+            log.info("Entra ID: %s", line.strip())
+        raise CredentialError(f"Entra ID gave no token ({_reason(str(problem))}): {advice}") from None
+
+
+def _reason(report: str) -> str:
+    """The reason that helps most, of a report by azure-identity on all the sources it tried, one after another.
+
+    That is what Entra ID said itself, else what the Azure CLI said, else the last source.
+    """
+    lines = [line.strip() for line in report.splitlines() if line.strip() and not line.startswith("To mitigate")]
+    attempts = [line.partition(": ") for line in lines if re.match(r"\w+Credential: ", line)]
+    by_entra = [line[line.index("AADSTS") :] for line in lines if "AADSTS" in line]
+    by_cli = [reason for source, _, reason in attempts if source == "AzureCliCredential"]
+    last = [reason for _, _, reason in attempts[-1:]]
+    return next(iter((*by_entra, *by_cli, *last, *lines)), "no credential worked").rstrip(".: ")
 
 
 _STATUS_ADVICE = {
@@ -266,16 +285,19 @@ _STATUS_ADVICE = {
     401: "the key or token was refused: check that it belongs to this resource",
     403: "access denied: the identity needs the roles Cognitive Services User and Foundry User, or the resource's "
     "network rules forbid this machine",
-    404: "there is no Voice Live at this address: check the endpoint, the api-version and the model's name",
     429: "too many requests: wait a moment, or ask for more quota",
 }
 
 
-def _why(problem: BaseException, service: Service) -> str:
+def _why(problem: BaseException, service: Service, model: str) -> str:
     """The cause of a failed handshake in one sentence. The HTTP body is lost in the SDK; its status is all there is."""
     host, cause = host_of(service.endpoint), problem.__cause__ or problem
     match cause:
         case aiohttp.WSServerHandshakeError(status=status):
+            if status == 404:
+                path = urlsplit(service.endpoint).path.rstrip("/") + SERVICE_PATH
+                used = f"path {path} with model {model} and api-version {service.api_version}"
+                return f"{host} answered with HTTP 404: no Voice Live at {used}: check the endpoint and these"
             advice = _STATUS_ADVICE.get(status, "the service has a problem of its own: try again")
             if status < 500 and status not in _STATUS_ADVICE:
                 advice = "no WebSocket was opened: is this the address of a Voice Live resource?"
