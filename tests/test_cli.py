@@ -333,3 +333,56 @@ def test_devices_without_the_library(tmp_path):
     (line,) = done.stderr.splitlines()
     assert line.startswith("voicelive-tui: ")
     assert "libportaudio2" in line
+
+
+# --- surroundings that are not as usual
+
+
+def test_a_file_for_tls_keys_that_cannot_be_written_is_left_out():
+    done = program("check", "--demo", SSLKEYLOGFILE="/nowhere/keys")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "voicelive-tui: SSLKEYLOGFILE: /nowhere/keys cannot be written (No such file or directory): "
+        "no TLS keys are logged\n"
+    )
+
+
+def test_no_log_file_is_needed(tmp_path):
+    done = program("check", "--demo", "--log-file", "/dev/null")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = program("check", "--demo", XDG_STATE_HOME="/dev/null")
+    assert done.returncode == 0
+    assert "nothing is logged" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("configuration", "arguments", "says"),
+    [
+        ('[keys]\nnonsense = "q"', [], "keys.nonsense: there is no such binding"),
+        ('[ui]\ntheme = "none such"', [], "ui.theme: there is no theme 'none such'"),
+        ("", ["--api-key", KEY, "--use-token-credential"], "--api-key and --use-token-credential exclude each other"),
+    ],
+)
+def test_check_refuses_what_the_dashboard_refuses(tmp_path, configuration, arguments, says):
+    (tmp_path / "c.toml").write_text(configuration)
+    result = run("check", "--demo", "--config", "c.toml", *arguments)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("config     FAILED   ")
+    assert says in result.stdout
+
+
+def test_what_the_configuration_was_understood_as_is_said(tmp_path):
+    result = run("check", "--endpoint", "http://127.0.0.1:1/voice-live/realtime?model=gpt-4.1", "--api-key", KEY)
+    assert "voicelive-tui: session.model = 'gpt-4.1' is taken from the endpoint's query" in result.stderr.splitlines()
+
+
+def test_several_inputs_must_be_files():
+    sentence = refusal(run("console", "--demo", "--input-device", "none", "--input-device", "file:a.wav"))
+    assert sentence == "--input-device: 'none' cannot be one of several, they must all be file:PATH"
+    assert "cannot read" in refusal(run("console", "--demo", "--say", "x", "--input-device", "file:gone.wav"))
+    assert refusal(run("console", "--demo", "--say", " ")) == "--say: the text is empty"
+
+
+def test_names_of_files_do_not_move_the_terminal():
+    sentence = refusal(run("--config", "no\x1b[2Jwhere.toml", "console", "--demo"))
+    assert sentence.isprintable()

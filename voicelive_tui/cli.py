@@ -18,8 +18,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from voicelive_tui import __version__, config, runtime
-from voicelive_tui.commands.setup import FAILED, Options, complain
+from voicelive_tui import __version__, config, logs, runtime
+from voicelive_tui.commands.setup import FAILED, Options, check_key_log, complain
 
 _SETTINGS = {
     "endpoint": "service.endpoint",
@@ -247,6 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "→" gets a "?"
+    check_key_log()
     try:
         cli(arguments, prog_name=config.APP_NAME)
     except OSError as error:  # click ends by itself where the reader went away
@@ -256,6 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _leave(status: int) -> None:
     """Exit; at once where a call into a frozen sound server hangs, because PortAudio's own end would hang as well."""
+    logs.flush()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,13 +1,18 @@
 """Where log records go: a rotated file and the event log; never the terminal.
 
-Levels are set by logger, and noisy libraries are capped. The SDK's debug records carry whole messages with their sound,
-so every record is shortened; secrets are masked in all of them.
+A thread writes the file, so that a slow disk holds nothing up. Levels are set by logger, and noisy libraries are
+capped. The SDK's debug records carry whole messages with their sound, so every record is shortened; secrets are masked
+in all of them.
 """
 
+import contextlib
 import logging
 import os
+import queue
+import sys
+import time
 from collections.abc import Callable
-from logging.handlers import RotatingFileHandler
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,8 +22,13 @@ from voicelive_tui.text import hide, mask, visible, visible_lines
 LONGEST_RECORD = 1_000
 """Characters of a record that are kept."""
 FILE_SIZE, OLD_FILES = 2_000_000, 3
+WAITING_RECORDS = 10_000
+"""Records that may wait for the disk; later ones are left out of the file."""
+FLUSH_SECONDS = 1.0
 NOISY = ("aiohttp", "asyncio", "azure", "msal", "textual", "urllib3")
 """Capped at warning, unless their level is set by name."""
+
+log = logging.getLogger(__name__)
 
 SESSION = "voicelive_tui.session"
 """Logger of what happens in the session. The event log has rows of it already, so `listen` leaves it out."""
@@ -40,6 +50,42 @@ class _Readable(logging.Formatter):
         if len(text) > LONGEST_RECORD and not record.exc_info:
             text = f"{text[:LONGEST_RECORD]}... ({len(text)} characters)"
         return visible_lines(text) if record.exc_info else visible(text)  # a line end must not fake another record
+
+
+class _File(RotatingFileHandler):
+    """Writes records that are formatted already; reports once that it cannot."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in the standard library
+        if not self._failed:
+            self._failed = True  # before the report, which comes here as well
+            log.error("the log file %s cannot be written: %s", self.baseFilename, sys.exc_info()[1])
+
+
+class _ToFile(QueueHandler):
+    """Formats records in the thread that logged them, and hands them to a thread that writes them."""
+
+    def __init__(self, file: _File) -> None:
+        self.waiting: queue.Queue[logging.LogRecord] = queue.Queue(WAITING_RECORDS)
+        super().__init__(self.waiting)
+        self._file = file
+        self._writer = QueueListener(self.waiting, file)
+        self._writer.start()
+
+    def flush(self) -> None:
+        """Wait until all records are written, at most `FLUSH_SECONDS`: the disk may hang."""
+        limit = time.monotonic() + FLUSH_SECONDS
+        while self.waiting.unfinished_tasks and time.monotonic() < limit:
+            time.sleep(0.002)
+
+    def close(self) -> None:
+        self.flush()
+        if not self.waiting.unfinished_tasks:
+            self._writer.stop()
+            with contextlib.suppress(OSError):  # the disk is full: reported when it was written
+                self._file.close()
+        super().close()
 
 
 class _ToListener(logging.Handler):
@@ -65,32 +111,53 @@ def default_path() -> Path:
     return Path(platformdirs.user_state_dir(APP_NAME, appauthor=False)) / f"{APP_NAME}.log"
 
 
-def start(settings: Logging, *, verbose: bool = False, secrets: tuple[str, ...] = ()) -> Path:
+def native_path(path: Path) -> Path:
+    """Where the messages of C libraries go, beside a log file."""
+    return path.with_suffix(".native.log") if path.is_file() else Path(os.devnull)
+
+
+def flush() -> None:
+    """Wait until the records so far are in the file, for a limited time."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
+def start(
+    settings: Logging,
+    *,
+    verbose: bool = False,
+    secrets: tuple[str, ...] = (),
+    report: Callable[[str], None] = lambda _: None,
+) -> Path:
     """Send all log records to the file.
 
     Args:
         settings: Level, file, and levels by logger.
         verbose: Log this package and the SDK from debug on.
         secrets: Texts to mask.
+        report: Gets a sentence if the default file cannot be written; then there is none.
 
     Returns:
         The file's path.
 
     Raises:
-        ConfigError: The file cannot be written.
+        ConfigError: The file that the settings name cannot be written.
     """
     path = Path(settings.file) if settings.file else default_path()
     try:
         path = path.expanduser()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _make_private(path)
-        handler = RotatingFileHandler(
-            path, maxBytes=FILE_SIZE, backupCount=OLD_FILES, encoding="utf-8", errors="replace", delay=True
-        )
     except (OSError, ValueError, RuntimeError) as problem:
         reason = getattr(problem, "strerror", None) or problem
-        raise ConfigError(f"the log file {str(path)!r} cannot be written: {reason}") from None
-    handler.rotator = _rotate
+        sentence = f"the log file {str(path)!r} cannot be written: {reason}"
+        if settings.file:
+            raise ConfigError(sentence) from None
+        report(f"{sentence}; nothing is logged (--log-file PATH names another)")
+        path = Path(os.devnull)
+    file = _File(path, maxBytes=FILE_SIZE, backupCount=OLD_FILES, encoding="utf-8", errors="replace", delay=True)
+    file.rotator = _rotate
+    handler = _ToFile(file)
     handler.setFormatter(_Readable("%(asctime)s %(levelname)-7s %(name)s: %(message)s", secrets))
     root = logging.getLogger()
     root.addHandler(handler)

@@ -183,15 +183,16 @@ class NativeLog:
 
 @contextlib.contextmanager
 def native_stderr_to(path: str | Path) -> Iterator[NativeLog]:
-    """Divert file descriptor 2 to a file; the terminal stays reachable as `sys.__stderr__`.
+    """Divert file descriptor 2 to a file, or nowhere if that cannot be written; the terminal stays `sys.__stderr__`.
 
     ALSA and PortAudio write to it whatever Python does, and would write into the middle of the dashboard. To be entered
     before Textual starts, which takes `sys.__stderr__` for the screen.
-
-    Raises:
-        OSError: The file cannot be written.
     """
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        log.warning("what C libraries print is lost: %s cannot be written: %s", path, error.strerror)
+        target = os.open(path := os.devnull, os.O_WRONLY)
     native = NativeLog(Path(path), os.fstat(target).st_size)
     before = sys.stderr, sys.__stderr__
     for stream in before:

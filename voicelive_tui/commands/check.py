@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from voicelive_tui import config
+from voicelive_tui import config, logs
 from voicelive_tui.audio.devices import AudioError, DeviceSpec
 from voicelive_tui.audio.engine import Direction
 from voicelive_tui.audio.streams import probe
@@ -55,6 +55,11 @@ def run(options: Options, *, as_json: bool) -> int:
 def _check(options: Options, report: Report) -> bool:
     try:
         setup = prepare(options)
+        if setup.settings.ui.theme or setup.settings.keys:
+            from voicelive_tui.commands.dashboard import validate_ui  # noqa: PLC0415 - Textual is slow to load
+            from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
+
+            validate_ui(setup.settings, VoiceLiveApp)
     except ConfigError as error:
         report("config", False, str(error))
         return False
@@ -62,7 +67,7 @@ def _check(options: Options, report: Report) -> bool:
     found = path if path.is_file() else f"{path} is not there: defaults"
     report("config", True, f"{found}; log file {setup.log_path}")
     check_terminal(report)
-    with native_stderr_to(setup.log_path.with_suffix(".native.log")):
+    with native_stderr_to(logs.native_path(setup.log_path)):
         asyncio.run(check_audio(setup.settings.audio, report))
     return asyncio.run(check_service(setup, report))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,10 +82,21 @@ def prepare(options: Options) -> Setup:
     demo = options.demo or not settings.service.endpoint
     if not options.demo:
         _require_credential(settings, flags)
-    log_path = logs.start(settings.logging, verbose=options.verbose, secrets=(settings.service.api_key,))
+    secrets = (settings.service.api_key,)
+    log_path = logs.start(settings.logging, verbose=options.verbose, secrets=secrets, report=warn)
     if "service.api_key" in flags:
         warn(KEY_IS_SEEN)
     return Setup(settings, demo, log_path)
+
+
+def check_key_log() -> None:
+    """Go on without a file for TLS keys that cannot be written; Python's `ssl` would fail when it is imported."""
+    if path := os.environ.get("SSLKEYLOGFILE"):
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        except OSError as error:
+            del os.environ["SSLKEYLOGFILE"]
+            warn(f"SSLKEYLOGFILE: {path} cannot be written ({error.strerror}): no TLS keys are logged")
 
 
 def _require_credential(settings: Settings, flags: Mapping[str, Any]) -> None:
@@ -103,7 +115,7 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False) -> 
         settings, demo, log_path = prepare(options)
         _validate_files(settings.audio, options.more_inputs)
         runtime.exit_on_signals()
-        with runtime.native_stderr_to(log_path.with_suffix(".native.log")) as native:
+        with runtime.native_stderr_to(logs.native_path(log_path)) as native:
 
             def open_session() -> "LiveSession":
                 from voicelive_tui.client.live import LiveSession  # noqa: PLC0415
