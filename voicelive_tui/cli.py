@@ -27,6 +27,7 @@ _SETTINGS = {
     "api_key": "service.api_key",
     "use_token_credential": "service.use_token_credential",
     "insecure": "service.insecure",
+    "reconnect": "service.reconnect",
     "model": "session.model",
     "voice": "session.voice",
     "instructions": "session.instructions",
@@ -70,6 +71,14 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         ),
         click.option(
             "--insecure", is_flag=True, default=None, help="Allow a key to go over plain http to another host."
+        ),
+        click.option(
+            "--no-reconnect",
+            "reconnect",
+            is_flag=True,
+            flag_value=False,
+            default=None,
+            help="Do not connect again by itself after a lost session.",
         ),
         click.option("--demo", is_flag=True, help="Talk to the built-in loopback service, whatever is configured."),
         click.option(

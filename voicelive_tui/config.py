@@ -50,6 +50,8 @@ class Service(_Section, frozen=True):
     """Sign in with Entra ID (azure-identity's DefaultAzureCredential) instead of a key."""
     insecure: bool = False
     """Allow a key or token to go to a plain http or ws endpoint that is not this machine."""
+    reconnect: bool = True
+    """Connect again by itself after a session was lost."""
 
     def __rich_repr__(self) -> list[tuple[str, str]]:
         hidden = "<hidden>" if self.api_key else ""

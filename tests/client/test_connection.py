@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import struct
+import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -583,6 +584,29 @@ async def test_a_service_that_answers_no_ping_is_lost(monkeypatch):
     async with service(talk, autoping=False) as (link, _):
         assert (await end_of(link)).code == 1006
         silent.set()
+
+
+async def test_a_pong_is_a_sign_of_life_and_pings_of_the_service_are_answered():
+    ponged = asyncio.Event()
+
+    async def talk(ws: web.WebSocketResponse, request: web.Request) -> None:
+        await ws.ping(b"there?")
+        assert (await ws.receive()).type is WSMsgType.PONG
+        ponged.set()
+        message = await ws.receive()
+        assert message.type is WSMsgType.PING
+        await ws.pong(message.data)
+        await ws.receive()
+
+    async with service(talk, autoping=False) as (link, _):
+        receiving = asyncio.create_task(link.receive())
+        await asyncio.wait_for(ponged.wait(), 10)
+        asked_at = time.monotonic()
+        await link.ping()
+        async with asyncio.timeout(10):
+            while link.alive_at < asked_at:
+                await asyncio.sleep(0.01)
+        receiving.cancel()
 
 
 async def test_a_message_that_is_too_big(monkeypatch):

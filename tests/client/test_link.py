@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conversing import until
+from voicelive_tui.client import link as links
 from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed
 from voicelive_tui.client.link import OUTBOX_LIMIT_MS, Link
 from voicelive_tui.client.scripted import ScriptedConnection
@@ -63,14 +64,24 @@ async def test_a_slow_network_drops_the_oldest_sound_and_no_event() -> None:
     connection.finish()
 
 
-@pytest.mark.parametrize("error", [ConnectError("refused"), CredentialError("no token")])
-async def test_a_failed_attempt_is_reported(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "reported"),
+    [
+        (ConnectError("refused"), inputs.ConnectFailed("refused")),
+        (
+            ConnectError("busy", transient=True, retry_after=2.0),
+            inputs.ConnectFailed("busy", transient=True, retry_after=2.0),
+        ),
+        (CredentialError("no token"), inputs.ConnectFailed("no token", transient=True)),
+    ],
+)
+async def test_a_failed_attempt_is_reported(error: Exception, reported: inputs.ConnectFailed) -> None:
     async def connect() -> Any:
         raise error
 
     seen: list[inputs.Input] = []
     await Link(connect, seen.append).run()
-    assert seen == [inputs.ConnectFailed(str(error))]
+    assert seen == [reported]
 
 
 async def test_closing_calls_a_hanging_attempt_off_and_reports_nothing() -> None:
@@ -137,3 +148,21 @@ async def test_two_links_live_at_once_and_end_apart() -> None:
     await also_running
     first.finish()
     second.finish()
+
+
+async def test_a_link_that_answers_no_ping_is_lost_since_its_last_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "PONG_SECONDS", 0.2)
+    connection = ScriptedConnection()
+    link, seen, running = started(connection)
+    await until(lambda: seen)
+    link.check()
+    await asyncio.sleep(0.3)
+    assert len(seen) == 1  # it answered
+    connection.answers_pings = False
+    link.check()
+    await asyncio.wait_for(running, 10)
+    (end,) = seen[1:]
+    assert isinstance(end, inputs.Disconnected)
+    assert end == inputs.Disconnected(1006, end.problem, connection.alive_at)
+    assert "no answer to a ping for 0.2 s" in end.problem
+    assert connection.closed

@@ -40,6 +40,14 @@ def types(got):
 async def check_refuse():
     assert (await handshake("refuse")).status == 503
     assert (await handshake("refuse=418")).status == 418
+    async with LoopbackService(faults=[parse("refuse=503@connection#2")]) as service:
+        async with connected(service):
+            pass
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+            async with connected(service):
+                pass
+        async with connected(service):
+            pass
 
 
 async def check_throttle():
@@ -255,6 +263,7 @@ async def test_every_fault_happens_on_the_wire(name):
         (" jitter=50 ", "jitter=50"),
         ("stall", "stall@response.audio.delta"),
         ("refuse=404", "refuse=404"),
+        ("refuse=503@connection#2", "refuse=503@connection#2"),
     ],
 )
 def test_a_fault_is_shown_as_it_is_written(text, shown):

@@ -56,6 +56,8 @@ def test_variables_are_filled_in():
     script = Script(reply=(Reply(say="{turn} {text} {duration} {level} {peak} {floor} {output}|"),))
     assert plan(script, Stimulus("speech", 3, "hi", heard()), [], "auto").say == "3 hi 2.4 -20 -8 -70 |"
     assert plan(script, Stimulus("tool", 3, "out"), [], "auto").say == "3 out 0.0    out|"
+    quoting = Script(reply=(Reply(say="<{history}>"),))
+    assert plan(quoting, Stimulus("text", 3, "three"), [], "auto", ["one", "two", "three"]).say == "<one | two | three>"
 
 
 @given(st.text(max_size=50))

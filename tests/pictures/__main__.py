@@ -16,8 +16,12 @@ from tests.conversing import speech, until
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.client.live import LiveSession
-from voicelive_tui.config import Audio, Settings
-from voicelive_tui.session.state import Activity, SessionState
+from voicelive_tui.config import Audio, Service, Settings
+from voicelive_tui.loopback.faults import parse
+from voicelive_tui.loopback.script import Reply, Script
+from voicelive_tui.loopback.service import LoopbackService
+from voicelive_tui.session import inputs
+from voicelive_tui.session.state import Activity, Link, SessionState
 from voicelive_tui.ui.app import VoiceLiveApp
 
 HERE = Path(__file__).parent
@@ -25,28 +29,78 @@ QUESTION = "Hello there. Can you hear me well today?"
 INTERRUPTION = "Stop, please. I have another question for you."
 
 
-async def converse(
-    folder: Path, size: tuple[int, int], pictures: dict[str, tuple[Callable[[SessionState], bool], str]]
-) -> None:
-    """Hold the conversation on a screen of that size; take each picture when its condition holds, after its keys."""
+Pictures = dict[str, tuple[Callable[[SessionState], bool], str]]
+"""A name, the condition, and the keys before the picture."""
+
+
+async def converse(folder: Path, size: tuple[int, int], pictures: Pictures) -> None:
+    """Hold the conversation on a screen of that size."""
     recording = folder / "speech.wav"
     writer = WavWriter(recording)
     writer.write(silence(12_000) + speech(QUESTION) + silence(24_000 * 5) + speech(INTERRUPTION) + silence(24_000 * 30))
     writer.close()
-    settings = msgspec.structs.replace(Settings(), audio=Audio(input_device=f"file:{recording}", output_device="none"))
-    live = LiveSession(settings, demo=True)
+    audio = Audio(input_device=f"file:{recording}", output_device="none")
+    await photograph(LiveSession(msgspec.structs.replace(Settings(), audio=audio), demo=True), size, pictures)
+
+
+async def photograph(live: LiveSession, size: tuple[int, int], pictures: Pictures) -> None:
+    """Run the dashboard and take each picture when its condition holds, after its keys."""
+    settings = live.settings
     app = VoiceLiveApp(lambda: live, settings.ui, {})
     async with app.run_test(size=size) as pilot:
         for name, (condition, keys) in pictures.items():
             await until(lambda condition=condition: condition(live.state), name)
             await asyncio.sleep(1.0)  # the words and the meters are under way
-            await pilot.press(*keys.split())
+            if keys:
+                await pilot.press(*keys.split())
             await pilot.pause(0.3)
             # Some renderers drop spaces at the edges of a text that does not ask for them.
             picture = app.export_screenshot().replace("<text ", '<text xml:space="preserve" ')
             (HERE / f"{name}.svg").write_text(picture)
             print(f"{name}.svg: {size[0]}x{size[1]}, {live.state.activity.value}")
         await live.close()
+
+
+async def lose(size: tuple[int, int], pictures: Pictures) -> None:
+    """Hold a typed conversation whose connection is reset in an answer, and refused once."""
+    replies = (
+        Reply(match="lisbon", say="Lisbon has about 545,000 inhabitants, and the metropolitan area about 2.9 million."),
+        Reply(
+            match="porto",
+            say="Porto has about 240,000 inhabitants, and the people of the city are known as tripeiros, for a reason.",
+            faults=("reset@response.audio.delta#9",),
+        ),
+        Reply(say="Yes: first Lisbon, and then Porto."),
+    )
+    refused = parse("throttle=6@connection#2")
+    async with LoopbackService(script=Script(reply=replies), faults=[refused]) as service:
+        settings = Settings(
+            service=Service(endpoint=service.endpoint, api_key="any"),
+            audio=Audio(input_device="none", output_device="none"),
+        )
+        live = LiveSession(settings)
+        typing = asyncio.create_task(type_messages(live))
+        await photograph(live, size, pictures)
+        typing.cancel()
+
+
+async def type_messages(live: LiveSession) -> None:
+    """Ask, ask again until the connection is lost, and once more in the new session."""
+    for words in ("How many people live in Lisbon?", "And in Porto?", "Do you remember what I asked?"):
+        await until(lambda: live.state.connection.link is Link.READY and live.state.activity is Activity.READY)
+        live.apply(inputs.TextTyped(words))
+        await until(lambda: live.state.activity is Activity.SPEAKING, "an answer")
+        await until(lambda: live.state.activity is Activity.READY and not live.state.resuming, "its end")
+
+
+def counting_down(state: SessionState) -> bool:
+    """The second try is waited for."""
+    return state.intent.retry is not None and state.intent.retry.number == 2
+
+
+def remembered(state: SessionState) -> bool:
+    """The new session has answered."""
+    return bool(state.transcript) and state.transcript[-1].text.startswith("Yes") and speaking(state)
 
 
 def speaking(state: SessionState) -> bool:
@@ -68,6 +122,7 @@ async def main() -> None:
             {"dashboard": (speaking, ""), "interrupted": (interrupted, ""), "event": (interrupted, "3 k k k enter")},
         )
         await converse(Path(folder), (80, 24), {"small": (interrupted, "")})
+    await lose((100, 28), {"reconnecting": (counting_down, ""), "reconnected": (remembered, "")})
 
 
 if __name__ == "__main__":

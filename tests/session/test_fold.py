@@ -107,12 +107,17 @@ def test_an_unknown_input_is_a_programming_error() -> None:
         reduce("hello", SessionState(), 0.0)  # type: ignore[arg-type]
 
 
-def test_connecting_again_keeps_the_event_log_and_mute_but_not_the_conversation() -> None:
+def test_a_reset_keeps_what_was_said_above_a_line_and_the_totals() -> None:
     fold = ready()
     fold.feed(*answer(), inputs.MutePressed())
-    rows = len(fold.state.log)
+    rows, before = len(fold.state.log), fold.state
     fold.feed(CONNECTING)
-    assert fold.state.transcript == ()
+    said, line = fold.state.transcript
+    assert said == before.transcript[0]
+    assert (line.role, line.text) == ("session", "new session: the model knows nothing of what is above")
+    assert fold.state.counts == before.counts
+    assert fold.state.turns == before.turns
+    assert fold.state.fresh_at == line.at
     assert fold.state.microphone.muted
     assert fold.state.input.description == "a microphone"
     assert len(fold.state.log) == rows + 1
@@ -274,8 +279,6 @@ def test_evicted_entries_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [entry.item_id for entry in fold.state.transcript]
     assert fold.state.left_out == 4  # a tenth of 21, twice
     assert kept == [f"item_{number}" for number in range(4, 23)]
-    fold.feed(CONNECTING)
-    assert (fold.state.left_out, fold.state.transcript) == (0, ())
 
 
 def test_without_a_connection_no_speech_and_no_answer_is_awaited() -> None:

@@ -558,6 +558,7 @@ async def test_every_action_is_in_the_palette():
             "Mute",
             "Interrupt",
             "Reset",
+            "Reset and keep the history",
             "Type",
             "Find",
             "Errors",

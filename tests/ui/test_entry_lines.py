@@ -2,8 +2,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests import states
+from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.state import Entry, EntryStatus, Reading
-from voicelive_tui.ui.entry_lines import entry_lines, heard_characters
+from voicelive_tui.ui.entry_lines import entry_lines
 from voicelive_tui.ui.text import Wrapping
 
 ANSWER = states.SPEAKING.transcript[-1]

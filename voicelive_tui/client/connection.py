@@ -15,9 +15,11 @@ Rules of this file, each for a reason seen in SDK 1.3.1:
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
+import time
 import types
 from collections.abc import Coroutine, Generator, Mapping
 from typing import Any, Self, TypeVar
@@ -70,7 +72,17 @@ _T = TypeVar("_T")
 
 
 class ConnectError(Exception):
-    """The connection could not be made; the text says why and what to try."""
+    """The connection could not be made; the text says why and what to try.
+
+    Attributes:
+        transient: Whether another attempt may succeed.
+        retry_after: Seconds that the service asks to wait before it.
+    """
+
+    def __init__(self, sentence: str, *, transient: bool = False, retry_after: float = 0.0) -> None:
+        super().__init__(sentence)
+        self.transient = transient
+        self.retry_after = retry_after
 
 
 class LinkClosed(Exception):  # noqa: N818 - it may end as it should
@@ -100,13 +112,18 @@ class BadMessage(Exception):  # noqa: N818 - the connection goes on
 
 
 class ServiceConnection:
-    """One open WebSocket to Voice Live. One task receives, one task sends."""
+    """One open WebSocket to Voice Live. One task receives, one task sends.
+
+    Attributes:
+        alive_at: When something last arrived, a pong included (`time.monotonic()` seconds); seen while receiving.
+    """
 
     def __init__(self, sdk: VoiceLiveConnection) -> None:
         """Take over an open connection of the SDK; see `open`."""
         self._sdk = sdk
         self._reason = ""
-        self._note_reason()
+        self.alive_at = time.monotonic()
+        self._listen_in()
         self._closing = False
         self._bad_in_a_row = 0
 
@@ -130,6 +147,7 @@ class ServiceConnection:
                 "max_msg_size": BIGGEST_MESSAGE,
                 "heartbeat": HEARTBEAT,
                 "close_timeout": CLOSE_LIMIT,
+                "autoping": False,  # it would hide the pongs
                 "autoclose": False,  # aiohttp would answer by itself, and where that fails lose the code that came
             },
         )
@@ -140,10 +158,12 @@ class ServiceConnection:
         except TimeoutError:
             raise ConnectError(
                 f"{host} did not answer within {HANDSHAKE_LIMIT:g} s: "
-                f"check the endpoint and the network{_proxy_hint(service)}"
+                f"check the endpoint and the network{_proxy_hint(service)}",
+                transient=True,
             ) from None
         except (AzureError, OSError) as problem:  # AzureError: the SDK's own, and those of the credential
-            raise ConnectError(_why(problem, service, model)) from None
+            transient, retry_after = _prospects(problem.__cause__ or problem)
+            raise ConnectError(_why(problem, service, model), transient=transient, retry_after=retry_after) from None
 
     async def receive(self) -> tuple[dict[str, Any], str]:
         """The next server event: the JSON object, and its text as it came.
@@ -182,6 +202,13 @@ class ServiceConnection:
         except (SdkConnectionError, OSError):
             raise LinkClosed(self._close_code(1006)) from None
 
+    async def ping(self) -> None:
+        """Ask for a sign of life, which moves `alive_at`."""
+        link = getattr(self._sdk, "_connection", None)
+        with contextlib.suppress(OSError, RuntimeError):  # it is over, as the receiver will find out
+            if link is not None:
+                await link.ping()
+
     async def close(self) -> None:
         """Close with code 1000, and wait `CLOSE_LIMIT` at most for the peer's answer."""
         self._closing = True
@@ -197,8 +224,8 @@ class ServiceConnection:
             return LinkClosed(1002, f"{BAD_FRAMES_LIMIT} unreadable messages in a row")
         return BadMessage(sentence, raw)
 
-    def _note_reason(self) -> None:
-        """Keep the reason of a close frame in passing: the SDK drops it (1.3.1), and aiohttp keeps the code only."""
+    def _listen_in(self) -> None:
+        """Handle in passing what the SDK drops (1.3.1): pings and pongs, and the reason of a close frame."""
         link = getattr(self._sdk, "_connection", None)
         if link is None:
             return
@@ -206,6 +233,12 @@ class ServiceConnection:
 
         async def noting(*args: Any) -> aiohttp.WSMessage:
             message: aiohttp.WSMessage = await receive(*args)
+            self.alive_at = time.monotonic()
+            while message.type in (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG):
+                if message.type is aiohttp.WSMsgType.PING:
+                    await link.pong(message.data)
+                message = await receive(*args)
+                self.alive_at = time.monotonic()
             if message.type is aiohttp.WSMsgType.CLOSE and message.extra:
                 self._reason = visible(message.extra)
             return message
@@ -318,6 +351,22 @@ def _why(problem: BaseException, service: Service, model: str) -> str:
     if "redirect" in str(cause):
         return f"{host} redirects to another address: use that one (keys are never sent after a redirect)"
     return f"no connection to {host} ({type(cause).__name__}): check the endpoint"
+
+
+LONGEST_WAIT = 3600.0
+"""Seconds; a longer `Retry-After` is taken as this."""
+
+
+def _prospects(cause: BaseException) -> tuple[bool, float]:
+    """Whether an attempt that failed is worth another one, and the seconds of `Retry-After`."""
+    match cause:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return False, 0.0
+        case aiohttp.WSServerHandshakeError(status=status):
+            wait = cause.headers.get("Retry-After", "") if cause.headers else ""  # a date is not understood
+            seconds = min(float(wait), LONGEST_WAIT) if wait.isdecimal() and wait.isascii() else 0.0
+            return status == 429 or status >= 500, seconds
+    return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ServerDisconnectedError | OSError), 0.0
 
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

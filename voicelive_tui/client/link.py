@@ -25,6 +25,10 @@ OUTBOX_LIMIT_MS = 500.0
 """Captured sound that may wait for the network; beyond it the oldest is dropped and reported."""
 
 
+PONG_SECONDS = 10.0
+"""Time for the answer to a ping."""
+
+
 class Link:
     """One connection, from connecting to its end.
 
@@ -35,27 +39,41 @@ class Link:
     Attributes:
         outbox_ms: Captured sound that waits to be sent, in milliseconds.
         dropped_ms: Captured sound dropped because the network was behind.
+        alive_at: When something last arrived on it (`time.monotonic()` seconds).
     """
 
     def __init__(
         self, connect: Callable[[], Awaitable[ServiceConnection]], apply: Callable[[inputs.Input], None]
     ) -> None:
         self.outbox_ms = self.dropped_ms = 0.0
+        self._late_ms = 0.0  # of the sound in the outbox, at its front
         self._connect = connect
         self._apply = apply
         self._attempt: asyncio.Future[ServiceConnection] | None = None
         self._connection: ServiceConnection | None = None
         self._outbox: deque[Mapping[str, Any] | bytes] = deque()
         self._outbox_filled = asyncio.Event()
+        self._check_due = asyncio.Event()
         self._closing = False
+
+    @property
+    def alive_at(self) -> float:
+        return 0.0 if self._connection is None else self._connection.alive_at
+
+    def check(self) -> None:
+        """Let the other end prove within `PONG_SECONDS` that it is there, or take the link for dead."""
+        self._check_due.set()
 
     async def run(self) -> None:
         """Connect, and receive until the connection ends. What goes wrong is reported as an input."""
         self._attempt = asyncio.ensure_future(self._connect())
         try:
             connection = await self._attempt
-        except (ConnectError, CredentialError) as error:
-            self._apply(inputs.ConnectFailed(str(error)))
+        except ConnectError as error:
+            self._apply(inputs.ConnectFailed(str(error), error.transient, error.retry_after))
+            return
+        except CredentialError as error:  # a lost session had a token once
+            self._apply(inputs.ConnectFailed(str(error), transient=True))
             return
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -68,13 +86,16 @@ class Link:
         self._connection = connection
         self._apply(inputs.Connected())
         sender = asyncio.create_task(self._send_all(connection))
+        ends = {asyncio.create_task(each(connection)) for each in (self._receive_all, self._check_all)}
         try:
-            await self._receive_all(connection)
+            over, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            over.pop().result()
         finally:
             self._connection = None
-            sender.cancel()
+            for task in (sender, *ends):
+                task.cancel()
             await connection.close()
-            await asyncio.gather(sender, return_exceptions=True)
+            await asyncio.gather(sender, *ends, return_exceptions=True)
 
     async def close(self) -> None:
         """End the attempt to connect, or close the connection with code 1000; `run` returns after it."""
@@ -90,14 +111,21 @@ class Link:
             self._outbox.append(event)
             self._outbox_filled.set()
 
-    def send_audio(self, pcm: bytes) -> None:
-        """Send captured sound (PCM16, 24 kHz, mono), in order with the events."""
+    def send_audio(self, pcm: bytes, *, late: bool = False) -> None:
+        """Send captured sound, in order with the events.
+
+        Args:
+            pcm: PCM16, 24 kHz, mono.
+            late: It was captured before there was this link: nothing is dropped until it is sent.
+        """
         if self._connection is None:
             return
         self._outbox.append(pcm)
         self._outbox_filled.set()
         self.outbox_ms += duration_ms(pcm)
-        if self.outbox_ms > OUTBOX_LIMIT_MS:
+        if late:
+            self._late_ms += duration_ms(pcm)
+        if self.outbox_ms > OUTBOX_LIMIT_MS and self._late_ms <= 0:
             self._drop_oldest_audio()
 
     def _drop_oldest_audio(self) -> None:
@@ -125,6 +153,20 @@ class Link:
                 await asyncio.sleep(0)
                 since = time.monotonic()
 
+    async def _check_all(self, connection: ServiceConnection) -> None:
+        """Ping when asked to; the end of this is the end of the link."""
+        while True:
+            self._check_due.clear()
+            await self._check_due.wait()
+            asked_at = time.monotonic()
+            await connection.ping()
+            while connection.alive_at < asked_at:
+                if time.monotonic() - asked_at > PONG_SECONDS:
+                    dead = LinkClosed(1006, f"no answer to a ping for {PONG_SECONDS:g} s")
+                    self._apply(inputs.Disconnected(dead.code, str(dead), connection.alive_at))
+                    return
+                await asyncio.sleep(PONG_SECONDS / 50)
+
     async def _send_all(self, connection: ServiceConnection) -> None:
         while True:
             while not self._outbox:
@@ -133,6 +175,7 @@ class Link:
             entry = self._outbox.popleft()
             if isinstance(entry, bytes):
                 self.outbox_ms -= duration_ms(entry)
+                self._late_ms = max(self._late_ms - duration_ms(entry), 0.0)
                 sound = base64.b64encode(entry).decode("ascii")
                 event: Mapping[str, Any] = {"type": "input_audio_buffer.append", "audio": sound}
             else:

@@ -5,6 +5,7 @@ Its tasks, all on one event loop:
 - `run` sets up, connects and receives. Each input is folded, shown to the observers, and its effects performed.
 - `_run_sound` loads the sound path while the connection is made; effects on sound wait for it.
 - `AudioPump.run` takes captured sound to the link, and reports what started or ended at the speaker.
+- `LinkWatch.run` notices a link that has died, a computer that slept, and an answer that does not come.
 - `Sound.watch` notices streams that stall, and brings them back.
 
 `state` is replaced in `apply` and nowhere else. A session costs little to construct: the SDK, numpy and the rest are
@@ -26,6 +27,7 @@ from voicelive_tui.credentials import Credential
 from voicelive_tui.endpoint import host_of
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
+from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.request import session_request
 from voicelive_tui.session.state import Connection, DeviceChoice, Link, Reading, SessionState
 
@@ -74,7 +76,8 @@ class LiveSession:
         connect: "Callable[[Service, str, Any], Awaitable[ServiceConnection]] | None" = None,
     ) -> None:
         self.settings = settings
-        self.state = SessionState(Connection(demo=demo), wanted=session_request(settings.session))
+        intent = Intent(reconnect=settings.service.reconnect)
+        self.state = SessionState(Connection(demo=demo), wanted=session_request(settings.session), intent=intent)
         self._demo = demo
         self._find_caller = demo and caller
         self._source = source
@@ -89,6 +92,7 @@ class LiveSession:
         self._credential = Credential(settings.service, demo=demo)
         self._dropped_ms = 0.0  # by the links that are over
         self._reconnect = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None  # sets it
         self._closing = self._input_over = False
         self._overfull = ""  # the latest item whose sound did not fit into the queue
         self._running: asyncio.Task[Any] | None = None
@@ -250,13 +254,18 @@ class LiveSession:
             self._perform(effect)
 
     async def _converse_until_closed(self) -> None:
+        from voicelive_tui.client.watch import LinkWatch  # noqa: PLC0415
+
         self._start(self._run_sound())
+        self._start(LinkWatch(lambda: self.state, self.apply, lambda: self._link).run())
         try:
             while not self._closing:
                 self._reconnect.clear()
                 await self._converse()
                 await self._reconnect.wait()
         finally:
+            if self._timer is not None:
+                self._timer.cancel()
             for chore in self._chores:
                 chore.cancel()
             await asyncio.gather(*self._chores, return_exceptions=True)
@@ -269,7 +278,8 @@ class LiveSession:
         from voicelive_tui.client import connection, link  # noqa: PLC0415
 
         service, model = self.settings.service, self.settings.session.model
-        if self._sound is not None:
+        resumed = self.state.lost_at is not None
+        if self._sound is not None and not resumed:
             self.engine.forget()
         self.apply(
             inputs.Connecting(
@@ -279,6 +289,7 @@ class LiveSession:
                 credential=self._credential.kind,
                 demo=self._demo,
                 caller=self._source is not None,
+                resumed=resumed,
             )
         )
         connect = self._connect or connection.ServiceConnection.open
@@ -292,18 +303,23 @@ class LiveSession:
         finally:
             self._dropped_ms += self._link.dropped_ms
             self._link = None
-            if self._sound is not None:
-                await self._sound.stop_capture()
+            if not self.state.resuming:
+                await self._stop_capture()
 
     async def _expect_ready(self, opened: "link.Link | None") -> None:
         """Give a link up on which the session is never confirmed."""
         await asyncio.sleep(CONFIGURE_LIMIT)
-        connection = self.state.connection
-        if opened is not None and opened is self._link and connection.link is Link.CONFIGURING:
-            missing = "session.updated" if connection.session_id else "session.created"
-            problem = f"{connection.endpoint} sent no {missing} within {CONFIGURE_LIMIT:g} s"
-            self.apply(inputs.ConnectFailed(problem))
+        now = self.state.connection
+        if opened is not None and opened is self._link and now.link is Link.CONFIGURING:
+            missing = "session.updated" if now.session_id else "session.created"
+            problem = f"{now.endpoint} sent no {missing} within {CONFIGURE_LIMIT:g} s"
+            self.apply(inputs.ConnectFailed(problem, transient=True))
             await opened.close()
+
+    async def _stop_capture(self) -> None:
+        if self._sound is not None:
+            await self._sound.stop_capture()
+            self._pump.ring.clear()
 
     # --- effects
 
@@ -325,8 +341,12 @@ class LiveSession:
             case effects.Send(event):
                 if self._link is not None:
                     self._link.send(event)
-            case effects.StartCapture():
-                self._start(self._capture())
+            case effects.StartCapture(since):
+                if since is not None and self.sound.input_open:
+                    self._pump.send_late(since)
+                    self._follow_capture()  # at once: the next chunk goes to the link
+                else:
+                    self._start(self._capture())
             case effects.SetMute(muted):
                 self.engine.muted = muted
             case effects.BeginTalk():
@@ -335,11 +355,30 @@ class LiveSession:
                 self._pump.finish_turn()
             case effects.AskVoiced():
                 self._pump.report_voiced()
-            case effects.Disconnect() | effects.Reconnect():
-                if isinstance(effect, effects.Reconnect):
-                    self._reconnect.set()
+            case effects.Disconnect():
+                self._connect_at(None)
+                self._start(self._disconnect())
+            case effects.Reconnect(at):
+                self._connect_at(at)
                 if self._link is not None:
                     self._start(self._link.close())
+            case effects.Report(event):
+                self.apply(event)
+
+    def _connect_at(self, at: float | None) -> None:
+        """Let the next connection begin at that moment, or not by itself."""
+        if self._closing:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._reconnect.clear()
+        if at is not None:
+            self._timer = asyncio.get_running_loop().call_later(at - time.monotonic(), self._reconnect.set)
+
+    async def _disconnect(self) -> None:
+        if self._link is not None:
+            await self._link.close()
+        await self._stop_capture()
 
     def _start(self, chore: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine as a task, cancelled with the session."""

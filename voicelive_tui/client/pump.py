@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 from voicelive_tui.audio.engine import Chunk, Started
+from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.client.link import Link
+from voicelive_tui.client.ring import Ring
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import Activity, SessionState
@@ -25,6 +27,9 @@ class AudioPump:
         state: Gives the state of the session.
         apply: Takes playback events as inputs.
         link: Gives the link to send captured sound on, if there is one.
+
+    Attributes:
+        ring: The sound that can be sent again to a new session.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class AudioPump:
         self._apply = apply
         self._link = link
         self._woken = asyncio.Event()
+        self.ring = Ring()
 
     def wake(self) -> None:
         """Poll again after a rest: something may have been queued to play, or capture started."""
@@ -50,7 +56,20 @@ class AudioPump:
             self._send(chunk)
         self.report_voiced()
 
+    def send_late(self, since: float) -> None:
+        """Send what was captured from that moment on, until now, and report it."""
+        kept = self.ring.since(since)
+        link = self._link()
+        if not kept or link is None:
+            return
+        for chunk in kept:
+            link.send_audio(chunk.pcm, late=True)
+        voiced = (self._engine.last_voiced_at or 0.0) > since
+        milliseconds = sum(duration_ms(chunk.pcm) for chunk in kept)
+        self._apply(inputs.SentLate(milliseconds, voiced, self.ring.missing_ms(since)))
+
     def _send(self, chunk: Chunk) -> None:
+        self.ring.add(chunk)
         if link := self._link():
             link.send_audio(chunk.pcm)
 
@@ -77,8 +96,11 @@ class AudioPump:
             while chunk := self._engine.chunk():
                 # Each poll comes a little earlier after its chunk, until one comes too early and the cycle restarts.
                 pause = min(self._engine.chunk_ms / 1000 - EARLY_SECONDS, LONGEST_POLL_SECONDS)
-                if self._state().microphone.sending:
+                state = self._state()
+                if state.microphone.sending:
                     self._send(chunk)
+                elif state.resuming and (state.microphone.talking or not state.microphone.push_to_talk):
+                    self.ring.add(chunk)
             if self._sound.input_ended and self._state().microphone.capturing:
                 self._report_input_end()
             for event in self._engine.events():

@@ -1,6 +1,7 @@
 """`ScriptedConnection`: a connection for tests, with the events it emits and the client events it expects as data."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ class ScriptedConnection:
         sent: Every client event so far.
         sending: Cleared, it holds sends back as a slow network does.
         closed: Whether `close` was called.
+        alive_at: As of `ServiceConnection`.
+        answers_pings: Whether a ping moves it.
     """
 
     def __init__(self, *expected: str) -> None:
@@ -24,6 +27,8 @@ class ScriptedConnection:
         self.sending = asyncio.Event()
         self.sending.set()
         self.closed = False
+        self.alive_at = time.monotonic()
+        self.answers_pings = True
         self._expected = list(expected)
         self._unexpected: list[Mapping[str, Any]] = []
         self._incoming: asyncio.Queue[Mapping[str, Any] | Exception] = asyncio.Queue()
@@ -53,6 +58,11 @@ class ScriptedConnection:
             return
         if not self._expected or kind != self._expected.pop(0):
             self._unexpected.append(event)  # an exception would end the sender, and nothing else
+
+    async def ping(self) -> None:
+        """As `ServiceConnection.ping`."""
+        if self.answers_pings:
+            self.alive_at = time.monotonic()
 
     async def close(self) -> None:
         """Close as the service would: with code 1000."""

@@ -201,7 +201,7 @@ class _Course:
         state, now = self._live.state, time.monotonic()
         if self._writer.output.error:
             return ""
-        if state.connection.link in (Link.FAILED, Link.CLOSED):
+        if state.connection.link in (Link.FAILED, Link.CLOSED) and not state.resuming:
             if state.connection.link is Link.CLOSED and not self._is_drained(state, now):
                 return None
             return state.connection.problem if state.connection.failed else self._failure
@@ -260,7 +260,7 @@ class _Course:
     def _stuck(self, state: SessionState, now: float, *, owed: bool) -> str | None:
         """The failure of a service that owes something and has been silent for too long."""
         since = max(self._last_event_at, self._file_over_at or 0.0)
-        if not owed or now - since <= PATIENCE_SECONDS or not self._is_drained(state, now):
+        if not owed or state.resuming or now - since <= PATIENCE_SECONDS or not self._is_drained(state, now):
             return None
         return f"nothing came from the service for {PATIENCE_SECONDS:g} s"
 

@@ -27,6 +27,8 @@ _AUDIO = "response.audio.delta"
 _DONE = "response.done"
 _TRANSCRIPT = "conversation.item.input_audio_transcription."
 NEVER = float("inf")
+CONNECTION = "connection"
+"""In place of an event: the n-th handshake that the service was asked for."""
 
 SERVER_EVENTS = (
     "session.created", "session.updated", "error", "warning",
@@ -180,7 +182,8 @@ _KINDS: dict[str, _Kind] = {
 FORM = (
     "NAME[=VALUE][@WHEN]",
     "a default VALUE stands in (), a default WHEN in []; WHEN may be a server event (@response.created), its n-th "
-    "occurrence (@response.audio.delta#5), or, unless the fault changes an event, seconds since the connection (@2.5s)",
+    "occurrence (@response.audio.delta#5), or, unless the fault changes an event, seconds since the connection "
+    "(@2.5s); a fault of the handshake may name the n-th connection to the service (@connection#2)",
 )
 """The notation of a fault, and its explanation."""
 
@@ -194,7 +197,7 @@ class Fault(Struct, frozen=True):
     name: str
     value: float
     event: str | None = None
-    """The type of the server event at which it happens; None for faults with a time or without a moment."""
+    """The type of the server event at which it happens, or `CONNECTION`; None for a time or no moment."""
     nth: int = 1
     """The occurrence of that event."""
     after: float | None = None
@@ -219,6 +222,7 @@ class Fault(Struct, frozen=True):
 
 _FORM = re.compile(r"(?P<name>[^=@]*)(?:=(?P<value>[^@]*))?(?:@(?P<when>.*))?", re.DOTALL)
 _TIME = re.compile(r"(\d+(?:\.\d+)?)s")
+_CONNECTION = re.compile(r"connection(?:#([1-9]\d{0,5}))?")
 _EVENT = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)(?:#([1-9]\d{0,5}))?")
 
 
@@ -238,6 +242,8 @@ def parse(text: str) -> Fault:
     when = form["when"] if form["when"] is not None else kind.when
     if when is None:
         return fault
+    if kind.role == "handshake" and (connection := _CONNECTION.fullmatch(when)):
+        return replace(fault, event=CONNECTION, nth=int(connection[1] or 1))
     if kind.when is None:
         raise FaultError(f"the fault {name!r} has no moment; leave out @{when}")
     time, event = _TIME.fullmatch(when), _EVENT.fullmatch(when)

@@ -3,6 +3,7 @@
 `plan` is a pure function of the user's turn and the script.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,16 @@ class Plan(Struct, frozen=True):
     """The faults to arm as the response begins."""
 
 
-def plan(script: Script, stimulus: Stimulus, tools: list[JsonObject], tool_choice: Any) -> Plan:
+def plan(
+    script: Script, stimulus: Stimulus, tools: list[JsonObject], tool_choice: Any, known: Sequence[str] = ()
+) -> Plan:
     """The plan of the answer to a stimulus: a reply of the script, else the line check.
 
-    The tools are those that the session or the response declares; `tool_choice` is the protocol's.
+    The tools are those that the session or the response declares; `tool_choice` is the protocol's. `known` has the
+    words of each item that the model is given.
     """
     reply = script.find(stimulus.turn, stimulus.kind, stimulus.text) or Reply()
-    say = "" if reply.say is None else render(reply.say, _values(stimulus))
+    say = "" if reply.say is None else render(reply.say, _values(stimulus) | {"history": " | ".join(known)})
     if reply.play and not say:
         say = f"[{Path(reply.play).name}]"
     calls = _calls(reply.calls, tools, tool_choice, stimulus.text)

@@ -24,6 +24,7 @@ VARIABLES = {
     "peak": "peak of the user's speech, in dBFS",
     "floor": "the noise floor, in dBFS",
     "output": "the output of the tools",
+    "history": "the words of all items so far, the user's included, with | between them",
 }
 """The variables of `say`, written `{name}`."""
 

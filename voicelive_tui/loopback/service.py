@@ -91,6 +91,7 @@ class LoopbackService:
         self._threads: ThreadPoolExecutor | None = None
         self._voice: Future[Voice] | None = None
         self._clients: dict[asyncio.Task[None], Connection | None] = {}  # None during the handshake
+        self._connections = 0  # asked for so far
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -185,11 +186,12 @@ class LoopbackService:
         task = asyncio.current_task()
         assert task is not None
         self._clients[task] = None
+        self._connections = number = self._connections + 1
         try:
             target = self._doorkeeper.admit(request)
             faults = [*self._faults, *target.faults]
             for fault in faults:
-                if fault.in_handshake:
+                if fault.in_handshake and (fault.event is None or fault.nth == number):
                     self.record("", "fault", f"fault: {fault}", {"fault": str(fault)})
                     await _apply_handshake_fault(fault, request)
             connection = Connection(

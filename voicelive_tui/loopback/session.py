@@ -382,7 +382,7 @@ class Session:
             self._add_item(item)
         items = list(self.conversation) if given is None else given + more
         stimulus = turn.stimulus if turn else self._stimulus(items)
-        answer = fixed or plan(self._script, stimulus, config.tools, config.tool_choice)
+        answer = fixed or plan(self._script, stimulus, config.tools, config.tool_choice, [i.text for i in items])
         context = context_tokens(self.settings, params, items)
         self.responder.begin(config, answer, context, turn.ended if turn else self._now)
 

@@ -82,7 +82,7 @@ def client_truncates(state: SessionState) -> bool:
 def truncation(state: SessionState, item_id: str) -> dict[str, Any] | None:
     """The `conversation.item.truncate` for an item whose playback was interrupted, if the service needs it."""
     entry = state.entry(item_id)
-    if entry is None or not client_truncates(state):
+    if entry is None or not client_truncates(state) or entry.at < state.connection.started_at:  # of a lost session
         return None
     return {
         "type": "conversation.item.truncate",

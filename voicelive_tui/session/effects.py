@@ -5,6 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from voicelive_tui.session.inputs import Input
+
 
 class Send(Struct, frozen=True):
     """Send a client event, after everything in the outbox."""
@@ -32,6 +34,9 @@ class StopPlayback(Struct, frozen=True):
 class StartCapture(Struct, frozen=True):
     """Send captured sound from now on; sound captured before is stale."""
 
+    since: float | None = None
+    """Send also what was kept from this moment on, where the microphone is still open."""
+
 
 class SetMute(Struct, frozen=True):
     """Send silence instead of captured sound, or captured sound again."""
@@ -48,11 +53,20 @@ class EndTalk(Struct, frozen=True):
 
 
 class Disconnect(Struct, frozen=True):
-    """Close the connection until the user resets."""
+    """Close the connection, or wait for no other, until the user resets."""
 
 
 class Reconnect(Struct, frozen=True):
     """Close the connection, if any, and make a new one."""
+
+    at: float = 0.0
+    """The earliest moment."""
+
+
+class Report(Struct, frozen=True):
+    """Fold what this client decided, for the event log and other observers."""
+
+    input: Input
 
 
 class AskVoiced(Struct, frozen=True):
@@ -61,4 +75,4 @@ class AskVoiced(Struct, frozen=True):
 
 OnSound = Play | FinishItem | StopPlayback | StartCapture | SetMute | BeginTalk | EndTalk | AskVoiced
 """Effects that need the sound path."""
-Effect = OnSound | Send | Disconnect | Reconnect
+Effect = OnSound | Send | Disconnect | Reconnect | Report

@@ -1,8 +1,13 @@
 """The activity in words; the same for the dashboard and the console."""
 
+import math
 from typing import NamedTuple
 
+from voicelive_tui.session.reconnect import TRIES
 from voicelive_tui.session.state import Activity, Link, SessionState
+
+NO_ANSWER_SECONDS = 10.0
+"""Wait for an answer from which on it is worth a word."""
 
 
 class Headline(NamedTuple):
@@ -15,9 +20,11 @@ class Headline(NamedTuple):
     """What a key would do, with ids of bindings in braces: "press {mute}". Never holds foreign text."""
 
 
-def headline(state: SessionState) -> Headline:
-    """The headline of a state."""
+def headline(state: SessionState, now: float | None = None) -> Headline:
+    """The headline of a state; at `now` (`time.monotonic()` seconds), or when the state began."""
     link, mic = state.connection.link, state.microphone
+    if state.resuming:
+        return _resuming(state, now)
     match link:
         case Link.IDLE:
             return Headline("starting")
@@ -36,7 +43,10 @@ def headline(state: SessionState) -> Headline:
         case Activity.LISTENING:
             return Headline(activity.value, "you interrupted the answer" if state.barged_in else "you are speaking")
         case Activity.THINKING:
-            return Headline(activity.value, "waiting for the answer")
+            asked_at = state.turn.ended_speaking_at if state.turn and state.awaiting else None
+            waited = 0.0 if now is None or asked_at is None else now - asked_at
+            late = f"no answer for {waited:.0f} s" if waited > NO_ANSWER_SECONDS else "waiting for the answer"
+            return Headline(activity.value, late)
         case Activity.SPEAKING:
             by_voice = mic.sending and not mic.muted and not mic.ended
             return Headline(activity.value, hint=("speak or " if by_voice else "") + "press {interrupt} to interrupt")
@@ -44,6 +54,17 @@ def headline(state: SessionState) -> Headline:
             return Headline(activity.value, "the answer was interrupted")
         case Activity.READY:
             return _ready(state)
+
+
+def _resuming(state: SessionState, now: float | None) -> Headline:
+    """A lost session is connected again, or will be."""
+    retry = state.intent.retry
+    if retry is None:
+        tries = sum(at > (state.lost_at or 0.0) for at in state.connects)
+        return Headline("reconnecting", f"try {tries} of {TRIES}" if tries else "")
+    seconds = math.ceil(retry.seconds if now is None else max(retry.at - now, 0.0))
+    when = f"in {seconds} s, try {retry.number} of {TRIES}"
+    return Headline("reconnecting", when, when + " · {reset} now · {back} stop")
 
 
 def _ready(state: SessionState) -> Headline:

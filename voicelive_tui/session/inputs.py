@@ -34,7 +34,7 @@ class BadMessage(Struct, frozen=True):
 
 
 class Connecting(Struct, frozen=True):
-    """A connection is being made; of an earlier session, the event log and the wanted session are kept."""
+    """A connection is being made."""
 
     endpoint: str
     api_version: str
@@ -44,6 +44,8 @@ class Connecting(Struct, frozen=True):
     caller: bool = False
     tap: bool = False
     """See `Connection.tap`."""
+    resumed: bool = False
+    """It continues a session that was lost; else the model starts without a history."""
 
 
 class Connected(Struct, frozen=True):
@@ -54,6 +56,10 @@ class ConnectFailed(Struct, frozen=True):
     """The connection could not be made."""
 
     problem: str
+    transient: bool = False
+    """Another attempt may succeed."""
+    retry_after: float = 0.0
+    """Seconds that the service asks to wait before it."""
 
 
 class Disconnected(Struct, frozen=True):
@@ -62,6 +68,57 @@ class Disconnected(Struct, frozen=True):
     code: int
     problem: str
     """One sentence, "" after a close of our own."""
+    alive_at: float | None = None
+    """When something last arrived, where a dead link was noticed only later."""
+
+
+class Reconnecting(Struct, frozen=True):
+    """A lost session will be connected again."""
+
+    seconds: float
+    """Until then."""
+    number: int
+    """Of the try, counted from 1."""
+    tries: int
+    """How many there will be."""
+
+
+class Reconnected(Struct, frozen=True):
+    """A session continues the lost one."""
+
+    seconds: float
+    """Since the loss."""
+
+
+class Restored(Struct, frozen=True):
+    """The new session has the history of the lost one."""
+
+    turns: int
+    """Of the user."""
+    tokens: int
+    """An estimate."""
+    wordless: int
+    """Turns of the user that had no transcript, and are missing."""
+    refused: int
+    """Items that the service refused."""
+    seconds: float
+    """From the loss to the new session."""
+
+
+class SentLate(Struct, frozen=True):
+    """Sound captured while there was no session was handed to the new one."""
+
+    ms: float
+    voiced: bool
+    """It holds a voice."""
+    missing_ms: float
+    """Sound before it that was not kept."""
+
+
+class NoAnswer(Struct, frozen=True):
+    """Nothing came from the service for a while although an answer is awaited."""
+
+    seconds: float
 
 
 class DeviceChanged(Struct, frozen=True):
@@ -95,7 +152,14 @@ class InterruptPressed(Struct, frozen=True):
 
 
 class ResetPressed(Struct, frozen=True):
-    """Start a new session with the wanted settings."""
+    """Start a new session with the wanted settings; while a lost one is waited for, try at once."""
+
+    keep: bool = False
+    """Give it the history of this one."""
+
+
+class StopPressed(Struct, frozen=True):
+    """Do not connect again by itself."""
 
 
 class TextTyped(Struct, frozen=True):
@@ -152,7 +216,7 @@ class LogRecord(Struct, frozen=True):
     text: str
 
 
-Key = MutePressed | TalkPressed | InterruptPressed | ResetPressed | TextTyped | ProblemsSeen
+Key = MutePressed | TalkPressed | InterruptPressed | ResetPressed | StopPressed | TextTyped | ProblemsSeen
 """What a key of the dashboard causes."""
 
 Input = (
@@ -163,6 +227,11 @@ Input = (
     | Connected
     | ConnectFailed
     | Disconnected
+    | Reconnecting
+    | Reconnected
+    | Restored
+    | SentLate
+    | NoAnswer
     | DeviceChanged
     | CaptureChanged
     | InputEnded
@@ -170,6 +239,7 @@ Input = (
     | TalkPressed
     | InterruptPressed
     | ResetPressed
+    | StopPressed
     | TextTyped
     | ProblemsSeen
     | VoicedUntil

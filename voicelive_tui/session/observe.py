@@ -13,10 +13,11 @@ from functools import singledispatch
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import inputs, turns
+from voicelive_tui.session import inputs, loss, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
+from voicelive_tui.session.notes import note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
-from voicelive_tui.session.state import Connection, Device, Entry, EntryStatus, Link, Microphone, SessionState
+from voicelive_tui.session.state import RECENT, Connection, Device, Entry, EntryStatus, Link, Microphone, SessionState
 from voicelive_tui.session.transcript import change, surplus
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
@@ -48,12 +49,6 @@ def observe(event: inputs.Input, state: SessionState, now: float) -> SessionStat
         TypeError: `event` is none of the classes of `inputs.py`.
     """
     raise TypeError(f"not an input: {type(event).__name__}")
-
-
-def note(state: SessionState, now: float, kind: str, sentence: str, severity: Severity = "info") -> SessionState:
-    """The state with a `local` row in the event log."""
-    counts = replace(state.counts, errors=state.counts.errors + (severity == "error"))
-    return replace(state, log=state.log.append(now, "local", kind, sentence, severity=severity), counts=counts)
 
 
 # --- the wire ------------------------------------------------------------------------------------------------------
@@ -139,17 +134,20 @@ def _bad_message(event: inputs.BadMessage, state: SessionState, now: float) -> S
 
 @observe.register
 def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> SessionState:
-    fresh = SessionState(
+    microphone = replace(state.microphone, capturing=False, ended=False)
+    state = replace(
+        state,
         connection=Connection(link=Link.CONNECTING, started_at=now, **asdict(event)),
-        wanted=state.wanted,
-        microphone=Microphone(muted=state.microphone.muted),
-        input=state.input,
-        output=state.output,
-        intent=replace(state.intent, create=False),
-        log=state.log,
+        connects=(*state.connects, now)[-RECENT:],
+        asked={},
+        in_force={},
+        response=None,
+        awaiting=False,
+        microphone=microphone if event.resumed else Microphone(muted=microphone.muted),
     )
+    state = loss.without_utterance(state) if event.resumed else loss.begin_fresh(state, now)
     sentence = f"connecting to {event.endpoint} with model {event.model} ({event.credential})"
-    return note(fresh, now, "connecting", sentence)
+    return note(state, now, "connecting", sentence)
 
 
 @observe.register
@@ -170,14 +168,19 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     connection = replace(state.connection, close_code=event.code, ended_at=now)
     if connection.link is not Link.FAILED:  # a refused configuration explains more than the close that followed it
         connection = replace(connection, link=Link.CLOSED, problem=event.problem)
+    lost = state.connection.link is Link.READY and bool(event.problem) and event.code != 1000
     severity: Severity = "error" if event.problem and event.code != 1000 else "info"
     sentence = event.problem or f"closed with code {event.code}"
-    state = note(replace(state, connection=connection), now, "disconnected", sentence, severity)
+    state = replace(state, connection=connection, lost_at=(event.alive_at or now) if lost else state.lost_at)
+    state = note(state, now, "disconnected", sentence, severity)
     state = end_audio(state, *(entry.item_id for entry in state.unheard))  # received audio is still played
     response_id = state.response.response_id if state.response else ""
+    answer = [entry for entry in state.transcript if entry.response_id == response_id]
+    if not any(entry.text or entry.audio_ms or entry.tool for entry in answer):  # nothing of it came
+        state = turns.take_back(state, response_id)
     return replace(
         state,
-        microphone=_idle(state),
+        microphone=replace(state.microphone, capturing=False) if lost else _idle(state),
         response=None,
         awaiting=False,
         transcript=tuple(_ended(entry, response_id, now) for entry in state.transcript),
@@ -195,6 +198,10 @@ def _ended(entry: Entry, response_id: str, now: float) -> Entry:
 
 def _idle(state: SessionState) -> Microphone:
     return replace(state.microphone, capturing=False, talking=False)
+
+
+for kind, handler in loss.HANDLERS.items():
+    observe.register(kind, handler)
 
 
 # --- sound ---------------------------------------------------------------------------------------------------------
@@ -310,14 +317,26 @@ def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> Session
 def _text(event: inputs.TextTyped, state: SessionState, now: float) -> SessionState:
     if not event.text.strip():
         return state
-    if state.connection.link is not Link.READY:
+    if state.resuming:
+        state = note(state, now, "type", "kept, and sent when the session is back")
+    elif state.connection.link is not Link.READY:
         return note(state, now, "type", NOT_CONNECTED, "warning")
     return turns.begin(replace(interrupt(state, now), awaiting=True), "text", asked_at=now)
 
 
 @observe.register
 def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> SessionState:
-    return note(state, now, "reset", "new session requested")
+    if state.connection.link is Link.READY or state.lost_at is None:
+        state = replace(state, lost_at=now if event.keep else None)
+        return note(state, now, "reset", "new session requested" + (" with this history" if event.keep else ""))
+    return note(state, now, "reset", "trying again now")
+
+
+@observe.register
+def _stop(event: inputs.StopPressed, state: SessionState, now: float) -> SessionState:
+    if state.intent.retry is None:
+        return state
+    return note(replace(state, microphone=_idle(state)), now, "reconnecting", "stopped by key")
 
 
 @observe.register

@@ -14,10 +14,13 @@ from msgspec.structs import replace
 
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.barge_in import should_cancel, truncation
+from voicelive_tui.session.history import acknowledge, history, owes_answer
+from voicelive_tui.session.intent import Restored, Seed
 from voicelive_tui.session.observe import talk_refusal, too_short
-from voicelive_tui.session.server_events import CONFIGURE, CREATE, caused_by, is_late
+from voicelive_tui.session.reconnect import TRIES, kept_from, next_retry, worth_a_try
+from voicelive_tui.session.server_events import CONFIGURE, CREATE, SEED, TYPE, caused_by, is_late
 from voicelive_tui.session.state import RECENT, Link, SessionState
-from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, mapping, pcm_of, text
+from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
 
 Step = tuple[SessionState, tuple[effects.Effect, ...]]
 
@@ -29,11 +32,13 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
             rule = _RULES.get(canonical(text(body.get("type"))))
             return rule(body, before, after) if rule else (after, ())
         case inputs.TextTyped(words) if words.strip() and before.connection.link is Link.READY:
-            item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words.strip()}]}
             after, interruption = _interruption(before, after, by_key=True)
-            after, typed = _send(after, "type", {"type": "conversation.item.create", "item": item})
+            after, typed = _type(after, words.strip())
             after, create = _ask(before, after)
             return after, (*interruption, typed, *create)
+        case inputs.TextTyped(words) if words.strip() and before.resuming:
+            typed_later = (*after.intent.typed, ("", words.strip()))
+            return replace(after, intent=replace(after.intent, typed=typed_later)), (effects.StopPlayback(),)
         case inputs.TalkPressed() if not talk_refusal(before):
             return _talk(before, after, now)
         case inputs.InterruptPressed():
@@ -41,15 +46,39 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return replace(after, intent=replace(after.intent, create=False)), interruption
         case inputs.MutePressed():
             return after, (effects.SetMute(after.microphone.muted),)
-        case inputs.ResetPressed():
-            return after, (effects.StopPlayback(), effects.Reconnect())
+        case inputs.ResetPressed(keep):
+            silence = () if keep or after.lost_at is not None else (effects.StopPlayback(),)
+            return after, (*silence, effects.Reconnect())
+        case inputs.StopPressed() if before.intent.retry is not None:
+            return replace(after, intent=replace(after.intent, retry=None)), (effects.Disconnect(),)
         case inputs.PlaybackStopped(item_id):
             truncate = truncation(after, item_id)
             after, *sends = _send(after, "truncate", truncate) if truncate else (after,)
             return after, tuple(sends)
-        case inputs.Disconnected():
-            return after, _ends(before, after)
+        case inputs.Connecting(resumed=resumed):
+            intent = replace(after.intent, retry=None, over_quota=False, create=False, seeds=(), restored=None)
+            if not resumed:
+                intent = replace(intent, typed=())
+            return replace(after, intent=intent), ()
+        case inputs.ConnectFailed(_, transient, retry_after):
+            return _try_again(after, now, retry_after) if transient else (after, ())
+        case inputs.Disconnected(code):
+            ends = _ends(before, after)
+            after, again = _try_again(after, now) if worth_a_try(after, code) else (after, ())
+            return after, (*ends, *again)
     return after, ()
+
+
+def _try_again(after: SessionState, now: float, retry_after: float = 0.0) -> Step:
+    """Connect again where a session was lost and tries are left."""
+    if after.lost_at is None or not after.intent.reconnect or after.intent.over_quota:
+        return after, ()
+    retry = next_retry(after.connects, after.lost_at, now, retry_after)
+    if retry is None:
+        return after, ()
+    told = inputs.Reconnecting(retry.seconds, retry.number, TRIES)
+    after = replace(after, intent=replace(after.intent, retry=retry))
+    return after, (effects.Reconnect(retry.at), effects.Report(told))
 
 
 # --- server events -------------------------------------------------------------------------------------------------
@@ -66,16 +95,83 @@ def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
 
 
 def _capture(event: Event, before: SessionState, after: SessionState) -> Step:
-    became_ready = before.connection.link is not Link.READY and after.connection.link is Link.READY
-    return after, (effects.StartCapture(),) if became_ready else ()
+    if before.connection.link is Link.READY or after.connection.link is not Link.READY:
+        return after, ()
+    if before.lost_at is None:
+        return after, (effects.StartCapture(),)
+    seconds = (after.connection.ready_at or 0.0) - before.lost_at
+    told = effects.Report(inputs.Reconnected(seconds))
+    after, sends = _restore(after, seconds)
+    return after, (told, *sends, effects.StartCapture(kept_from(after, before.lost_at)))
+
+
+def _restore(after: SessionState, seconds: float) -> Step:
+    """Give the history of a lost session to the new one, then what was typed, and ask for an answer that is owed."""
+    past, owed = history(after), owes_answer(after)
+    restored = Restored(past.turns, past.tokens, past.wordless, seconds)
+    seeds: list[Seed] = []
+    sends: list[effects.Effect] = []
+    for item_id, item in past.items:
+        after, seed = _send(after, SEED, {"type": "conversation.item.create", "item": item})
+        seeds.append(Seed(seed.event["event_id"], item_id))
+        sends.append(seed)
+    again = [words for _, words in after.intent.typed]
+    after = replace(after, intent=replace(after.intent, seeds=tuple(seeds), restored=restored, typed=()))
+    for words in again:
+        after, typed = _type(after, words)
+        sends.append(typed)
+    if again or owed:
+        after, create = _send(after, CREATE, {"type": "response.create"})
+        sends.append(create)
+    after, told = _report_restored(after)
+    return after, (*sends, *told)
+
+
+def _report_restored(state: SessionState) -> Step:
+    """Report what was restored, once the service has answered every seed."""
+    done = state.intent.restored
+    if state.intent.seeds or done is None:
+        return state, ()
+    told = inputs.Restored(done.turns, done.tokens, done.wordless, done.refused, done.seconds)
+    return replace(state, intent=replace(state.intent, restored=None)), (effects.Report(told),)
+
+
+def _without_seeds(state: SessionState, left: tuple[Seed, ...], refused: int) -> Step:
+    """The seeds that are left after an answer of the service."""
+    restored = state.intent.restored
+    if restored is not None:
+        restored = replace(restored, refused=restored.refused + refused)
+    return _report_restored(replace(state, intent=replace(state.intent, seeds=left, restored=restored)))
+
+
+def _item_created(event: Event, before: SessionState, after: SessionState) -> Step:
+    item, intent = mapping(event.get("item")), after.intent
+    if intent.seeds:
+        _, left = acknowledge(intent.seeds, text(item.get("id")))
+        return _without_seeds(after, left, len(intent.seeds) - len(left) - 1)
+    part = mapping(next(iter(listing(item.get("content"))), None))
+    if item.get("role") != "user" or part.get("type") != "input_text":
+        return after, ()
+    index = next((at for at, (_, words) in enumerate(intent.typed) if words == part.get("text")), 0)
+    typed = intent.typed[:index] + intent.typed[index + 1 :]
+    return replace(after, intent=replace(intent, typed=typed)), ()
 
 
 def _error(event: Event, before: SessionState, after: SessionState) -> Step:
     if after.connection.link is Link.FAILED and before.connection.link is not Link.FAILED:
         return after, (effects.Disconnect(),)
-    code = text(mapping(event.get("error")).get("code"))
+    error = mapping(event.get("error"))
+    code = text(error.get("code"))
+    event_id = text(error.get("event_id"))
+    if any(seed.event_id == event_id for seed in after.intent.seeds):
+        return _without_seeds(after, tuple(seed for seed in after.intent.seeds if seed.event_id != event_id), 1)
+    if event_id.startswith(f"{TYPE}-"):  # refused, and reported as a problem: not sent again
+        typed = tuple((name, words) for name, words in after.intent.typed if name != event_id)
+        after = replace(after, intent=replace(after.intent, typed=typed))
+    if "quota" in code or "quota" in text(error.get("type")):
+        after = replace(after, intent=replace(after.intent, over_quota=True))
     if code == ALREADY_ACTIVE:  # too early: asked again when the active response ends
-        create = after.intent.create or (caused_by(event, CREATE) and "event_id" in mapping(event.get("error")))
+        create = after.intent.create or (caused_by(event, CREATE) and "event_id" in error)
         return replace(after, intent=replace(after.intent, create=create)), ()
     return _create_if_due(after) if code in BENIGN_ERRORS else (after, ())
 
@@ -112,6 +208,7 @@ def _response_done(event: Event, before: SessionState, after: SessionState) -> S
 _RULES: dict[str, Rule] = {
     "session.created": _configure,
     "session.updated": _capture,
+    "conversation.item.created": _item_created,
     "error": _error,
     "input_audio_buffer.speech_started": _speech_started,
     "input_audio_buffer.speech_stopped": _speech_stopped,
@@ -145,6 +242,14 @@ def _send(state: SessionState, kind: str, event: Event) -> tuple[SessionState, e
     sent = state.intent.sent + 1
     state = replace(state, intent=replace(state.intent, sent=sent))
     return state, effects.Send({"type": event["type"], "event_id": f"{kind}-{sent}", **event})
+
+
+def _type(state: SessionState, words: str) -> tuple[SessionState, effects.Send]:
+    """A typed message, to be sent again to a new session until its item was created."""
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
+    state, send = _send(state, TYPE, {"type": "conversation.item.create", "item": item})
+    typed = (*state.intent.typed, (send.event["event_id"], words))
+    return replace(state, intent=replace(state.intent, typed=typed)), send
 
 
 def _interruption(before: SessionState, after: SessionState, *, by_key: bool) -> Step:

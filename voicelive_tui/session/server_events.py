@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from voicelive_tui.session import tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
+from voicelive_tui.session.history import acknowledge
 from voicelive_tui.session.state import Entry, EntryStatus, Link, Problem, Response, SessionState
 from voicelive_tui.session.transcript import Role, change, place, remove, update
 from voicelive_tui.wire.events import (
@@ -30,7 +31,7 @@ Event = Mapping[str, Any]
 Handler = Callable[[Event, SessionState, float], SessionState]
 Severity = Literal["warning", "error"]
 
-CONFIGURE, CREATE = "configure", "create"
+CONFIGURE, CREATE, SEED, TYPE = "configure", "create", "seed", "type"
 """Kinds of client events whose refusal changes the state; an `error` repeats their `event_id`, see `caused_by`."""
 UNTRANSCRIBED = "not transcribed"
 PINNED = 100
@@ -52,7 +53,7 @@ def _on(*types: str) -> Callable[[Handler], Handler]:
 
 @_on("session.created", "session.updated")
 def _session_reported(event: Event, state: SessionState, now: float) -> SessionState:
-    session, microphone = session_of(event), state.microphone
+    session, microphone, lost_at = session_of(event), state.microphone, state.lost_at
     connection = replace(
         state.connection,
         session_id=text(session.get("id")) or state.connection.session_id,
@@ -62,8 +63,8 @@ def _session_reported(event: Event, state: SessionState, now: float) -> SessionS
         detection = mapping(session.get("turn_detection", state.asked.get("turn_detection")))
         microphone = replace(microphone, push_to_talk=text(detection.get("type")) in ("", "none"))
         if connection.link is Link.CONFIGURING:
-            connection = replace(connection, link=Link.READY, ready_at=now)
-    return replace(state, connection=connection, in_force=session, microphone=microphone)
+            connection, lost_at = replace(connection, link=Link.READY, ready_at=now), None
+    return replace(state, connection=connection, in_force=session, microphone=microphone, lost_at=lost_at)
 
 
 def caused_by(event: Event, kind: str) -> bool:
@@ -83,6 +84,8 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
         sentence = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, link=Link.FAILED, problem=sentence, ended_at=now)
         return pin(replace(state, connection=connection), now, sentence)
+    if any(seed.event_id == error.get("event_id") for seed in state.intent.seeds):
+        return state  # reported with the others
     if caused_by(event, CREATE):  # no answer will come
         state = replace(state, awaiting=False)
     return pin(state, now, sentence)
@@ -178,9 +181,16 @@ def _user_words_failed(event: Event, state: SessionState, now: float) -> Session
 @_on("conversation.item.created")
 def _item_created(event: Event, state: SessionState, now: float) -> SessionState:
     item = mapping(event.get("item"))
+    item_id, previous = text(item.get("id")), state.entry(text(event.get("previous_item_id")))
+    if state.intent.seeds:  # it is known already, perhaps under another id
+        seed, _ = acknowledge(state.intent.seeds, item_id)
+        known = item.get("type") == "function_call_output" or not item_id or state.entry(item_id)
+        renamed = change(state.transcript, "" if known else seed.item_id, lambda entry: replace(entry, item_id=item_id))
+        return replace(state, transcript=renamed)
     state = _upsert_item(state, item, now)
-    transcript = place(state.transcript, text(item.get("id")), text(event.get("previous_item_id")))
-    return replace(state, transcript=transcript)
+    # After an item of an earlier session comes what was not given to this one, and a remark.
+    after = previous.item_id if previous and previous.at >= state.connection.started_at else ""
+    return replace(state, transcript=place(state.transcript, item_id, after))
 
 
 @_on("response.output_item.added", "response.output_item.done")

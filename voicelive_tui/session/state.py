@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 
+from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.usage import Usage
 from voicelive_tui.wire.events import PCM_BYTES_PER_MS
 from voicelive_tui.wire.log import EventLog
@@ -62,6 +63,8 @@ class Connection(Struct, frozen=True):
     """The microphone is the synthetic demo caller."""
     tap: bool = False
     """The traffic is another program's: nothing is captured, sent or played here."""
+    resumed: bool = False
+    """It continues a session that was lost."""
     credential: str = ""
     """Kind of credential in words, such as "API key"."""
     session_id: str = ""
@@ -124,7 +127,8 @@ class Entry(Struct, frozen=True):
     """One line of the transcript: a conversation item."""
 
     item_id: str
-    role: Literal["user", "assistant", "system", "tool"]
+    role: Literal["user", "assistant", "system", "tool", "session"]
+    """`session`: no item, but a remark of this program on the session."""
     at: float
     """When an event first named it."""
     text: str = ""
@@ -232,19 +236,16 @@ class Problem(Struct, frozen=True):
     """The row of the event log with the details."""
 
 
-class Intent(Struct, frozen=True):
-    """Plans of this client: the only part of the state that `policy` writes."""
-
-    create: bool = False
-    """A `response.create` waits for the active response to end."""
-    sent: int = 0
-    """Client events requested so far; makes their ids unique."""
-
-
 class SessionState(Struct, frozen=True, eq=False):
     """Everything known about the session; see the rules at the head of the file."""
 
     connection: Connection = field(default_factory=Connection)
+    connects: tuple[float, ...] = ()
+    """When the last `RECENT` connections were begun."""
+    lost_at: float | None = None
+    """When the session was lost that the next connection continues; None once it is ready."""
+    fresh_at: float = 0.0
+    """When the model last started without a history: it knows nothing of what was said before."""
     wanted: Mapping[str, Any] = field(default_factory=dict)
     """The session object to ask for; it survives resets."""
     asked: Mapping[str, Any] = field(default_factory=dict)
@@ -260,7 +261,7 @@ class SessionState(Struct, frozen=True, eq=False):
     response: Response | None = None
     awaiting: bool = False
     """The user's turn ended or an answer was requested, and none of the answer has arrived yet."""
-    intent: Intent = Intent()
+    intent: Intent = field(default_factory=Intent)
     playing: str = ""
     """The item being played, "" in silence."""
     silenced: tuple[str, ...] = ()
@@ -275,6 +276,12 @@ class SessionState(Struct, frozen=True, eq=False):
     def entry(self, item_id: str) -> Entry | None:
         """The transcript's entry for an item, searched from the end."""
         return next((e for e in reversed(self.transcript) if e.item_id == item_id), None)
+
+    @property
+    def resuming(self) -> bool:
+        """Whether a lost session is being continued: the next attempt is waited for or made."""
+        under_way = self.connection.link in (Link.CONNECTING, Link.CONFIGURING)
+        return self.lost_at is not None and (self.intent.retry is not None or under_way)
 
     @property
     def turn(self) -> Turn | None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from voicelive_tui.session.state import Entry
 
 Transcript = tuple[Entry, ...]
-Role = Literal["user", "assistant", "system", "tool"]
+Role = Literal["user", "assistant", "system", "tool", "session"]
 
 LONGEST = 100_000
 """Characters of one entry's words, arguments or output; the rest is left out, marked by an ellipsis."""

@@ -35,6 +35,15 @@ def continue_turn(state: SessionState, response_id: str) -> SessionState:
     return replace(state, turns=(*state.turns[:-1], turn))
 
 
+def take_back(state: SessionState, response_id: str) -> SessionState:
+    """The state with the turn that a response was to answer unanswered again."""
+    turns = tuple(
+        replace(turn, response_id="", created_at=None) if response_id and turn.response_id == response_id else turn
+        for turn in state.turns
+    )
+    return replace(state, turns=turns)
+
+
 def mark(state: SessionState, which: Callable[[Turn], bool], **marks: Any) -> SessionState:
     """The state with moments set in the latest turn that `which` accepts; a moment is set once."""
     for index in range(len(state.turns) - 1, -1, -1):

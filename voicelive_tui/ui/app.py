@@ -131,6 +131,12 @@ class VoiceLiveApp(App[None]):
             yield SystemCommand(
                 binding.description, words, lambda action=binding.action, node=node: self.run_action(action, node)
             )
+        if "reset" in listed:
+            yield SystemCommand(
+                "Reset and keep the history",
+                "A new session that is told what was said",
+                lambda: self.run_action("reset(True)", screen),
+            )
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG", lambda: self.set_timer(0.1, self.save_picture))
 

@@ -15,6 +15,7 @@ from voicelive_tui.session.inputs import (
     MutePressed,
     ProblemsSeen,
     ResetPressed,
+    StopPressed,
     TalkPressed,
     TextTyped,
 )
@@ -189,8 +190,8 @@ class DashboardScreen(LiveScreen):
     def action_interrupt(self) -> None:
         self.apply(InterruptPressed())
 
-    def action_reset(self) -> None:
-        self.apply(ResetPressed())
+    def action_reset(self, keep: bool = False) -> None:
+        self.apply(ResetPressed(keep))
         for pane in (self.events_pane, self.transcript):  # a new session is shown from its beginning
             pane.follow(True)
 
@@ -205,7 +206,7 @@ class DashboardScreen(LiveScreen):
         if message.purpose == "say":
             if message.text.strip():
                 self.apply(TextTyped(message.text.strip()))
-            if self.session.connection.link is not Link.READY:  # the text is kept
+            if self.session.connection.link is not Link.READY and not self.session.resuming:  # the text is kept
                 self.prompt.ask("say", message.text)
                 return
         else:
@@ -300,6 +301,8 @@ class DashboardScreen(LiveScreen):
             self.prompt.action_leave()
         elif self.events_pane.display and self.events_pane.close():
             pass
+        elif self.session.intent.retry is not None:
+            self.apply(StopPressed())
         elif self.session.problems:
             self.apply(ProblemsSeen())
         elif self.zoomed:

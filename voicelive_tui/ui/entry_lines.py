@@ -1,44 +1,20 @@
 """An entry of the transcript as lines: its text, the part of it that was heard, and remarks.
 
-Heard and generated are told apart: words that were not heard (yet) are in another tone and in italics. The service
-does not say when each word sounds, so the place is an estimate: the share of the item's sound that was heard is
-taken as the share of its characters. While an item is still being generated its words are ahead of its sound, and
-its length is estimated from its characters at `MS_PER_CHARACTER`.
+Heard and generated are told apart: words that were not heard (yet) are in another tone and in italics. The place is the
+estimate of `heard_characters`.
 """
 
 from voicelive_tui.session import latency
-from voicelive_tui.session.state import Entry, EntryStatus, Reading, Turn
+from voicelive_tui.session.state import Entry, EntryStatus, Turn
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.text import Line, Wrapping, fit, wrap
 
-MS_PER_CHARACTER = 60.0
-"""Speech at about 16 characters a second."""
 INDENT = 18
 LONGEST = 20_000
 """Characters of one entry that are drawn."""
 _PARTS = {name: ends.partition(":")[0] for name, _, ends in latency.STAGES}
 """The parts of a delay in words."""
-_NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
-
-
-def heard_characters(entry: Entry, reading: Reading) -> int | None:
-    """How many characters of an entry were heard, up to the end of a word; None for one that has no sound to hear."""
-    if entry.role != "assistant" or not entry.audio_ms:
-        return None if entry.heard_ms is None else 0
-    if entry.heard_ms is not None:
-        heard = entry.heard_ms
-    else:
-        heard = reading.heard_ms if reading.heard_item == entry.item_id else 0.0
-    length = entry.audio_ms
-    whole = entry.done_at is not None and entry.status is not EntryStatus.FAILED  # else more words came than sound
-    if not whole:
-        length = max(length, len(entry.text) * MS_PER_CHARACTER)
-    if heard >= length - 1 and whole:
-        return len(entry.text)
-    at = min(int(len(entry.text) * heard / length), len(entry.text))
-    while 0 < at < len(entry.text) and not entry.text[at - 1].isspace():
-        at += 1
-    return at
+_NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool", "session": "──"}
 
 
 def room_for_words(width: int) -> int:

@@ -111,8 +111,10 @@ class LiveScreen(TonedScreen):
         """Show how long the session has been open; in minutes where the screen is to stay still."""
         connection = self.session.connection
         if connection.started_at:
-            until = now if connection.ended_at is None else connection.ended_at
-            self.elapsed = elapsed(until - connection.started_at, still and remaining(self.session) is None)
+            counts_down = self.session.resuming
+            until = now if connection.ended_at is None or counts_down else connection.ended_at
+            quiet = still and remaining(self.session) is None and not counts_down
+            self.elapsed = elapsed(until - connection.started_at, quiet)
 
     def apply(self, input_: Input) -> None:
         """Give an input to the shell, and show the result without waiting for a frame."""

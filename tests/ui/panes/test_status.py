@@ -103,7 +103,7 @@ async def test_the_time_to_the_end_goes_on_where_nothing_else_does(monkeypatch):
         await pilot.pause()
         assert "ends in" not in screen_text(pilot.app)
         later = time.time() + EXPIRY_NOTICE + 3600 - 125
-        monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later))
+        monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
         line.elapsed = "61 min"
         await pilot.pause()
         assert "ends in 2:0" in screen_text(pilot.app)

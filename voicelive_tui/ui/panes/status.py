@@ -22,6 +22,7 @@ _TONES = {
     "speaking": "chip-good",
     "interrupted": "chip-warn",
     "muted": "chip-bad",
+    "reconnecting": "chip-warn",
     "failed": "chip-bad",
     "closed": "chip-bad",
 }
@@ -38,6 +39,8 @@ def microphone(session: SessionState, reading: Reading) -> Span:
         return ("mic STALLED", "chip-bad")
     if session.input.description == "none":
         return ("mic none", "chip-warn")
+    if session.resuming and session.input.description and not session.input.problem:
+        return ("mic kept", "chip-warn") if mic.talking or not mic.push_to_talk else ("mic waits", "chip")
     if not mic.capturing:
         return ("mic none", "chip-warn") if session.input.problem else ("mic off", "chip")
     if mic.ended:
@@ -118,7 +121,7 @@ class StatusLine(Lines):
             self.redraw()
 
     def watch_elapsed(self) -> None:
-        if remaining(self.session) is not None:
+        if remaining(self.session) is not None or self.session.resuming or self.session.awaiting:
             self.redraw()
 
     def on_resize(self) -> None:
@@ -126,7 +129,7 @@ class StatusLine(Lines):
 
     def redraw(self) -> None:
         """Draw all of the line."""
-        word, detail, hint = headline(self.session)
+        word, detail, hint = headline(self.session, time.monotonic())
         if starved(self.session, self.reading):
             word, detail, hint = "thinking", "waiting for more of the answer", ""
         elif word == "speaking" and self.reading.gated:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from textual.app import ComposeResult
 
+from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.state import Entry, Link, Reading, SessionState, Turn
 from voicelive_tui.text import excerpt, visible
-from voicelive_tui.ui.entry_lines import entry_lines, heard_characters, room_for_words
+from voicelive_tui.ui.entry_lines import entry_lines, room_for_words
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.panes import ListPane, Place, following_note
 from voicelive_tui.ui.panes.status import silent_devices
@@ -24,7 +25,7 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str]) 
     """Lines below the last entry: what to do first, or why the session ended; `named` puts keys into hints."""
     connection = session.connection
     said: list[tuple[str, str, str]] = []
-    if connection.link in (Link.FAILED, Link.CLOSED) and connection.problem:
+    if connection.link in (Link.FAILED, Link.CLOSED) and connection.problem and not session.resuming:
         said.append(("✗ ", connection.problem, "bad"))
         again = "a new session" if connection.link is Link.CLOSED else "another try"
         said.append(("", Hint(f"Press {{reset}} for {again}."), "dim"))

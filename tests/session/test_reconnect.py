@@ -1,0 +1,152 @@
+"""When a lost session is connected again, and when it is not."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.session.folding import CONNECTING, Fold, ready
+from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.headline import headline
+from voicelive_tui.session.reconnect import (
+    A_MINUTE,
+    FIRST_SECONDS,
+    LONGEST_SECONDS,
+    MINUTE,
+    RETRIED_CODES,
+    TRIES,
+    next_retry,
+)
+
+RESUMING = inputs.Connecting(
+    endpoint="http://127.0.0.1:1",
+    api_version="2026-07-15",
+    model="gpt-realtime",
+    credential="API key",
+    resumed=True,
+)
+LOST = inputs.Disconnected(1006, "the connection was lost")
+
+
+def waits(wanted: list[effects.Effect], now: float) -> list[float]:
+    """Seconds to each attempt among the effects."""
+    return [effect.at - now for effect in wanted if isinstance(effect, effects.Reconnect)]
+
+
+@pytest.mark.parametrize("code", sorted(RETRIED_CODES))
+def test_a_lost_session_is_connected_again_after_half_a_second_at_most(code: int) -> None:
+    fold = ready()
+    wanted = fold.feed(inputs.Disconnected(code, "gone"))
+    (seconds,) = waits(wanted, fold.now)
+    assert FIRST_SECONDS / 2 <= seconds <= FIRST_SECONDS
+    assert fold.state.resuming
+    (told,) = [effect.input for effect in wanted if isinstance(effect, effects.Report)]
+    assert told == inputs.Reconnecting(seconds, 1, TRIES)
+
+
+@pytest.mark.parametrize("code", [1000, 1002, 1003, 1007, 1008, 1009, 1010, 3000, 4000])
+def test_an_end_that_a_repetition_would_meet_again_is_final(code: int) -> None:
+    fold = ready()
+    assert waits(fold.feed(inputs.Disconnected(code, "gone")), fold.now) == []
+    assert not fold.state.resuming
+
+
+def test_the_first_connection_is_tried_once() -> None:
+    fold = Fold(CONNECTING)
+    assert fold.feed(inputs.ConnectFailed("no network", transient=True)) == []
+    fold = Fold(CONNECTING, inputs.Connected())
+    assert fold.feed(LOST) == []
+
+
+def test_our_own_close_is_final() -> None:
+    assert ready().feed(inputs.Disconnected(1006, "")) == []
+
+
+def test_the_wait_doubles_until_the_tries_are_used_up() -> None:
+    fold = ready()
+    seconds = waits(fold.feed(LOST), fold.now)
+    for _ in range(TRIES):
+        fold.now += seconds[-1]
+        fold.feed(RESUMING)
+        seconds += waits(fold.feed(inputs.ConnectFailed("no route", transient=True)), fold.now)
+    assert len(seconds) == TRIES
+    for number, wait in enumerate(seconds):
+        longest = min(FIRST_SECONDS * 2**number, LONGEST_SECONDS)
+        assert longest / 2 <= wait <= longest
+    assert not fold.state.resuming
+    assert fold.state.connection.problem == "no route"
+
+
+def test_a_refusal_that_a_repetition_would_meet_again_ends_the_tries() -> None:
+    fold = ready()
+    fold.feed(LOST, RESUMING)
+    assert fold.feed(inputs.ConnectFailed("HTTP 401")) == []
+    assert not fold.state.resuming
+
+
+def test_retry_after_is_obeyed() -> None:
+    fold = ready()
+    fold.feed(LOST, RESUMING)
+    assert waits(fold.feed(inputs.ConnectFailed("HTTP 429", transient=True, retry_after=7.0)), fold.now) == [7.0]
+
+
+def test_a_used_up_quota_is_final() -> None:
+    fold = ready()
+    fold.feed({"type": "error", "error": {"type": "insufficient_quota", "code": "", "message": "no more"}})
+    assert fold.feed(LOST) == []
+
+
+def test_reconnecting_can_be_switched_off() -> None:
+    from msgspec.structs import replace
+
+    fold = ready()
+    fold.state = replace(fold.state, intent=replace(fold.state.intent, reconnect=False))
+    assert fold.feed(LOST) == []
+
+
+def test_the_reset_key_tries_at_once_and_continues_the_session() -> None:
+    fold = ready()
+    fold.feed(LOST)
+    assert fold.feed(inputs.ResetPressed()) == [effects.Reconnect()]
+    assert fold.state.lost_at is not None
+
+
+def test_the_stop_key_ends_the_wait() -> None:
+    fold = ready()
+    fold.feed(LOST)
+    assert fold.feed(inputs.StopPressed()) == [effects.Disconnect()]
+    assert not fold.state.resuming
+    assert fold.feed(inputs.StopPressed()) == []
+
+
+def test_the_headline_counts_down() -> None:
+    fold = ready()
+    fold.feed(LOST, RESUMING, inputs.ConnectFailed("HTTP 429", transient=True, retry_after=7.0))
+    retry = fold.state.intent.retry
+    assert retry is not None
+    shown = headline(fold.state, retry.at - 3.5)
+    assert shown == ("reconnecting", "in 4 s, try 2 of 5", "in 4 s, try 2 of 5 · {reset} now · {back} stop")
+    fold.feed(RESUMING)
+    assert headline(fold.state) == ("reconnecting", "try 2 of 5", "")
+
+
+@given(
+    st.lists(st.floats(0, 400), max_size=32).map(sorted),
+    st.floats(0, 400),
+    st.floats(0, 100),
+    st.floats(0, 1000),
+)
+def test_every_try_obeys_backoff_and_limits(connects: list[float], lost_at: float, wait: float, after: float) -> None:
+    now = max([lost_at, *connects]) + wait
+    retry = next_retry(tuple(connects), lost_at, now, after)
+    tries = sum(at > lost_at for at in connects)
+    if tries >= TRIES:
+        assert retry is None
+        return
+    assert retry is not None
+    assert retry.number == tries + 1
+    assert retry.at - now >= min(FIRST_SECONDS * 2**tries, LONGEST_SECONDS) / 2 - 1e-6
+    assert retry.at - now >= after - 1e-6
+    assert math.isclose(retry.at - now, retry.seconds, abs_tol=1e-6)
+    assert sum(at > retry.at - MINUTE for at in connects) < A_MINUTE

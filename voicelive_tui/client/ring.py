@@ -1,0 +1,43 @@
+"""`Ring`: the last seconds of captured sound, for what was said while there was no session."""
+
+from collections import deque
+
+from voicelive_tui.audio.engine import Chunk
+from voicelive_tui.audio.format import SAMPLE_RATE, duration_ms, samples_in
+
+RING_SECONDS = 15.0
+
+
+class Ring:
+    """The sound that was sent or, without a session, would have been: muted and gated sound is silence already."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[Chunk] = deque()
+        self._kept_ms = 0.0
+        self._ends_at = float("-inf")  # of the newest chunk that was pushed out
+
+    def add(self, chunk: Chunk) -> None:
+        """Keep a chunk, and push out what is older than `RING_SECONDS`."""
+        self._chunks.append(chunk)
+        self._kept_ms += duration_ms(chunk.pcm)
+        while self._kept_ms > RING_SECONDS * 1000:
+            gone = self._chunks.popleft()
+            self._kept_ms -= duration_ms(gone.pcm)
+            self._ends_at = _end(gone)
+
+    def since(self, at: float) -> list[Chunk]:
+        """The chunks that end after this moment, oldest first."""
+        return [chunk for chunk in self._chunks if _end(chunk) > at]
+
+    def missing_ms(self, at: float) -> float:
+        """Milliseconds since this moment that were pushed out."""
+        return max(self._ends_at - at, 0.0) * 1000
+
+    def clear(self) -> None:
+        """Forget everything, as when the microphone is closed."""
+        self._chunks.clear()
+        self._kept_ms, self._ends_at = 0.0, float("-inf")
+
+
+def _end(chunk: Chunk) -> float:
+    return chunk.at + samples_in(chunk.pcm) / SAMPLE_RATE

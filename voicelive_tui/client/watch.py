@@ -1,0 +1,71 @@
+"""`LinkWatch`: notices what a link does not report by itself: that it is dead, or that nothing comes of it."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from voicelive_tui.client.link import Link
+from voicelive_tui.session import inputs
+from voicelive_tui.session.headline import NO_ANSWER_SECONDS
+from voicelive_tui.session.state import Link as Stage
+from voicelive_tui.session.state import SessionState
+
+LOOK_SECONDS = 1.0
+PING_SECONDS = 5.0
+"""Between checks of a link on which sound is sent or an answer is awaited."""
+SLEPT_SECONDS = 10.0
+"""More wall clock than this between two looks: the computer slept, or the program was stopped."""
+
+
+class LinkWatch:
+    """Looks at the link once a second, and has it checked by a ping where there is a reason.
+
+    Args:
+        state: Gives the state of the session.
+        apply: Takes what is noticed as inputs.
+        link: Gives the link, if there is one.
+    """
+
+    def __init__(
+        self,
+        state: Callable[[], SessionState],
+        apply: Callable[[inputs.Input], None],
+        link: Callable[[], Link | None],
+    ) -> None:
+        self._state, self._apply, self._link = state, apply, link
+        self._wall: float | None = None  # of the last look
+        self._pinged_at = 0.0
+        self._told_at: float | None = None  # the start of the wait that was reported
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.look(time.monotonic(), time.time())
+
+    def look(self, now: float, wall: float) -> None:
+        """Look once.
+
+        Args:
+            now: `time.monotonic()` seconds.
+            wall: `time.time()` seconds.
+        """
+        state, link = self._state(), self._link()
+        slept = self._wall is not None and wall - self._wall > SLEPT_SECONDS
+        self._wall = wall
+        if link is None or state.connection.link is not Stage.READY:
+            return
+        waits = self._report_wait(state, link, now)
+        busy = state.microphone.sending or state.awaiting
+        if slept or waits or (busy and now - self._pinged_at > PING_SECONDS):
+            self._pinged_at = now
+            link.check()
+
+    def _report_wait(self, state: SessionState, link: Link, now: float) -> bool:
+        """Report a wait for an answer in which nothing came, once; whether this was done."""
+        since = state.turn.ended_speaking_at if state.turn and state.awaiting else None
+        if since is None or since == self._told_at or now - since < NO_ANSWER_SECONDS:
+            return False
+        self._told_at = since
+        self._apply(inputs.NoAnswer(now - since))
+        return True

@@ -1,0 +1,59 @@
+"""Plans of this client, the only part of the state that `policy` writes."""
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+
+class Retry(Struct, frozen=True):
+    """An attempt to connect again."""
+
+    at: float
+    seconds: float
+    """The wait before it."""
+    number: int
+    """Counted from 1 for each loss."""
+
+
+class Restored(Struct, frozen=True):
+    """What of a lost session was given to the new one."""
+
+    turns: int
+    """Of the user."""
+    tokens: int
+    """An estimate."""
+    wordless: int
+    """Turns of the user that had no transcript."""
+    seconds: float
+    """From the loss to the new session."""
+    refused: int = 0
+    """Items."""
+
+
+class Seed(NamedTuple):
+    """A client event that gives an item of a lost session to the new one."""
+
+    event_id: str
+    item_id: str
+    """Of the entry in the transcript."""
+
+
+class Intent(Struct, frozen=True):
+    """Plans of this client: the only part of the state that `policy` writes."""
+
+    create: bool = False
+    """A `response.create` waits for the active response to end."""
+    sent: int = 0
+    """Client events requested so far; makes their ids unique."""
+    reconnect: bool = True
+    """A lost session may be connected again without being asked."""
+    over_quota: bool = False
+    """The service reported in this connection that a quota is used up: it is not connected again."""
+    retry: Retry | None = None
+    """The attempt that is waited for."""
+    seeds: tuple[Seed, ...] = ()
+    """Seeds that the service has not answered yet, in the order in which they were sent."""
+    restored: Restored | None = None
+    """What they restore; None once it was reported."""
+    typed: tuple[tuple[str, str], ...] = ()
+    """Messages whose item was not created yet: the event's id and the words. They are sent again to a new session."""

@@ -1,0 +1,20 @@
+"""What this program writes itself: rows of the event log, and remarks in the transcript."""
+
+from msgspec.structs import replace
+
+from voicelive_tui.session.state import EntryStatus, SessionState
+from voicelive_tui.session.transcript import update
+from voicelive_tui.wire.log import Severity
+
+
+def note(state: SessionState, now: float, kind: str, sentence: str, severity: Severity = "info") -> SessionState:
+    """The state with a `local` row in the event log."""
+    counts = replace(state.counts, errors=state.counts.errors + (severity == "error"))
+    return replace(state, log=state.log.append(now, "local", kind, sentence, severity=severity), counts=counts)
+
+
+def remark(state: SessionState, now: float, sentence: str) -> SessionState:
+    """The state with a remark on the session at the end of the transcript."""
+    name = f"remark-{state.log.next_seq}"
+    made = update(state.transcript, name, "session", now, text=sentence, status=EntryStatus.DONE, done_at=now)
+    return replace(state, transcript=made)

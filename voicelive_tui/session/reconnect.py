@@ -1,0 +1,64 @@
+"""When to connect again after a session was lost, and from which moment on captured sound is sent again.
+
+Lost is a session that was ready. It is connected again with exponential backoff and jitter, at most `TRIES` times a
+loss, and never more than `A_MINUTE` connections a minute: the resource allows 30 (protocol, section 1.8). The first
+connection of a program is tried once, and so is what the service refused for a reason that a repetition keeps.
+"""
+
+from random import Random
+
+from voicelive_tui.session import turns
+from voicelive_tui.session.intent import Retry
+from voicelive_tui.session.state import Link, SessionState
+
+TRIES = 5
+"""Connections a loss."""
+FIRST_SECONDS, LONGEST_SECONDS = 0.5, 30.0
+"""The wait before the first try, which doubles with each, and its limit; jitter takes up to half of it off."""
+A_MINUTE, MINUTE = 10, 60.0
+"""Connections in any stretch of so many seconds."""
+RETRIED_CODES = frozenset({1001, 1006, 1011, 1012, 1013})
+"""Close codes (RFC 6455, section 7.4) of an end that has nothing to do with what was sent."""
+UNNOTICED_SECONDS = 0.5
+"""Sound sent this long before a loss may not have arrived."""
+ONSET_SECONDS = 1.0
+"""The service reports speech this long after its start at the most: its prefix padding, detection, and the network."""
+
+
+def next_retry(connects: tuple[float, ...], lost_at: float, now: float, retry_after: float = 0.0) -> Retry | None:
+    """The next attempt, or None when all tries of this loss are used up.
+
+    Args:
+        connects: When the last connections were begun, oldest first; at least `A_MINUTE` of them where there were so
+            many.
+        lost_at: When the session was lost.
+        now: The time; it also seeds the jitter, so that the result depends on nothing else.
+        retry_after: Seconds that the service asks to wait.
+    """
+    tries = sum(at > lost_at for at in connects)
+    if tries >= TRIES:
+        return None
+    backoff = min(FIRST_SECONDS * 2.0**tries, LONGEST_SECONDS) * Random(now).uniform(0.5, 1.0)  # noqa: S311 - no secret
+    at = now + max(backoff, retry_after)
+    if len(connects) >= A_MINUTE:
+        at = max(at, connects[-A_MINUTE] + MINUTE)
+    return Retry(at, at - now, tries + 1)
+
+
+def worth_a_try(state: SessionState, code: int) -> bool:
+    """Whether a connection that ended with this close code may be made again."""
+    return state.connection.link is Link.CLOSED and code in RETRIED_CODES
+
+
+def kept_from(state: SessionState, lost_at: float) -> float:
+    """The moment from which on captured sound is sent again: the start of the utterance that was interrupted.
+
+    Without one it is a moment before the loss; sound of a turn that was committed is never sent twice.
+    """
+    turn = state.turn
+    start = lost_at - UNNOTICED_SECONDS
+    if turn is not None and turns.being_spoken(turn) and turn.speech_started_at is not None:
+        onset = ONSET_SECONDS if turn.began_by == "speech" else 0.0
+        start = min(start, turn.speech_started_at - onset)
+    ends = (turn.speech_stopped_at or turn.committed_at for turn in state.turns[-2:] if not turns.being_spoken(turn))
+    return max(start, *(end for end in ends if end is not None), 0.0)
