@@ -19,6 +19,7 @@ import contextlib
 import logging
 import os
 import re
+import socket
 import time
 import types
 from collections.abc import Coroutine, Generator, Mapping
@@ -48,6 +49,10 @@ CLOSE_LIMIT = 2.0
 """Seconds that a peer gets to answer our close frame."""
 HEARTBEAT = 20.0
 """Seconds between pings; a peer that answers none for half of that is dead."""
+SEND_BUFFER, UNSENT_LIMIT = 32 * 1024, 4 * 1024
+"""Bytes that the system may hold of what was sent (half a second of sound), and of that, bytes not on the way yet."""
+DRAIN_SECONDS = 0.01
+"""Between looks at the transport while the network is behind."""
 BIGGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; the SDK's 4 MiB are too few for a `conversation.item.retrieved` with more than a minute of sound."""
 BAD_FRAMES_LIMIT = 100
@@ -126,6 +131,7 @@ class ServiceConnection:
         self._listen_in()
         self._closing = False
         self._bad_in_a_row = 0
+        self._bound_buffers()
 
     @classmethod
     async def open(cls, service: Service, model: str, credential: AzureKeyCredential | AsyncTokenCredential) -> Self:
@@ -192,7 +198,7 @@ class ServiceConnection:
         return event, text
 
     async def send(self, event: Mapping[str, Any]) -> None:
-        """Send a client event.
+        """Send a client event, and wait until the network has taken it: what waits longer waits with the caller.
 
         Raises:
             LinkClosed: The connection is over; but it may also be over without this.
@@ -201,6 +207,9 @@ class ServiceConnection:
             await self._sdk.send(event)
         except (SdkConnectionError, OSError):
             raise LinkClosed(self._close_code(1006)) from None
+        # asyncio offers no event for this, and it happens on bad networks only.
+        while not self._is_closed() and any(_buffered(transport) for transport in self._transports()):  # noqa: ASYNC110
+            await asyncio.sleep(DRAIN_SECONDS)
 
     async def ping(self) -> None:
         """Ask for a sign of life, which moves `alive_at`."""
@@ -223,6 +232,26 @@ class ServiceConnection:
         if self._bad_in_a_row >= BAD_FRAMES_LIMIT:
             return LinkClosed(1002, f"{BAD_FRAMES_LIMIT} unreadable messages in a row")
         return BadMessage(sentence, raw)
+
+    def _transports(self) -> list[asyncio.Transport]:
+        """The transport of the WebSocket, and under TLS that of its socket.
+
+        Neither aiohttp nor asyncio shows them. Without them a send waits for nothing.
+        """
+        writer = getattr(getattr(self._sdk, "_connection", None), "_writer", None)
+        upper = getattr(writer, "transport", None)
+        lower = getattr(getattr(upper, "_ssl_protocol", None), "_transport", None)
+        return [transport for transport in (upper, lower) if transport is not None]
+
+    def _bound_buffers(self) -> None:
+        """Let the system hold little of what was sent: sound that waits there can be old, and is not counted."""
+        connected = next((transport.get_extra_info("socket") for transport in self._transports()), None)
+        if connected is None:
+            return
+        with contextlib.suppress(OSError):
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
 
     def _listen_in(self) -> None:
         """Handle in passing what the SDK drops (1.3.1): pings and pongs, and the reason of a close frame."""
@@ -253,6 +282,14 @@ class ServiceConnection:
 
     def _is_closed(self) -> bool:
         return self._closing or bool(getattr(getattr(self._sdk, "_connection", None), "closed", True))
+
+
+def _buffered(transport: asyncio.Transport) -> int:
+    """Bytes that wait in a transport."""
+    try:
+        return transport.get_write_buffer_size()
+    except AttributeError:  # asyncio's TLS transport, once it is closed
+        return 0
 
 
 @types.coroutine

@@ -1,0 +1,173 @@
+"""A link over a network that is slow, or stands still for a while: sound is dropped and counted, never sent late."""
+
+import asyncio
+import base64
+import contextlib
+import functools
+import json
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp.connector
+import pytest
+from aiohttp import web
+from azure.core.credentials import AzureKeyCredential
+
+from voicelive_tui.client import link as links
+from voicelive_tui.client.connection import ServiceConnection
+from voicelive_tui.client.link import Link
+from voicelive_tui.config import Service
+from voicelive_tui.loopback import tls
+from voicelive_tui.session import inputs
+
+CHUNK_SECONDS = 0.04
+CHUNK = bytes(1912)
+"""What follows the time of capture in a chunk of sound."""
+SMALL = 8 * 1024
+"""Bytes that the network holds: 0.13 s of sound."""
+
+
+class Ears:
+    """Notes the age of each chunk of sound that arrives."""
+
+    def __init__(self) -> None:
+        self.ages: list[float] = []
+
+    async def accept(self, request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        async for message in ws:
+            captured_at = int.from_bytes(base64.b64decode(json.loads(message.data)["audio"])[:8], "little") / 1e6
+            self.ages.append(time.monotonic() - captured_at)
+        return ws
+
+
+@functools.cache
+def trusted_certificate() -> ssl.SSLContext:
+    """The server's side of TLS; its certificate is trusted in this process from now on."""
+    context, certificate = tls.self_signed("127.0.0.1")
+    aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(cadata=certificate)
+    return context
+
+
+@contextlib.asynccontextmanager
+async def network(port: int, may_pass: Callable[[], int]) -> AsyncIterator[int]:
+    """A way to a port that lets `may_pass()` bytes through each 50 ms; its own port."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there = await asyncio.open_connection("127.0.0.1", port)
+
+        async def back() -> None:
+            while data := await there_reader.read(65536):
+                writer.write(data)
+
+        returning = asyncio.create_task(back())
+        # Without the suppression asyncio of Python 3.11 logs the cancellation at the end.
+        try:
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                while True:
+                    await asyncio.sleep(0.05)
+                    if allowed := may_pass():
+                        data = await reader.read(allowed)
+                        if not data:
+                            return
+                        there.write(data)
+        finally:
+            returning.cancel()
+            there.close()
+            writer.close()
+
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+    listening.bind(("127.0.0.1", 0))
+    server = await asyncio.start_server(carry, sock=listening, limit=SMALL // 2)
+    async with server:
+        yield listening.getsockname()[1]
+
+
+@contextlib.asynccontextmanager
+async def talking(
+    may_pass: Callable[[], int], *, encrypted: bool
+) -> AsyncIterator[tuple[Ears, Link, list[inputs.Input]]]:
+    """A link to a service over such a network."""
+    service = Ears()
+    app = web.Application()
+    app.router.add_get("/voice-live/realtime", service.accept)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    context: ssl.SSLContext | None = None
+    if encrypted:
+        context = trusted_certificate()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    async with network(runner.addresses[0][1], may_pass) as port:
+        where = Service(endpoint=f"{'https' if encrypted else 'http'}://127.0.0.1:{port}", api_key="k")
+        seen: list[inputs.Input] = []
+
+        async def connect() -> ServiceConnection:
+            return await ServiceConnection.open(where, "gpt-realtime", AzureKeyCredential("k"))
+
+        link = Link(connect, seen.append)
+        running = asyncio.create_task(link.run())
+        async with asyncio.timeout(20):
+            while not any(isinstance(event, inputs.Connected) for event in seen):
+                assert not running.done(), seen
+                await asyncio.sleep(0.01)
+        yield service, link, seen
+        await link.close()
+        await running
+    await runner.cleanup()
+
+
+async def talk(link: Link, seconds: float) -> int:
+    """Send sound at its own pace; the number of chunks."""
+    count, due = round(seconds / CHUNK_SECONDS), time.monotonic()
+    for _ in range(count):
+        link.send_audio(int(time.monotonic() * 1e6).to_bytes(8, "little") + CHUNK)
+        due += CHUNK_SECONDS
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+    return count
+
+
+async def settled(service: Ears, link: Link) -> None:
+    """Wait until nothing more arrives."""
+    before = -1
+    async with asyncio.timeout(20):
+        while link.outbox_ms or len(service.ages) > before:
+            before = len(service.ages)
+            await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_network_that_stands_still_gets_no_old_sound_afterwards(encrypted):
+    still = False
+    async with talking(lambda: 0 if still else 10**6, encrypted=encrypted) as (service, link, _):
+        sent = await talk(link, 0.5)
+        still = True
+        sent += await talk(link, 5.0)
+        still = False
+        sent += await talk(link, 0.5)
+        await settled(service, link)
+        late = sum(age > links.OUTBOX_LIMIT_MS / 1000 + 0.5 for age in service.ages) * CHUNK_SECONDS
+        assert late < 2.0  # what the network itself held; 4.5 s without limits to the transport
+        assert len(service.ages) + round(link.dropped_ms / 1000 / CHUNK_SECONDS) == sent
+        assert link.dropped_ms > 2000
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_slow_network_drops_sound_in_place_of_delaying_it_more_and_more(encrypted):
+    async with talking(lambda: 1500, encrypted=encrypted) as (service, link, seen):  # 30 kB/s; sound takes 64 kB/s
+        sent = await talk(link, 8.0)
+        await settled(service, link)
+        assert max(service.ages) < 3.0  # 4.3 s and growing without limits to the transport
+        assert len(service.ages) + round(link.dropped_ms / 1000 / CHUNK_SECONDS) == sent
+        assert link.dropped_ms > 2000
+        assert not any(isinstance(event, inputs.Disconnected) for event in seen)
+
+
+async def test_a_network_that_is_fast_enough_drops_nothing():
+    async with talking(lambda: 10**6, encrypted=True) as (service, link, _):
+        sent = await talk(link, 2.0)
+        await settled(service, link)
+        assert (len(service.ages), link.dropped_ms) == (sent, 0.0)
