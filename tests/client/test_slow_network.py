@@ -145,25 +145,28 @@ async def test_a_network_that_stands_still_gets_no_old_sound_afterwards(encrypte
     async with talking(lambda: 0 if still else 10**6, encrypted=encrypted) as (service, link, _):
         sent = await talk(link, 0.5)
         still = True
-        sent += await talk(link, 5.0)
+        sent += await talk(link, 4.0)
         still = False
         sent += await talk(link, 0.5)
         await settled(service, link)
         late = sum(age > links.OUTBOX_LIMIT_MS / 1000 + 0.5 for age in service.ages) * CHUNK_SECONDS
-        assert late < 2.0  # what the network itself held; 4.5 s without limits to the transport
+        assert late < 2.0  # what the network itself held; without limits to the transport all of it
         assert len(service.ages) + round(link.dropped_ms / 1000 / CHUNK_SECONDS) == sent
-        assert link.dropped_ms > 2000
+        assert link.dropped_ms > 1000
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
 async def test_a_slow_network_drops_sound_in_place_of_delaying_it_more_and_more(encrypted):
     async with talking(lambda: 1500, encrypted=encrypted) as (service, link, seen):  # 30 kB/s; sound takes 64 kB/s
-        sent = await talk(link, 8.0)
+        sent = await talk(link, 6.0)
         await settled(service, link)
-        assert max(service.ages) < 3.0  # 4.3 s and growing without limits to the transport
+        assert max(service.ages) < 3.0  # without limits to the transport it grows on and on
         assert len(service.ages) + round(link.dropped_ms / 1000 / CHUNK_SECONDS) == sent
-        assert link.dropped_ms > 2000
-        assert not any(isinstance(event, inputs.Disconnected) for event in seen)
+        assert link.dropped_ms > 1000
+        assert [type(event).__name__ for event in seen if not isinstance(event, inputs.Sent)] == [
+            "Connected",
+            "LocalProblem",
+        ]
 
 
 async def test_a_network_that_is_fast_enough_drops_nothing():

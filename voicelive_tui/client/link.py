@@ -6,7 +6,6 @@ links can be alive at once. What happens on it is reported as inputs, in the ord
 
 import asyncio
 import base64
-import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,8 +15,6 @@ from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
 from voicelive_tui.credentials import CredentialError
 from voicelive_tui.session import inputs
-
-log = logging.getLogger(__name__)
 
 BURST_SECONDS = 0.0003
 """Received events are handled this long before other tasks get a turn."""
@@ -133,7 +130,8 @@ class Link:
         self._outbox.remove(oldest)
         self.outbox_ms -= duration_ms(oldest)
         if self.dropped_ms == 0.0:
-            log.warning("the network is behind: captured sound older than %d ms is dropped", OUTBOX_LIMIT_MS)
+            sentence = f"the network is behind: captured sound older than {OUTBOX_LIMIT_MS:g} ms is dropped"
+            self._apply(inputs.LocalProblem(sentence))
         self.dropped_ms += duration_ms(oldest)
 
     async def _receive_all(self, connection: ServiceConnection) -> None:
