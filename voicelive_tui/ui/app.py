@@ -58,8 +58,7 @@ class VoiceLiveApp(App[None]):
     """The dashboard.
 
     Args:
-        open_session: Makes the session, whose state is shown, and which takes keys as inputs. It is called behind the
-            first screen, because its modules take time to load.
+        open_session: Makes the session. Called after the first screen is drawn, because its modules take time to load.
         ui: Theme, lean, mouse.
         keys: Binding id to keys, from the configuration; see `keymap.py`.
     """

@@ -153,9 +153,9 @@ class Canvas(ScrollView, can_focus=False):
         return strips
 
     def render_line(self, y: int) -> Strip:
-        """Textual asks for one visible line, to find out what the mouse is on: with the offsets that tell it.
+        """A visible line with offsets, which Textual asks for to find what the mouse is on.
 
-        As each offset makes a new style, and Textual keeps thousands of those, they are not in what is drawn.
+        Each offset makes a new style, and Textual keeps thousands of those, so drawn lines have none.
         """
         strip = self._drawn_strip(y, self.size.width)
         return strip.apply_offsets(self.scroll_offset.x, self.scroll_offset.y + y) if self.ALLOW_SELECT else strip
@@ -163,7 +163,7 @@ class Canvas(ScrollView, can_focus=False):
     def _drawn_strip(self, y: int, width: int) -> Strip:
         """A visible line as it is drawn, but for the selection."""
         drawn = self._drawn.get(y)
-        if drawn is None or drawn[2].cell_length != width:  # Textual draws a new size before it tells of it
+        if drawn is None or drawn[2].cell_length != width:  # Textual draws at a new size before it sends `Resize`
             line, over = self.line(self.scroll_offset.y + y), self.highlight(self.scroll_offset.y + y)
             drawn = self._drawn[y] = (line, over, self._strip(line, over, width))
         return drawn[2]
@@ -180,7 +180,7 @@ class Canvas(ScrollView, can_focus=False):
         return strip
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """See Textual. Asked for without a region by anything but new content: looks may have changed."""
+        """See Textual. Without a region, styles may have changed."""
         if not regions:
             self._forget()
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
@@ -244,7 +244,7 @@ class Canvas(ScrollView, can_focus=False):
         return style
 
     def set_height(self, lines: int) -> None:
-        """How many lines there are to scroll through."""
+        """Set the number of lines to scroll through."""
         # Not assigned, because that would lay out the whole screen; without a scroll bar nothing is placed by it.
         self.set_reactive(Widget.virtual_size, Size(self.size.width, lines))
 

@@ -1,4 +1,4 @@
-"""One event, opened: its JSON as a tree, long strings cut, every value to be copied whole."""
+"""The inspector: an event's JSON as a tree. Long strings are clipped; a copied value is complete."""
 
 import json
 from collections import deque
@@ -60,7 +60,7 @@ class EventDetail(Tree[Any]):
         self.cursor_line = 0
 
     def _open(self, value: dict[str, Any] | list[Any]) -> None:
-        """Open the tree from the top as far as `MANY` lines go; what is deeper is opened by hand."""
+        """Expand from the top until about `MANY` lines are open."""
         _fill(self.root)
         room = MANY - len(value)
         waiting = deque(self.root.children)
@@ -78,7 +78,7 @@ class EventDetail(Tree[Any]):
             _fill(event.node)
 
     def action_toggle_expand_all(self) -> None:
-        """Open all siblings, as far as `MANY` lines go and the one under the cursor first, or close them."""
+        """Expand the node under the cursor and its siblings, up to `MANY` lines, or collapse them."""
         node = self.cursor_node
         if node is None or node.parent is None or any(sibling.is_expanded for sibling in node.siblings):
             super().action_toggle_expand_all()
@@ -122,7 +122,7 @@ def _label(name: str, value: Any) -> Text:
 
 
 def _fill(node: TreeNode[Any]) -> None:
-    """Give a node its children; those that have some themselves are closed and empty as yet."""
+    """Add a node's children; nested containers stay closed, and are filled when they are opened."""
     value = node.data or ()
     for name, part in islice(value.items() if isinstance(value, dict) else enumerate(value), MANY):
         if isinstance(part, dict | list) and part:

@@ -1,4 +1,4 @@
-"""A screen that draws the state of a shell: a change at once, what only counts up at its own rates.
+"""A screen that draws the state of the shell: changes at once, counters at their own rates.
 
 The screen is the only place where states of the shell reach the widgets: it assigns `live.state` to `session`, from
 where the panes get it by `data_bind`. Levels go to the panes by a plain call, `update_levels`: a reactive would cost as
@@ -39,7 +39,7 @@ class LiveScreen(TonedScreen):
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     logged: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
-    """What the events pane shows: as `session`, but a line that only counts up may wait."""
+    """What the events pane shows: as `session`, but a line that only counts up may lag."""
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
     def __init__(self, live: "Shell", rates: Rates, *, classes: str) -> None:
@@ -57,7 +57,7 @@ class LiveScreen(TonedScreen):
         self.run_worker(self.draw_what_is_due(level_widgets), name="ticks")
 
     def observe(self, input_: Input, before: SessionState, after: SessionState, _now: float) -> None:
-        """Wake the drawing where there is something to see, and show why a key did nothing."""
+        """Wake the drawing if there is something new to see, and show why a key did nothing."""
         if before.connection.link is not after.connection.link and self.is_running and self.app.is_running:
             self.draw(after, monotonic())  # rare, and what the user waits for
         elif not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):

@@ -1,6 +1,6 @@
-"""How often the screen draws: one table of rates, and the decision what of a new state is drawn now.
+"""How often the screen draws: the table of rates, and which parts of a new state are drawn now.
 
-What a person waits for is drawn at once, at most once a frame. What only counts up waits: audio in both directions
+What a user waits for is drawn at once, at most once a frame. Counters wait: audio in both directions
 changes the log and the counts 50 times a second, and drawing each change would be most of the bytes of an idle screen.
 """
 
@@ -21,14 +21,14 @@ class Rates(NamedTuple):
     flood_frame: float
     """The same while events come faster than `FLOOD_RATE`, so that drawing leaves the processor to the audio."""
     tick: float
-    """Between two looks for an onset of sound, and for what is due."""
+    """Between two checks for an onset of sound and for updates that are due."""
     quiet_tick: float
     levels: float
     """Between two draws of the levels; less than two ticks, so that every second tick draws them."""
     numbers: float
     """Between two draws of the numbers beside the bars."""
     counts: float
-    """Between two draws of what only counts up."""
+    """Between two draws of counters."""
     quiet_counts: float
     clock: float
     bar_cells: int
@@ -103,7 +103,7 @@ def has_news(old: SessionState, new: SessionState) -> bool:
 
 
 class Pacing:
-    """What of a state is drawn now. Times are `time.monotonic()` seconds.
+    """Decides which parts of a state are drawn now. Times are `time.monotonic()` seconds.
 
     Args:
         now: The time.
@@ -113,7 +113,7 @@ class Pacing:
     def __init__(self, now: float, rates: Rates) -> None:
         self.rates = rates
         self.counts_due = 0.0
-        """When what only counts up is drawn next."""
+        """When counters are drawn next."""
         self._notable_at = now
         self._looked_at, self._next_seq = now, 0
 

@@ -22,7 +22,7 @@ _LABELS: dict[Purpose, tuple[str, str]] = {
 
 
 class LineInput(Input):
-    """An input that takes all lines of a paste, as one."""
+    """An input that joins the lines of a paste."""
 
     def on_paste(self, event: events.Paste) -> None:
         event.text = " ".join(event.text.splitlines())  # Textual's own handler, which is called next, takes the first
@@ -45,7 +45,7 @@ class Prompt(Horizontal):
     """
 
     problem: reactive[str] = reactive("", init=False, repaint=False)
-    """What is wrong with what was typed."""
+    """Why the text is invalid."""
 
     class Submitted(Message):
         """Enter was pressed."""
@@ -58,7 +58,7 @@ class Prompt(Horizontal):
         """The text changed."""
 
     class Left(Message):
-        """Escape was pressed; `before` is what stood there first."""
+        """Escape was pressed; `before` is the initial text."""
 
         def __init__(self, purpose: Purpose, before: str) -> None:
             super().__init__()
@@ -76,7 +76,7 @@ class Prompt(Horizontal):
 
     @property
     def text(self) -> str:
-        """What is typed so far."""
+        """The text typed so far."""
         return self.query_one(Input).value
 
     def ask(self, purpose: Purpose, text: str = "") -> None:

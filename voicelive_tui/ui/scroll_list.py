@@ -1,4 +1,4 @@
-"""A list on a canvas: many items, a cursor, and an end that is followed until the user looks elsewhere."""
+"""A list with a cursor, which follows its end until the user moves the cursor or scrolls."""
 
 from typing import ClassVar
 
@@ -10,10 +10,10 @@ from voicelive_tui.ui.canvas import Canvas
 
 
 class ScrollList(Canvas, can_focus=True):
-    """A canvas of many items, one under another, with a cursor; it follows its end until the user looks elsewhere.
+    """A list of items.
 
-    A subclass says how many items there are (`count`) and, where an item takes more lines than one, at which line
-    each begins (`top_of`). After every change of its items it calls `items_changed`.
+    A subclass defines `count` and, where items take several lines, `top_of`. It calls `items_changed` after every
+    change of its items.
     """
 
     ALLOW_SELECT = True
@@ -47,7 +47,7 @@ class ScrollList(Canvas, can_focus=True):
 
     @property
     def count(self) -> int:
-        """How many items there are."""
+        """The number of items."""
         raise NotImplementedError
 
     def top_of(self, index: int) -> int:
@@ -56,7 +56,7 @@ class ScrollList(Canvas, can_focus=True):
 
     @property
     def height(self) -> int:
-        """How many lines there are; more than the items take where something stands below the last one."""
+        """The number of lines; more than those of the items if something is drawn below the last one."""
         return self.top_of(self.count)
 
     def item_at(self, y: int) -> int | None:
@@ -68,7 +68,7 @@ class ScrollList(Canvas, can_focus=True):
         return "cursor" if self.cursor is not None and self.item_at(y) == self.cursor else ""
 
     def items_changed(self) -> None:
-        """Items were added, changed or went: scroll where following asks for it, and repaint."""
+        """Scroll if the end is followed, and repaint."""
         height, total = self.size.height, self.height
         if not height:
             return
@@ -80,7 +80,7 @@ class ScrollList(Canvas, can_focus=True):
             top = top + step if beyond <= step else total - height
         elif self.following and total <= top:
             top = max(total - height, 0)
-        # Following, the end of the list may stand in the middle of the pane: the room below is for what comes next.
+        # While following, the list may end in the middle of the pane: the rows below are for new items.
         self.set_height(max(total, top + height) if self.following else total)
         if top == self.scroll_offset.y:
             self.repaint()
@@ -129,7 +129,7 @@ class ScrollList(Canvas, can_focus=True):
         self.go_to(start + direction if found == start or found is None else found)
 
     def _moves_within(self, direction: int) -> bool:
-        """Move by half a page within an item that goes on beyond the pane; False where it does not."""
+        """Move by half a page within an item taller than the pane; False if there is none."""
         if self.cursor is None or not direction:
             return False
         height, top = self.size.height, self.scroll_offset.y

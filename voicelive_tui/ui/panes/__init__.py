@@ -20,7 +20,7 @@ from voicelive_tui.ui.text import Line, spread
 
 
 class Place(NamedTuple):
-    """What a line of one pane is about, so that another pane can find its line for it."""
+    """Identifies what a line shows, so that another pane can find its line for it."""
 
     item_id: str = ""
     response_id: str = ""
@@ -56,21 +56,21 @@ class Pane(VerticalGround):
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     reading = Reading()
-    """What the sound path showed last: a plain value, because it comes ten times a second; see `update_levels`."""
+    """The last reading: no reactive, because it changes ten times a second; see `update_levels`."""
     others: reactive[tuple[str, ...]] = reactive((), init=False, repaint=False)
     """Panes that do not fit now, each as its key and its name; the head lists them."""
 
     _noted: Line = ()
 
     class QueryRefused(Message):
-        """What was typed after `/` cannot be understood; what was in force before stays."""
+        """The text typed after `/` is invalid; the previous query stays in force."""
 
         def __init__(self, text: str, problem: str) -> None:
             super().__init__()
             self.text, self.problem = text, problem
 
     class Copied(Message):
-        """The user wants a text in the clipboard."""
+        """A text is to be copied to the clipboard."""
 
         def __init__(self, text: str, what: str) -> None:
             super().__init__()
@@ -82,7 +82,7 @@ class Pane(VerticalGround):
         yield from self.body()
 
     def body(self) -> ComposeResult:
-        """The widgets under the head; the first that can have the focus stands for the pane."""
+        """The widgets under the head; the first focusable one takes the focus for the pane."""
         raise NotImplementedError
 
     def show(self, session: SessionState) -> None:
@@ -98,17 +98,17 @@ class Pane(VerticalGround):
         return ""
 
     def query_changed(self, text: str) -> None:
-        """Filter or search by a text, "" for everything; answered with `QueryRefused` where it is no query."""
+        """Filter or search by a text, "" for everything; `QueryRefused` is posted if it is invalid."""
 
     def follow(self, following: bool | None = None) -> None:
         """Follow the end of the list, or stop; None: the other of the two."""
 
     def place(self) -> Place | None:
-        """What the line under the cursor is about, or the last line; None where there is none."""
+        """The place of the line under the cursor, or of the last line; None in an empty list."""
         return None
 
     def go_to(self, place: Place) -> bool:
-        """Put the cursor on the line for a place; False where there is none."""
+        """Move the cursor to the line for a place; False if there is none."""
         return False
 
     def copy(self) -> None:

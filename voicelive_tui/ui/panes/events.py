@@ -105,7 +105,7 @@ class EventsView(ScrollList):
         return event_line(row, fold, since, self.log_shown.origin, self.size.width)
 
     def row_before(self, index: int, row: LogRow) -> LogRow | None:
-        """The last row of the line above; the first one where that is a run that went on meanwhile."""
+        """The last row of the line above; of a run that continued after `row`, the first."""
         if not index:
             return None
         above = self.rows[index - 1]
@@ -179,7 +179,7 @@ once more shows everything.
         super().__init__(id=id)
         self.query_text = ""
         self._seen = 0
-        """Lines there were when following ended."""
+        """Number of lines when following ended."""
 
     def body(self) -> ComposeResult:
         with HorizontalGround():
@@ -193,7 +193,7 @@ once more shows everything.
     def show(self, session: SessionState) -> None:
         try:
             dropped = self.view.show(session.log)
-        except ValueError as problem:  # a filter that was quick enough for the rows before these
+        except ValueError as problem:  # a filter that was fast enough for earlier rows
             dropped = 0
             self.post_message(self.QueryRefused(self.query_text, str(problem)))
             self._filter("", filters.everything)
@@ -219,7 +219,7 @@ once more shows everything.
         return (*spans, ("  ", "text"), *note) if note else tuple(spans)
 
     def query_changed(self, text: str) -> None:
-        """Filter by a text; one that is no filter changes nothing and is answered with `QueryRefused`."""
+        """Filter by a text; an invalid one changes nothing, and `QueryRefused` is posted."""
         try:
             choose = filters.parse(text)
         except ValueError as problem:
@@ -246,7 +246,7 @@ once more shows everything.
         self._build()
 
     def toggle_unfolded(self) -> None:
-        """Every row a line of its own, with log records; or folded."""
+        """Show a line for every row, and log records; or fold runs."""
         self.view.rows.unfolded = not self.view.rows.unfolded
         self._build()
 
@@ -273,7 +273,7 @@ once more shows everything.
         self.query_one(EventDetail).show(row)
 
     def close(self) -> bool:
-        """Close the opened event; False where none was open."""
+        """Close the opened event; False if none was open."""
         if not self.has_class("-detail"):
             return False
         if self.query_one(EventDetail).has_focus:
@@ -291,7 +291,7 @@ once more shows everything.
         return None if row is None else Place(row.item_id, row.response_id, row.seq)
 
     def go_to(self, place: Place) -> bool:
-        """Put the cursor on the row of a place, without the filter if that hides it; False where the row is gone."""
+        """Move the cursor to the row of a place, without the filter if that hides it; False if the row is gone."""
         log = self.view.log_shown
         if place.seq is None:
             row = next((row for row in log.since(log.first_seq) if row.item_id == place.item_id), None)

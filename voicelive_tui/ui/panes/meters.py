@@ -93,9 +93,9 @@ The bars are RMS levels in dBFS (a full-scale sine reads -3), the mark is the hi
 mic: what is being sent to the service now, so silence while muted or gated; what would be sent where it says "waits". \
 A good voice is around -24 to -12.
 assistant: what the speaker plays now, not what arrived. no speaker: what it would play.
-underflow: the speaker wanted sound and there was none in time. overflow: the microphone's sound was not taken in time.
+underflow: the speaker needed samples before they were ready. overflow: captured samples were not read in time.
 gap: playback ran dry in the middle of an answer, because its next audio came too late over the network.
-dropped: captured sound thrown away because it was stale or the connection was behind.
+dropped: captured sound discarded because it was stale or the connection was slow.
 buffered: received and not yet handed to the device. outbox: captured and waiting to be sent."""
 
     DEFAULT_CSS = """
@@ -121,7 +121,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self._capture = self._playback = Meter()
 
     def body(self) -> ComposeResult:
-        """Labels, numbers and bars apart: what moves does not write again what stands to its left."""
+        """Labels, numbers and bars apart, so that a moving bar does not rewrite what is to its left."""
         with HorizontalGround():
             yield self._labels
             yield self._levels
@@ -162,13 +162,13 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             )  # fmt: skip
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
-        """Levels come with the readings; of a session only what the labels say is of interest."""
+        """Redraw only if a label changes; levels come with the readings."""
         shown = ("microphone", "input", "output", "playing")
         if any(getattr(old, name) is not getattr(new, name) for name in shown):
             super().watch_session(old, new)
 
     def update_levels(self, reading: Reading) -> None:
-        """New levels, and perhaps sound that was lost."""
+        """Draw new levels, and counters of lost sound."""
         if reading == self.reading and not self._held_back:
             return
         super().update_levels(reading)
@@ -182,7 +182,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self.show(self.session)
 
     def note(self) -> Line:
-        """What is wrong with the sound, if anything: in view in every layout, whatever else is on the screen."""
+        """What is wrong with the sound; the head is visible in every layout."""
         works = {"microphone": self.session.input.description, "speaker": self.session.output.description}
         if failed := silent_devices(self.session):
             said = (f"{'' if works.get(name) else 'no '}{name}: {visible(problem)}" for name, problem in failed)

@@ -42,7 +42,7 @@ def folded(line: Line, width: int) -> tuple[Line, ...]:
 
 
 def settings(session: SessionState, which: "Settings") -> list[Line]:
-    """Each of some settings in force, and what was asked for where that differs."""
+    """Settings in force, each with what was asked for if that differs."""
     asked = {**session.asked, "model": session.connection.model or None}
     rows: list[Line] = []
     for label, key, words in which:
@@ -110,7 +110,7 @@ def delays(session: SessionState, width: int) -> list[Line]:
 
 
 def connection(session: SessionState, now: float) -> list[Line]:
-    """Where to, as whom, since when, and how it ended."""
+    """Endpoint, credential, duration, and how the connection ended."""
     link = session.connection
     rows: list[Line] = [(*_label("endpoint"), (visible(link.endpoint) or "none yet", "text"))]
     if link.api_version or link.credential:
@@ -132,7 +132,7 @@ def connection(session: SessionState, now: float) -> list[Line]:
 
 
 def counts(session: SessionState) -> list[Line]:
-    """What happened how often, and tokens by kind."""
+    """Counts of turns, events, audio and tokens."""
     count, usage = session.counts, session.usage.sums
     rows: list[Line] = [
         (
@@ -193,7 +193,7 @@ class SessionPane(Pane):
         *(f"{mark} {name}: {ends}" for name, mark, ends in latency.STAGES),
         "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank).",
         "silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.",
-        "≠ asked: the service has another setting in force than the one that was asked for.",
+        "≠ asked: the setting in force is not the one that was asked for.",
         "tokens come from response.done. Cached tokens are a part of the input tokens.",
         "printed by sound libraries: what ALSA and PortAudio would have written over the screen; it is in the file "
         "*.native.log beside the log file.",
@@ -245,7 +245,7 @@ class SessionPane(Pane):
         self.show(self.session)
 
     def note(self) -> Line:
-        """The id, short; errors; and whether there is more below."""
+        """The short session id, errors, and the number of lines below."""
         view, errors = self.query_one(SessionView), self.session.counts.errors
         below = view.count - view.scroll_offset.y - view.size.height
         return (

@@ -1,4 +1,4 @@
-"""The status line: what is going on now, the microphone, which service, how long. In view in every layout."""
+"""The status line, visible in every layout: activity, microphone, service, elapsed time."""
 
 import time
 
@@ -33,7 +33,7 @@ EXPIRY_NOTICE = 300
 
 
 def microphone(session: SessionState, reading: Reading) -> Span:
-    """The microphone's state in a word, by what really happens to its sound."""
+    """The microphone's state in a word, by what happens to its sound."""
     mic = session.microphone
     if "input" in reading.stalled:
         return ("mic STALLED", "chip-bad")
@@ -63,20 +63,20 @@ def silent_devices(session: SessionState) -> list[tuple[str, str]]:
 
 
 def service(endpoint: str) -> str:
-    """Which service that is, in a word; the session pane has all of its address."""
+    """A short name of the service; the session pane shows the whole address."""
     host = endpoint.partition("://")[2]
     return "AZURE" if host.endswith((".azure.com", ".microsoft.com")) else clip(visible(host), 15)
 
 
 def elapsed(seconds: float, quiet: bool) -> str:
-    """How long the session has been going: in minutes while nothing happens, so that an idle screen stays still."""
+    """The session's length, in minutes while nothing happens, so that an idle screen stays still."""
     if not quiet or seconds < 60:
         return clock(seconds) if not quiet else "<1 min"
     return f"{int(seconds // 60)} min"
 
 
 def remaining(session: SessionState) -> float | None:
-    """Seconds to the session's end, where that is near."""
+    """Seconds until the session expires, if that is within `EXPIRY_NOTICE`."""
     connection = session.connection
     if connection.expires_at is None or connection.link is not Link.READY:
         return None
@@ -85,13 +85,13 @@ def remaining(session: SessionState) -> float | None:
 
 
 def starved(session: SessionState, reading: Reading) -> bool:
-    """Whether the answer has been heard as far as it came, and more of it is awaited."""
+    """Whether playback has caught up with an answer that is still arriving."""
     awaited = session.activity is Activity.SPEAKING and session.response is not None
     return awaited and not reading.buffered_ms and reading.playback.rms <= SILENCE_DBFS
 
 
 class Clock(Lines):
-    """How long the session has been going; apart from the rest, so that a second costs few bytes."""
+    """The session's length; a widget of its own, so that each second writes few bytes."""
 
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
@@ -104,7 +104,7 @@ class Clock(Lines):
 
 
 class StatusLine(Lines):
-    """One line, or three in a tall terminal, in which the middle one speaks."""
+    """One line; in a tall terminal three, with the text in the middle."""
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     reading = Reading()
@@ -114,7 +114,7 @@ class StatusLine(Lines):
         self.redraw()
 
     def update_levels(self, reading: Reading) -> None:
-        """Only the microphone's state, and whether there is anything to hear, matter here."""
+        """Redraw if the microphone's state changed, or whether more of an answer is awaited."""
         old, self.reading = self.reading, reading
         marks = [(each.gated, each.stalled, starved(self.session, each)) for each in (old, reading)]
         if marks[0] != marks[1]:
@@ -157,7 +157,7 @@ class StatusLine(Lines):
 
 
 class TooSmall(StatusLine):
-    """What a terminal without room for the dashboard shows: the microphone may be live all the same."""
+    """Shown in a terminal too small for the dashboard, where the microphone may be live nevertheless."""
 
     def redraw(self) -> None:
         if self.size.width:  # it is shown

@@ -81,8 +81,7 @@ class TranscriptView(ScrollList):
         self._turn_of: dict[str, Turn] = {}
         self._scale_ms = 0.0
         self._placed_for: tuple[int, float, int, tuple[Turn, ...]] = (0, 0.0, 0, ())
-        """What has to be the same for entries to stay where they are: width, where time is counted from, entries left
-        out, turns."""
+        """Entries keep their lines while these stay the same: width, origin of times, entries left out, turns."""
 
     @property
     def count(self) -> int:
@@ -136,7 +135,7 @@ class TranscriptView(ScrollList):
         return placed is not None and heard_characters(placed.entry, reading) != placed.heard
 
     def _keep_cursor(self, before: tuple[Entry, ...], moved: int) -> None:
-        """Let the cursor stay on its entry, also where another one was put above it."""
+        """Keep the cursor on its entry when others are inserted above it."""
         if self.cursor is None or self.cursor >= len(before):
             return
         at, item_id = max(self.cursor - moved, 0), before[self.cursor].item_id
@@ -147,14 +146,14 @@ class TranscriptView(ScrollList):
             self.cursor = min(found, len(self.entries) - 1) if self.entries else None
 
     def _unchanged(self, before: tuple[Entry, ...]) -> int:
-        """How many entries, from the first on, are as they were and will not be heard any further."""
+        """The number of leading entries that did not change and whose playback has ended."""
         for index, (entry, old) in enumerate(zip(self.entries, before, strict=False)):
             if entry is not old or (entry.audio_ms and entry.heard_ms is None):
                 return index
         return min(len(self.entries), len(before))
 
     def _place(self, start: int, reading: Reading) -> None:
-        """Find out where each entry from `start` on begins."""
+        """Compute the first line of each entry from `start` on."""
         known = {placed.entry.item_id: placed for placed in self._placed[start:]}
         del self._placed[start:], self._tops[start:]
         told = {entry.response_id for entry in self.entries[:start]}
@@ -215,7 +214,7 @@ Under each answer: the number of its turn, the time from your last word to its f
         self._query = ""
         self._before_search: tuple[str, int | None, bool, int] = ("", None, True, 0)
         self._seen = 0
-        """Entries there were when following ended."""
+        """Number of entries when following ended."""
 
     def body(self) -> ComposeResult:
         yield TranscriptView()
@@ -230,7 +229,7 @@ Under each answer: the number of its turn, the time from your last word to its f
             self._seen = session.left_out + len(session.transcript)
 
     def update_levels(self, reading: Reading) -> None:
-        """More was heard: words change their tone."""
+        """Change the tone of words that were heard."""
         old = self.reading
         super().update_levels(reading)
         if old.heard_item != reading.heard_item or self.view.hears_more(reading):
@@ -271,7 +270,7 @@ Under each answer: the number of its turn, the time from your last word to its f
         return ""
 
     def search_left(self) -> None:
-        """Return to where the list was before the search, and to what was searched for then."""
+        """Restore the position and the query from before the search."""
         self._query, cursor, following, top = self._before_search
         self.view.matches = self._found()
         self.view.follow(following)
