@@ -214,7 +214,7 @@ async def test_without_a_session_no_prompt_opens_that_would_take_the_next_keys(l
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.press("t", "q")
-        assert told == ["not connected: press r for a new session"]
+        assert told == ["not connected: press r to connect"]
         await pilot.pause()
     assert app.live.calls[-1] == "close"
 

@@ -197,7 +197,7 @@ class DashboardScreen(LiveScreen):
 
     def action_type(self) -> None:
         if self.session.connection.link in (Link.CLOSED, Link.FAILED):
-            text = with_keys(self, Hint("not connected: press {reset} for a new session"))
+            text = with_keys(self, Hint("not connected: press {reset} to connect"))
             self.notify(text, severity="warning", timeout=3)
         else:
             self.prompt.ask("say")

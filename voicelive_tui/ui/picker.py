@@ -58,7 +58,7 @@ class DevicePicker(ModalScreen[None]):
         """Show what there is now, or why nothing can be shown."""
         from voicelive_tui.audio.devices import AudioError  # noqa: PLC0415 - late, as it brings numpy
 
-        nothing = "no sound devices found"
+        nothing = "sound is not ready yet"
         try:
             self._choices = await self.live.devices()
         except AudioError as problem:

@@ -14,9 +14,10 @@ from tests.session.test_fold import ALL, LOCAL, damaged
 from tests.wire.test_events import JSON
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
+from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.state import Reading, SessionState
 from voicelive_tui.text import visible
-from voicelive_tui.ui.entry_lines import entry_lines, heard_characters
+from voicelive_tui.ui.entry_lines import entry_lines
 from voicelive_tui.ui.panes import session as pane
 from voicelive_tui.ui.panes.events import event_line
 from voicelive_tui.ui.panes.status import microphone, remaining, service, starved
