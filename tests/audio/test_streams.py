@@ -28,9 +28,11 @@ def test_a_probe_describes_what_would_be_used(tmp_path):
 
 
 def test_a_probe_leaves_the_output_file_alone(tmp_path):
-    (tmp_path / "keep.wav").write_bytes(b"RIFF\0\0\0\0WAVEprecious")
+    recording = b"RIFF\0\0\0\0WAVEprecious"
+    (tmp_path / "keep.wav").write_bytes(recording)
+    (tmp_path / "letter").write_bytes(b"precious")
     probe("output", DeviceSpec("file", f"{tmp_path}/keep.wav"))
-    assert (tmp_path / "keep.wav").read_bytes().endswith(b"precious")
-    for path in (tmp_path, tmp_path / "nowhere" / "keep.wav"):
+    assert (tmp_path / "keep.wav").read_bytes() == recording
+    for path in (tmp_path, tmp_path / "letter", tmp_path / "nowhere" / "keep.wav"):
         with pytest.raises(AudioError, match=f"cannot write {path}"):
             probe("output", DeviceSpec("file", str(path)))
