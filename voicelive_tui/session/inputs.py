@@ -11,7 +11,15 @@ Event = Mapping[str, Any]
 """The JSON object of an event."""
 
 
-class Received(Struct, frozen=True):
+class Input(Struct, frozen=True):
+    """The base of all inputs."""
+
+
+class Key(Input, frozen=True):
+    """What a key of the dashboard causes."""
+
+
+class Received(Input, frozen=True):
     """A server event arrived."""
 
     event: Event
@@ -19,13 +27,13 @@ class Received(Struct, frozen=True):
     """The JSON text as it came; "" where it is unknown."""
 
 
-class Sent(Struct, frozen=True):
+class Sent(Input, frozen=True):
     """A client event was written to the socket."""
 
     event: Event
 
 
-class BadMessage(Struct, frozen=True):
+class BadMessage(Input, frozen=True):
     """A WebSocket message arrived that is no event; the connection continues."""
 
     problem: str
@@ -33,7 +41,7 @@ class BadMessage(Struct, frozen=True):
     """The message as text; bytes that are not UTF-8 as escapes."""
 
 
-class Connecting(Struct, frozen=True):
+class Connecting(Input, frozen=True):
     """A connection is being made."""
 
     endpoint: str
@@ -48,11 +56,11 @@ class Connecting(Struct, frozen=True):
     """It continues a session that was lost; else the model starts without a history."""
 
 
-class Connected(Struct, frozen=True):
+class Connected(Input, frozen=True):
     """The WebSocket is open; no event has arrived yet."""
 
 
-class ConnectFailed(Struct, frozen=True):
+class ConnectFailed(Input, frozen=True):
     """The connection could not be made."""
 
     problem: str
@@ -62,7 +70,7 @@ class ConnectFailed(Struct, frozen=True):
     """Seconds that the service asks to wait before it."""
 
 
-class Disconnected(Struct, frozen=True):
+class Disconnected(Input, frozen=True):
     """The connection ended."""
 
     code: int
@@ -72,7 +80,7 @@ class Disconnected(Struct, frozen=True):
     """When something last arrived, where a dead link was noticed only later."""
 
 
-class Reconnecting(Struct, frozen=True):
+class Reconnecting(Input, frozen=True):
     """A lost session will be connected again."""
 
     seconds: float
@@ -83,14 +91,14 @@ class Reconnecting(Struct, frozen=True):
     """How many there will be."""
 
 
-class Reconnected(Struct, frozen=True):
+class Reconnected(Input, frozen=True):
     """A session continues the lost one."""
 
     seconds: float
     """Since the loss."""
 
 
-class Restored(Struct, frozen=True):
+class Restored(Input, frozen=True):
     """The new session has the history of the lost one."""
 
     turns: int
@@ -105,7 +113,7 @@ class Restored(Struct, frozen=True):
     """From the loss to the new session."""
 
 
-class SentLate(Struct, frozen=True):
+class SentLate(Input, frozen=True):
     """Sound captured while there was no session was handed to the new one."""
 
     ms: float
@@ -115,13 +123,13 @@ class SentLate(Struct, frozen=True):
     """Sound before it that was not kept."""
 
 
-class NoAnswer(Struct, frozen=True):
+class NoAnswer(Input, frozen=True):
     """Nothing came from the service for a while although an answer is awaited."""
 
     seconds: float
 
 
-class DeviceChanged(Struct, frozen=True):
+class DeviceChanged(Input, frozen=True):
     """A device was opened, failed, or was closed."""
 
     direction: Literal["input", "output"]
@@ -129,70 +137,70 @@ class DeviceChanged(Struct, frozen=True):
     problem: str = ""
 
 
-class CaptureChanged(Struct, frozen=True):
+class CaptureChanged(Input, frozen=True):
     """Capture started or stopped."""
 
     capturing: bool
 
 
-class InputEnded(Struct, frozen=True):
+class InputEnded(Input, frozen=True):
     """The sound file in place of the microphone has ended."""
 
 
-class MutePressed(Struct, frozen=True):
+class MutePressed(Key, frozen=True):
     """Mute or unmute the microphone."""
 
 
-class TalkPressed(Struct, frozen=True):
+class TalkPressed(Key, frozen=True):
     """Begin a push-to-talk turn, or send it."""
 
 
-class InterruptPressed(Struct, frozen=True):
+class InterruptPressed(Key, frozen=True):
     """Interrupt the assistant."""
 
 
-class ResetPressed(Struct, frozen=True):
+class ResetPressed(Key, frozen=True):
     """Start a new session with the wanted settings; while a lost one is waited for, try at once."""
 
     keep: bool = False
     """Give it the history of this one."""
 
 
-class StopPressed(Struct, frozen=True):
+class StopPressed(Key, frozen=True):
     """Do not connect again by itself."""
 
 
-class TextTyped(Struct, frozen=True):
+class TextTyped(Key, frozen=True):
     """The user typed a message."""
 
     text: str
 
 
-class ProblemsSeen(Struct, frozen=True):
+class ProblemsSeen(Key, frozen=True):
     """Dismiss the pinned problems."""
 
 
-class VoicedUntil(Struct, frozen=True):
+class VoicedUntil(Input, frozen=True):
     """ADC time of the last voiced microphone block, as requested by `AskVoiced`."""
 
     at: float
 
 
-class PlaybackStarted(Struct, frozen=True):
+class PlaybackStarted(Input, frozen=True):
     """The first sample of an item reached the DAC."""
 
     item_id: str
     at: float
 
 
-class PlaybackFinished(Struct, frozen=True):
+class PlaybackFinished(Input, frozen=True):
     """An item was played to its last sample."""
 
     item_id: str
     heard_ms: float
 
 
-class PlaybackStopped(Struct, frozen=True):
+class PlaybackStopped(Input, frozen=True):
     """Playback of an item was stopped after `heard_ms` of it."""
 
     item_id: str
@@ -201,51 +209,16 @@ class PlaybackStopped(Struct, frozen=True):
     """When the speaker fell silent."""
 
 
-class LocalProblem(Struct, frozen=True):
+class LocalProblem(Input, frozen=True):
     """Something failed on this side; the session continues."""
 
     problem: str
     """One sentence for the user."""
 
 
-class LogRecord(Struct, frozen=True):
+class LogRecord(Input, frozen=True):
     """A record of Python's logging, for the event log."""
 
     severity: Severity
     logger: str
     text: str
-
-
-Key = MutePressed | TalkPressed | InterruptPressed | ResetPressed | StopPressed | TextTyped | ProblemsSeen
-"""What a key of the dashboard causes."""
-
-Input = (
-    Received
-    | Sent
-    | BadMessage
-    | Connecting
-    | Connected
-    | ConnectFailed
-    | Disconnected
-    | Reconnecting
-    | Reconnected
-    | Restored
-    | SentLate
-    | NoAnswer
-    | DeviceChanged
-    | CaptureChanged
-    | InputEnded
-    | MutePressed
-    | TalkPressed
-    | InterruptPressed
-    | ResetPressed
-    | StopPressed
-    | TextTyped
-    | ProblemsSeen
-    | VoicedUntil
-    | PlaybackStarted
-    | PlaybackFinished
-    | PlaybackStopped
-    | LocalProblem
-    | LogRecord
-)
