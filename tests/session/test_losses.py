@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from tests.session.folding import CONNECTING, REQUEST, Fold, answer
 from tests.session.test_reconnect import RESUMING
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.reconnect import A_MINUTE, MINUTE, RETRIED_CODES, TRIES
+from voicelive_tui.session.reconnect import MOST_CONNECTS, RETRIED_CODES, TRIES, WINDOW_SECONDS
 from voicelive_tui.session.state import Link
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -136,8 +136,8 @@ class Losses(RuleBasedStateMachine):
         assert lost_at is not None
         tries = sum(each > lost_at for each in self.tries)
         assert tries <= TRIES
-        last = [each for each in self.tries if each > self.fold.now - MINUTE]
-        assert len(last) <= A_MINUTE
+        last = [each for each in self.tries if each > self.fold.now - WINDOW_SECONDS]
+        assert len(last) <= MOST_CONNECTS
         if how == "open":
             self.open()
         elif how == "lose":
@@ -156,7 +156,7 @@ class Losses(RuleBasedStateMachine):
         resumed = self.fold.state.lost_at is not None
         self.feed(inputs.ResetPressed())
         self.due = None
-        self.fold.now += MINUTE  # users are slow
+        self.fold.now += WINDOW_SECONDS  # users are slow
         self.feed(RESUMING if resumed else CONNECTING)
         self.tries.append(self.fold.now)
         self.typed = self.typed if resumed else []

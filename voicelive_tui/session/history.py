@@ -3,8 +3,8 @@
 What the user said goes as `input_text` and what the assistant said as `text`, as far as it was heard: assistant sound
 cannot be created (protocol, section 2.2). A function call goes with its output, or not at all.
 
-Items are sent one after another without `previous_item_id`: each is appended, so one that the service refuses does
-not take those after it along.
+Items are sent one after another without `previous_item_id`: each is appended, so the refusal of one does not
+affect those after it.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ Item = Mapping[str, Any]
 
 
 class History(NamedTuple):
-    """What a new session is told of the conversation."""
+    """The conversation as a new session gets it."""
 
     items: tuple[tuple[str, Item], ...] = ()
     """The id of an entry of the transcript, and the `item` of a `conversation.item.create`."""
@@ -75,7 +75,7 @@ def _items(entry: Entry) -> tuple[Item, ...]:
         return {"type": "function_call", **names, **call}, output
     words = entry.text
     if entry.role == "assistant":
-        # All sound that arrived is played to its end, whether or not the session was lost meanwhile.
+        # All sound that arrived is played to its end, even after the loss.
         heard = heard_characters(entry, Reading(heard_item=entry.item_id, heard_ms=entry.audio_ms))
         words = words[:heard]
     if entry.role == "session" or not words.strip():
@@ -119,7 +119,7 @@ def acknowledge(pending: tuple[Seed, ...], item_id: str) -> tuple[Seed, tuple[Se
     """The seed that became the item of this id, and those that are still pending.
 
     Items come back in the order in which they were sent. One with an unknown id is the next, under a new name; those
-    before one that is known were refused without a word.
+    before one with a known id were refused without an error.
     """
     index = next((at for at, seed in enumerate(pending) if seed.item_id == item_id), 0)
     return pending[index], pending[index + 1 :]

@@ -1,4 +1,4 @@
-"""Plans of this client, the only part of the state that `policy` writes."""
+"""`Intent` and its parts."""
 
 from typing import NamedTuple
 
@@ -16,18 +16,18 @@ class Retry(Struct, frozen=True):
 
 
 class Restored(Struct, frozen=True):
-    """What of a lost session was given to the new one."""
+    """The history of a lost session as the new one has it."""
 
     turns: int
     """Of the user."""
     tokens: int
     """An estimate."""
     wordless: int
-    """Turns of the user that had no transcript."""
+    """Turns of the user without a transcript, which are missing."""
     seconds: float
     """From the loss to the new session."""
     refused: int = 0
-    """Items."""
+    """Items that the service refused."""
 
 
 class Seed(NamedTuple):
@@ -50,10 +50,10 @@ class Intent(Struct, frozen=True):
     over_quota: bool = False
     """The service reported in this connection that a quota is used up: it is not connected again."""
     retry: Retry | None = None
-    """The attempt that is waited for."""
+    """The next attempt."""
     seeds: tuple[Seed, ...] = ()
     """Seeds that the service has not answered yet, in the order in which they were sent."""
     restored: Restored | None = None
-    """What they restore; None once it was reported."""
+    """The result, until it is reported."""
     typed: tuple[tuple[str, str], ...] = ()
     """Messages whose item was not created yet: the event's id and the words. They are sent again to a new session."""

@@ -1,4 +1,4 @@
-"""What the loss of a session, and the session after it, mean for the state. `observe.py` registers these handlers."""
+"""Observing the loss of a session and the session after it. `observe.py` registers these handlers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from voicelive_tui.wire.log import Severity
 
 
 def begin_fresh(state: SessionState, now: float) -> SessionState:
-    """The state as a session without a history begins: what was before stays in view, above a line of its own."""
+    """The state as a session without a history begins; the earlier conversation stays in view above a remark."""
     if state.transcript:
         state = remark(state, now, "new session: the model knows nothing of what is above")
     return replace(state, lost_at=None, fresh_at=now, playing="", problems=())

@@ -1,8 +1,9 @@
 """When to connect again after a session was lost, and from which moment on captured sound is sent again.
 
-Lost is a session that was ready. It is connected again with exponential backoff and jitter, at most `TRIES` times a
-loss, and never more than `A_MINUTE` connections a minute: the resource allows 30 (protocol, section 1.8). The first
-connection of a program is tried once, and so is what the service refused for a reason that a repetition keeps.
+A session is lost if its connection ends after it was ready. It is connected again with exponential backoff and jitter,
+at most `TRIES` times a loss, and never more than `MOST_CONNECTS` times a minute: the resource allows 30 (protocol,
+section 1.8). The first connection of a program is tried once, and so is what the service refused for a reason that a
+repetition does not remove.
 """
 
 from random import Random
@@ -15,12 +16,12 @@ TRIES = 5
 """Connections a loss."""
 FIRST_SECONDS, LONGEST_SECONDS = 0.5, 30.0
 """The wait before the first try, which doubles with each, and its limit; jitter takes up to half of it off."""
-A_MINUTE, MINUTE = 10, 60.0
-"""Connections in any stretch of so many seconds."""
+MOST_CONNECTS, WINDOW_SECONDS = 10, 60.0
+"""Connections in any `WINDOW_SECONDS`."""
 RETRIED_CODES = frozenset({1001, 1006, 1011, 1012, 1013})
 """Close codes (RFC 6455, section 7.4) of an end that has nothing to do with what was sent."""
 UNNOTICED_SECONDS = 0.5
-"""Sound sent this long before a loss may not have arrived."""
+"""Sound sent this long before a loss may be missing at the service."""
 ONSET_SECONDS = 1.0
 """The service reports speech this long after its start at the most: its prefix padding, detection, and the network."""
 
@@ -29,8 +30,7 @@ def next_retry(connects: tuple[float, ...], lost_at: float, now: float, retry_af
     """The next attempt, or None when all tries of this loss are used up.
 
     Args:
-        connects: When the last connections were begun, oldest first; at least `A_MINUTE` of them where there were so
-            many.
+        connects: When the last connections were begun, oldest first: all, or at least `MOST_CONNECTS`.
         lost_at: When the session was lost.
         now: The time; it also seeds the jitter, so that the result depends on nothing else.
         retry_after: Seconds that the service asks to wait.
@@ -40,8 +40,8 @@ def next_retry(connects: tuple[float, ...], lost_at: float, now: float, retry_af
         return None
     backoff = min(FIRST_SECONDS * 2.0**tries, LONGEST_SECONDS) * Random(now).uniform(0.5, 1.0)  # noqa: S311 - no secret
     at = now + max(backoff, retry_after)
-    if len(connects) >= A_MINUTE:
-        at = max(at, connects[-A_MINUTE] + MINUTE)
+    if len(connects) >= MOST_CONNECTS:
+        at = max(at, connects[-MOST_CONNECTS] + WINDOW_SECONDS)
     return Retry(at, at - now, tries + 1)
 
 
