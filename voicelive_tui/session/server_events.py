@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from voicelive_tui.session import tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.history import acknowledge
-from voicelive_tui.session.state import Entry, EntryStatus, Link, Problem, Response, SessionState
-from voicelive_tui.session.transcript import Role, change, place, remove, update
+from voicelive_tui.session.state import Entry, EntryStatus, Link, Problem, Response, Role, SessionState
+from voicelive_tui.session.transcript import change, place, remove, update
 from voicelive_tui.wire.events import (
     ALREADY_ACTIVE,
     BENIGN_ERRORS,

@@ -123,12 +123,15 @@ class EntryStatus(StrEnum):
     FAILED = "failed"  # transcription or response failed; `note` says why
 
 
+Role = Literal["user", "assistant", "system", "tool", "session"]
+"""Of an entry; `session`: no item, but a remark of this program on the session."""
+
+
 class Entry(Struct, frozen=True):
     """One line of the transcript: a conversation item."""
 
     item_id: str
-    role: Literal["user", "assistant", "system", "tool", "session"]
-    """`session`: no item, but a remark of this program on the session."""
+    role: Role
     at: float
     """When an event first named it."""
     text: str = ""

@@ -6,14 +6,13 @@ item makes its entry, and the entry is moved once its place is known.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import Entry
+from voicelive_tui.session.state import Entry, Role
 
 Transcript = tuple[Entry, ...]
-Role = Literal["user", "assistant", "system", "tool", "session"]
 
 LONGEST = 100_000
 """Characters of one entry's words, arguments or output; the rest is left out, marked by an ellipsis."""
