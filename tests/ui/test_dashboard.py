@@ -758,7 +758,7 @@ async def test_the_session_s_end_comes_nearer_where_nothing_else_happens(monkeyp
         await settled(pilot)
         assert "ends in" not in screen_text(app)
         later = time.time() + 3600 - 125
-        monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later))
+        monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
         async with asyncio.timeout(10):
             while "ends in 2:0" not in screen_text(app):
                 await pilot.pause(0.05)
