@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import math
 import os
+import pty
 import random
 import re
 import signal
 import termios
 import time
+import tty
 import wave
 from array import array
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 
 from tests.ui.terminal import Terminal
 from voicelive_tui.loopback.service import LoopbackService
+from voicelive_tui.ui.terminal import Writer
 
 
 def dashboard(scene, *options, **terminal):
@@ -265,6 +268,32 @@ async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path
         assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
         assert b"\x1b[?1049l" in terminal.received
         assert "session of 0:" in terminal.text
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_what_is_written_is_whole_and_what_is_too_much_is_dropped(blocking):
+    """Another program on the same terminal may have made it non-blocking."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    os.set_blocking(slave, blocking)
+    calls = []
+    writer = Writer(slave, lambda: calls.append("caught up"), lambda: calls.append("gone"))
+    writer.start()
+    writer.write("x" * 300_000)
+    writer.write("dropped")
+    assert not writer.drain()  # the terminal is not being read
+    assert calls == []
+    received = b""
+    while len(received) < 300_000:
+        received += os.read(master, 65_536)
+    assert writer.drain()
+    writer.write("next")
+    assert received + os.read(master, 100) == b"x" * 300_000 + b"next"
+    assert calls == ["caught up"]
+    os.close(master)
+    writer.join(5)  # nothing more is written: it finds out by itself
+    assert calls == ["caught up", "gone"]
+    os.close(slave)
 
 
 @pytest.mark.timeout(60)
