@@ -42,13 +42,7 @@ if TYPE_CHECKING:
 
 
 class DashboardScreen(LiveScreen):
-    """Shows the state of `live` and passes keys on.
-
-    Args:
-        live: The shell.
-        ui: Theme, lean, mouse.
-        size: Of the terminal.
-    """
+    """Shows the state of `live` in a terminal of `size`, and passes keys on."""
 
     AUTO_FOCUS = "#transcript-view"
     # The keys that open the prompt have priority, so that it is open before the next key is handled: a paste, or a line
@@ -109,8 +103,7 @@ class DashboardScreen(LiveScreen):
         self.events_pane, self.transcript = self.query_one(EventsPane), self.query_one(TranscriptPane)
         self.meters, self.prompt = self.query_one(MetersPane), self.query_one(Prompt)
         self.lay_out()
-        status = self.query(StatusLine)  # one of them for small terminals
-        self.draw_from_now_on(*status, self.query_one(SessionPane), self.transcript, self.meters)
+        self.draw_from_now_on(*self.query(StatusLine), self.query_one(SessionPane), self.transcript, self.meters)
         self.call_after_refresh(self.run_worker, self.live.run(), name="conversation")
 
     # Layout
@@ -197,8 +190,7 @@ class DashboardScreen(LiveScreen):
 
     def action_type(self) -> None:
         if self.session.connection.link in (Link.CLOSED, Link.FAILED):
-            text = with_keys(self, Hint("not connected: press {reset} to connect"))
-            self.notify(text, severity="warning", timeout=3)
+            self.notify(with_keys(self, Hint("not connected: press {reset} to connect")), severity="warning", timeout=3)
         else:
             self.prompt.ask("say")
 
