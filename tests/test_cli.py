@@ -386,3 +386,14 @@ def test_several_inputs_must_be_files():
 def test_names_of_files_do_not_move_the_terminal():
     sentence = refusal(run("--config", "no\x1b[2Jwhere.toml", "console", "--demo"))
     assert sentence.isprintable()
+
+
+@pytest.mark.parametrize(("arguments", "reconnect"), [([], None), (["--no-reconnect"], False)])
+def test_an_option_that_switches_something_off_reaches_the_settings(monkeypatch, arguments, reconnect):
+    seen = []
+    monkeypatch.setattr("voicelive_tui.commands.check.run", lambda options, **_: seen.append(options) or 0)
+    run(*arguments, "check")
+    run("check", *arguments)
+    assert [options.flags.get("service.reconnect") for options in seen] == [reconnect] * 2
+    assert not any(options.demo or options.verbose for options in seen)
+    assert all(options.caller for options in seen)

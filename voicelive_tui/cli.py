@@ -80,9 +80,14 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
             default=None,
             help="Do not connect again by itself after a lost session.",
         ),
-        click.option("--demo", is_flag=True, help="Talk to the built-in loopback service, whatever is configured."),
         click.option(
-            "--no-caller", is_flag=True, help="Demo without the synthetic caller when there is no microphone."
+            "--demo", is_flag=True, default=None, help="Talk to the built-in loopback service, whatever is configured."
+        ),
+        click.option(
+            "--no-caller",
+            is_flag=True,
+            default=None,
+            help="Demo without the synthetic caller when there is no microphone.",
         ),
         click.option(
             "--input-device",
@@ -100,7 +105,7 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         ),
         click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file."),
         click.option("--log-file", metavar="PATH", help="Where log records go."),
-        click.option("--verbose", is_flag=True, help="Log in detail, the SDK included; to the log file."),
+        click.option("--verbose", is_flag=True, default=None, help="Log in detail, the SDK included; to the log file."),
         click.option(
             "--lean", is_flag=True, default=None, help="Draw less often, in the terminal's own colours, for slow lines."
         ),
@@ -247,7 +252,7 @@ def _options(before: dict[str, Any], after: dict[str, Any]) -> Options:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value not in (None, False)}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
