@@ -64,7 +64,7 @@ async def service(talk: Talk, *, greet: bool = True) -> AsyncIterator[Service]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield Service(endpoint=f"http://127.0.0.1:{runner.addresses[0][1]}", api_key="k")
+        yield Service(endpoint=f"http://127.0.0.1:{runner.addresses[0][1]}", api_key="k", reconnect=False)
     finally:
         await runner.cleanup()
 
