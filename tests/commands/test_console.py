@@ -343,14 +343,16 @@ async def test_it_can_be_cancelled_and_closes_in_order():
     assert closed == [1000]
 
 
-async def test_keys_of_the_dashboard_are_not_offered():
+async def test_keys_of_the_dashboard_are_not_offered(tmp_path):
     async def talk(ws: web.WebSocketResponse) -> None:
         await ready(ws)
+        while (await ws.receive_json())["type"] != "input_audio_buffer.append":
+            pass
         await ws.send_json({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "item_1"})
         await ws.close()
 
     async with service(talk) as where:
-        _, lines = await conversation(where)
+        _, lines = await conversation(where, input_device=wav(tmp_path / "in.wav"))
     assert "listening: you are speaking" in words(lines)
     assert not any("press" in line for line in lines)
 
