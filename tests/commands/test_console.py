@@ -754,7 +754,8 @@ def test_signals_end_it_in_order(tmp_path, number, status, as_json):
     assert (program.returncode, err) == (status, "")
     if as_json:
         told = [json.loads(line) for line in [*lines, *out.splitlines()]]
-        end = [line["event"] for line in told].index({"code": 1000, "problem": "", "type": "disconnected"})
+        end = [line["event"]["type"] for line in told].index("disconnected")
+        assert (told[end]["event"]["code"], told[end]["event"]["problem"]) == (1000, "")
         assert {line["dir"] for line in told[end:]} == {"local"}
     else:
         assert "closed with code 1000" in out.splitlines()[-1]
