@@ -397,3 +397,10 @@ def test_an_option_that_switches_something_off_reaches_the_settings(monkeypatch,
     assert [options.flags.get("service.reconnect") for options in seen] == [reconnect] * 2
     assert not any(options.demo or options.verbose for options in seen)
     assert all(options.caller for options in seen)
+
+
+def test_the_name_of_a_script_does_not_move_the_terminal(tmp_path):
+    (tmp_path / "a\x1b[2J.toml").write_text("")
+    result = run("serve", "--script", "a\x1b[2J.toml", "--check")
+    assert result.exit_code == 0
+    assert result.stdout.rstrip("\n").isprintable()

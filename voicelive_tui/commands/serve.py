@@ -19,6 +19,7 @@ from voicelive_tui.loopback import tls
 from voicelive_tui.loopback.handshake import is_loopback
 from voicelive_tui.loopback.service import LoopbackService, ServiceError, ServiceRecord
 from voicelive_tui.runtime import end_on_signals
+from voicelive_tui.text import visible
 
 Write = Callable[[str], None]
 
@@ -51,7 +52,7 @@ def run(
         if only_check:
             if plan is None:
                 raise ConfigError("--check needs --script FILE")
-            click.echo(f"{script}: a good script")
+            click.echo(f"{visible(str(script))}: a good script")
             return 0
         trouble = read_faults(faults)
         wanted_tls = read_tls(self_signed=self_signed, cert=tls_cert, key=tls_key)
@@ -163,7 +164,7 @@ async def serve(
             line(json.dumps({**fields, "data": record.data}, default=repr))
         else:
             moment = datetime.fromtimestamp(record.time).astimezone()
-            line(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {record.text}")
+            line(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {visible(record.text)}")
 
     try:
         context, pem = (None, "")
