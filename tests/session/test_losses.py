@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from tests.session.folding import CONNECTING, REQUEST, Fold, answer
 from tests.session.test_reconnect import RESUMING
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.reconnect import MOST_CONNECTS, RETRIED_CODES, TRIES, WINDOW_SECONDS
+from voicelive_tui.session.reconnect import MOST_CONNECTS, RETRIED_CODES, TRIES, WINDOW_SECONDS, tries
 from voicelive_tui.session.state import Link
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -123,7 +123,8 @@ class Losses(RuleBasedStateMachine):
     def lose(self, code: int) -> None:
         self.due = None
         self.feed(inputs.Disconnected(code, "gone"))
-        assert (self.due is not None) == (code in RETRIED_CODES)
+        left = tries(tuple(self.tries), self.fold.state.lost_at or self.fold.now) < TRIES
+        assert (self.due is not None) == (code in RETRIED_CODES and left)
 
     @precondition(lambda self: self.due is not None)
     @rule(how=st.sampled_from(["open", "open", "fail", "refuse", "lose"]), wait=st.sampled_from([0.0, 0.0, 7.0]))
@@ -134,19 +135,19 @@ class Losses(RuleBasedStateMachine):
         self.tries.append(self.fold.now)
         lost_at = self.fold.state.lost_at
         assert lost_at is not None
-        tries = sum(each > lost_at for each in self.tries)
-        assert tries <= TRIES
+        made = tries(tuple(self.tries), lost_at)
+        assert sum(each > lost_at for each in self.tries) <= TRIES
         last = [each for each in self.tries if each > self.fold.now - WINDOW_SECONDS]
         assert len(last) <= MOST_CONNECTS
         if how == "open":
             self.open()
         elif how == "lose":
             self.feed(inputs.Connected(), inputs.Disconnected(1006, "gone"))
-            assert (self.due is not None) == (tries < TRIES)
+            assert (self.due is not None) == (made < TRIES)
         else:
             before = self.fold.now
             self.feed(inputs.ConnectFailed("no", transient=how == "fail", retry_after=wait))
-            assert (self.due is not None) == (how == "fail" and tries < TRIES)
+            assert (self.due is not None) == (how == "fail" and made < TRIES)
             assert self.due is None or self.due >= before + wait
 
     @precondition(lambda self: not self.is_ready and self.due is None)

@@ -17,6 +17,7 @@ from voicelive_tui.session.reconnect import (
     TRIES,
     WINDOW_SECONDS,
     next_retry,
+    tries,
 )
 
 RESUMING = inputs.Connecting(
@@ -140,13 +141,24 @@ def test_the_headline_counts_down() -> None:
 def test_every_try_obeys_backoff_and_limits(connects: list[float], lost_at: float, wait: float, after: float) -> None:
     now = max([lost_at, *connects]) + wait
     retry = next_retry(tuple(connects), lost_at, now, after)
-    tries = sum(at > lost_at for at in connects)
-    if tries >= TRIES:
+    made = tries(tuple(connects), lost_at)
+    assert sum(at > lost_at for at in connects) <= made < len(connects) + 1
+    if made >= TRIES:
         assert retry is None
         return
     assert retry is not None
-    assert retry.number == tries + 1
-    assert retry.at - now >= min(FIRST_SECONDS * 2**tries, LONGEST_SECONDS) / 2 - 1e-6
+    assert retry.number == made + 1
+    assert retry.at - now >= min(FIRST_SECONDS * 2**made, LONGEST_SECONDS) / 2 - 1e-6
     assert retry.at - now >= after - 1e-6
     assert math.isclose(retry.at - now, retry.seconds, abs_tol=1e-6)
     assert sum(at > retry.at - WINDOW_SECONDS for at in connects) < MOST_CONNECTS
+
+
+def test_a_service_that_ends_every_session_at_once_uses_the_tries_up() -> None:
+    connects, now, waits = (0.0,), 1_000.0, []
+    while (retry := next_retry(connects, now, now)) is not None:
+        waits.append(retry.number)
+        connects = (*connects, retry.at)
+        now = retry.at + 0.1  # it was ready for a moment
+    assert waits == [1, 1, 2, 3, 4, 5]
+    assert next_retry(connects, now + 60, now + 60) is not None  # a session that lasted begins with all tries

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from voicelive_tui.session.reconnect import TRIES
+from voicelive_tui.session.reconnect import TRIES, tries
 from voicelive_tui.session.state import Activity, Link, SessionState
 
 NO_ANSWER_SECONDS = 10.0
@@ -60,8 +60,8 @@ def _resuming(state: SessionState, now: float | None) -> Headline:
     """A lost session is connected again, or will be."""
     retry = state.intent.retry
     if retry is None:
-        tries = sum(at > (state.lost_at or 0.0) for at in state.connects)
-        return Headline("reconnecting", f"try {tries} of {TRIES}" if tries else "")
+        made = tries(state.connects, state.lost_at or 0.0)
+        return Headline("reconnecting", f"try {made} of {TRIES}" if made else "")
     seconds = math.ceil(retry.seconds if now is None else max(retry.at - now, 0.0))
     when = f"in {seconds} s, try {retry.number} of {TRIES}"
     return Headline("reconnecting", when, when + " · {reset} now · {back} stop")

@@ -18,6 +18,7 @@ FIRST_SECONDS, LONGEST_SECONDS = 0.5, 30.0
 """The wait before the first try, which doubles with each, and its limit; jitter takes up to half of it off."""
 MOST_CONNECTS, WINDOW_SECONDS = 10, 60.0
 """Connections in any `WINDOW_SECONDS`."""
+STEADY_SECONDS = 10.0
 RETRIED_CODES = frozenset({1001, 1006, 1011, 1012, 1013})
 """Close codes (RFC 6455, section 7.4) of an end that has nothing to do with what was sent."""
 UNNOTICED_SECONDS = 0.5
@@ -35,14 +36,29 @@ def next_retry(connects: tuple[float, ...], lost_at: float, now: float, retry_af
         now: The time; it also seeds the jitter, so that the result depends on nothing else.
         retry_after: Seconds that the service asks to wait.
     """
-    tries = sum(at > lost_at for at in connects)
-    if tries >= TRIES:
+    made = tries(connects, lost_at)
+    if made >= TRIES:
         return None
-    backoff = min(FIRST_SECONDS * 2.0**tries, LONGEST_SECONDS) * Random(now).uniform(0.5, 1.0)  # noqa: S311 - no secret
+    backoff = min(FIRST_SECONDS * 2.0**made, LONGEST_SECONDS) * Random(now).uniform(0.5, 1.0)  # noqa: S311 - no secret
     at = now + max(backoff, retry_after)
     if len(connects) >= MOST_CONNECTS:
         at = max(at, connects[-MOST_CONNECTS] + WINDOW_SECONDS)
-    return Retry(at, at - now, tries + 1)
+    return Retry(at, at - now, made + 1)
+
+
+def tries(connects: tuple[float, ...], lost_at: float) -> int:
+    """Connections made since a session was lost.
+
+    A session that lasts less than `STEADY_SECONDS` does not end the loss before it: a service that accepts and ends
+    every session uses the tries up as well, but for the first such session.
+    """
+    since, short = lost_at - STEADY_SECONDS, 0
+    for at in reversed(connects):
+        if at <= lost_at:
+            if at < since:
+                break
+            since, short = at - STEADY_SECONDS, short + 1
+    return sum(at > lost_at for at in connects) + max(short - 1, 0)
 
 
 def worth_a_try(state: SessionState, code: int) -> bool:
