@@ -145,6 +145,18 @@ def test_json_keeps_its_value_when_it_is_escaped(value):
     assert json.loads(text.escaped(json.dumps(value, ensure_ascii=False))) == value
 
 
+JSON = st.recursive(st.text() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+
+
+@given(JSON, JSON)
+def test_masked_json_is_json_of_the_same_shape(value, other):
+    credentials = {"APIKEY": "k" * 20, "authorization": value, "x": [other, {"api-key": None}]}
+    shown = json.loads(text.escaped(json.dumps(text.masked(credentials), ensure_ascii=False)))
+    assert shown["APIKEY"] == text.HIDDEN
+    assert shown["x"][1] == {"api-key": None}
+    assert isinstance(shown["authorization"], type(value))
+
+
 def test_several_lines_stay_lines():
     assert text.visible_lines("one\x1b\ntwo\u202e") == "one␛\ntwo⟨202E⟩"
 
@@ -158,7 +170,7 @@ def secret():
 
 
 def test_a_registered_secret_is_masked_in_every_output(secret):
-    for output in (text.visible, text.visible_lines, text.escaped, text.excerpt, text.mask):
+    for output in (text.visible, text.visible_lines, text.masked, text.excerpt, text.mask):
         assert output(f"the key {secret} was refused") == "the key <hidden> was refused"
     assert secret[:8] not in text.excerpt("x" * (text.EXCERPT - 8) + secret)
 

@@ -1,8 +1,8 @@
 """Foreign text for any output, and durations, sizes and clock times in words.
 
 Foreign text is text that this program did not write: events, device names, file names, log records of libraries. Every
-output passes it through `visible` (one line), `visible_lines`, or `escaped` (JSON), which replace whatever moves the
-cursor, hides or reorders text. All three mask secrets: those registered by `hide`, and what looks like a credential.
+output passes it through `visible` (one line), `visible_lines`, or `masked` and `escaped` (JSON), which replace what
+moves the cursor, hides or reorders text, and mask secrets: those registered by `hide`, and what looks like one.
 """
 
 import functools
@@ -55,6 +55,7 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 """A name of a credential in a query, a header or JSON, then its value."""
+_NAMES = frozenset({"api-key", "api_key", "apikey", "authorization"})
 _SIGNS = ("api-key", "api_key", "apikey", "authorization", "bearer")
 
 
@@ -121,9 +122,27 @@ def _escapes() -> dict[int, str]:
     return {code: json.dumps(chr(code))[1:-1] for code in _INVISIBLE}
 
 
+def masked(value: object) -> object:
+    """A JSON value without secrets, see `mask`; its shape stays."""
+    match value:
+        case str():
+            return mask(value)
+        case dict():
+            return {
+                mask(key): HIDDEN if isinstance(inner, str) and key.lower() in _NAMES else masked(inner)
+                for key, inner in value.items()
+            }
+        case list() | tuple():
+            return [masked(inner) for inner in value]
+    return value
+
+
 def escaped(line: str) -> str:
-    """A line of JSON with escapes for the characters that `visible` replaces, so that its value stays."""
-    return mask(line).translate(_escapes())
+    """A line of JSON with escapes for the characters that `visible` replaces, so that its value stays.
+
+    Secrets are to be masked before, by `masked`: in the text of JSON that could damage it.
+    """
+    return line.translate(_escapes())
 
 
 def excerpt(text: str) -> str:

@@ -12,7 +12,7 @@ from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.latency import Summary
 from voicelive_tui.session.state import RECENT, Entry, EntryStatus, Link, SessionState
-from voicelive_tui.text import duration, encodable, escaped, visible
+from voicelive_tui.text import duration, encodable, escaped, masked, visible
 from voicelive_tui.wire.events import without_audio
 
 DEMO = "DEMO: the built-in service answers, not Azure (--endpoint URL for Azure)"
@@ -115,7 +115,7 @@ class JsonLines(Writer):
     def _line(self, now: float, direction: str, event: Mapping[str, Any]) -> str:
         t = now - self._began
         line = {"time": round(self._began_at + t, 3), "t": round(t, 3), "dir": direction, "event": event}
-        return escaped(encodable(json.dumps(line, ensure_ascii=False, default=repr)))
+        return escaped(encodable(json.dumps(masked(line), ensure_ascii=False, default=repr)))
 
     def _dropped(self, count: int) -> str:
         return self._line(time.monotonic(), "local", {"type": "lines_dropped", "count": count})
