@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.engine import AudioEngine
@@ -31,7 +33,7 @@ from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.commands import console
 from voicelive_tui.config import Audio, Service, Settings
-from voicelive_tui.session import inputs
+from voicelive_tui.session import inputs, reconnect
 from voicelive_tui.speech.voice import CALLER, open_voice
 
 WICKED = "\x1b[2J\x1b]0;owned\x07[red]\x9b31m\u202e\r\nsecond line \ud800 end"
@@ -156,10 +158,46 @@ async def test_the_service_ends_it(code, status):
         await ws.close(code=code)
 
     async with service(talk) as where:
-        got, lines = await conversation(where)
+        got, lines = await conversation(msgspec.structs.replace(where, reconnect=False))
     assert got == status
     told = [line for line in words(lines) if f"(code {code})" in line]
     assert len([line for line in told if line.startswith("failed: ")]) == status
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_a_lost_session_is_tried_again_until_the_tries_are_used_up(as_json, monkeypatch):
+    monkeypatch.setattr(reconnect, "FIRST_SECONDS", 0.01)
+    handshakes = 0
+
+    async def accept(request: web.Request) -> web.StreamResponse:
+        nonlocal handshakes
+        handshakes += 1
+        if handshakes > 1:
+            return web.Response(status=503)
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        await ws.send_json({"type": "session.created", "session": {"id": "sess_1"}})
+        await ws.receive_json()
+        await ready(ws)
+        await ws.close(code=1011)
+        return ws
+
+    app = web.Application()
+    app.router.add_get("/voice-live/realtime", accept)
+    async with TestServer(app) as server:
+        status, lines = await conversation(
+            Service(endpoint=f"http://127.0.0.1:{server.port}", api_key="k"), as_json=as_json
+        )
+    assert status == 1
+    assert handshakes == 6
+    if as_json:
+        told = [event for event in map(json.loads, lines) if event["event"]["type"] == "reconnecting"]
+        assert [event["event"]["number"] for event in told] == [1, 2, 3, 4, 5]
+    else:
+        assert [line for line in words(lines) if line.startswith("reconnecting: in")] == [
+            f"reconnecting: in 1 s, try {number} of 5" for number in range(1, 6)
+        ]
+        assert words(lines)[-1].startswith("failed: ")
 
 
 async def test_no_connection_is_told_once():
@@ -399,7 +437,8 @@ async def test_what_arrived_before_the_close_is_written_out(tmp_path, code, comp
 
     target = tmp_path / "out.wav"
     async with service(talk) as where:
-        status, _ = await conversation(where, output_device=f"file:{target}")
+        once = msgspec.structs.replace(where, reconnect=False)
+        status, _ = await conversation(once, output_device=f"file:{target}")
     assert status == (code != 1000)
     written = pcm.samples(load_wav(target)[0])
     assert np.count_nonzero(written) >= round(seconds * SAMPLE_RATE) - 1  # it begins with a ramp from zero

@@ -102,8 +102,9 @@ class JsonLines(Writer):
             case _:
                 kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
                 fields = {name: getattr(event, name) for name in event.__struct_fields__}
-                if "at" in fields:  # on the same clock as "t"
-                    fields["at"] = round(fields["at"] - self._began, 3)
+                for name in ("at", "alive_at"):  # on the same clock as "t"
+                    if isinstance(fields.get(name), float):
+                        fields[name] = round(fields[name] - self._began, 3)
                 self._write(now, "local", {"type": kind, **fields})
 
     def _local(self, kind: str, **fields: Any) -> None:
