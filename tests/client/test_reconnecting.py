@@ -172,4 +172,16 @@ async def test_the_stop_key_closes_the_microphone_and_the_reset_key_continues() 
         talk.live.apply(inputs.ResetPressed())
         await again(talk, first)
         assert time.monotonic() - began < 30.0
-        assert talk.recorder.count(inputs.Restored) == 1
+        await until(lambda: talk.recorder.count(inputs.Restored) == 1, "the history is restored")
+
+
+async def test_a_session_that_expires_goes_on_in_a_new_one() -> None:
+    async with talking("expire=1.5") as talk:
+        first = talk.live.state.connection.session_id
+        talk.live.apply(inputs.TextTyped("hello"))
+        await again(talk, first)
+        await until(lambda: talk.recorder.count(inputs.Restored), "the history is restored")
+        restored = next(event for _, event in talk.recorder.seen if isinstance(event, inputs.Restored))
+        assert restored.turns == 1
+        ended = next(event for _, event in talk.recorder.seen if isinstance(event, inputs.Disconnected))
+        assert ended.code == 1001
