@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from aiohttp import web
@@ -158,7 +157,7 @@ async def test_the_service_ends_it(code, status):
         await ws.close(code=code)
 
     async with service(talk) as where:
-        got, lines = await conversation(msgspec.structs.replace(where, reconnect=False))
+        got, lines = await conversation(where)
     assert got == status
     told = [line for line in words(lines) if f"(code {code})" in line]
     assert len([line for line in told if line.startswith("failed: ")]) == status
@@ -437,8 +436,7 @@ async def test_what_arrived_before_the_close_is_written_out(tmp_path, code, comp
 
     target = tmp_path / "out.wav"
     async with service(talk) as where:
-        once = msgspec.structs.replace(where, reconnect=False)
-        status, _ = await conversation(once, output_device=f"file:{target}")
+        status, _ = await conversation(where, output_device=f"file:{target}")
     assert status == (code != 1000)
     written = pcm.samples(load_wav(target)[0])
     assert np.count_nonzero(written) >= round(seconds * SAMPLE_RATE) - 1  # it begins with a ramp from zero
