@@ -1,0 +1,47 @@
+"""The lines of the console: JSON that stays JSON, and text that stays one harmless line, whatever an event holds."""
+
+import asyncio
+import json
+import unicodedata
+from typing import Any
+
+from hypothesis import given, settings
+
+from tests.session.folding import CONNECTING, Fold
+from tests.session.test_fold import LOCAL, damaged
+from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
+from voicelive_tui.session import inputs
+from voicelive_tui.text import HIDDEN
+from voicelive_tui.wire.events import parse
+
+
+def is_harmless(line: str) -> bool:
+    return not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in line)
+
+
+def written(kind: type[Writer], *events: Any) -> list[str]:
+    """The lines that a writer makes of inputs, which a fold observes first."""
+    lines: list[str] = []
+    writer, fold = kind(lines.append), Fold()
+    for event in (CONNECTING, *events):
+        given = inputs.Received(parse(json.dumps(event))) if isinstance(event, dict) else event
+        before = fold.state
+        fold.feed(given)
+        writer.observe(given, before, fold.state, fold.now)
+    asyncio.run(writer.output.close())
+    return lines
+
+
+@settings(max_examples=60)
+@given(damaged() | LOCAL)
+def test_every_line_is_json_or_one_line_of_harmless_text(event: Any) -> None:
+    for line in written(JsonLines, event):
+        assert isinstance(json.loads(line, parse_constant=lambda name: 1 / 0), dict)
+        assert is_harmless(line)
+    assert all(is_harmless(line) for line in written(TextLines, event))
+
+
+def test_a_credential_in_an_event_is_masked_by_its_value() -> None:
+    event = {"type": "error", "error": {"message": "no", "api-key": "k" * 30, "code": None}}
+    shown = json.loads(written(JsonLines, event)[-1])["event"]["error"]
+    assert shown == {"message": "no", "api-key": HIDDEN, "code": None}
