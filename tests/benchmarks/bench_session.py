@@ -27,7 +27,7 @@ EVENTS: dict[str, dict[str, Any]] = {
 
 
 def filled(rows: int) -> Fold:
-    """A ready session with so many rows in its log, and one answer."""
+    """A ready session with that many rows in its log, and one answer."""
     fold = ready()
     fold.feed({"type": "response.created", "response": {"id": "resp_1"}})
     for _ in range(rows):

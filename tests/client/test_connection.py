@@ -502,7 +502,7 @@ async def test_what_is_no_event_is_told_and_the_connection_goes_on(frame, says):
 
 
 async def test_too_many_bad_messages_in_a_row_end_it(monkeypatch):
-    monkeypatch.setattr(connection, "BAD_FRAMES_LIMIT", 5)
+    monkeypatch.setattr(connection, "BAD_MESSAGES_LIMIT", 5)
 
     async def talk(ws: web.WebSocketResponse, request: web.Request) -> None:
         for frame in ["{"] * 4 + ["{}"] + ["{", ""] * 3:

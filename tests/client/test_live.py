@@ -187,7 +187,7 @@ async def test_odd_frames_are_counted_or_named_and_the_conversation_goes_on(faul
         live.apply(inputs.TextTyped("go on"))
         await until(lambda: live.state.activity is Activity.READY and recorder.events("response.done"), "an answer")
         bad = 0 if fault in ("unknown-event", "binary-frame") else 1
-        assert live.state.counts.bad_frames == bad
+        assert live.state.counts.bad_messages == bad
         assert live.state.connection.link is Link.READY
 
 
@@ -234,7 +234,7 @@ async def test_sends_keep_their_order_and_a_bad_message_harms_nothing() -> None:
     await running
     connection.finish()
     assert connection.closed
-    assert live.state.counts.bad_frames == 1
+    assert live.state.counts.bad_messages == 1
 
 
 async def test_the_session_is_ready_before_the_sound_path_is_loaded_which_then_plays_what_came(
@@ -423,7 +423,7 @@ async def test_the_synthetic_caller_is_a_choice_and_can_be_chosen_again(monkeypa
     await until(lambda: live.state.activity is Activity.LISTENING)
     await live.choose_device("input", "none")
     assert (live.state.input.description, live.state.microphone.capturing) == ("none", False)
-    assert live.state.activity is Activity.READY  # whoever spoke is not heard any more
+    assert live.state.activity is Activity.READY  # the caller is not heard any more
     await live.choose_device("input", "synthetic")
     assert (live.state.input.description, live.state.microphone.capturing) == ("synthetic microphone", True)
     assert await offered() == [("", False), ("synthetic", True), ("3", False), ("none", False)]

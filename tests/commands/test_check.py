@@ -178,7 +178,7 @@ async def test_a_service_that_says_nothing(monkeypatch):
 
 async def test_a_service_that_talks_nonsense():
     async def talk(ws: web.WebSocketResponse) -> None:
-        for _ in range(connection.BAD_FRAMES_LIMIT):
+        for _ in range(connection.BAD_MESSAGES_LIMIT):
             await ws.send_str("nonsense")
         await ws.receive()
 

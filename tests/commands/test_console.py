@@ -725,7 +725,7 @@ def test_the_answer_stands_in_the_file_where_it_was_played_and_silence_elsewhere
         line["event"]["delta"]["bytes"] for line in program.events if line["event"]["type"].endswith("audio.delta")
     ]
     generated = sum(deltas) / (SAMPLE_RATE * SAMPLE_WIDTH)
-    # The file begins when playback opens, which is told a moment later.
+    # The file begins when playback opens, which is reported a moment later.
     assert -0.05 <= first - (began - opened) <= 0.5
     assert played / 1000 == pytest.approx(generated, abs=0.001)
     # Speech begins and ends with a little silence of its own.

@@ -118,7 +118,7 @@ async def test_faults_name_voice_lives_events_in_every_dialect():
 
 
 @pytest.mark.parametrize("frame", ["{", "[]", '{"type":5}', '{"type":"session.update","session":{"audio":5}}'])
-async def test_bad_frames_are_answered_in_every_dialect(frame):
+async def test_bad_messages_are_answered_in_every_dialect(frame):
     for path in (GA, PREVIEW):
         async with LoopbackService() as service, connected(service, path, QUERY) as socket:
             await socket.send_str(frame)

@@ -1,4 +1,4 @@
-"""What of a conversation a new session is told, and how its answers are counted."""
+"""What a new session gets of a conversation, and how its answers are counted."""
 
 from typing import Any
 

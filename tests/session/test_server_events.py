@@ -208,7 +208,7 @@ def test_unreadable_audio_is_counted_and_skipped(delta: object) -> None:
     bad = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": delta}
     wanted = fold.feed(bad)
     assert not [effect for effect in wanted if isinstance(effect, effects.Play)]
-    assert fold.state.counts.bad_frames == 1
+    assert fold.state.counts.bad_messages == 1
 
 
 def test_unknown_events_get_a_row_and_change_nothing_else() -> None:

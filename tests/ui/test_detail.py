@@ -17,7 +17,7 @@ def row_of(value):
 
 
 async def nodes(value, *keys):
-    """How many nodes the tree of a value has, and what is told by its last child, after some keys."""
+    """The number of nodes of a value's tree and the label of its last child, after some keys."""
     app = DetailApp()
     async with app.run_test(size=(80, 24)) as pilot:
         tree = app.query_one(EventDetail)

@@ -2,7 +2,7 @@
 
 Rules of this file, each for a reason seen in SDK 1.3.1:
 
-- Receiving is a loop over `recv_bytes()`, never `async for`: the SDK's iterator ends without a word on every kind of
+- Receiving is a loop over `recv_bytes()`, never `async for`: the SDK's iterator ends silently on every kind of
   close, and one malformed message finishes it although the socket lives on.
 - Events are read as the JSON that they are. The SDK's models would cost ten times as much, change some values (a delta
   becomes bytes) and know fewer types than the service; nothing here needs them.
@@ -10,8 +10,9 @@ Rules of this file, each for a reason seen in SDK 1.3.1:
 - The handshake is bounded here: the SDK ignores its own `handshake_timeout` and would wait 300 s.
 - What comes out are plain JSON objects and our own exceptions, each with one sentence for the user. The URL never
   appears in one, since a query may hold a secret.
-- The true close code is read from `_connection`, the one private attribute of the SDK that is used anywhere, with the
-  exception's own code to fall back to: a dropped TCP connection is otherwise reported as a normal close.
+- The true close code is read from `_connection`, the only private attribute of the SDK in use, and the close reason is
+  kept by replacing `receive` of that object: the SDK reports a dropped TCP connection as a normal close and drops the
+  reason. Without the attribute the exception's own code serves.
 - A send waits until the network has taken everything. aiohttp waits only once in 64 KiB, which is a second of sound,
   and the kernel takes megabytes.
 """
@@ -57,7 +58,7 @@ DRAIN_SECONDS = 0.01
 """Between looks at the transport while the network is behind."""
 BIGGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; the SDK's 4 MiB are too few for a `conversation.item.retrieved` with more than a minute of sound."""
-BAD_FRAMES_LIMIT = 100
+BAD_MESSAGES_LIMIT = 100
 """Unreadable messages in a row after which the other end is taken not to be Voice Live."""
 
 TOKEN_SCOPE = "https://ai.azure.com/.default"  # noqa: S105 - a scope, not a secret
@@ -231,8 +232,8 @@ class ServiceConnection:
 
     def _bad(self, sentence: str, raw: str = "") -> BadMessage | LinkClosed:
         self._bad_in_a_row += 1
-        if self._bad_in_a_row >= BAD_FRAMES_LIMIT:
-            return LinkClosed(1002, f"{BAD_FRAMES_LIMIT} unreadable messages in a row")
+        if self._bad_in_a_row >= BAD_MESSAGES_LIMIT:
+            return LinkClosed(1002, f"{BAD_MESSAGES_LIMIT} unreadable messages in a row")
         return BadMessage(sentence, raw)
 
     def _transports(self) -> list[asyncio.Transport]:
@@ -298,8 +299,8 @@ def _buffered(transport: asyncio.Transport) -> int:
 def _closed_on_cancel(call: Coroutine[Any, Any, _T]) -> Generator[Any, Any, _T]:
     """Await a coroutine of the SDK, turning a cancellation into the kind of error after which it cleans up.
 
-    The SDK closes its HTTP session on aiohttp's errors, but leaks it when it is cancelled. To whoever awaits this the
-    cancellation is one nevertheless; those of aiohttp's own time limits are over when the coroutine ends.
+    The SDK closes its HTTP session on aiohttp's errors, but leaks it when it is cancelled. The caller still sees
+    `CancelledError`; cancellations by aiohttp's own time limits are over when the coroutine ends.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
@@ -323,7 +324,7 @@ def _closed_on_cancel(call: Coroutine[Any, Any, _T]) -> Generator[Any, Any, _T]:
 
 
 async def _first_token(credential: AsyncTokenCredential) -> None:
-    """Fetch a token ahead of the handshake, so that a failure of Entra ID is told apart from one of the service."""
+    """Fetch a token before the handshake, so that a failure of Entra ID is not taken for one of the service."""
     advice = (
         "sign in with `az login` (or set up one of the other sources of azure-identity), and have the roles "
         "Cognitive Services User and Foundry User on the resource"

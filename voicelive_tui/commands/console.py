@@ -242,7 +242,7 @@ class _Course:
         return self._judged()
 
     def _judged(self) -> str:
-        """Why a conversation that came to its end failed nevertheless, or ""."""
+        """Why a conversation that reached its end counts as failed, or ""."""
         if self._failure or self._max_delay_ms is None:
             return self._failure
         slow = [delay for delay in self.delays if delay > self._max_delay_ms]

@@ -125,7 +125,7 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
 @observe.register
 def _bad_message(event: inputs.BadMessage, state: SessionState, now: float) -> SessionState:
     log = state.log.append(now, "in", "(unreadable)", event.raw or event.problem, severity="error")
-    counts = replace(state.counts, bad_frames=state.counts.bad_frames + 1, errors=state.counts.errors + 1)
+    counts = replace(state.counts, bad_messages=state.counts.bad_messages + 1, errors=state.counts.errors + 1)
     return pin(replace(state, log=log, counts=counts), now, event.problem)
 
 

@@ -299,7 +299,7 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
         return state
     ms = len(pcm_of(text(event.get("delta")))) / PCM_BYTES_PER_MS
     if not ms:
-        state = replace(state, counts=replace(state.counts, bad_frames=state.counts.bad_frames + 1))
+        state = replace(state, counts=replace(state.counts, bad_messages=state.counts.bad_messages + 1))
         return pin(state, now, f"an audio delta of {item_id} is not valid base64 and was skipped", "warning")
     audio_ms = ms + (entry.audio_ms if (entry := state.entry(item_id)) else 0.0)
     return replace(

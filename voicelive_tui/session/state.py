@@ -219,7 +219,7 @@ class Counts(Struct, frozen=True):
     interruptions: int = 0
     errors: int = 0
     """Rows of the event log with severity `error`."""
-    bad_frames: int = 0
+    bad_messages: int = 0
     """Messages that were no JSON object, or had no readable audio."""
     events_in: int = 0
     events_out: int = 0

@@ -133,7 +133,7 @@ class VoiceLiveApp(App[None]):
         if "reset" in listed:
             yield SystemCommand(
                 "Reset and keep the history",
-                "A new session that is told what was said",
+                "A new session that knows what was said",
                 lambda: self.run_action("reset(True)", screen),
             )
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)

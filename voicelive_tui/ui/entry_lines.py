@@ -1,6 +1,6 @@
 """An entry of the transcript as lines: its text, the part of it that was heard, and remarks.
 
-Heard and generated are told apart: words that were not heard (yet) are in another tone and in italics. The place is the
+Words that were generated and not heard (yet) are in another tone and in italics. The place is the
 estimate of `heard_characters`.
 """
 

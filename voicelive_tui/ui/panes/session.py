@@ -159,8 +159,8 @@ def counts(session: SessionState) -> list[Line]:
             (f"; reasoning {usage.reasoning:,})" if usage.reasoning else ")", "dim"),
         ),
     ]
-    if count.bad_frames:
-        rows.append((*_label("bad frames"), (f"{count.bad_frames}", "bad")))
+    if count.bad_messages:
+        rows.append((*_label("bad messages"), (f"{count.bad_messages}", "bad")))
     return rows
 
 

@@ -157,7 +157,7 @@ class StatusLine(Lines):
 
 
 class TooSmall(StatusLine):
-    """Shown in a terminal too small for the dashboard, where the microphone may be live nevertheless."""
+    """Shown in a terminal too small for the dashboard, where the microphone may still be live."""
 
     def redraw(self) -> None:
         if self.size.width:  # it is shown
