@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.audio.blocks import hear, tone
+from tests.audio.blocks import hear, play_block, tone
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.format import BLOCK_BYTES, silence
 
@@ -60,3 +60,23 @@ def test_a_clipping_microphone_is_reported_for_a_while(clock):
     hear(engine, clock, tone(-3.02, 40))  # a full-scale sine is loud, not clipped
     engine.chunk()
     assert engine.complaint() == ""
+
+
+@pytest.mark.parametrize(("gain", "is_monitor"), [(1.0, True), (0.3, False)])
+def test_the_speaker_s_own_signal_as_the_microphone_is_reported(clock, gain, is_monitor):
+    engine = AudioEngine()
+    noise = np.random.default_rng(1).integers(-8000, 8000, 24_000).astype("<i2").tobytes()
+    engine.play("item_a", noise)
+    engine.finish("item_a")
+    heard = silence(480)
+    for _ in range(40):
+        played = play_block(engine, clock.now)
+        hear(engine, clock, heard)
+        heard = np.rint(np.frombuffer(played, "<i2") * gain).astype("<i2").tobytes()
+        while engine.chunk():
+            pass
+    assert ("speaker's monitor" in engine.complaint()) is is_monitor
+    hear(engine, clock, tone(-30, 400))
+    while engine.chunk():
+        pass
+    assert is_monitor or engine.complaint() == ""

@@ -28,6 +28,8 @@ Direction = Literal["input", "output"]
 
 HALF_DUPLEX_TAIL = 0.2
 """Seconds for which the room rings, and the microphone's buffers hold it, after the last sample left the DAC."""
+MONITOR_BLOCKS = 75
+"""Played blocks, 1.5 s, with which captured sound is compared."""
 STALL_SECONDS = 0.5
 """A stream without a callback for this long is stalled."""
 
@@ -226,6 +228,9 @@ class AudioEngine:
         else:
             seconds = samples_in(chunk.pcm) / SAMPLE_RATE
             self._microphone.judge(chunk.pcm, chunk.level, chunk.at + seconds, seconds)
+            if self.playing:
+                played = b"".join(block.pcm for block in self.played[-MONITOR_BLOCKS:])
+                self._microphone.compare(chunk.pcm, chunk.level, played)
         return chunk
 
     def discard_captured(self) -> None:

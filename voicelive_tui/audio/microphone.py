@@ -1,4 +1,7 @@
-"""Judgements on captured sound: voiced or not, clipped, nothing but zeros. Used on the loop only."""
+"""Judgements on captured sound: voiced or not, clipped, nothing but zeros, or the speaker's own signal.
+
+Used on the loop only.
+"""
 
 import math
 
@@ -21,6 +24,12 @@ CLIPPING_SECONDS = 2.0
 """How long the complaint about a clipped chunk stands."""
 
 
+MONITOR_DBFS = -50.0
+"""Lowest peak of a chunk that is compared with what was played ..."""
+MONITOR_CHUNKS = 3
+"""... and consecutive chunks of exactly that signal which no microphone picks up."""
+
+
 class MicrophoneMonitor:
     """Judges the microphone by its chunks."""
 
@@ -34,6 +43,7 @@ class MicrophoneMonitor:
         self._noise = VOICED_DBFS - VOICED_OVER_NOISE
         self._zeros = 0.0  # seconds of sound
         self._clipped_at = -math.inf
+        self._copies = 0
 
     def judge(self, pcm: bytes, level: Level, ended_at: float, seconds: float) -> None:
         """Take a chunk as it came from the microphone, neither muted nor gated.
@@ -50,6 +60,14 @@ class MicrophoneMonitor:
         if level.peak >= -0.01 and _is_clipped(pcm):
             self._clipped_at = ended_at
 
+    def compare(self, pcm: bytes, level: Level, played: bytes) -> None:
+        """Compare a chunk with what was played before it.
+
+        A sound server that lost its microphone may take the monitor of the speaker in its place, without a word.
+        """
+        if level.peak > MONITOR_DBFS:
+            self._copies = self._copies + 1 if pcm in played else 0
+
     def pause(self) -> None:
         """Note that the microphone is muted or gated: the zeros captured now are not its own."""
         self._zeros = 0.0
@@ -58,6 +76,8 @@ class MicrophoneMonitor:
         """What is wrong with the microphone's sound, in words for the user; empty if nothing is."""
         if self._zeros > ZEROS_SECONDS:
             return "the microphone gives only zeros: it is muted, switched off or unplugged"
+        if self._copies >= MONITOR_CHUNKS:
+            return "the microphone gives the speaker's own signal: it is the speaker's monitor; choose another device"
         if now - self._clipped_at < CLIPPING_SECONDS:
             return "the microphone clips: lower its input level"
         return ""
