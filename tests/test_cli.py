@@ -372,7 +372,7 @@ def test_check_refuses_what_the_dashboard_refuses(tmp_path, configuration, argum
 
 
 def test_what_the_configuration_was_understood_as_is_said(tmp_path):
-    result = run("check", "--endpoint", "http://127.0.0.1:1/voice-live/realtime?model=gpt-4.1", "--api-key", KEY)
+    result = program("check", "--endpoint", "http://127.0.0.1:1/voice-live/realtime?model=gpt-4.1", "--api-key", KEY)
     assert "voicelive-tui: session.model = 'gpt-4.1' is taken from the endpoint's query" in result.stderr.splitlines()
 
 
