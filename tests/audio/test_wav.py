@@ -253,8 +253,8 @@ def test_a_file_is_written_in_the_home_folder_or_refused_in_one_sentence(tmp_pat
     monkeypatch.setenv("HOME", str(tmp_path))
     WavWriter("~/out.wav").close()
     assert (tmp_path / "out.wav").is_file()
-    with pytest.raises(AudioFileError, match=r"^cannot write ~nobody-here/out.wav: "):
-        WavWriter("~nobody-here/out.wav")
+    with pytest.raises(AudioFileError, match=r"^cannot write ~no-such-user/out.wav: "):
+        WavWriter("~no-such-user/out.wav")
 
 
 @pytest.mark.parametrize(

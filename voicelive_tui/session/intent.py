@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from voicelive_tui.session.inputs import Restored
+
 
 class Retry(Struct, frozen=True):
     """An attempt to connect again."""
@@ -13,21 +15,6 @@ class Retry(Struct, frozen=True):
     """The wait before it."""
     number: int
     """Counted from 1 for each loss."""
-
-
-class Restored(Struct, frozen=True):
-    """The history of a lost session as the new one has it."""
-
-    turns: int
-    """Of the user."""
-    tokens: int
-    """An estimate."""
-    wordless: int
-    """Turns of the user without a transcript, which are missing."""
-    seconds: float
-    """From the loss to the new session."""
-    refused: int = 0
-    """Items that the service refused."""
 
 
 class Seed(NamedTuple):

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.barge_in import should_cancel, truncation
 from voicelive_tui.session.history import acknowledge, history, owes_answer
-from voicelive_tui.session.intent import Restored, Seed
+from voicelive_tui.session.intent import Seed
 from voicelive_tui.session.observe import talk_refusal, too_short
 from voicelive_tui.session.reconnect import TRIES, kept_from, next_retry, worth_a_try
 from voicelive_tui.session.server_events import CONFIGURE, CREATE, SEED, TYPE, caused_by, is_late
@@ -108,7 +108,7 @@ def _capture(event: Event, before: SessionState, after: SessionState) -> Step:
 def _restore(after: SessionState, seconds: float) -> Step:
     """Give the history of a lost session to the new one, then what was typed, and ask for an answer that is owed."""
     past, owed = history(after), owes_answer(after)
-    restored = Restored(past.turns, past.tokens, past.wordless, seconds)
+    restored = inputs.Restored(past.turns, past.tokens, past.wordless, refused=0, seconds=seconds)
     seeds: list[Seed] = []
     sends: list[effects.Effect] = []
     for item_id, item in past.items:
@@ -132,8 +132,7 @@ def _report_restored(state: SessionState) -> Step:
     done = state.intent.restored
     if state.intent.seeds or done is None:
         return state, ()
-    told = inputs.Restored(done.turns, done.tokens, done.wordless, done.refused, done.seconds)
-    return replace(state, intent=replace(state.intent, restored=None)), (effects.Report(told),)
+    return replace(state, intent=replace(state.intent, restored=None)), (effects.Report(done),)
 
 
 def _without_seeds(state: SessionState, left: tuple[Seed, ...], refused: int) -> Step:
