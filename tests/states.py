@@ -13,13 +13,13 @@ from voicelive_tui.session.state import (
     Device,
     Entry,
     EntryStatus,
-    Link,
     Meter,
     Microphone,
     Problem,
     Reading,
     Response,
     SessionState,
+    Stage,
     Turn,
 )
 from voicelive_tui.session.usage import Tokens, Usage
@@ -94,7 +94,7 @@ IN_FORCE = {**ASKED, "input_audio_noise_reduction": None}
 
 IDLE = SessionState(
     connection=Connection(
-        link=Link.READY,
+        stage=Stage.READY,
         endpoint="http://127.0.0.1:41234",
         api_version="2025-10-01",
         model="gpt-realtime",
@@ -251,7 +251,7 @@ _FAILED_LOG = event(_opening(), 0.2, "in", "error", error=_REFUSAL)
 FAILED = SessionState(
     connection=replace(
         IDLE.connection,
-        link=Link.FAILED,
+        stage=Stage.FAILED,
         demo=False,
         endpoint="https://example.services.ai.azure.com",
         ready_at=None,

@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from voicelive_tui import runtime
-from voicelive_tui.session.state import Connection, Device, Link, SessionState
+from voicelive_tui.session.state import Connection, Device, SessionState, Stage
 
 
 class Knot:
@@ -86,7 +86,7 @@ def test_whether_much_is_young_decides_how_soon_to_collect():
         assert not policy.much_is_young()
 
 
-@pytest.mark.parametrize("connection", [Connection(session_id="sess_1"), Connection(link=Link.FAILED)])
+@pytest.mark.parametrize("connection", [Connection(session_id="sess_1"), Connection(stage=Stage.FAILED)])
 async def test_the_heap_is_frozen_once_the_connection_and_the_sound_path_are_there(monkeypatch, connection):
     monkeypatch.setattr(runtime, "YOUNG_SECONDS", 0.001)
     monkeypatch.setattr(runtime, "SPARSE_SECONDS", 0.001)

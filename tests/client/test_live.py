@@ -23,7 +23,7 @@ from voicelive_tui.credentials import CredentialError
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import Activity, EntryStatus, Link, Reading
+from voicelive_tui.session.state import Activity, EntryStatus, Reading, Stage
 
 PUSH_TO_TALK = TurnDetection(type="none")
 SILENT = Audio(input_device="none", output_device="none")
@@ -172,7 +172,7 @@ async def test_reset_makes_a_new_session_and_keeps_the_log() -> None:
 )
 async def test_a_link_that_ends_is_named_and_can_be_made_again(fault: str, code: int, words: str) -> None:
     async with conversation(fault) as (live, _, recorder):
-        await until(lambda: live.state.connection.link is Link.CLOSED, "the end is noticed")
+        await until(lambda: live.state.connection.stage is Stage.CLOSED, "the end is noticed")
         assert live.state.connection.close_code == code
         assert words in live.state.connection.problem
         assert not live.state.microphone.capturing
@@ -188,21 +188,21 @@ async def test_odd_frames_are_counted_or_named_and_the_conversation_goes_on(faul
         await until(lambda: live.state.activity is Activity.READY and recorder.events("response.done"), "an answer")
         bad = 0 if fault in ("unknown-event", "binary-frame") else 1
         assert live.state.counts.bad_messages == bad
-        assert live.state.connection.link is Link.READY
+        assert live.state.connection.stage is Stage.READY
 
 
 async def test_a_refused_connection_is_said_and_tried_again_on_request() -> None:
     async with conversation("refuse=503") as (live, _, recorder):
-        await until(lambda: live.state.connection.link is Link.FAILED)
+        await until(lambda: live.state.connection.stage is Stage.FAILED)
         assert "HTTP 503" in live.state.connection.problem
         live.apply(inputs.ResetPressed())
         await until(lambda: recorder.count(inputs.ConnectFailed) == 2, "a second try")
-        assert live.state.connection.link is Link.FAILED
+        assert live.state.connection.stage is Stage.FAILED
 
 
 async def test_ending_while_the_handshake_hangs_is_quick() -> None:
     async with conversation("hang") as (live, _, _recorder):
-        await until(lambda: live.state.connection.link is Link.CONNECTING)
+        await until(lambda: live.state.connection.stage is Stage.CONNECTING)
         await asyncio.sleep(0.1)
         async with asyncio.timeout(4.0):
             await live.close()
@@ -245,7 +245,7 @@ async def test_the_session_is_ready_before_the_sound_path_is_loaded_which_then_p
     live, _ = scripted(connection, Mouth())
     running = asyncio.create_task(live.run())
     connection.emit(CREATED, UPDATED, *answer())
-    await until(lambda: live.state.connection.link is Link.READY and live.state.transcript != ())
+    await until(lambda: live.state.connection.stage is Stage.READY and live.state.transcript != ())
     assert live.state.output.description == ""  # no device was tried yet
     assert not ready(live)
     await until(lambda: live.state.playing == "item_a", "the answer is heard")
@@ -271,7 +271,7 @@ async def test_what_came_before_a_reset_is_not_played_once_the_sound_path_is_loa
     await until(lambda: live.state.transcript != ())
     live.apply(inputs.ResetPressed())
     second.emit(CREATED, UPDATED)
-    await until(lambda: second.sent and live.state.connection.link is Link.READY)
+    await until(lambda: second.sent and live.state.connection.stage is Stage.READY)
     assert live.state.output.description == ""  # no device was tried yet
     await until(lambda: live.state.output.description == "none", "the sound path is loaded")
     await asyncio.sleep(0.2)  # a queued answer would begin at once
@@ -302,7 +302,7 @@ async def test_without_a_microphone_nothing_is_sent_and_an_answer_is_heard_all_t
     live, recorder = scripted(connection)
     running = asyncio.create_task(live.run())
     connection.emit(CREATED, UPDATED)
-    await until(lambda: live.state.input.description == "none" and live.state.connection.link is Link.READY)
+    await until(lambda: live.state.input.description == "none" and live.state.connection.stage is Stage.READY)
     await asyncio.sleep(0.2)
     assert not live.state.microphone.capturing
     assert headline(live.state) == ("ready", "", "no microphone: press {type} to type")
@@ -320,7 +320,7 @@ async def test_the_reason_why_there_is_no_credential_is_the_reason_of_the_failur
 
     live, _ = scripted(refuse)
     running = asyncio.create_task(live.run())
-    await until(lambda: live.state.connection.link is Link.FAILED)
+    await until(lambda: live.state.connection.stage is Stage.FAILED)
     assert live.state.connection.problem == "no token: run az login"
     await live.close()
     await running
@@ -343,7 +343,7 @@ async def test_a_reset_while_connecting_begins_anew_and_is_not_remembered_later(
     connection.emit(CREATED, UPDATED)
     await until(lambda: ready(live), "the second attempt succeeds")
     connection.emit(LinkClosed(1008))
-    await until(lambda: live.state.connection.link is Link.CLOSED)
+    await until(lambda: live.state.connection.stage is Stage.CLOSED)
     assert "code 1008" in live.state.connection.problem
     await asyncio.sleep(0.05)
     assert len(attempts) == 2  # the key's connection was made, and no other
@@ -463,7 +463,7 @@ def test_that_it_is_a_demo_is_known_before_it_runs() -> None:
 async def test_a_demo_runs_and_ends_with_its_service() -> None:
     live = LiveSession(Settings(audio=SILENT), demo=True)
     running = asyncio.create_task(live.run())
-    await until(lambda: live.state.connection.link is Link.READY, "the demo is ready")
+    await until(lambda: live.state.connection.stage is Stage.READY, "the demo is ready")
     connection = live.state.connection
     assert connection.demo
     assert not connection.caller  # an input was chosen: "none"
@@ -510,7 +510,7 @@ async def test_closing_before_or_during_set_up_ends_it(monkeypatch: pytest.Monke
     await asyncio.sleep(0.05)
     await asyncio.wait_for(live.close(), 5.0)
     await running
-    assert live.state.connection.link is Link.IDLE
+    assert live.state.connection.stage is Stage.IDLE
 
 
 async def test_a_defect_in_set_up_is_a_failed_session_in_one_sentence(
@@ -522,7 +522,7 @@ async def test_a_defect_in_set_up_is_a_failed_session_in_one_sentence(
     monkeypatch.setattr("voicelive_tui.client.demo.start_service", broken)
     live = LiveSession(Settings(audio=SILENT), demo=True)
     await live.run()
-    assert live.state.connection.link is Link.FAILED
+    assert live.state.connection.stage is Stage.FAILED
     assert "RuntimeError: no such part" in live.state.connection.problem
     assert "Traceback" not in live.state.connection.problem
     assert "Traceback" in caplog.text
@@ -563,7 +563,7 @@ async def test_logs_reach_the_event_log_once_and_local_rows_the_log_file_once(
     connection.emit(CREATED, UPDATED)
     live, _ = scripted(connection)
     running = asyncio.create_task(live.run())
-    await until(lambda: live.state.connection.link is Link.READY)
+    await until(lambda: live.state.connection.stage is Stage.READY)
     logging.getLogger("voicelive_tui.test").warning("from %s", "a library")
     await until(lambda: any(row.type == "voicelive_tui.test" for row in live.state.log.since(0)), "it is a row")
     await live.close()

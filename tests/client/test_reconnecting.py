@@ -14,7 +14,7 @@ from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
-from voicelive_tui.session.state import Activity, EntryStatus, Link
+from voicelive_tui.session.state import Activity, EntryStatus, Stage
 
 LONG = "One two three four five six seven eight nine ten, and so on until the connection ends in the middle of it."
 SCRIPT = Script(
@@ -43,7 +43,7 @@ class Talk(NamedTuple):
 
     @property
     def ready(self) -> bool:
-        return self.live.state.connection.link is Link.READY and self.live.state.microphone.capturing
+        return self.live.state.connection.stage is Stage.READY and self.live.state.microphone.capturing
 
 
 @contextlib.asynccontextmanager
@@ -153,7 +153,7 @@ def appended(talk: Talk, session_id: str) -> list[bytes]:
 async def test_without_reconnecting_the_end_is_final() -> None:
     async with talking("close=1011@response.created", reconnect=False) as talk:
         talk.live.apply(inputs.TextTyped("hello"))
-        await until(lambda: talk.live.state.connection.link is Link.CLOSED, "the end")
+        await until(lambda: talk.live.state.connection.stage is Stage.CLOSED, "the end")
         assert not talk.live.state.resuming
         await until(lambda: not talk.live.sound.input_open, "the microphone is closed")
 

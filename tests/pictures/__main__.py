@@ -21,7 +21,7 @@ from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
-from voicelive_tui.session.state import Activity, Link, SessionState
+from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.ui.app import VoiceLiveApp
 
 HERE = Path(__file__).parent
@@ -87,7 +87,7 @@ async def lose(size: tuple[int, int], pictures: Pictures) -> None:
 async def type_messages(live: LiveSession) -> None:
     """Ask, ask again until the connection is lost, and once more in the new session."""
     for words in ("How many people live in Lisbon?", "And in Porto?", "Do you remember what I asked?"):
-        await until(lambda: live.state.connection.link is Link.READY and live.state.activity is Activity.READY)
+        await until(lambda: live.state.connection.stage is Stage.READY and live.state.activity is Activity.READY)
         live.apply(inputs.TextTyped(words))
         await until(lambda: live.state.activity is Activity.SPEAKING, "an answer")
         await until(lambda: live.state.activity is Activity.READY and not live.state.resuming, "its end")

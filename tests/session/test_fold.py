@@ -12,7 +12,7 @@ from tests.session.folding import CONNECTING, Fold, answer, ready, sent
 from tests.wire.test_events import JSON
 from voicelive_tui.session import effects, inputs, transcript
 from voicelive_tui.session.fold import reduce
-from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
+from voicelive_tui.session.state import Activity, EntryStatus, SessionState, Stage
 
 _CALL = {"id": "item_c", "name": "find", "call_id": "call_1", "server_label": "maps", "arguments": "{}", "output": "x"}
 CALLS = [
@@ -217,7 +217,7 @@ def test_a_lost_connection_has_a_reason_and_a_close_of_our_own_has_none() -> Non
     fold = ready()
     fold.feed(inputs.Disconnected(1006, "the connection was lost"))
     connection = fold.state.connection
-    assert (connection.link, connection.close_code) == (Link.CLOSED, 1006)
+    assert (connection.stage, connection.close_code) == (Stage.CLOSED, 1006)
     assert not fold.state.microphone.capturing
     fold = ready()
     fold.feed(inputs.Disconnected(1000, ""))

@@ -2,9 +2,9 @@ import pytest
 from msgspec.structs import replace
 
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import Connection, Device, Link, Microphone, Response, SessionState, Turn
+from voicelive_tui.session.state import Connection, Device, Microphone, Response, SessionState, Stage, Turn
 
-READY = Connection(link=Link.READY)
+READY = Connection(stage=Stage.READY)
 LIVE = Microphone(capturing=True)
 _SPEAKS = Turn(2, speech_started_at=5.0)
 
@@ -13,9 +13,9 @@ _SPEAKS = Turn(2, speech_started_at=5.0)
     ("state", "word", "detail"),
     [
         (SessionState(), "starting", ""),
-        (SessionState(Connection(Link.CONNECTING, endpoint="https://x")), "connecting", "https://x"),
-        (SessionState(Connection(Link.FAILED, problem="refused")), "failed", "refused"),
-        (SessionState(Connection(Link.CLOSED, problem="gone")), "closed", "gone"),
+        (SessionState(Connection(Stage.CONNECTING, endpoint="https://x")), "connecting", "https://x"),
+        (SessionState(Connection(Stage.FAILED, problem="refused")), "failed", "refused"),
+        (SessionState(Connection(Stage.CLOSED, problem="gone")), "closed", "gone"),
         (SessionState(READY, microphone=LIVE), "ready", "say something"),
         (SessionState(READY, microphone=replace(LIVE, push_to_talk=True)), "ready", "press {talk} to talk"),
         (SessionState(READY, microphone=replace(LIVE, muted=True)), "muted", "press {mute} to be heard again"),
@@ -60,8 +60,8 @@ def test_the_headline_says_what_is_going_on(state: SessionState, word: str, deta
     assert headline(state) == ((word, "", detail) if "{" in detail else (word, detail, ""))
 
 
-@pytest.mark.parametrize("link", [Link.CONNECTING, Link.CLOSED, Link.FAILED])
-def test_braces_in_foreign_text_are_no_keys(link: Link) -> None:
-    state = SessionState(Connection(link, endpoint="https://{mute}", problem="no {mute} here"))
+@pytest.mark.parametrize("stage", [Stage.CONNECTING, Stage.CLOSED, Stage.FAILED])
+def test_braces_in_foreign_text_are_no_keys(stage: Stage) -> None:
+    state = SessionState(Connection(stage, endpoint="https://{mute}", problem="no {mute} here"))
     assert "{mute}" in headline(state).detail
     assert headline(state).hint == ""

@@ -18,7 +18,7 @@ from tests.session.folding import CONNECTING, REQUEST, Fold, answer
 from tests.session.test_reconnect import RESUMING
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.reconnect import MOST_CONNECTS, RETRIED_CODES, TRIES, WINDOW_SECONDS, tries
-from voicelive_tui.session.state import Link
+from voicelive_tui.session.state import Stage
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
@@ -73,7 +73,7 @@ class Losses(RuleBasedStateMachine):
 
     @property
     def is_ready(self) -> bool:
-        return self.fold.state.connection.link is Link.READY
+        return self.fold.state.connection.stage is Stage.READY
 
     def name(self, prefix: str) -> str:
         self.names += 1

@@ -9,7 +9,7 @@ from tests.data import events
 from tests.session.folding import CONNECTING, Fold, answer, ready, sent
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.server_events import PINNED
-from voicelive_tui.session.state import Activity, EntryStatus, Link, SessionState
+from voicelive_tui.session.state import Activity, EntryStatus, SessionState, Stage
 
 
 def conversation(state: SessionState) -> list[tuple[str, str, EntryStatus]]:
@@ -40,9 +40,9 @@ def test_the_session_is_configured_by_one_update_and_capture_starts_once() -> No
     fold = Fold(CONNECTING, inputs.Connected())
     created, updated = events("native_turn")[:2]
     assert sent(fold.feed(created)) == ["session.update"]
-    assert fold.state.connection.link is Link.CONFIGURING
+    assert fold.state.connection.stage is Stage.CONFIGURING
     assert effects.StartCapture() in fold.feed(updated)
-    assert fold.state.connection.link is Link.READY
+    assert fold.state.connection.stage is Stage.READY
     assert effects.StartCapture() not in fold.feed(updated)
 
 
@@ -52,7 +52,7 @@ def test_a_refused_configuration_fails_with_the_message_of_the_service() -> None
     assert effects.Disconnect() in fold.feed(refusal)
     fold.feed(inputs.Disconnected(1000, "the connection ended"))
     connection = fold.state.connection
-    assert connection.link is Link.FAILED
+    assert connection.stage is Stage.FAILED
     assert connection.problem == "the service refused the session's configuration: no such voice (code bad_voice)"
 
 
@@ -77,7 +77,7 @@ def test_errors_and_warnings_stay_pinned_until_dismissed_and_the_session_continu
     row = fold.state.log.row(fold.state.problems[0].seq)
     assert row is not None
     assert (row.type, row.severity) == ("error", "error")
-    assert (fold.state.connection.link, fold.state.counts.errors) == (Link.READY, 1)
+    assert (fold.state.connection.stage, fold.state.counts.errors) == (Stage.READY, 1)
     fold.feed(inputs.ProblemsSeen())
     assert fold.state.problems == ()
 

@@ -1,15 +1,15 @@
 import pytest
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import Connection, Link, Turn
+from voicelive_tui.session.state import Connection, Stage, Turn
 
 
 @pytest.mark.parametrize(
-    ("link", "code", "failed"),
-    [(Link.READY, None, False), (Link.FAILED, None, True), (Link.CLOSED, 1000, False), (Link.CLOSED, 1011, True)],
+    ("stage", "code", "failed"),
+    [(Stage.READY, None, False), (Stage.FAILED, None, True), (Stage.CLOSED, 1000, False), (Stage.CLOSED, 1011, True)],
 )
-def test_a_connection_failed_unless_it_was_closed_normally(link: Link, code: int | None, failed: bool) -> None:
-    assert Connection(link, close_code=code).failed is failed
+def test_a_connection_failed_unless_it_was_closed_normally(stage: Stage, code: int | None, failed: bool) -> None:
+    assert Connection(stage, close_code=code).failed is failed
 
 
 def test_latency_runs_from_the_last_voiced_sample_to_the_first_sample_heard() -> None:

@@ -8,17 +8,17 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.fake import FakeLive, FakeUi
 from tests.ui.test_dashboard import settled
-from voicelive_tui.session.state import Connection, Link
+from voicelive_tui.session.state import Connection, Stage
 from voicelive_tui.ui import app as app_module
 from voicelive_tui.ui.app import VoiceLiveApp
 
 
 @pytest.mark.parametrize(
-    ("key", "link", "status"),
-    [("q", Link.READY, 0), ("q", Link.FAILED, 0), ("ctrl+c", Link.READY, 130)],
+    ("key", "stage", "status"),
+    [("q", Stage.READY, 0), ("q", Stage.FAILED, 0), ("ctrl+c", Stage.READY, 130)],
 )
-async def test_the_end_closes_the_conversation_and_tells_how_it_was(key, link, status):
-    live = FakeLive(replace(states.IDLE, connection=Connection(link=link)))
+async def test_the_end_closes_the_conversation_and_tells_how_it_was(key, stage, status):
+    live = FakeLive(replace(states.IDLE, connection=Connection(stage=stage)))
     app = VoiceLiveApp(lambda: live, FakeUi(), {})
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)

@@ -22,7 +22,7 @@ from voicelive_tui.session.inputs import (
     TextTyped,
     VoicedUntil,
 )
-from voicelive_tui.session.state import Connection, Device, DeviceChoice, Link, Meter, Microphone, SessionState
+from voicelive_tui.session.state import Connection, Device, DeviceChoice, Meter, Microphone, SessionState, Stage
 from voicelive_tui.ui import dashboard, pace
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
@@ -207,9 +207,9 @@ async def test_all_lines_of_a_paste_are_one_message():
         assert app.live.applied == [TextTyped("say: first line second one  last")]
 
 
-@pytest.mark.parametrize("link", [Link.FAILED, Link.CLOSED])
-async def test_without_a_session_no_prompt_opens_that_would_take_the_next_keys(link):
-    app, told = app_of(replace(states.IDLE, connection=Connection(link=link))), []
+@pytest.mark.parametrize("stage", [Stage.FAILED, Stage.CLOSED])
+async def test_without_a_session_no_prompt_opens_that_would_take_the_next_keys(stage):
+    app, told = app_of(replace(states.IDLE, connection=Connection(stage=stage))), []
     app.notify = lambda message, **_: told.append(message)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
@@ -657,12 +657,12 @@ async def test_counts_wait_and_words_do_not():
 
 async def test_a_new_stage_of_the_connection_does_not_wait_for_the_next_frame(monkeypatch):
     monkeypatch.setattr("voicelive_tui.ui.dashboard.NORMAL", NORMAL._replace(frame=60.0, counts=60.0))
-    connecting = SessionState(Connection(link=Link.CONNECTING))
+    connecting = SessionState(Connection(stage=Stage.CONNECTING))
     app = app_of(connecting)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         assert "CONNECTING" in screen_text(app)
-        app.live.state = replace(connecting, connection=Connection(link=Link.READY))
+        app.live.state = replace(connecting, connection=Connection(stage=Stage.READY))
         await pilot.pause()
         assert "READY" in screen_text(app)
 
@@ -882,7 +882,7 @@ async def test_an_id_that_is_no_text_becomes_no_filter(identifier):
 
 
 async def test_what_is_typed_with_no_connection_stays_in_the_prompt():
-    app = app_of(replace(states.IDLE, connection=Connection(link=Link.CONNECTING)))
+    app = app_of(replace(states.IDLE, connection=Connection(stage=Stage.CONNECTING)))
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         await pilot.press("t", "h", "i", "enter")

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.screens import screen_text
 from tests.ui.test_dashboard import app_of, settled
-from voicelive_tui.session.state import Device, Link, Microphone
+from voicelive_tui.session.state import Device, Microphone, Stage
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
 
-CLOSED = replace(states.IDLE.connection, link=Link.CLOSED, problem="gone")
+CLOSED = replace(states.IDLE.connection, stage=Stage.CLOSED, problem="gone")
 ALONE = replace(states.IDLE, transcript=(), microphone=Microphone(), input=Device("", "no device"))
 WAITING = replace(ALONE, microphone=Microphone(capturing=True, push_to_talk=True))
 KEYS = {

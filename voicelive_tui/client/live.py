@@ -29,7 +29,7 @@ from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.request import session_request
-from voicelive_tui.session.state import Connection, DeviceChoice, Link, Reading, SessionState
+from voicelive_tui.session.state import Connection, DeviceChoice, Reading, SessionState, Stage
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source
@@ -182,7 +182,7 @@ class LiveSession:
             self._follow_capture()
 
     async def resume(self) -> None:
-        ready = self._sound is not None and self.state.connection.link is Link.READY
+        ready = self._sound is not None and self.state.connection.stage is Stage.READY
         if ready and not self._input_over:  # a file that ended does not start over
             await self._capture()
 
@@ -310,7 +310,7 @@ class LiveSession:
         """Give a link up on which the session is never confirmed."""
         await asyncio.sleep(CONFIGURE_LIMIT)
         now = self.state.connection
-        if opened is not None and opened is self._link and now.link is Link.CONFIGURING:
+        if opened is not None and opened is self._link and now.stage is Stage.CONFIGURING:
             missing = "session.updated" if now.session_id else "session.created"
             problem = f"{now.endpoint} sent no {missing} within {CONFIGURE_LIMIT:g} s"
             self.apply(inputs.ConnectFailed(problem, transient=True))
@@ -404,13 +404,13 @@ class LiveSession:
     async def _capture(self) -> None:
         await asyncio.wait([self._check])
         await self.sound.start_capture()
-        if self.state.connection.link is not Link.READY:  # the connection ended meanwhile
+        if self.state.connection.stage is not Stage.READY:  # the connection ended meanwhile
             await self.sound.stop_capture()
         self.engine.discard_captured()
         self._follow_capture()
 
     def _follow_capture(self) -> None:
-        capturing = self.sound.input_open and self.state.connection.link is Link.READY
+        capturing = self.sound.input_open and self.state.connection.stage is Stage.READY
         if capturing != self.state.microphone.capturing:
             self.apply(inputs.CaptureChanged(capturing))
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from voicelive_tui.client.link import Link
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS
-from voicelive_tui.session.state import Link as Stage
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import SessionState, Stage
 
 LOOK_SECONDS = 1.0
 PING_SECONDS = 5.0
@@ -53,7 +52,7 @@ class LinkWatch:
         state, link = self._state(), self._link()
         slept = self._wall is not None and wall - self._wall > SLEPT_SECONDS
         self._wall = wall
-        if link is None or state.connection.link is not Stage.READY:
+        if link is None or state.connection.stage is not Stage.READY:
             return
         waits = self._report_wait(state, link, now)
         busy = state.microphone.sending or state.awaiting

@@ -24,7 +24,7 @@ from voicelive_tui.config import Audio, Settings
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs
 from voicelive_tui.session.latency import stages, summarize
-from voicelive_tui.session.state import Activity, Link, SessionState, Turn
+from voicelive_tui.session.state import Activity, SessionState, Stage, Turn
 from voicelive_tui.wire.events import canonical, mapping, text
 
 if TYPE_CHECKING:
@@ -201,15 +201,15 @@ class _Course:
         state, now = self._live.state, time.monotonic()
         if self._writer.output.error:
             return ""
-        if state.connection.link in (Link.FAILED, Link.CLOSED) and not state.resuming:
-            if state.connection.link is Link.CLOSED and not self._is_drained(state, now):
+        if state.connection.stage in (Stage.FAILED, Stage.CLOSED) and not state.resuming:
+            if state.connection.stage is Stage.CLOSED and not self._is_drained(state, now):
                 return None
             return state.connection.problem if state.connection.failed else self._failure
         if problem := self._unusable(state):
             return problem
         reading = self._live.reading()
         over = reading.input_ended
-        if state.connection.link is not Link.READY or not (over or self._has_messages):
+        if state.connection.stage is not Stage.READY or not (over or self._has_messages):
             return self._stuck(state, now, owed=state.awaiting or state.response is not None)
         if over:
             self._file_over_at = self._file_over_at or now

@@ -11,7 +11,7 @@ from voicelive_tui.commands.output import LineOutput
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.latency import Summary
-from voicelive_tui.session.state import RECENT, Entry, EntryStatus, Link, SessionState
+from voicelive_tui.session.state import RECENT, Entry, EntryStatus, SessionState, Stage
 from voicelive_tui.text import duration, encodable, escaped, masked, visible
 from voicelive_tui.wire.events import without_audio
 
@@ -148,7 +148,7 @@ class TextLines(Writer):
     def _observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         if isinstance(event, inputs.DeviceChanged):
             self._write(f"audio {event.direction}: {event.problem or event.description}")
-        if after.connection.link is Link.READY and before.connection.link is not Link.READY:
+        if after.connection.stage is Stage.READY and before.connection.stage is not Stage.READY:
             self._write(f"session ready: {after.connection.session_id} (model {after.in_force.get('model', '?')})")
         for pinned in after.problems:
             if pinned.seq >= before.log.next_seq:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from voicelive_tui.session import turns
-from voicelive_tui.session.state import RECENT, EntryStatus, Link, SessionState
+from voicelive_tui.session.state import RECENT, EntryStatus, SessionState, Stage
 from voicelive_tui.session.transcript import change
 from voicelive_tui.wire.events import mapping
 
@@ -76,7 +76,7 @@ def stopped(state: SessionState, item_id: str, heard_ms: float, at: float) -> Se
 
 def client_truncates(state: SessionState) -> bool:
     """Whether this client has to report what was heard: `auto_truncate` is off."""
-    return state.connection.link is Link.READY and not service_setting(state, "auto_truncate", default=False)
+    return state.connection.stage is Stage.READY and not service_setting(state, "auto_truncate", default=False)
 
 
 def truncation(state: SessionState, item_id: str) -> dict[str, Any] | None:

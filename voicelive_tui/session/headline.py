@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from voicelive_tui.session.reconnect import TRIES, tries
-from voicelive_tui.session.state import Activity, Link, SessionState
+from voicelive_tui.session.state import Activity, SessionState, Stage
 
 NO_ANSWER_SECONDS = 10.0
 """Wait for an answer from which on it is worth a word."""
@@ -22,19 +22,19 @@ class Headline(NamedTuple):
 
 def headline(state: SessionState, now: float | None = None) -> Headline:
     """The headline of a state; at `now` (`time.monotonic()` seconds), or when the state began."""
-    link, mic = state.connection.link, state.microphone
+    stage, mic = state.connection.stage, state.microphone
     if state.resuming:
         return _resuming(state, now)
-    match link:
-        case Link.IDLE:
+    match stage:
+        case Stage.IDLE:
             return Headline("starting")
-        case Link.CONNECTING:
+        case Stage.CONNECTING:
             return Headline("connecting", state.connection.endpoint)
-        case Link.CONFIGURING:
+        case Stage.CONFIGURING:
             return Headline("connecting", "waiting for the session to be confirmed")
-        case Link.CLOSED | Link.FAILED:
-            return Headline(link.value, state.connection.problem)
-        case Link.READY:
+        case Stage.CLOSED | Stage.FAILED:
+            return Headline(stage.value, state.connection.problem)
+        case Stage.READY:
             pass
     if mic.talking:
         return Headline("talking", hint="press {talk} to send")

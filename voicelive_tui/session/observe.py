@@ -17,7 +17,7 @@ from voicelive_tui.session import inputs, loss, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.notes import note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
-from voicelive_tui.session.state import RECENT, Connection, Device, Entry, EntryStatus, Link, Microphone, SessionState
+from voicelive_tui.session.state import RECENT, Connection, Device, Entry, EntryStatus, Microphone, SessionState, Stage
 from voicelive_tui.session.transcript import change, surplus
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
@@ -137,7 +137,7 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
     microphone = replace(state.microphone, capturing=False, ended=False)
     state = replace(
         state,
-        connection=Connection(link=Link.CONNECTING, started_at=now, **asdict(event)),
+        connection=Connection(stage=Stage.CONNECTING, started_at=now, **asdict(event)),
         connects=(*state.connects, now)[-RECENT:],
         asked={},
         in_force={},
@@ -152,13 +152,13 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
 
 @observe.register
 def _connected(event: inputs.Connected, state: SessionState, now: float) -> SessionState:
-    state = replace(state, connection=replace(state.connection, link=Link.CONFIGURING))
+    state = replace(state, connection=replace(state.connection, stage=Stage.CONFIGURING))
     return note(state, now, "connected", "the WebSocket is open")
 
 
 @observe.register
 def _connect_failed(event: inputs.ConnectFailed, state: SessionState, now: float) -> SessionState:
-    connection = replace(state.connection, link=Link.FAILED, problem=event.problem, ended_at=now)
+    connection = replace(state.connection, stage=Stage.FAILED, problem=event.problem, ended_at=now)
     state = replace(state, connection=connection, microphone=_idle(state), awaiting=False)
     return note(state, now, "connect failed", event.problem, "error")
 
@@ -166,9 +166,9 @@ def _connect_failed(event: inputs.ConnectFailed, state: SessionState, now: float
 @observe.register
 def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -> SessionState:
     connection = replace(state.connection, close_code=event.code, ended_at=now)
-    if connection.link is not Link.FAILED:  # a refused configuration explains more than the close that followed it
-        connection = replace(connection, link=Link.CLOSED, problem=event.problem)
-    lost = state.connection.link is Link.READY and bool(event.problem) and event.code != 1000
+    if connection.stage is not Stage.FAILED:  # a refused configuration explains more than the close that followed it
+        connection = replace(connection, stage=Stage.CLOSED, problem=event.problem)
+    lost = state.connection.stage is Stage.READY and bool(event.problem) and event.code != 1000
     severity: Severity = "error" if event.problem and event.code != 1000 else "info"
     sentence = event.problem or f"closed with code {event.code}"
     state = replace(state, connection=connection, lost_at=(event.alive_at or now) if lost else state.lost_at)
@@ -284,7 +284,7 @@ def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) 
 
 def talk_refusal(state: SessionState) -> str:
     """The reason why the push-to-talk key can do nothing now, or ""."""
-    if state.connection.link is not Link.READY:
+    if state.connection.stage is not Stage.READY:
         return NOT_CONNECTED
     if not state.microphone.push_to_talk:
         return "the service detects the turns; start with --turn-detection none"
@@ -319,14 +319,14 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> SessionSt
         return state
     if state.resuming:
         state = note(state, now, "type", "kept, and sent when the session is back")
-    elif state.connection.link is not Link.READY:
+    elif state.connection.stage is not Stage.READY:
         return note(state, now, "type", NOT_CONNECTED, "warning")
     return turns.begin(replace(interrupt(state, now), awaiting=True), "text", asked_at=now)
 
 
 @observe.register
 def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> SessionState:
-    if state.connection.link is Link.READY or state.lost_at is None:
+    if state.connection.stage is Stage.READY or state.lost_at is None:
         state = replace(state, lost_at=now if event.keep else None)
         return note(state, now, "reset", "new session requested" + (" with this history" if event.keep else ""))
     return note(state, now, "reset", "trying again now")

@@ -19,7 +19,7 @@ from voicelive_tui.session.intent import Seed
 from voicelive_tui.session.observe import talk_refusal, too_short
 from voicelive_tui.session.reconnect import TRIES, kept_from, next_retry, worth_a_try
 from voicelive_tui.session.server_events import CONFIGURE, CREATE, SEED, TYPE, caused_by, is_late
-from voicelive_tui.session.state import RECENT, Link, SessionState
+from voicelive_tui.session.state import RECENT, SessionState, Stage
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
 
 Step = tuple[SessionState, tuple[effects.Effect, ...]]
@@ -31,7 +31,7 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.Received(body):
             rule = _RULES.get(canonical(text(body.get("type"))))
             return rule(body, before, after) if rule else (after, ())
-        case inputs.TextTyped(words) if words.strip() and before.connection.link is Link.READY:
+        case inputs.TextTyped(words) if words.strip() and before.connection.stage is Stage.READY:
             after, interruption = _interruption(before, after, by_key=True)
             after, typed = _type(after, words.strip())
             after, create = _ask(before, after)
@@ -88,14 +88,14 @@ Rule = Callable[[Event, SessionState, SessionState], Step]
 
 
 def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
-    if before.connection.link is not Link.CONFIGURING:  # a repeated session.created
+    if before.connection.stage is not Stage.CONFIGURING:  # a repeated session.created
         return after, ()
     after, update = _send(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
     return after, (update,)
 
 
 def _capture(event: Event, before: SessionState, after: SessionState) -> Step:
-    if before.connection.link is Link.READY or after.connection.link is not Link.READY:
+    if before.connection.stage is Stage.READY or after.connection.stage is not Stage.READY:
         return after, ()
     if before.lost_at is None:
         return after, (effects.StartCapture(),)
@@ -157,7 +157,7 @@ def _item_created(event: Event, before: SessionState, after: SessionState) -> St
 
 
 def _error(event: Event, before: SessionState, after: SessionState) -> Step:
-    if after.connection.link is Link.FAILED and before.connection.link is not Link.FAILED:
+    if after.connection.stage is Stage.FAILED and before.connection.stage is not Stage.FAILED:
         return after, (effects.Disconnect(),)
     error = mapping(event.get("error"))
     code = text(error.get("code"))

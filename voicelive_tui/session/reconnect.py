@@ -10,7 +10,7 @@ from random import Random
 
 from voicelive_tui.session import turns
 from voicelive_tui.session.intent import Retry
-from voicelive_tui.session.state import Link, SessionState
+from voicelive_tui.session.state import SessionState, Stage
 
 TRIES = 5
 """Connections a loss."""
@@ -63,7 +63,7 @@ def tries(connects: tuple[float, ...], lost_at: float) -> int:
 
 def worth_a_try(state: SessionState, code: int) -> bool:
     """Whether a connection that ended with this close code may be made again."""
-    return state.connection.link is Link.CLOSED and code in RETRIED_CODES
+    return state.connection.stage is Stage.CLOSED and code in RETRIED_CODES
 
 
 def kept_from(state: SessionState, lost_at: float) -> float:

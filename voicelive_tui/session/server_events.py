@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from voicelive_tui.session import tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.history import acknowledge
-from voicelive_tui.session.state import Entry, EntryStatus, Link, Problem, Response, Role, SessionState
+from voicelive_tui.session.state import Entry, EntryStatus, Problem, Response, Role, SessionState, Stage
 from voicelive_tui.session.transcript import change, place, remove, update
 from voicelive_tui.wire.events import (
     ALREADY_ACTIVE,
@@ -62,8 +62,8 @@ def _session_reported(event: Event, state: SessionState, now: float) -> SessionS
     if event.get("type") == "session.updated":
         detection = mapping(session.get("turn_detection", state.asked.get("turn_detection")))
         microphone = replace(microphone, push_to_talk=text(detection.get("type")) in ("", "none"))
-        if connection.link is Link.CONFIGURING:
-            connection, lost_at = replace(connection, link=Link.READY, ready_at=now), None
+        if connection.stage is Stage.CONFIGURING:
+            connection, lost_at = replace(connection, stage=Stage.READY, ready_at=now), None
     return replace(state, connection=connection, in_force=session, microphone=microphone, lost_at=lost_at)
 
 
@@ -80,9 +80,9 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
     if (code := text(error.get("code"))) in BENIGN_ERRORS:
         over = code != ALREADY_ACTIVE and state.response and state.response.response_id in state.silenced
         return replace(state, response=None) if over else state  # its response.done never came
-    if state.connection.link is Link.CONFIGURING and caused_by(event, CONFIGURE):
+    if state.connection.stage is Stage.CONFIGURING and caused_by(event, CONFIGURE):
         sentence = f"the service refused the session's configuration: {sentence}"
-        connection = replace(state.connection, link=Link.FAILED, problem=sentence, ended_at=now)
+        connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
         return pin(replace(state, connection=connection), now, sentence)
     if any(seed.event_id == error.get("event_id") for seed in state.intent.seeds):
         return state  # reported with the others

@@ -27,7 +27,7 @@ SILENCE_DBFS = -96.0
 """The floor of every meter: 16-bit silence."""
 
 
-class Link(StrEnum):
+class Stage(StrEnum):
     """Stages of the connection to the service."""
 
     IDLE = "idle"
@@ -51,7 +51,7 @@ class Activity(StrEnum):
 class Connection(Struct, frozen=True):
     """Where the link leads, since when, and how it ended."""
 
-    link: Link = Link.IDLE
+    stage: Stage = Stage.IDLE
     endpoint: str = ""
     """Scheme and host as shown to the user; never a query, never a secret."""
     api_version: str = ""
@@ -82,7 +82,7 @@ class Connection(Struct, frozen=True):
     @property
     def failed(self) -> bool:
         """Whether it could not be made, or ended by anything but a normal close (RFC 6455: 1000)."""
-        return self.link is Link.FAILED or (self.link is Link.CLOSED and self.close_code != 1000)
+        return self.stage is Stage.FAILED or (self.stage is Stage.CLOSED and self.close_code != 1000)
 
 
 class Microphone(Struct, frozen=True):
@@ -283,7 +283,7 @@ class SessionState(Struct, frozen=True, eq=False):
     @property
     def resuming(self) -> bool:
         """Whether a lost session is being continued: the next attempt is waited for or made."""
-        under_way = self.connection.link in (Link.CONNECTING, Link.CONFIGURING)
+        under_way = self.connection.stage in (Stage.CONNECTING, Stage.CONFIGURING)
         return self.lost_at is not None and (self.intent.retry is not None or under_way)
 
     @property
@@ -319,7 +319,7 @@ class SessionState(Struct, frozen=True, eq=False):
         """What the conversation is doing now; an interruption lasts until the interrupted response has ended."""
         response = self.response
         speech = self.turn if self.microphone.capturing or self.connection.tap else None
-        if self.connection.link is Link.READY:
+        if self.connection.stage is Stage.READY:
             if self.microphone.talking:
                 return Activity.LISTENING
             if speech and speech.began_by == "speech" and speech.speech_stopped_at is None and not speech.committed_at:
@@ -330,7 +330,7 @@ class SessionState(Struct, frozen=True, eq=False):
                 return Activity.INTERRUPTED
         if self.playing:
             return Activity.SPEAKING
-        pending = self.connection.link is Link.READY and (response is not None or self.unheard)
+        pending = self.connection.stage is Stage.READY and (response is not None or self.unheard)
         return Activity.THINKING if pending else Activity.READY
 
 

@@ -19,7 +19,7 @@ from voicelive_tui.session.inputs import (
     TalkPressed,
     TextTyped,
 )
-from voicelive_tui.session.state import Link
+from voicelive_tui.session.state import Stage
 from voicelive_tui.text import visible
 from voicelive_tui.ui.arrangement import CLASSES, PANES, Arrangement, arrange
 from voicelive_tui.ui.canvas import HorizontalGround, VerticalGround
@@ -189,7 +189,7 @@ class DashboardScreen(LiveScreen):
             pane.follow(True)
 
     def action_type(self) -> None:
-        if self.session.connection.link in (Link.CLOSED, Link.FAILED):
+        if self.session.connection.stage in (Stage.CLOSED, Stage.FAILED):
             self.notify(with_keys(self, Hint("not connected: press {reset} to connect")), severity="warning", timeout=3)
         else:
             self.prompt.ask("say")
@@ -198,7 +198,7 @@ class DashboardScreen(LiveScreen):
         if message.purpose == "say":
             if message.text.strip():
                 self.apply(TextTyped(message.text.strip()))
-            if self.session.connection.link is not Link.READY and not self.session.resuming:  # the text is kept
+            if self.session.connection.stage is not Stage.READY and not self.session.resuming:  # the text is kept
                 self.prompt.ask("say", message.text)
                 return
         else:

@@ -58,7 +58,7 @@ class LiveScreen(TonedScreen):
 
     def observe(self, input_: Input, before: SessionState, after: SessionState, _now: float) -> None:
         """Wake the drawing if there is something new to see, and show why a key did nothing."""
-        if before.connection.link is not after.connection.link and self.is_running and self.app.is_running:
+        if before.connection.stage is not after.connection.stage and self.is_running and self.app.is_running:
             self.draw(after, monotonic())  # rare, and what the user waits for
         elif not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):
             self._changed.set()

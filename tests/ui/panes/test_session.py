@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Link, Reading
+from voicelive_tui.session.state import Reading, Stage
 from voicelive_tui.ui.panes.session import SessionPane
 
 QUIET = Reading()
@@ -44,15 +44,15 @@ async def test_interruption_tells_silence_and_what_was_unheard():
 
 
 async def test_a_closed_connection_names_its_code():
-    link = replace(
-        states.IDLE.connection, link=Link.CLOSED, close_code=1011, ended_at=states.START + 90, problem="gone"
+    gone = replace(
+        states.IDLE.connection, stage=Stage.CLOSED, close_code=1011, ended_at=states.START + 90, problem="gone"
     )
-    text = await shown(replace(states.IDLE, connection=link))
+    text = await shown(replace(states.IDLE, connection=gone))
     assert "code 1011 · gone" in text
     assert "1 min" in text
-    text = await shown(replace(states.IDLE, connection=replace(link, close_code=0)))
+    text = await shown(replace(states.IDLE, connection=replace(gone, close_code=0)))
     assert "closed gone" in " ".join(text.split())  # no code came
-    told = replace(link, problem="the connection ended: internal error (code 1011): out of luck")
+    told = replace(gone, problem="the connection ended: internal error (code 1011): out of luck")
     text = await shown(replace(states.IDLE, connection=told))
     assert text.count("1011") == 1
     assert "out of luck" in text

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Entry, EntryStatus, Link, Reading, Turn
+from voicelive_tui.session.state import Entry, EntryStatus, Reading, Stage, Turn
 from voicelive_tui.ui.entry_lines import LONGEST
 from voicelive_tui.ui.panes import Place, transcript
 from voicelive_tui.ui.panes.transcript import TranscriptPane
@@ -200,7 +200,7 @@ async def test_the_oldest_lines_of_a_very_long_conversation_are_left_out_and_sai
 
 async def test_a_connection_that_ended_says_what_to_do():
     pane = TranscriptPane()
-    ended = replace(states.SPEAKING.connection, link=Link.CLOSED, problem="the connection ended (code 1011)")
+    ended = replace(states.SPEAKING.connection, stage=Stage.CLOSED, problem="the connection ended (code 1011)")
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
         pane.session = replace(states.SPEAKING, connection=ended)
         await pilot.pause()

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.reactive import reactive
 
 from voicelive_tui.session import latency
-from voicelive_tui.session.state import Link, SessionState
+from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock, duration, excerpt, short_id, visible
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.meters import health
@@ -122,11 +122,14 @@ def connection(session: SessionState, now: float) -> list[Line]:
         until = now if link.ended_at is None else link.ended_at
         minutes = int((until - link.ready_at) // 60)
         rows.append((*_label("connected for"), (f"{minutes} min" if minutes else "less than a minute", "text")))
-    if link.link in (Link.CLOSED, Link.FAILED):
+    if link.stage in (Stage.CLOSED, Stage.FAILED):
         code = f"code {link.close_code}" if link.close_code else ""
         said = code and code in link.problem
         rows.append(
-            (*_label(link.link.value), (" · ".join(filter(None, ("" if said else code, excerpt(link.problem)))), "bad"))
+            (
+                *_label(link.stage.value),
+                (" · ".join(filter(None, ("" if said else code, excerpt(link.problem)))), "bad"),
+            )
         )
     return rows
 

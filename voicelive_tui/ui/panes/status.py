@@ -5,7 +5,7 @@ import time
 from textual.reactive import reactive
 
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import SILENCE_DBFS, Activity, Link, Reading, SessionState
+from voicelive_tui.session.state import SILENCE_DBFS, Activity, Reading, SessionState, Stage
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.arrangement import LEAST
 from voicelive_tui.ui.canvas import Lines
@@ -78,7 +78,7 @@ def elapsed(seconds: float, quiet: bool) -> str:
 def remaining(session: SessionState) -> float | None:
     """Seconds until the session expires, if that is within `EXPIRY_NOTICE`."""
     connection = session.connection
-    if connection.expires_at is None or connection.link is not Link.READY:
+    if connection.expires_at is None or connection.stage is not Stage.READY:
         return None
     left = connection.expires_at - time.time()
     return max(left, 0.0) if left < EXPIRY_NOTICE else None

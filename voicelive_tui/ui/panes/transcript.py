@@ -8,7 +8,7 @@ from typing import NamedTuple
 from textual.app import ComposeResult
 
 from voicelive_tui.session.history import heard_characters
-from voicelive_tui.session.state import Entry, Link, Reading, SessionState, Turn
+from voicelive_tui.session.state import Entry, Reading, SessionState, Stage, Turn
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.entry_lines import entry_lines, room_for_words
 from voicelive_tui.ui.hints import Hint, with_keys
@@ -25,15 +25,15 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str]) 
     """Lines below the last entry: what to do first, or why the session ended; `named` puts keys into hints."""
     connection = session.connection
     said: list[tuple[str, str, str]] = []
-    if connection.link in (Link.FAILED, Link.CLOSED) and connection.problem and not session.resuming:
+    if connection.stage in (Stage.FAILED, Stage.CLOSED) and connection.problem and not session.resuming:
         said.append(("✗ ", connection.problem, "bad"))
-        again = "a new session" if connection.link is Link.CLOSED else "another try"
+        again = "a new session" if connection.stage is Stage.CLOSED else "another try"
         said.append(("", Hint(f"Press {{reset}} for {again}."), "dim"))
     if not session.transcript:
         said += [("! ", f"{name}: {problem}", "warn") for name, problem in silent_devices(session)]
-        if connection.link is Link.READY and not session.microphone.capturing:
+        if connection.stage is Stage.READY and not session.microphone.capturing:
             said.append(("", Hint("Press {type} to type a message."), "dim"))
-        elif connection.link is Link.READY:
+        elif connection.stage is Stage.READY:
             how = "Press {talk} to talk" if session.microphone.push_to_talk else "Say something"
             said.append(("", Hint(how + ", or press {type} to type a message."), "dim"))
     lines: list[Line] = []
