@@ -31,12 +31,15 @@ async def test_events_and_sound_are_sent_in_the_order_in_which_they_were_given()
     link.send_audio(CHUNK)
     await until(lambda: seen == [inputs.Connected()])
     link.send({"type": "a"})
-    link.send_audio(b"\1" * 1920)
+    link.send_audio(b"\1" * 1920, 12.5)
     link.send({"type": "b"})
     await until(lambda: len(connection.sent) == 3)
     assert [event["type"] for event in connection.sent] == ["a", "input_audio_buffer.append", "b"]
     assert base64.b64decode(connection.sent[1]["audio"]) == b"\1" * 1920
-    assert [event.event for event in seen if isinstance(event, inputs.Sent)] == connection.sent
+    sent = [event for event in seen if isinstance(event, inputs.Sent)]
+    assert [(event.event, event.captured_at) for event in sent] == list(
+        zip(connection.sent, (None, 12.5, None), strict=True)
+    )
     await link.close()
     await running
     connection.finish()

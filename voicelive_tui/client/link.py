@@ -9,7 +9,7 @@ import base64
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
@@ -24,6 +24,13 @@ OUTBOX_LIMIT_MS = 500.0
 
 PONG_SECONDS = 10.0
 """Time for the answer to a ping."""
+
+
+class _Captured(NamedTuple):
+    """Captured sound in the outbox."""
+
+    pcm: bytes
+    at: float | None
 
 
 class Link:
@@ -48,7 +55,7 @@ class Link:
         self._apply = apply
         self._attempt: asyncio.Future[ServiceConnection] | None = None
         self._connection: ServiceConnection | None = None
-        self._outbox: deque[Mapping[str, Any] | bytes] = deque()
+        self._outbox: deque[Mapping[str, Any] | _Captured] = deque()
         self._outbox_filled = asyncio.Event()
         self._check_due = asyncio.Event()
         self._closing = False
@@ -108,16 +115,17 @@ class Link:
             self._outbox.append(event)
             self._outbox_filled.set()
 
-    def send_audio(self, pcm: bytes, *, late: bool = False) -> None:
+    def send_audio(self, pcm: bytes, at: float | None = None, *, late: bool = False) -> None:
         """Send captured sound, in order with the events.
 
         Args:
             pcm: PCM16, 24 kHz, mono.
+            at: ADC time of its first sample.
             late: It was captured before there was this link: nothing is dropped until it is sent.
         """
         if self._connection is None:
             return
-        self._outbox.append(pcm)
+        self._outbox.append(_Captured(pcm, at))
         self._outbox_filled.set()
         self.outbox_ms += duration_ms(pcm)
         if late:
@@ -126,13 +134,13 @@ class Link:
             self._drop_oldest_audio()
 
     def _drop_oldest_audio(self) -> None:
-        oldest = next(entry for entry in self._outbox if isinstance(entry, bytes))
+        oldest = next(entry for entry in self._outbox if isinstance(entry, _Captured))
         self._outbox.remove(oldest)
-        self.outbox_ms -= duration_ms(oldest)
+        self.outbox_ms -= duration_ms(oldest.pcm)
         if self.dropped_ms == 0.0:
             sentence = f"the network is behind: captured sound older than {OUTBOX_LIMIT_MS:g} ms is dropped"
             self._apply(inputs.LocalProblem(sentence))
-        self.dropped_ms += duration_ms(oldest)
+        self.dropped_ms += duration_ms(oldest.pcm)
 
     async def _receive_all(self, connection: ServiceConnection) -> None:
         since = time.monotonic()
@@ -171,15 +179,17 @@ class Link:
                 self._outbox_filled.clear()
                 await self._outbox_filled.wait()
             entry = self._outbox.popleft()
-            if isinstance(entry, bytes):
-                self.outbox_ms -= duration_ms(entry)
-                self._late_ms = max(self._late_ms - duration_ms(entry), 0.0)
-                sound = base64.b64encode(entry).decode("ascii")
+            captured_at = None
+            if isinstance(entry, _Captured):
+                self.outbox_ms -= duration_ms(entry.pcm)
+                self._late_ms = max(self._late_ms - duration_ms(entry.pcm), 0.0)
+                sound = base64.b64encode(entry.pcm).decode("ascii")
                 event: Mapping[str, Any] = {"type": "input_audio_buffer.append", "audio": sound}
+                captured_at = entry.at
             else:
                 event = entry
             try:
                 await connection.send(event)
             except LinkClosed:
                 return  # the receiver finds out why
-            self._apply(inputs.Sent(event))
+            self._apply(inputs.Sent(event, captured_at))

@@ -63,7 +63,7 @@ class AudioPump:
         if not kept or link is None:
             return
         for chunk in kept:
-            link.send_audio(chunk.pcm, late=True)
+            link.send_audio(chunk.pcm, chunk.at, late=True)
         voiced = (self._engine.last_voiced_at or 0.0) > since
         milliseconds = sum(duration_ms(chunk.pcm) for chunk in kept)
         self._apply(inputs.SentLate(milliseconds, voiced, self.ring.missing_ms(since)))
@@ -71,7 +71,7 @@ class AudioPump:
     def _send(self, chunk: Chunk) -> None:
         self.ring.add(chunk)
         if link := self._link():
-            link.send_audio(chunk.pcm)
+            link.send_audio(chunk.pcm, chunk.at)
 
     def _report_input_end(self) -> None:
         if not self._state().microphone.ended:

@@ -11,8 +11,8 @@ Event = Mapping[str, Any]
 """The JSON object of an event."""
 
 
-class Input(Struct, frozen=True):
-    """The base of all inputs."""
+class Input(Struct, frozen=True, tag_field="input", tag=True):
+    """The base of all inputs; a recording names their class."""
 
 
 class Key(Input, frozen=True):
@@ -31,6 +31,8 @@ class Sent(Input, frozen=True):
     """A client event was written to the socket."""
 
     event: Event
+    captured_at: float | None = None
+    """ADC time of the first sample of the captured sound in it."""
 
 
 class BadMessage(Input, frozen=True):
