@@ -83,7 +83,7 @@ def test_help(arguments):
 
 
 def test_help_names_every_command():
-    assert set(cli.commands) == {"console", "check", "devices", "serve"}
+    assert set(cli.commands) == {"console", "check", "config", "devices", "serve"}
     text = run("--help").stdout
     for name in cli.commands:
         assert f"\n  {name} " in text
@@ -93,9 +93,9 @@ def test_every_option_of_a_conversation_is_explained_and_the_same_everywhere():
     wanted = (
         "--endpoint --api-version --model --voice --instructions --api-key --use-token-credential --insecure --demo "
         "--no-caller --input-device --output-device --output-latency --half-duplex --turn-detection --config "
-        "--log-file --verbose --lean"
+        "--profile --log-file --verbose --lean"
     ).split()
-    for command in (cli, cli.commands["console"], cli.commands["check"]):
+    for command in (cli, cli.commands["console"], cli.commands["check"], cli.commands["config"]):
         options = {option.opts[0]: option for option in command.params if isinstance(option, click.Option)}
         assert set(wanted) <= set(options)
         assert all(option.help for option in options.values())
@@ -120,6 +120,7 @@ CONSOLE = ["console", "--demo", "--output-device", "none"]
         (["--config", "."], "Is a directory"),
         (["--config", "bad.toml"], "bad.toml: not valid TOML: "),
         (["--config", "key.toml"], "key.toml: unknown key session.modle (known here: "),
+        (["--profile", "x"], "config.toml: there is no profile 'x' (known here: none)"),
         (["--config", "type.toml"], "type.toml: audio.chunk_ms: expected int, got str"),
         (["--log-file", "."], "cannot be written: Is a directory"),
         (["--log-file", "text.wav/log"], "cannot be written: "),

@@ -54,6 +54,15 @@ class _Latency(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
             self.fail(f"{value!r} is neither 'low' nor a number of seconds", param, ctx)
 
 
+def _complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Profiles of the file in use."""
+    from voicelive_tui.config_load import profile_names  # noqa: PLC0415
+
+    before = ctx.parent.params if ctx.parent else {}
+    names = profile_names(ctx.params.get("config_path") or before.get("config_path"))
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def _conversation_options(command: Callable[..., None], *, several_inputs: bool = False) -> Callable[..., None]:
     """The options of a conversation, the same for the dashboard, `console` (several inputs) and `check`."""
     more = "; several files are played one after another" if several_inputs else ""
@@ -104,6 +113,9 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
             help="How the service detects the end of a turn; none is push-to-talk.",
         ),
         click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file."),
+        click.option(
+            "--profile", metavar="NAME", shell_complete=_complete_profiles, help="Use a [profiles.NAME] of the file."
+        ),
         click.option("--log-file", metavar="PATH", help="Where log records go."),
         click.option("--verbose", is_flag=True, default=None, help="Log in detail, the SDK included; to the log file."),
         click.option(
@@ -170,6 +182,17 @@ def check(before: dict[str, Any], /, *, as_json: bool, **options: Any) -> None:
     from voicelive_tui.commands import check  # noqa: PLC0415
 
     _leave(check.run(_options(before, options), as_json=as_json))
+
+
+@cli.command("config")
+@_conversation_options
+@click.option("--json", "as_json", is_flag=True, help="The settings as JSON.")
+@click.pass_obj
+def show_config(before: dict[str, Any], /, *, as_json: bool, **options: Any) -> None:
+    """Show the configuration file, the settings in force, and where each comes from."""
+    from voicelive_tui.commands.config import run  # noqa: PLC0415
+
+    _leave(run(_options(before, options), as_json=as_json))
 
 
 @cli.command()
@@ -245,6 +268,7 @@ def _options(before: dict[str, Any], after: dict[str, Any]) -> Options:
     return Options(
         {setting: given[name] for name, setting in _SETTINGS.items() if name in given},
         config_path=given.get("config_path"),
+        profile=given.get("profile", ""),
         demo="demo" in given,
         caller="no_caller" not in given,
         verbose="verbose" in given,

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from voicelive_tui import config, logs
+from voicelive_tui import config_load, logs
 from voicelive_tui.audio.devices import AudioError, DeviceSpec
 from voicelive_tui.audio.engine import Direction
 from voicelive_tui.audio.streams import probe
@@ -63,9 +63,10 @@ def _check(options: Options, report: Report) -> bool:
     except ConfigError as error:
         report("config", False, str(error))
         return False
-    path = options.config_path or config.default_path()
+    path = options.config_path or config_load.default_path()
     found = path if path.is_file() else f"{path} is not there: defaults"
-    report("config", True, f"{found}; log file {setup.log_path}")
+    profile = f", profile {options.profile}" if options.profile else ""
+    report("config", True, f"{found}{profile}; log file {setup.log_path}")
     check_terminal(report)
     with native_stderr_to(logs.native_path(setup.log_path)):
         asyncio.run(check_audio(setup.settings.audio, report))

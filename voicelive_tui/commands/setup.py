@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from voicelive_tui import config, logs, runtime
+from voicelive_tui import config_load, logs, runtime
 from voicelive_tui.commands.output import print_line
 from voicelive_tui.config import APP_NAME, Audio, ConfigError, Settings
 from voicelive_tui.credentials import Credential
@@ -39,6 +39,7 @@ class Options:
     flags: Mapping[str, Any] = field(default_factory=dict)
     """Settings by dotted key."""
     config_path: Path | None = None
+    profile: str = ""
     demo: bool = False
     caller: bool = True
     """Let a synthetic caller speak in a demo without a microphone."""
@@ -67,18 +68,28 @@ def warn(problem: object) -> None:
         click.echo(f"{APP_NAME}: {visible(str(problem))}", err=True)
 
 
+def load(options: Options, profile: str | None = None) -> config_load.Loaded:
+    """Load the settings, with another profile than that of the options where one is given.
+
+    Raises:
+        ConfigError: They cannot be used.
+    """
+    flags = options.flags
+    if "service.api_key" in flags:
+        if "service.use_token_credential" in flags:
+            raise ConfigError("--api-key and --use-token-credential exclude each other")
+        flags = {**flags, "service.use_token_credential": False}
+    profile = options.profile if profile is None else profile
+    return config_load.load(options.config_path, flags, report=warn, profile=profile)
+
+
 def prepare(options: Options) -> Setup:
     """Load the settings, require a credential, and open the log file.
 
     Raises:
         ConfigError: They cannot be used.
     """
-    flags = options.flags
-    if "service.api_key" in flags and "service.use_token_credential" in flags:
-        raise ConfigError("--api-key and --use-token-credential exclude each other")
-    if "service.api_key" in flags:
-        flags = {**flags, "service.use_token_credential": False}
-    settings = config.load(options.config_path, flags, report=warn)
+    settings, flags = load(options).settings, options.flags
     demo = options.demo or not settings.service.endpoint
     if not options.demo:
         _require_credential(settings, flags)

@@ -1,0 +1,306 @@
+"""The settings in force: defaults, then the TOML file, then a profile in it, then the environment, then flags.
+
+Unknown or ill-typed keys are errors that name the origin, the key and what was expected.
+"""
+
+import codecs
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import msgspec
+from msgspec import inspect
+
+from voicelive_tui.config import APP_NAME, ENVIRONMENT, ConfigError, Level, Service, Session, Settings
+from voicelive_tui.endpoint import EndpointError, plain_endpoint, resource_path
+
+Tree = dict[str, Any]
+"""Values by name, in tables, as TOML has them."""
+
+
+class Loaded(NamedTuple):
+    """Settings, and where they came from."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    """By dotted key: "file", "profile NAME", "environment VARIABLE" or "flag"; keys with their default are missing."""
+    path: Path
+    found: bool
+    """There is a file at `path`."""
+    profiles: tuple[str, ...]
+    """Names of the profiles in the file."""
+    profile: str
+    """The one in use, or ""."""
+
+
+def default_path() -> Path:
+    """The configuration file that is read when `--config` names none; it need not exist."""
+    import platformdirs  # noqa: PLC0415 - not needed for --help
+
+    return Path(platformdirs.user_config_dir(APP_NAME, appauthor=False)) / "config.toml"
+
+
+def load(
+    path: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+    report: Callable[[str], None] = lambda _: None,
+    profile: str = "",
+) -> Loaded:
+    """Load the settings.
+
+    Args:
+        path: The file named by the user; it must exist. None: the default one, if it is there.
+        flags: Values by dotted key (`"session.model"`), which win over everything else.
+        environment: See `ENVIRONMENT`.
+        report: Gets a sentence for each value that was understood otherwise than written.
+        profile: Name of the `[profiles.NAME]` whose values win over the rest of the file.
+
+    Raises:
+        ConfigError: A file that cannot be read, a profile that is not in it, or a key or value that cannot be used.
+    """
+    place = path or default_path()
+    file = _read_file(place, may_be_missing=path is None)
+    tree = file or {}
+    profiles = tree.pop("profiles", {})
+    settings = _convert(tree, str(place), "profiles")
+    _validate_profiles(profiles, tree, str(place))
+    layers: list[tuple[str, str, Tree]] = []
+    if profile:
+        if profile not in profiles:
+            known = ", ".join(profiles) or "none"
+            raise ConfigError(f"{place}: there is no profile {profile!r} (known here: {known})")
+        layers.append((f"profile {profile}", f"{place}: profile {profile!r}", profiles[profile]))
+    for name, key in ENVIRONMENT.items():
+        if environment.get(name):
+            layers.append((f"environment {name}", "environment", _nested(key, environment[name])))
+    layers += [("flag", "command line", _nested(key, value)) for key, value in (flags or {}).items()]
+    sources = dict.fromkeys(dict(values_of(tree)), "file")
+    for source, origin, values in layers:
+        tree = _merged(tree, values)
+        sources |= dict.fromkeys(dict(values_of(values)), source)
+        settings = _convert(tree, origin)
+    given = settings
+    settings = _with_endpoint(settings, report)
+    if settings.session.model != given.session.model:
+        sources["session.model"] = f"{sources['service.endpoint']}, in the endpoint's query"
+    if settings.service.api_version != given.service.api_version:
+        sources["service.api_version"] = f"{sources['service.endpoint']}, in the endpoint's query"
+    instructions = _text_of(settings.session.instructions)
+    settings = msgspec.structs.replace(
+        settings, session=msgspec.structs.replace(settings.session, instructions=instructions)
+    )
+    return Loaded(settings, sources, place, file is not None, tuple(profiles), profile)
+
+
+def profile_names(path: Path | None = None) -> list[str]:
+    """Names of the profiles in the file; none if it cannot be read."""
+    try:
+        profiles = (_read_file(path or default_path(), may_be_missing=True) or {}).get("profiles")
+    except ConfigError:
+        return []
+    return list(profiles) if isinstance(profiles, dict) else []
+
+
+def values_of(tree: Mapping[str, Any] | msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values in tables or settings by dotted key, in their order."""
+    for name, value in (msgspec.structs.asdict(tree) if isinstance(tree, msgspec.Struct) else tree).items():
+        if isinstance(value, msgspec.Struct) or (isinstance(value, Mapping) and value):
+            yield from values_of(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _nested(key: str, value: Any) -> Tree:
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return value  # type: ignore[no-any-return]
+
+
+def _merged(below: Tree, above: Tree) -> Tree:
+    """Both trees in one; where both have a value, that of `above`."""
+    both = below | above
+    for name in below.keys() & above.keys():
+        if isinstance(below[name], dict) and isinstance(above[name], dict):
+            both[name] = _merged(below[name], above[name])
+    return both
+
+
+def _validate_profiles(profiles: Any, tree: Tree, origin: str) -> None:
+    """Check every profile, so that a mistake shows before the profile is used.
+
+    Raises:
+        ConfigError: One has an unknown key, or a value that cannot be used.
+    """
+    if not isinstance(profiles, dict):
+        raise ConfigError(f"{origin}: profiles: expected tables such as [profiles.NAME]")
+    for name, values in profiles.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{origin}: profiles.{name}: expected a table")
+        _convert(_merged(tree, values), f"{origin}: profile {name!r}")
+
+
+def _with_endpoint(settings: Settings, report: Callable[[str], None]) -> Settings:
+    """The settings with what a pasted URL says besides the resource: the model and the API version in its query.
+
+    Raises:
+        ConfigError: The URL and the settings contradict each other, or the URL holds a key.
+    """
+    service, session = settings.service, settings.session
+    if not service.endpoint:
+        return settings
+    parts = urlsplit(service.endpoint)
+    path, cut = resource_path(parts.path)
+    if cut:
+        report(f"of the endpoint's path only the resource is used; left out: {cut}")
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    rest: list[tuple[str, str]] = []
+    for name, value in query:
+        if name.lower() in ("api-key", "authorization"):
+            raise ConfigError("the endpoint must not hold a key: give it by AZURE_VOICELIVE_API_KEY")
+        if name not in ("model", "api-version"):
+            rest.append((name, value))
+            continue
+        key, now, default = (
+            ("session.model", session.model, Session().model)
+            if name == "model"
+            else ("service.api_version", service.api_version, Service().api_version)
+        )
+        if now not in (value, default):
+            raise ConfigError(f"the endpoint's query says {name}={value!r}, but {key} is {now!r}: give one of them")
+        if name == "model":
+            session = msgspec.structs.replace(session, model=value or default)
+        else:
+            service = msgspec.structs.replace(service, api_version=value or default)
+        report(f"{key} = {value!r} is taken from the endpoint's query")
+    endpoint = parts._replace(path=path, query=urlencode(rest), fragment="").geturl()
+    return msgspec.structs.replace(
+        settings, service=msgspec.structs.replace(service, endpoint=endpoint), session=session
+    )
+
+
+def _unquoted(value: str) -> str:
+    """A value without the spaces, line ends and quotes that copying brings along."""
+    value = value.strip()
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1].strip()
+    return value
+
+
+def _read_file(path: Path, *, may_be_missing: bool) -> Tree | None:
+    """The values in the file; None where there is none and `may_be_missing`."""
+    try:
+        raw = path.expanduser().read_bytes()
+        utf16 = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # some editors' "Unicode"
+        return tomllib.loads(raw.decode("utf-16" if utf16 else "utf-8-sig"))
+    except OSError as problem:
+        if may_be_missing and isinstance(problem, FileNotFoundError | NotADirectoryError):
+            return None
+        raise ConfigError(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not a text file in UTF-8") from None
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{path}: not valid TOML: {problem}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits; tables in tables in tables
+        raise ConfigError(f"{path}: not valid TOML: a number is too long, or the nesting too deep") from None
+    except RuntimeError as problem:  # "~" of an unknown user
+        raise ConfigError(f"{path}: cannot be read: {problem}") from None
+
+
+def _convert(tree: Mapping[str, Any], origin: str, *more_known: str) -> Settings:
+    try:
+        settings = msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as problem:
+        raise ConfigError(f"{origin}: {_sentence(str(problem), tree, more_known)}") from None
+    service, session = settings.service, settings.session
+    plain = {
+        "service.api_key": _unquoted(service.api_key),
+        "service.api_version": _unquoted(service.api_version),
+        "session.model": _unquoted(session.model),
+        "session.voice": _unquoted(session.voice),
+    }
+    for key, value in plain.items():  # they travel in a header, a URL or a frame
+        if not value.isprintable():
+            raise ConfigError(f"{origin}: {key}: expected printable characters only")
+    try:
+        endpoint = plain_endpoint(_unquoted(service.endpoint)) if _unquoted(service.endpoint) else ""
+    except EndpointError as problem:
+        raise ConfigError(f"{origin}: service.endpoint: {problem}") from None
+    service = msgspec.structs.replace(
+        service, endpoint=endpoint, api_key=plain["service.api_key"], api_version=plain["service.api_version"]
+    )
+    session = msgspec.structs.replace(
+        session, model=plain["session.model"] or Session().model, voice=plain["session.voice"] or Session().voice
+    )
+    return msgspec.structs.replace(settings, service=service, session=session)
+
+
+def _sentence(problem: str, tree: Mapping[str, Any], more_known: Sequence[str]) -> str:
+    """Msgspec's message as "key: what was expected". It shows types and limits, never a value that may be secret."""
+    what, _, where = problem.partition(" - at `")
+    key = where.removesuffix("`").removeprefix("key in `").removeprefix("$").lstrip(".")
+    kind = _type_of(key)
+    key = _named(key, tree)
+    if "unknown field" in what and isinstance(kind, inspect.StructType):
+        name = what.split("`")[1]
+        known = ", ".join([*(field.encode_name for field in kind.fields), *(() if key else more_known)])
+        return f"unknown key {f'{key}.' if key else ''}{name} (known here: {known})"
+    options = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    words = [repr(value) for option in options if isinstance(option, inspect.LiteralType) for value in option.values]
+    if words and "enum" in what:
+        more = " or a number" if any(isinstance(option, inspect.FloatType) for option in options) else ""
+        return f"{key}: expected {', '.join(words)}{more}"
+    what = what[0].lower() + what[1:].replace("`", "")
+    return f"{key}: {what}" if key else what
+
+
+def _named(key: str, tree: Mapping[str, Any]) -> str:
+    """A key with the name of the table entry that msgspec writes as "[...]"."""
+    table, found, _ = key.partition("[...]")
+    if not found:
+        return key
+    entries: Any = tree
+    for name in table.split("."):
+        entries = entries[name]
+    kind: Any = str if table == "keys" else Level
+    for name, value in entries.items():
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            return f"{table}.{name}".replace("`", "'")
+    return table
+
+
+def _type_of(key: str) -> inspect.Type:
+    """What msgspec knows of the type of a dotted key; of the last part that exists, if not all of it does."""
+    kind: inspect.Type = inspect.type_info(Settings)
+    for name in filter(None, re.sub(r"\[.*?\]", ".*", key).split(".")):
+        if isinstance(kind, inspect.StructType):
+            kind = next((field.type for field in kind.fields if field.encode_name == name), kind)
+        elif isinstance(kind, inspect.DictType):
+            kind = kind.value_type
+        elif isinstance(kind, inspect.VarTupleType):
+            kind = kind.item_type
+        while isinstance(kind, inspect.Metadata):
+            kind = kind.type
+    return kind
+
+
+def _text_of(text: str) -> str:
+    """The text, or that of the file it names with "@"."""
+    if not text.startswith("@"):
+        return text
+    name = text[1:]
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        reason = "not a text file in UTF-8"
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+    except (ValueError, RuntimeError) as problem:  # a null character; the home of a user who does not exist
+        reason = str(problem)
+    raise ConfigError(f"session.instructions: the file {name!r} cannot be read: {reason}")
