@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.session.folding import REQUEST, answer, ready, sent
 from tests.session.test_reconnect import LOST, RESUMING
 from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import TOKEN_CHARACTERS, TOKENS, TURNS, history
 from voicelive_tui.session.state import Entry, EntryStatus, SessionState
 
@@ -58,7 +59,8 @@ def test_words_become_one_text_item(entry: Entry, part: Any) -> None:
         replace(user(""), note="not transcribed"),
         Entry("item_a", "assistant", 1.0, "cut off before its first sound", EntryStatus.FAILED, done_at=2.0),
         Entry("item_a", "assistant", 1.0, "none of it", EntryStatus.INTERRUPTED, audio_ms=800, heard_ms=0.0),
-        Entry("item_t", "tool", 1.0, tool="weather", call_id="call_1", arguments="{}"),
+        Entry("item_t", "tool", 1.0, call=Call("function", "weather", call_id="call_1", arguments="{}")),
+        Entry("item_t", "tool", 1.0, call=Call("mcp", "weather", "maps", arguments="{}", output="7", ended_at=2.0)),
         Entry("remark-1", "session", 1.0, "reconnected", **DONE),
     ],
 )
@@ -67,7 +69,8 @@ def test_what_has_no_words_or_no_output_is_left_out(entry: Entry) -> None:
 
 
 def test_a_call_goes_with_its_output() -> None:
-    call, output = told(Entry("item_t", "tool", 1.0, tool="t", call_id="c", arguments="{}", output="7", **DONE))
+    made = Call("function", "t", call_id="c", arguments="{}", output="7", ended_at=2.0)
+    call, output = told(Entry("item_t", "tool", 1.0, call=made))
     assert call == {"type": "function_call", "id": "item_t", "call_id": "c", "name": "t", "arguments": "{}"}
     assert output == {"type": "function_call_output", "call_id": "c", "output": "7"}
 
@@ -91,8 +94,14 @@ entries = st.builds(
     st.sampled_from(EntryStatus),
     audio_ms=st.sampled_from([0.0, 500.0]),
     heard_ms=st.sampled_from([None, 0.0, 250.0]),
-    call_id=st.sampled_from(["", "call"]),
-    output=st.text(max_size=3),
+    call=st.none()
+    | st.builds(
+        Call,
+        st.sampled_from(["function", "mcp"]),
+        call_id=st.sampled_from(["", "call"]),
+        output=st.text(max_size=3),
+        ended_at=st.sampled_from([None, 2.0]),
+    ),
 )
 
 

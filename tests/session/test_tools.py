@@ -26,8 +26,9 @@ def test_a_tool_call_is_an_entry_with_its_arguments_and_result() -> None:
         {"type": "conversation.item.created", "previous_item_id": "item_c", "item": output},
     )
     (entry,) = fold.state.transcript
-    assert (entry.role, entry.tool, entry.arguments) == ("tool", "get_weather", '{"city": "Paris"}')
-    assert (entry.output, entry.status) == ('{"sunny": true}', EntryStatus.DONE)
+    assert entry.call is not None
+    assert (entry.role, entry.call.name, entry.call.arguments) == ("tool", "get_weather", '{"city": "Paris"}')
+    assert (entry.call.output, entry.status) == ('{"sunny": true}', EntryStatus.DONE)
 
 
 def mcp_call(**more: object) -> dict[str, object]:
@@ -44,12 +45,14 @@ def test_an_mcp_call_is_an_entry_like_a_function_call() -> None:
         {"type": "response.mcp_call.in_progress", "item_id": "mcp_1", "output_index": 0},
     )
     (entry,) = fold.state.transcript
-    assert (entry.role, entry.tool, entry.arguments) == ("tool", "route", '{"to": "Bern"}')
+    assert entry.call is not None
+    assert (entry.role, entry.call.name, entry.call.arguments) == ("tool", "route", '{"to": "Bern"}')
     assert (entry.note, entry.status) == ("MCP server maps", EntryStatus.PARTIAL)
     done = mcp_call(arguments='{"to": "Bern"}', output="98 km")
     fold.feed({"type": "response.output_item.done", "response_id": "resp_1", "item": done})
     (entry,) = fold.state.transcript
-    assert (entry.output, entry.status) == ("98 km", EntryStatus.DONE)
+    assert entry.call is not None
+    assert (entry.call.output, entry.status) == ("98 km", EntryStatus.DONE)
 
 
 @pytest.mark.parametrize("error", ["no road", {"code": "none", "message": "no road"}])
@@ -83,7 +86,9 @@ def test_a_failed_mcp_call_stays_failed_whatever_it_returned() -> None:
         {"type": "response.mcp_call.failed", "item_id": "mcp_1"},
         {"type": "response.output_item.done", "item": mcp_call(status="failed", output="no road")},
     )
-    assert (fold.state.transcript[0].status, fold.state.transcript[0].output) == (EntryStatus.FAILED, "no road")
+    (entry,) = fold.state.transcript
+    assert entry.call is not None
+    assert (entry.status, entry.call.output) == (EntryStatus.FAILED, "no road")
 
 
 def test_an_approval_request_and_a_server_without_tools_are_reported() -> None:

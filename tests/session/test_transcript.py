@@ -66,7 +66,7 @@ def test_beyond_the_limits_the_oldest_tenth_is_evicted() -> None:
     few = tuple(Entry(f"item_{number}", "user", 0.0) for number in range(LIMIT))
     assert surplus(few) == 0
     assert surplus((*few, Entry("one more", "user", 0.0))) == LIMIT // 10
-    long = tuple(Entry(f"item_{number}", "tool", 0.0, arguments="x" * 10_000) for number in range(CHARACTERS // 10_000))
+    long = tuple(Entry(f"item_{number}", "user", 0.0, "x" * 10_000) for number in range(CHARACTERS // 10_000))
     assert surplus(long) == 0
     assert surplus((*long, Entry("one more", "user", 0.0, "words"))) == len(long) // 10
 
@@ -82,6 +82,6 @@ def test_an_entry_is_bounded_however_much_of_it_comes() -> None:
     entries: Transcript = ()
     for _ in range(5):
         words = (entries[0].text if entries else "") + "x" * LONGEST
-        entries = update(entries, "item_a", "assistant", 1.0, text=words, output="y" * 1_000_000)
-    assert len(entries[0].text) == len(entries[0].output) == LONGEST + 1
+        entries = update(entries, "item_a", "assistant", 1.0, text=words)
+    assert len(entries[0].text) == LONGEST + 1
     assert entries[0].text.endswith("x…")

@@ -2,8 +2,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests import states
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
-from voicelive_tui.session.state import Entry, EntryStatus, Reading
+from voicelive_tui.session.state import Entry, Reading
 from voicelive_tui.ui.entry_lines import entry_lines
 from voicelive_tui.ui.text import Wrapping
 
@@ -44,13 +45,14 @@ def test_words_ahead_of_their_sound_are_not_taken_for_heard():
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({}, "calling"),
-        ({"status": EntryStatus.DONE, "done_at": 2.0}, "called"),
-        ({"status": EntryStatus.FAILED, "done_at": 2.0, "note": "MCP server maps: no road"}, "failed"),
+        ({}, "arguments"),
+        ({"complete_at": 1.5}, "running"),
+        ({"ended_at": 2.0}, "answered"),
+        ({"ended_at": 2.0, "ended": "failed"}, "failed"),
     ],
 )
-def test_what_became_of_a_call_is_said_beside_its_tool(changes, word):
-    entry = replace(Entry("item_c", "tool", 1.0, tool="route"), **changes)
+def test_the_state_of_a_call_is_beside_its_tool(changes, word):
+    entry = Entry("item_c", "tool", 1.0, note="MCP server maps", call=Call("mcp", "route", **changes))
     lines = entry_lines(entry, None, Wrapping(60), origin=0.0, turn=None, scale_ms=0.0)
     said = ["".join(text for text, _ in line) for line in lines]
     assert said[0].split() == ["0:01", "route", word]

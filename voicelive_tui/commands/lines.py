@@ -162,10 +162,11 @@ class TextLines(Writer):
             self._write_headline(f"{word}: {detail}" if detail else word)
 
     def _write_entry(self, entry: Entry) -> None:
-        if entry.item_id in self._written or not (entry.text or entry.note or entry.tool):
+        if entry.item_id in self._written or not (entry.text or entry.note or entry.call):
             return
         self._written.add(entry.item_id)
-        line = entry.text or (f"{entry.tool} {entry.arguments} → {entry.output}" if entry.tool else "")
+        call = entry.call
+        line = entry.text or (f"{call.name} {call.arguments} → {call.output}" if call else "")
         if entry.note:
             line += f" [{entry.note}]"
         if entry.status is EntryStatus.INTERRUPTED and entry.heard_ms is not None:

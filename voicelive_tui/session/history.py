@@ -68,11 +68,7 @@ def _items(entry: Entry) -> tuple[Item, ...]:
     """The items that an entry becomes, none where it has no words."""
     names = {"id": entry.item_id} if len(entry.item_id) <= LONGEST_ID else {}
     if entry.role == "tool":
-        if not entry.call_id or entry.status is not EntryStatus.DONE:
-            return ()
-        call = {"call_id": entry.call_id, "name": entry.tool, "arguments": entry.arguments}
-        output = {"type": "function_call_output", "call_id": entry.call_id, "output": entry.output}
-        return {"type": "function_call", **names, **call}, output
+        return call_items(entry) if entry.call and entry.call.call_id and entry.call.ended_at is not None else ()
     words = entry.text
     if entry.role == "assistant":
         # All sound that arrived is played to its end, even after the loss.
@@ -82,6 +78,16 @@ def _items(entry: Entry) -> tuple[Item, ...]:
         return ()
     part = {"type": "text" if entry.role == "assistant" else "input_text", "text": words.strip()}
     return ({"type": "message", **names, "role": entry.role, "content": [part]},)
+
+
+def call_items(entry: Entry) -> tuple[Item, Item]:
+    """The items of a function's call and of its output."""
+    call = entry.call
+    assert call is not None
+    names = {"id": entry.item_id} if len(entry.item_id) <= LONGEST_ID else {}
+    made = {"call_id": call.call_id, "name": call.name, "arguments": call.arguments}
+    output = {"type": "function_call_output", "call_id": call.call_id, "output": call.output}
+    return {"type": "function_call", **names, **made}, output
 
 
 def _size(item: Item) -> int:

@@ -178,6 +178,24 @@ class TextTyped(Key, frozen=True):
     text: str
 
 
+class CallApproved(Key, frozen=True):
+    """The user approved the call of a function, or of a tool of an MCP server."""
+
+    item_id: str
+    """Of the call, or of the request for its approval."""
+    arguments: str | None = None
+    """In place of those that were generated; for functions only."""
+
+
+class CallRefused(Key, frozen=True):
+    """The user refused a call."""
+
+    item_id: str
+    """As in `CallApproved`."""
+    sentence: str = "refused by the user"
+    """The reason, for the model."""
+
+
 class ProblemsSeen(Key, frozen=True):
     """Dismiss the pinned problems."""
 

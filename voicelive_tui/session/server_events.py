@@ -217,7 +217,7 @@ def _upsert_item(state: SessionState, item: Event, now: float, response_id: str 
                 changes["typed"] = True
             return replace(state, transcript=update(state.transcript, item_id, cast("Role", role), now, **changes))
         case kind if kind in tools.ITEMS:
-            return replace(state, transcript=tools.upsert_call(state.transcript, item, response_id, now))
+            return tools.upsert_call(state, item, response_id, now)
     return state
 
 
@@ -336,13 +336,12 @@ def end_audio(state: SessionState, *item_ids: str) -> SessionState:
     "response.mcp_call_arguments.done",
 )
 def _arguments(event: Event, state: SessionState, now: float) -> SessionState:
-    return replace(state, transcript=tools.append_arguments(state.transcript, event))
+    return tools.append_arguments(state, event)
 
 
 @_on("response.mcp_call.completed", "response.mcp_call.failed")
 def _mcp_call_over(event: Event, state: SessionState, now: float) -> SessionState:
-    status = EntryStatus.FAILED if event.get("type") == "response.mcp_call.failed" else EntryStatus.DONE
-    return replace(state, transcript=tools.finish_call(state.transcript, text(event.get("item_id")), status, now))
+    return tools.end(state, text(event.get("item_id")), now, failed=event.get("type") == "response.mcp_call.failed")
 
 
 @_on("mcp_list_tools.failed")
@@ -377,7 +376,7 @@ def _response_done(event: Event, state: SessionState, now: float) -> SessionStat
         sentence = f"the response {'failed' if status == 'failed' else 'is incomplete'}: {why or 'no reason given'}"
         state = pin(state, now, sentence, "error" if status == "failed" else "warning")
     entries = (entry for entry in state.transcript if entry.response_id == response_id)
-    if not response_id or any(entry.text or entry.tool or entry.note or entry.audio_ms for entry in entries):
+    if not response_id or any(entry.text or entry.call or entry.note or entry.audio_ms for entry in entries):
         return state
     return _without_words(state, response_id, status, outcome, now)
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.usage import Usage
 from voicelive_tui.wire.events import PCM_BYTES_PER_MS
@@ -152,11 +153,8 @@ class Entry(Struct, frozen=True):
     note: str = ""
     """Reason of a failure, or another remark."""
     typed: bool = False
-    tool: str = ""
-    """Name of the function called."""
-    call_id: str = ""
-    arguments: str = ""
-    output: str = ""
+    call: Call | None = None
+    """Of an entry with the role `tool`."""
     done_at: float | None = None
 
 

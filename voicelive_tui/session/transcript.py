@@ -28,11 +28,15 @@ def find(transcript: Transcript, item_id: str) -> int:
     return -1
 
 
+def bounded(words: str) -> str:
+    """A text with what is beyond `LONGEST` left out."""
+    return words if len(words) <= LONGEST else words[:LONGEST] + "…"
+
+
 def update(transcript: Transcript, item_id: str, role: Role, now: float, **changes: Any) -> Transcript:
     """The transcript with an item's entry changed; a new entry goes to the end."""
-    for name in ("text", "arguments", "output"):
-        if len(changes.get(name, "")) > LONGEST:
-            changes[name] = changes[name][:LONGEST] + "…"
+    if "text" in changes:
+        changes["text"] = bounded(changes["text"])
     index = find(transcript, item_id)
     if index < 0:
         return (*transcript, replace(Entry(item_id, role, now), **changes))
@@ -92,7 +96,8 @@ def surplus(transcript: Transcript) -> int:
 
 
 def _characters(entry: Entry) -> int:
-    return len(entry.text) + len(entry.arguments) + len(entry.output)
+    call = entry.call
+    return len(entry.text) + (len(call.arguments) + len(call.output) if call else 0)
 
 
 def remove(transcript: Transcript, item_id: str) -> Transcript:

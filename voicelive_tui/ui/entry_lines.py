@@ -5,6 +5,7 @@ estimate of `heard_characters`.
 """
 
 from voicelive_tui.session import latency
+from voicelive_tui.session.calls import Call, CallState
 from voicelive_tui.session.state import Entry, EntryStatus, Turn
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.text import Line, Wrapping, fit, wrap
@@ -27,7 +28,7 @@ def entry_lines(
 ) -> list[Line]:
     """The lines of one entry, as wide as its wrapping says."""
     room = wrapping.width
-    name = entry.tool or _NAMES[entry.role]
+    name = (entry.call and entry.call.name) or _NAMES[entry.role]
     head: Line = (
         (f" {clock(entry.at - origin):>5} ", "dim"),
         (fit(visible(name[:99]), 10) + " ", entry.role if entry.role in ("user", "assistant") else "dim"),
@@ -39,8 +40,8 @@ def entry_lines(
         lines.append((*(margin if lines else head), *_heard_spans(piece, None if cut is None else cut - at)))
     if not text:
         lines.append((*head, (_waiting(entry), "dim")))
-    if entry.role == "tool" and (entry.arguments or entry.output):
-        lines += _tool_lines(entry, room, margin)
+    if entry.call:
+        lines += _call_lines(entry.call, room, margin)
     elif entry.typed:
         lines[0] = (*lines[0], (" (typed)", "faint"))
     for mark, remark, tone in _remarks(entry):
@@ -74,20 +75,22 @@ def _heard_spans(piece: str, cut: int | None) -> Line:
 def _waiting(entry: Entry) -> str:
     if entry.status is EntryStatus.LISTENING:
         return "…"
-    if entry.role == "tool":
-        return "failed" if entry.status is EntryStatus.FAILED else "calling" if entry.done_at is None else "called"
+    if entry.call:
+        return entry.call.state.value
     if entry.status is EntryStatus.FAILED:
         return "(no transcript)"
     return "…" if entry.status is EntryStatus.PARTIAL else "(no words)"
 
 
-def _tool_lines(entry: Entry, room: int, margin: Line) -> list[Line]:
+def _call_lines(call: Call, room: int, margin: Line) -> list[Line]:
     lines: list[Line] = []
-    for mark, text in (("( ", entry.arguments), ("→ ", entry.output)):
+    for mark, text in (("( ", call.arguments), ("→ ", call.output)):
         for index, piece in enumerate(wrap(excerpt(" ".join(text.split())), room - 2) if text else ()):
             lines.append((*margin, (mark if not index else "  ", "faint"), (piece, "text")))
-    if entry.output and entry.done_at is not None:
-        lines.append((*margin, (f"  result {duration((entry.done_at - entry.at) * 1000)} after the call", "dim")))
+    began = call.started_at or call.complete_at
+    if began is not None and call.ended_at is not None:
+        late = "; late: the user had gone on" if call.state is CallState.STALE else ""
+        lines.append((*margin, (f"  took {duration((call.ended_at - began) * 1000)}{late}", "dim")))
     return lines
 
 

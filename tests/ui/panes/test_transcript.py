@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.state import Entry, EntryStatus, Reading, Stage, Turn
 from voicelive_tui.ui.entry_lines import LONGEST
 from voicelive_tui.ui.panes import Place, transcript
@@ -79,9 +80,7 @@ async def test_failed_tools_and_typed_lines():
             2.0,
             "",
             EntryStatus.DONE,
-            tool="get_weather",
-            arguments='{"city":\n"Oslo"}',
-            output="3°",
+            call=Call("function", "get_weather", "", "c", "", '{"city":\n"Oslo"}', "3°", 2.0, ended_at=2.25),
             done_at=2.25,
         ),
         Entry("t", "user", 3.0, "typed words", EntryStatus.DONE, typed=True),
@@ -95,14 +94,15 @@ async def test_failed_tools_and_typed_lines():
         assert "get_weath" in shown
         assert '( {"city": "Oslo"}' in shown
         assert "→ 3°" in shown
-        assert "result 250 ms after the call" in shown
+        assert "took 250 ms" in shown
         assert "typed words (typed)" in shown
 
 
 async def test_a_search_looks_at_what_tools_were_asked_and_said_too():
     pane = TranscriptPane()
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
-        call = Entry("item_c", "tool", 3.0, tool="get_weather", arguments='{"city": "Oslo"}', output="Sunny")
+        made = Call("function", "get_weather", arguments='{"city": "Oslo"}', output="Sunny")
+        call = Entry("item_c", "tool", 3.0, call=made)
         pane.session = replace(states.SPEAKING, transcript=(*states.SPEAKING.transcript[:1], call, ANSWER))
         await pilot.pause()
         for wanted in ("weather", "oslo", "sunny"):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from textual.app import ComposeResult
 
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.state import Entry, Reading, SessionState, Stage, Turn
 from voicelive_tui.text import excerpt, visible
@@ -42,6 +43,11 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str]) 
         for index, piece in enumerate(wrap(excerpt(named(text)), max(width - 6, 10))):
             lines.append((("   ", "text"), (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
     return lines
+
+
+def call_text(call: Call | None) -> str:
+    """A call and its output as text, as they came."""
+    return "\n".join(filter(None, (f"{call.name}({call.arguments})", call.output))) if call else ""
 
 
 class _Placed(NamedTuple):
@@ -284,7 +290,7 @@ Under each answer: the number of its turn, the time from your last word to its f
         wanted = self._query.lower()
         if not wanted:
             return []
-        told = enumerate((e.text, e.tool, e.arguments, e.output, e.note) for e in self.view.entries)
+        told = enumerate((e.text, call_text(e.call), e.note) for e in self.view.entries)
         return [index for index, parts in told if any(wanted in part.lower() for part in parts)]
 
     def next_match(self, step: int) -> None:
@@ -319,6 +325,5 @@ Under each answer: the number of its turn, the time from your last word to its f
     def copy(self) -> None:
         """Copy the entry under the cursor, as it came."""
         if entry := self.selected():
-            call = f"{entry.tool}({entry.arguments})" if entry.tool else ""
-            told = (entry.text, call, entry.output, "" if entry.text else entry.note)
+            told = (entry.text, call_text(entry.call), "" if entry.text else entry.note)
             self.post_message(self.Copied("\n".join(filter(None, told)), "what this line says"))
