@@ -20,6 +20,8 @@ TurnDetectionType = Literal[
     "server_vad", "azure_semantic_vad", "azure_semantic_vad_multilingual", "semantic_vad", "none"
 ]
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
+Unset = Literal[""]
+"""The service's default."""
 
 
 class ConfigError(Exception):
@@ -65,6 +67,18 @@ class TurnDetection(_Section, frozen=True):
     interrupt_response: bool = True
     auto_truncate: bool = False
     """Let the service truncate by its own guess; false: we truncate by what was really heard."""
+    speech_duration_ms: Milliseconds | Unset = ""
+    """Of speech before a turn begins."""
+    remove_filler_words: bool = False
+    """Azure's types: "umm" does not interrupt."""
+    languages: tuple[str, ...] = ()
+    """Azure's types."""
+    end_of_utterance_model: Literal[
+        "", "semantic_detection_v1", "semantic_detection_v1_en", "semantic_detection_v1_multilingual"
+    ] = ""
+    """Waits where a sentence is not finished; refused by models that take audio directly."""
+    eagerness: Literal["", "auto", "low", "medium", "high"] = ""
+    """Of `semantic_vad`."""
 
 
 class Transcription(_Section, frozen=True):
@@ -74,6 +88,8 @@ class Transcription(_Section, frozen=True):
     """Empty: whisper-1 for gpt-realtime models, azure-speech for all others; "none" switches it off."""
     language: str = ""
     """Such as "en-US"; empty: detected by the service."""
+    phrase_list: Annotated[tuple[str, ...], Meta(max_length=499)] = ()
+    """Names and terms to expect; azure-speech."""
 
 
 class Session(_Section, frozen=True):
@@ -81,7 +97,13 @@ class Session(_Section, frozen=True):
 
     model: Annotated[str, Meta(min_length=1)] = "gpt-realtime"
     voice: Annotated[str, Meta(min_length=1)] = "en-US-Ava:DragonHDLatestNeural"
-    """A name with a "-" is an Azure standard voice, any other an OpenAI voice."""
+    """A name with a "-" is an Azure standard voice, any other an OpenAI voice, or one of azure-realtime's own."""
+    voice_rate: str = ""
+    """Of Azure voices: "1.2", "+20%" or "fast"."""
+    voice_temperature: Annotated[float, Meta(ge=0, le=1)] | Unset = ""
+    """Of Azure's HD voices."""
+    speed: Annotated[float, Meta(ge=0.25, le=1.5)] | Unset = ""
+    """Of OpenAI voices; Voice Live's reference does not have it."""
     instructions: str = DEFAULT_INSTRUCTIONS
     """The text itself, or @FILE to read it from a file."""
     modalities: Annotated[tuple[Literal["text", "audio"], ...], Meta(min_length=1)] = ("text", "audio")
@@ -90,6 +112,11 @@ class Session(_Section, frozen=True):
     )
     echo_cancellation: bool = True
     """The service's own echo cancellation."""
+    temperature: Annotated[float, Meta(ge=0, le=1.2)] | Unset = ""
+    """Of the model; the documentation says 0.6 to 1.2, the SDK 0 to 1."""
+    max_response_output_tokens: Annotated[int, Meta(ge=1, le=4096)] | Literal["inf", ""] = ""
+    tool_choice: str = ""
+    """auto, none, required, or the name of a function."""
     turn_detection: TurnDetection = TurnDetection()
     input_audio_transcription: Transcription = Transcription()
 

@@ -58,6 +58,7 @@ LOCAL: st.SearchStrategy[inputs.Input] = st.sampled_from(
         inputs.TalkPressed(),
         inputs.InterruptPressed(),
         inputs.ResetPressed(),
+        inputs.SessionEdited({"turn_detection": None, "temperature": 0.7}),
         inputs.TextTyped("hello"),
         inputs.ProblemsSeen(),
         inputs.VoicedUntil(1.0),

@@ -63,3 +63,50 @@ def test_openai_voices_and_openai_turn_detection() -> None:
     request = session_request(settings)
     assert request["voice"] == {"type": "openai", "name": "alloy"}
     assert set(request["turn_detection"]) == {"type", "create_response", "interrupt_response", "auto_truncate"}
+
+
+def test_what_only_some_types_and_voices_have_is_sent_where_it_is_set() -> None:
+    turns = TurnDetection(
+        type="azure_semantic_vad",
+        speech_duration_ms=120,
+        remove_filler_words=True,
+        languages=("en-US", "de-DE"),
+        end_of_utterance_model="semantic_detection_v1",
+        eagerness="high",
+    )
+    request = session_request(
+        Session(
+            model="gpt-4.1",
+            voice_rate="+20%",
+            voice_temperature=0.9,
+            speed=1.2,
+            temperature=0.7,
+            max_response_output_tokens="inf",
+            tool_choice="get_time",
+            turn_detection=turns,
+            input_audio_transcription=Transcription(language="en", phrase_list=("Contoso",)),
+        )
+    )
+    block = request["turn_detection"]
+    assert block["speech_duration_ms"] == 120
+    assert block["remove_filler_words"] is True
+    assert block["languages"] == ["en-US", "de-DE"]
+    assert block["end_of_utterance_detection"] == {"model": "semantic_detection_v1"}
+    assert "eagerness" not in block
+    assert (request["voice"]["rate"], request["voice"]["temperature"]) == ("+20%", 0.9)
+    assert (request["temperature"], request["speed"], request["max_response_output_tokens"]) == (0.7, 1.2, "inf")
+    assert request["tool_choice"] == {"type": "function", "name": "get_time"}
+    assert request["input_audio_transcription"] == {
+        "model": "azure-speech",
+        "language": "en",
+        "phrase_list": ["Contoso"],
+    }
+
+
+def test_the_eagerness_of_semantic_vad_and_the_voices_of_azure_realtime() -> None:
+    block = session_request(Session(turn_detection=TurnDetection(type="semantic_vad", eagerness="high")))
+    assert block["turn_detection"]["eagerness"] == "high"
+    assert session_request(Session(model="azure-realtime", voice="ava"))["voice"] == {
+        "type": "azure-realtime-native",
+        "name": "ava",
+    }

@@ -168,6 +168,15 @@ class ResetPressed(Key, frozen=True):
     """Give it the history of this one."""
 
 
+class SessionEdited(Key, frozen=True):
+    """The user wants other settings of the session, in this one and in those after it."""
+
+    changes: Mapping[str, Any]
+    """Whole fields of the session object; None stands for "off", or for the service's default."""
+    at_once: bool = True
+    """Ask for them now; else in the next session."""
+
+
 class StopPressed(Key, frozen=True):
     """Do not connect again by itself."""
 

@@ -1,6 +1,7 @@
 """`Intent` and its parts."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -25,6 +26,18 @@ class Seed(NamedTuple):
     """Of the entry in the transcript."""
 
 
+class Edit(Struct, frozen=True):
+    """A `session.update` for which the user asked, and its answer."""
+
+    event_id: str
+    changes: Mapping[str, Any]
+    before: Mapping[str, Any]
+    """What was wanted of the same fields; a field that was not is missing."""
+    answered: bool = False
+    refusal: Mapping[str, Any] = {}
+    """The `error` object; empty where the service accepted it."""
+
+
 class Intent(Struct, frozen=True):
     """Plans of this client: the only part of the state that `policy` writes."""
 
@@ -44,3 +57,5 @@ class Intent(Struct, frozen=True):
     """The result, until it is reported."""
     typed: tuple[tuple[str, str], ...] = ()
     """Messages whose item was not created yet: the event's id and the words. They are sent again to a new session."""
+    edits: tuple[Edit, ...] = ()
+    """The latest edits of this connection, in the order in which they were sent."""

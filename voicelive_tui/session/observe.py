@@ -15,6 +15,7 @@ from msgspec.structs import asdict, replace
 
 from voicelive_tui.session import inputs, loss, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
+from voicelive_tui.session.edits import observe_edit
 from voicelive_tui.session.notes import note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
 from voicelive_tui.session.state import RECENT, Connection, Device, Entry, EntryStatus, Microphone, SessionState, Stage
@@ -330,6 +331,9 @@ def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> Sessi
         state = replace(state, lost_at=now if event.keep else None)
         return note(state, now, "reset", "new session requested" + (" with this history" if event.keep else ""))
     return note(state, now, "reset", "trying again now")
+
+
+observe.register(inputs.SessionEdited, observe_edit)
 
 
 @observe.register

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import effects, inputs
+from voicelive_tui.session import edits, effects, inputs
 from voicelive_tui.session.barge_in import should_cancel, truncation
 from voicelive_tui.session.history import acknowledge, history, owes_answer
 from voicelive_tui.session.intent import Seed
@@ -49,6 +49,11 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.ResetPressed(keep):
             silence = () if keep or after.lost_at is not None else (effects.StopPlayback(),)
             return after, (*silence, effects.Reconnect())
+        case inputs.SessionEdited(changes, at_once) if at_once and before.connection.stage is Stage.READY:
+            after, update = _send(after, "edit", {"type": "session.update", "session": changes})
+            edit = edits.made(update.event["event_id"], changes, before.wanted)
+            made = (*after.intent.edits, edit)[-edits.KEPT :]
+            return replace(after, intent=replace(after.intent, edits=made)), (update,)
         case inputs.StopPressed() if before.intent.retry is not None:
             return replace(after, intent=replace(after.intent, retry=None)), (effects.Disconnect(),)
         case inputs.PlaybackStopped(item_id):
@@ -56,7 +61,9 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
             after, *sends = _send(after, "truncate", truncate) if truncate else (after,)
             return after, tuple(sends)
         case inputs.Connecting(resumed=resumed):
-            intent = replace(after.intent, retry=None, over_quota=False, create=False, seeds=(), restored=None)
+            intent = replace(
+                after.intent, retry=None, over_quota=False, create=False, seeds=(), restored=None, edits=()
+            )
             if not resumed:
                 intent = replace(intent, typed=())
             return replace(after, intent=intent), ()
@@ -95,7 +102,11 @@ def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
 
 
 def _capture(event: Event, before: SessionState, after: SessionState) -> Step:
-    if before.connection.stage is Stage.READY or after.connection.stage is not Stage.READY:
+    if before.connection.stage is Stage.READY:  # the service answers in order
+        waiting = next((edit for edit in after.intent.edits if not edit.answered), None)
+        known = edits.answered(after.intent.edits, waiting)
+        return replace(after, intent=replace(after.intent, edits=known)), ()
+    if after.connection.stage is not Stage.READY:
         return after, ()
     if before.lost_at is None:
         return after, (effects.StartCapture(),)
@@ -164,6 +175,9 @@ def _error(event: Event, before: SessionState, after: SessionState) -> Step:
     event_id = text(error.get("event_id"))
     if any(seed.event_id == event_id for seed in after.intent.seeds):
         return _without_seeds(after, tuple(seed for seed in after.intent.seeds if seed.event_id != event_id), 1)
+    if edit := edits.refused(after.intent.edits, error):
+        known = edits.answered(after.intent.edits, edit, error)
+        return replace(after, intent=replace(after.intent, edits=known)), ()
     if event_id.startswith(f"{TYPE}-"):  # refused, and reported as a problem: not sent again
         typed = tuple((name, words) for name, words in after.intent.typed if name != event_id)
         after = replace(after, intent=replace(after.intent, typed=typed))

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import tools, turns
+from voicelive_tui.session import edits, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.history import acknowledge
 from voicelive_tui.session.state import Entry, EntryStatus, Problem, Response, Role, SessionState, Stage
@@ -86,6 +86,8 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
         return pin(replace(state, connection=connection), now, sentence)
     if any(seed.event_id == error.get("event_id") for seed in state.intent.seeds):
         return state  # reported with the others
+    if edit := edits.refused(state.intent.edits, error):
+        return pin(edits.take_back(state, edit), now, sentence)
     if caused_by(event, CREATE):  # no answer will come
         state = replace(state, awaiting=False)
     return pin(state, now, sentence)

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.reactive import reactive
 
 from voicelive_tui.session import latency
+from voicelive_tui.session.edits import NULL_MEANS_OFF
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock, duration, excerpt, short_id, visible
 from voicelive_tui.ui.panes import Pane
@@ -47,7 +48,7 @@ def settings(session: SessionState, which: "Settings") -> list[Line]:
     rows: list[Line] = []
     for label, key, words in which:
         want, have = words(asked.get(key)), words(session.in_force.get(key))
-        off = key in _OFF_IF_NULL and key in session.in_force
+        off = key in NULL_MEANS_OFF and key in session.in_force
         if key in session.asked and not want:
             want, off = "none", bool(session.in_force)
         if off:
@@ -316,9 +317,5 @@ SETTINGS: Settings = (
     ("tools", "tools", _set),
     ("agent", "agent", _named),
 )
-_OFF_IF_NULL = frozenset(
-    ("turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "input_audio_echo_cancellation")
-)
-"""Settings whose null means "off" to the service; the null of others stands for its default."""
 INSTRUCTIONS: Settings = (("instructions", "instructions", _one_line),)
 """Apart, and last: they are long."""

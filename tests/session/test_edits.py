@@ -1,0 +1,94 @@
+"""Edits of the live session, and the service's answers."""
+
+from typing import Any
+
+from tests.session.folding import REQUEST, ready
+from voicelive_tui.session import effects, inputs
+
+WHOLE = {**REQUEST["turn_detection"], "silence_duration_ms": 800}
+EDIT = inputs.SessionEdited({"turn_detection": WHOLE})
+
+
+def error(event_id: str | None, param: str = "session.turn_detection.silence_duration_ms") -> dict[str, Any]:
+    return {"type": "error", "error": {"message": "no", "code": "invalid_value", "param": param, "event_id": event_id}}
+
+
+def test_an_edit_sends_one_update_with_the_changed_fields_whole() -> None:
+    fold = ready()
+    (send,) = fold.feed(EDIT)
+    assert isinstance(send, effects.Send)
+    assert send.event == {
+        "type": "session.update",
+        "event_id": "edit-2",
+        "session": {"turn_detection": WHOLE},
+    }
+    assert fold.state.wanted == REQUEST | {"turn_detection": WHOLE}
+
+
+def test_an_edit_is_asked_for_again_by_the_session_after_it() -> None:
+    fold = ready()
+    fold.feed(EDIT, inputs.Disconnected(1006, "lost"), inputs.Connecting("e", "v", "m", "c", resumed=True))
+    fold.feed(inputs.Connected())
+    (send,) = fold.feed({"type": "session.created", "session": {}})
+    assert isinstance(send, effects.Send)
+    assert send.event["session"]["turn_detection"] == WHOLE
+
+
+def test_an_edit_without_a_session_waits_for_the_next_one() -> None:
+    fold = ready()
+    fold.feed(inputs.Disconnected(1000, ""))
+    assert fold.feed(EDIT) == []
+    assert fold.state.wanted["turn_detection"] == WHOLE
+    (row,) = fold.state.log.since(fold.state.log.next_seq - 1)
+    assert row.text == "turn_detection: in the next session"
+
+
+def test_an_edit_for_the_next_session_sends_nothing_now() -> None:
+    fold = ready()
+    assert fold.feed(inputs.SessionEdited({"voice": {"type": "openai", "name": "ash"}}, at_once=False)) == []
+    assert fold.state.wanted["voice"]["name"] == "ash"
+
+
+def test_a_refused_edit_is_taken_back() -> None:
+    fold = ready()
+    fold.feed(EDIT, inputs.Sent({"type": "session.update", "session": {"turn_detection": WHOLE}}), error("edit-2"))
+    assert fold.state.wanted == fold.state.asked == REQUEST
+    assert fold.state.intent.edits[0].refusal["message"] == "no"
+    assert fold.state.problems[-1].text.startswith("no (code invalid_value")
+
+
+def test_a_refusal_that_repeats_no_id_is_matched_by_the_field_that_it_names() -> None:
+    fold = ready()
+    fold.feed(EDIT, error(None, "item.call_id"))
+    assert fold.state.wanted["turn_detection"] == WHOLE
+    fold.feed(error(None))
+    assert fold.state.wanted == REQUEST
+
+
+def test_a_refusal_leaves_what_a_later_edit_changed_since() -> None:
+    fold = ready()
+    later = {**WHOLE, "silence_duration_ms": 900}
+    fold.feed(EDIT, inputs.SessionEdited({"turn_detection": later, "temperature": 0.7}), error("edit-2"))
+    assert fold.state.wanted == REQUEST | {"turn_detection": later, "temperature": 0.7}
+
+
+def test_two_refused_edits_of_a_field_lead_back_to_what_was_accepted() -> None:
+    fold = ready()
+    later = inputs.SessionEdited({"turn_detection": {**WHOLE, "silence_duration_ms": 900}})
+    fold.feed(EDIT, later, error("edit-2"), error("edit-3"))
+    assert fold.state.wanted == REQUEST
+
+
+def test_a_field_that_is_set_to_nothing_is_no_longer_asked_for() -> None:
+    fold = ready()
+    fold.feed(inputs.SessionEdited({"temperature": 0.7}))
+    (send,) = fold.feed(inputs.SessionEdited({"temperature": None, "turn_detection": None}))
+    assert isinstance(send, effects.Send)
+    assert send.event["session"] == {"temperature": None, "turn_detection": None}
+    assert fold.state.wanted == REQUEST | {"turn_detection": None}
+
+
+def test_the_service_answers_edits_in_order() -> None:
+    fold = ready()
+    fold.feed(EDIT, EDIT, {"type": "session.updated", "session": {**REQUEST, "turn_detection": WHOLE}})
+    assert [edit.answered for edit in fold.state.intent.edits] == [True, False]
