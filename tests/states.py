@@ -26,6 +26,8 @@ from voicelive_tui.session.usage import Tokens, Usage
 from voicelive_tui.wire.log import EventLog
 
 START = 1000.0
+EPOCH = 1_800_000_000.0
+"""Unix seconds at `time.monotonic()` 0."""
 """Monotonic time at which all of these begin."""
 
 ASKED = {
@@ -103,7 +105,10 @@ IDLE = SessionState(
         session_id="sess_7f3a91c2d4",
         started_at=START,
         ready_at=START + 0.11,
+        epoch=EPOCH,
+        dated=True,
     ),
+    began_at=START,
     asked=ASKED,
     in_force=IN_FORCE,
     microphone=Microphone(capturing=True),

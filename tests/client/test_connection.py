@@ -20,6 +20,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from voicelive_tui.client import connection
 from voicelive_tui.client.connection import BadMessage, ConnectError, CredentialError, LinkClosed, ServiceConnection
+from voicelive_tui.client.handshake import PROXIES
 from voicelive_tui.config import Service
 from voicelive_tui.wire.events import DEEPEST
 
@@ -39,7 +40,7 @@ def cheap_collections():
 @pytest.fixture(autouse=True)
 def nothing_left_open(monkeypatch):
     """What is not closed warns when it is collected, and warnings are errors."""
-    for name in connection._PROXIES:
+    for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     yield
     gc.collect()
@@ -89,7 +90,7 @@ def reset(writer: asyncio.StreamWriter | asyncio.Transport) -> None:
 
 @contextlib.asynccontextmanager
 async def service(
-    talk: Callable[[web.WebSocketResponse, web.Request], Awaitable[None]], credential=None, **options
+    talk: Callable[[web.WebSocketResponse, web.Request], Awaitable[None]], credential=None, headers=None, **options
 ) -> AsyncIterator[tuple[ServiceConnection, list[web.Request]]]:
     """A service that accepts everybody and talks as told, a connection to it, and the requests it had."""
     requests: list[web.Request] = []
@@ -97,6 +98,7 @@ async def service(
     async def accept(request: web.Request) -> web.WebSocketResponse:
         requests.append(request)
         ws = web.WebSocketResponse(**options)
+        ws.headers.update(headers or {})
         await ws.prepare(request)
         await talk(ws, request)
         return ws
@@ -752,3 +754,18 @@ async def test_a_close_can_be_cancelled_and_closes_nevertheless():
             await closing
         assert link._sdk._client_session.closed
         done.set()
+
+
+@pytest.mark.parametrize(
+    ("headers", "dated"), [({"Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, True), ({"Date": "-"}, False)]
+)
+async def test_the_service_s_time_is_that_of_the_handshake_where_it_has_one(headers, dated):
+    async def talk(ws, _request):
+        await ws.receive()
+
+    before = time.time()
+    async with service(talk, headers=headers) as (open_connection, _):
+        assert open_connection.dated is dated
+        assert (
+            open_connection.unix_time == 1792567680.0 if dated else before <= open_connection.unix_time <= time.time()
+        )

@@ -7,7 +7,10 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
+import pytest
+
 from tests.conversing import LIMIT, Mouth, Recorder, speech, until
+from voicelive_tui.client import ring
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Service, Settings
 from voicelive_tui.loopback.faults import parse
@@ -148,6 +151,19 @@ async def test_an_utterance_that_spans_the_drop_arrives_whole() -> None:
 
 def appended(talk: Talk, session_id: str) -> list[bytes]:
     return [base64.b64decode(event["audio"]) for event in talk.sent_to(session_id, "input_audio_buffer.append")]
+
+
+async def test_sound_that_is_too_old_for_the_next_session_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring, "RING_SECONDS", 0.3)
+    async with talking("throttle=60@connection#2") as talk:
+        assert talk.live.reading().unkept_ms == 0.0
+        talk.live.apply(inputs.TextTyped("drop it"))
+        await until(lambda: talk.live.reading().unkept_ms > 500, "sound is pushed out of the ring")
+        talk.live.apply(inputs.ResetPressed())
+        await until(lambda: talk.recorder.count(inputs.SentLate), "the rest is sent late")
+        late = next(event for _, event in talk.recorder.seen if isinstance(event, inputs.SentLate))
+        assert late.missing_ms > 500
+        assert talk.live.reading().unkept_ms == 0.0
 
 
 async def test_without_reconnecting_the_end_is_final() -> None:

@@ -202,3 +202,15 @@ def test_certificates_that_cannot_be_used_are_one_sentence(tmp_path):
             from_files(str(one), str(other))
         assert "\n" not in str(info.value)
         assert "pem" in str(info.value)
+
+
+async def test_every_answer_to_a_handshake_has_a_date():
+    async with (
+        LoopbackService(faults=[parse("throttle=7@connection#2")]) as service,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.ws_connect(service.endpoint + PATH, params=QUERY) as websocket:
+            assert "Date" in websocket._response.headers
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(service.endpoint + PATH, params=QUERY)
+        assert "Date" in refused.value.headers

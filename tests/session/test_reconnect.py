@@ -121,6 +121,16 @@ def test_the_stop_key_ends_the_wait() -> None:
     assert fold.feed(inputs.StopPressed()) == []
 
 
+def test_the_conversation_s_length_counts_from_the_first_session() -> None:
+    fold = ready()
+    began_at = fold.state.began_at
+    assert began_at == fold.state.connects[0]
+    fold.feed(LOST, RESUMING)
+    assert fold.state.began_at == began_at
+    fold.feed(inputs.ConnectFailed("HTTP 401"), inputs.ResetPressed(), CONNECTING)
+    assert fold.state.began_at == began_at
+
+
 def test_the_headline_counts_down() -> None:
     fold = ready()
     fold.feed(LOST, RESUMING, inputs.ConnectFailed("HTTP 429", transient=True, retry_after=7.0))

@@ -71,7 +71,7 @@ def opened(name, monkeypatch):
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
     monkeypatch.setattr("voicelive_tui.ui.panes.session.monotonic", lambda: states.START + 100)
     state = states.NAMED[name]
-    state = replace(state, connection=replace(state.connection, started_at=0.0))  # no clock
+    state = replace(state, began_at=0.0)  # no clock
     return app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())
 
 
@@ -752,13 +752,13 @@ async def test_below_the_least_size_there_is_nothing_but_the_microphone_and_a_se
 
 
 async def test_the_session_s_end_comes_nearer_where_nothing_else_happens(monkeypatch):
-    connection = replace(states.IDLE.connection, expires_at=time.time() + 3600)
+    connection = replace(states.IDLE.connection, expires_at=states.EPOCH + time.monotonic() + 3600)
     app = app_of(replace(states.IDLE, connection=connection))
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         assert "ends in" not in screen_text(app)
-        later = time.time() + 3600 - 125
-        monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
+        later = time.monotonic() + 3600 - 125
+        monkeypatch.setattr(status, "time", SimpleNamespace(monotonic=lambda: later))
         async with asyncio.timeout(10):
             while "ends in 2:0" not in screen_text(app):
                 await pilot.pause(0.05)

@@ -20,14 +20,12 @@ Rules of this file, each for a reason seen in SDK 1.3.1:
 import asyncio
 import contextlib
 import logging
-import os
 import re
 import socket
 import time
 import types
 from collections.abc import Coroutine, Generator, Mapping
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import aiohttp
 from azure.ai.voicelive.aio import ConnectionClosed, VoiceLiveConnection, connect
@@ -36,9 +34,10 @@ from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
+from voicelive_tui.client.handshake import prospects, proxy_hint, unix_time, why
 from voicelive_tui.config import Service
 from voicelive_tui.credentials import CredentialError
-from voicelive_tui.endpoint import SERVICE_PATH, host_of, is_loopback
+from voicelive_tui.endpoint import host_of
 from voicelive_tui.text import visible
 from voicelive_tui.wire.events import parse
 
@@ -124,6 +123,8 @@ class ServiceConnection:
 
     Attributes:
         alive_at: When something last arrived, a pong included (`time.monotonic()` seconds); seen while receiving.
+        unix_time: When it was opened, by the service's clock (the `Date` header of the handshake), else by this one.
+        dated: Whether it is the service's clock.
     """
 
     def __init__(self, sdk: VoiceLiveConnection) -> None:
@@ -131,6 +132,10 @@ class ServiceConnection:
         self._sdk = sdk
         self._reason = ""
         self.alive_at = time.monotonic()
+        # aiohttp does not show the handshake's answer.
+        headers = getattr(getattr(getattr(sdk, "_connection", None), "_response", None), "headers", {})
+        dated = unix_time(headers.get("Date", ""))
+        self.dated, self.unix_time = dated is not None, dated or time.time()
         self._listen_in()
         self._closing = False
         self._bad_in_a_row = 0
@@ -167,12 +172,12 @@ class ServiceConnection:
         except TimeoutError:
             raise ConnectError(
                 f"{host} did not answer within {HANDSHAKE_LIMIT:g} s: "
-                f"check the endpoint and the network{_proxy_hint(service)}",
+                f"check the endpoint and the network{proxy_hint(service)}",
                 transient=True,
             ) from None
         except (AzureError, OSError) as problem:  # AzureError: the SDK's own, and those of the credential
-            transient, retry_after = _prospects(problem.__cause__ or problem)
-            raise ConnectError(_why(problem, service, model), transient=transient, retry_after=retry_after) from None
+            transient, retry_after = prospects(problem.__cause__ or problem)
+            raise ConnectError(why(problem, service, model), transient=transient, retry_after=retry_after) from None
 
     async def receive(self) -> tuple[dict[str, Any], str]:
         """The next server event: the JSON object, and its text as it came.
@@ -351,70 +356,3 @@ def _reason(report: str) -> str:
     by_cli = [reason for source, _, reason in attempts if source == "AzureCliCredential"]
     last = [reason for _, _, reason in attempts[-1:]]
     return next(iter((*by_entra, *by_cli, *last, *lines)), "no credential worked").rstrip(".: ")
-
-
-_STATUS_ADVICE = {
-    400: "the service refused the request: check the api-version and the model's name",
-    401: "the key or token was refused: check that it belongs to this resource",
-    403: "access denied: the identity needs the roles Cognitive Services User and Foundry User, or the resource's "
-    "network rules forbid this machine",
-    429: "too many requests: wait a moment, or ask for more quota",
-}
-
-
-def _why(problem: BaseException, service: Service, model: str) -> str:
-    """The cause of a failed handshake in one sentence. The HTTP body is lost in the SDK; its status is all there is."""
-    host, cause = host_of(service.endpoint), problem.__cause__ or problem
-    match cause:
-        case aiohttp.WSServerHandshakeError(status=status):
-            if status == 404:
-                path = urlsplit(service.endpoint).path.rstrip("/") + SERVICE_PATH
-                used = f"path {path} with model {model} and api-version {service.api_version}"
-                return f"{host} answered with HTTP 404: no Voice Live at {used}: check the endpoint and these"
-            advice = _STATUS_ADVICE.get(status, "the service has a problem of its own: try again")
-            if status < 500 and status not in _STATUS_ADVICE:
-                advice = "no WebSocket was opened: is this the address of a Voice Live resource?"
-            return f"{host} answered with HTTP {status}: {advice}"
-        case aiohttp.ClientConnectorDNSError():
-            return f"the name of {host} is not known: check the endpoint's spelling{_proxy_hint(service)}"
-        case aiohttp.ClientConnectorCertificateError():
-            return f"the certificate of {host} is not trusted: check the endpoint and this machine's certificates"
-        case aiohttp.ClientConnectorSSLError():
-            return f"{host} does not speak TLS there: check the scheme (https or http) and the port"
-        case aiohttp.ClientConnectorError(os_error=os_error):
-            reason = os.strerror(os_error.errno) if os_error.errno else "none of its addresses answers"
-            return f"no connection to {host} ({reason.lower()}): check the endpoint{_proxy_hint(service)}"
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
-            return f"{host} hung up during the handshake: try again, and check the endpoint's scheme and port"
-        case aiohttp.ClientResponseError():
-            return f"{host} answered with something that is not HTTP: check the endpoint and its port"
-    if "redirect" in str(cause):
-        return f"{host} redirects to another address: use that one (keys are never sent after a redirect)"
-    return f"no connection to {host} ({type(cause).__name__}): check the endpoint"
-
-
-LONGEST_WAIT = 3600.0
-"""Seconds; a longer `Retry-After` is taken as this."""
-
-
-def _prospects(cause: BaseException) -> tuple[bool, float]:
-    """Whether an attempt that failed is worth another one, and the seconds of `Retry-After`."""
-    match cause:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return False, 0.0
-        case aiohttp.WSServerHandshakeError(status=status):
-            wait = cause.headers.get("Retry-After", "") if cause.headers else ""  # a date is not understood
-            seconds = min(float(wait), LONGEST_WAIT) if wait.isdecimal() and wait.isascii() else 0.0
-            return status == 429 or status >= 500, seconds
-    return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ServerDisconnectedError | OSError), 0.0
-
-
-_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-
-
-def _proxy_hint(service: Service) -> str:
-    """A word on proxies, where one is set: the SDK does not use it."""
-    names = [name for name in _PROXIES if os.environ.get(name)]
-    if not names or is_loopback(service.endpoint):
-        return ""
-    return f" ({names[0]} is set, but the Voice Live SDK does not use proxies: a direct way is needed)"

@@ -88,7 +88,7 @@ class Link:
             await connection.close()
             return
         self._connection = connection
-        self._apply(inputs.Connected())
+        self._apply(inputs.Connected(connection.unix_time, connection.dated))
         sender = asyncio.create_task(self._send_all(connection))
         ends = {asyncio.create_task(each(connection)) for each in (self._receive_all, self._check_all)}
         try:

@@ -138,9 +138,14 @@ class LiveSession:
 
         if (now := time.monotonic()) >= self._native_due:
             self._native_messages, self._native_due = self._count_native(), now + NATIVE_SECONDS
-        outbox_ms, dropped_ms = (self._link.outbox_ms, self._link.dropped_ms) if self._link else (0.0, 0.0)
-        dropped_ms += self._dropped_ms
-        return take_reading(self.sound, self.state.playing, outbox_ms, dropped_ms, self._native_messages)
+        return take_reading(
+            self.sound,
+            self.state.playing,
+            outbox_ms=self._link.outbox_ms if self._link else 0.0,
+            dropped_ms=self._dropped_ms + (self._link.dropped_ms if self._link else 0.0),
+            unkept_ms=self._pump.unkept_ms(),
+            native_messages=self._native_messages,
+        )
 
     def activity_changed(self) -> bool:
         return self._sound is not None and self.engine.activity_changed()

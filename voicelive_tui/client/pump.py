@@ -9,6 +9,7 @@ from voicelive_tui.client.link import Link
 from voicelive_tui.client.ring import Ring
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.session import inputs
+from voicelive_tui.session.reconnect import kept_from
 from voicelive_tui.session.state import Activity, SessionState
 
 POLL_SECONDS = 0.010
@@ -67,6 +68,13 @@ class AudioPump:
         voiced = (self._engine.last_voiced_at or 0.0) > since
         milliseconds = sum(duration_ms(chunk.pcm) for chunk in kept)
         self._apply(inputs.SentLate(milliseconds, voiced, self.ring.missing_ms(since)))
+
+    def unkept_ms(self) -> float:
+        """Milliseconds of sound that the next session would get if they were not too old; 0.0 during a session."""
+        state = self._state()
+        if not state.resuming or state.lost_at is None:
+            return 0.0
+        return self.ring.missing_ms(kept_from(state, state.lost_at))
 
     def _send(self, chunk: Chunk) -> None:
         self.ring.add(chunk)

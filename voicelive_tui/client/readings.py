@@ -16,7 +16,9 @@ TEST_TONE = "test-tone"
 """The item id under which the test tone is played; no item of the service has it."""
 
 
-def take_reading(sound: Sound, item: str, outbox_ms: float, dropped_ms: float, native_messages: int) -> Reading:
+def take_reading(
+    sound: Sound, item: str, *, outbox_ms: float, dropped_ms: float, unkept_ms: float, native_messages: int
+) -> Reading:
     """The sound path at this moment.
 
     Args:
@@ -24,6 +26,7 @@ def take_reading(sound: Sound, item: str, outbox_ms: float, dropped_ms: float, n
         item: The item that is playing, or "".
         outbox_ms: Captured sound that waits to be sent.
         dropped_ms: Captured sound that links dropped.
+        unkept_ms: See `Reading`.
         native_messages: Lines that C libraries have printed.
     """
     engine = sound.engine
@@ -38,6 +41,7 @@ def take_reading(sound: Sound, item: str, outbox_ms: float, dropped_ms: float, n
         buffered_ms=engine.buffered_ms,
         outbox_ms=outbox_ms,
         dropped_ms=counters.dropped_ms + dropped_ms,
+        unkept_ms=unkept_ms,
         underflows=counters.underflows,
         overflows=counters.overflows,
         gaps=counters.gaps,

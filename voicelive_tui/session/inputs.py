@@ -61,6 +61,11 @@ class Connecting(Input, frozen=True):
 class Connected(Input, frozen=True):
     """The WebSocket is open; no event has arrived yet."""
 
+    unix_time: float = 0.0
+    """Unix seconds now; 0.0 where unknown."""
+    dated: bool = False
+    """By the service's clock; else by this machine's."""
+
 
 class ConnectFailed(Input, frozen=True):
     """The connection could not be made."""

@@ -139,6 +139,7 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
     state = replace(
         state,
         connection=Connection(stage=Stage.CONNECTING, started_at=now, **asdict(event)),
+        began_at=state.began_at or now,
         connects=(*state.connects, now)[-RECENT:],
         asked={},
         in_force={},
@@ -153,7 +154,9 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
 
 @observe.register
 def _connected(event: inputs.Connected, state: SessionState, now: float) -> SessionState:
-    state = replace(state, connection=replace(state.connection, stage=Stage.CONFIGURING))
+    epoch = event.unix_time - now if event.unix_time else None
+    connection = replace(state.connection, stage=Stage.CONFIGURING, epoch=epoch, dated=event.dated)
+    state = replace(state, connection=connection)
     return note(state, now, "connected", "the WebSocket is open")
 
 

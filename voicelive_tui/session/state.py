@@ -24,6 +24,8 @@ from voicelive_tui.wire.log import EventLog
 
 RECENT = 32
 """Entries, and ids of interrupted answers, that can still be playing or arriving; older ones are settled."""
+CREDIBLE_SECONDS = 300.0, 7200.0
+"""Lengths of a session between which this machine's clock is believed; the service's own are 30 to 60 minutes."""
 SILENCE_DBFS = -96.0
 """The floor of every meter: 16-bit silence."""
 
@@ -76,9 +78,22 @@ class Connection(Struct, frozen=True):
     ended_at: float | None = None
     expires_at: float | None = None
     """Unix seconds, from the service."""
+    epoch: float | None = None
+    """Unix seconds at `time.monotonic()` 0, once the WebSocket is open."""
+    dated: bool = False
+    """The epoch is by the service's clock, not by this machine's."""
     close_code: int | None = None
     problem: str = ""
     """One sentence: how it ended or why it failed."""
+
+    @property
+    def ends_at(self) -> float | None:
+        """When the session expires; None where that is unknown, or absurd by a clock that is not the service's."""
+        if self.expires_at is None or self.epoch is None:
+            return None
+        ends_at = self.expires_at - self.epoch
+        low, high = CREDIBLE_SECONDS
+        return ends_at if self.dated or low < ends_at - self.started_at < high else None
 
     @property
     def failed(self) -> bool:
@@ -241,6 +256,8 @@ class SessionState(Struct, frozen=True, eq=False):
     """Everything known about the session; see the rules at the head of the file."""
 
     connection: Connection = field(default_factory=Connection)
+    began_at: float = 0.0
+    """When the first connection was begun."""
     connects: tuple[float, ...] = ()
     """When the last `RECENT` connections were begun."""
     lost_at: float | None = None
@@ -361,6 +378,8 @@ class Reading(Struct, frozen=True):
     """Captured sound in the outbox."""
     dropped_ms: float = 0.0
     """Captured sound dropped because it was stale or the network was slow."""
+    unkept_ms: float = 0.0
+    """Captured sound since the loss of the session that is too old to be kept for the next one."""
     underflows: int = 0
     overflows: int = 0
     gaps: int = 0

@@ -108,13 +108,13 @@ class LiveScreen(TonedScreen):
             self.refresh_bindings()
 
     def show_elapsed(self, now: float, *, still: bool) -> None:
-        """Show how long the session has been open; in minutes where the screen is to stay still."""
-        connection = self.session.connection
-        if connection.started_at:
+        """Show how long the conversation lasts; in minutes where the screen is to stay still."""
+        began_at, ended_at = self.session.began_at, self.session.connection.ended_at
+        if began_at:
             counts_down = self.session.resuming
-            until = now if connection.ended_at is None or counts_down else connection.ended_at
+            until = now if ended_at is None or counts_down else ended_at
             quiet = still and remaining(self.session) is None and not counts_down
-            self.elapsed = elapsed(until - connection.started_at, quiet)
+            self.elapsed = elapsed(until - began_at, quiet)
 
     def apply(self, input_: Input) -> None:
         """Give an input to the shell, and show the result without waiting for a frame."""

@@ -82,7 +82,7 @@ async def test_the_word_and_its_tone(name, word, tone):
 
 async def test_demo_is_labelled_and_a_near_end_is_told():
     line = StatusLine()
-    link = replace(states.IDLE.connection, caller=True, expires_at=time.time() + 125)
+    link = replace(states.IDLE.connection, caller=True, expires_at=states.EPOCH + time.monotonic() + 125)
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         line.session = replace(states.IDLE, connection=link, input=Device("synthetic microphone"))
         await pilot.pause()
@@ -97,16 +97,27 @@ async def test_demo_is_labelled_and_a_near_end_is_told():
 async def test_the_time_to_the_end_goes_on_where_nothing_else_does(monkeypatch):
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
-        line.session = replace(
-            states.IDLE, connection=replace(states.IDLE.connection, expires_at=time.time() + EXPIRY_NOTICE + 3600)
-        )
+        ends_at = time.monotonic() + EXPIRY_NOTICE + 3600
+        link = replace(states.IDLE.connection, expires_at=states.EPOCH + ends_at)
+        line.session = replace(states.IDLE, connection=link)
         await pilot.pause()
         assert "ends in" not in screen_text(pilot.app)
-        later = time.time() + EXPIRY_NOTICE + 3600 - 125
-        monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
+        monkeypatch.setattr(status, "time", SimpleNamespace(monotonic=lambda: ends_at - 125))
         line.elapsed = "61 min"
         await pilot.pause()
         assert "ends in 2:0" in screen_text(pilot.app)
+
+
+async def test_sound_that_is_too_old_for_the_next_session_is_counted():
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(100, 3)) as pilot:
+        line.session = states.IDLE
+        line.update_levels(Reading(unkept_ms=900.0))
+        await pilot.pause()
+        assert "lost" not in screen_text(pilot.app)
+        line.update_levels(Reading(unkept_ms=4_200.0))
+        await pilot.pause()
+        assert "4 s lost" in screen_text(pilot.app)
 
 
 async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():

@@ -69,7 +69,7 @@ def service(endpoint: str) -> str:
 
 
 def elapsed(seconds: float, quiet: bool) -> str:
-    """The session's length, in minutes while nothing happens, so that an idle screen stays still."""
+    """The conversation's length, in minutes while nothing happens, so that an idle screen stays still."""
     if not quiet or seconds < 60:
         return clock(seconds) if not quiet else "<1 min"
     return f"{int(seconds // 60)} min"
@@ -77,10 +77,10 @@ def elapsed(seconds: float, quiet: bool) -> str:
 
 def remaining(session: SessionState) -> float | None:
     """Seconds until the session expires, if that is within `EXPIRY_NOTICE`."""
-    connection = session.connection
-    if connection.expires_at is None or connection.stage is not Stage.READY:
+    ends_at = session.connection.ends_at
+    if ends_at is None or session.connection.stage is not Stage.READY:
         return None
-    left = connection.expires_at - time.time()
+    left = ends_at - time.monotonic()
     return max(left, 0.0) if left < EXPIRY_NOTICE else None
 
 
@@ -91,7 +91,7 @@ def starved(session: SessionState, reading: Reading) -> bool:
 
 
 class Clock(Lines):
-    """The session's length; a widget of its own, so that each second writes few bytes."""
+    """The conversation's length; a widget of its own, so that each second writes few bytes."""
 
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
@@ -114,9 +114,12 @@ class StatusLine(Lines):
         self.redraw()
 
     def update_levels(self, reading: Reading) -> None:
-        """Redraw if the microphone's state changed, or whether more of an answer is awaited."""
+        """Redraw if what is shown of a reading changed."""
         old, self.reading = self.reading, reading
-        marks = [(each.gated, each.stalled, starved(self.session, each)) for each in (old, reading)]
+        marks = [
+            (each.gated, each.stalled, starved(self.session, each), int(each.unkept_ms / 1000))
+            for each in (old, reading)
+        ]
         if marks[0] != marks[1]:
             self.redraw()
 
@@ -139,6 +142,8 @@ class StatusLine(Lines):
         left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (words, "text"))
         connection = self.session.connection
         right: list[Span] = [(" ", "text")]
+        if self.reading.unkept_ms >= 1000:
+            right += [(f"{self.reading.unkept_ms / 1000:.0f} s lost", "warn"), ("  ", "text")]
         left_s = remaining(self.session)
         if left_s is not None:
             right += [(f"ends in {clock(left_s)}", "warn"), ("  ", "text")]
