@@ -20,6 +20,8 @@ from azure.ai.voicelive.models import (
     FunctionCallOutputItem,
     FunctionTool,
     InputTextContentPart,
+    MCPApprovalResponseRequestItem,
+    MCPServer,
     RequestSession,
     ResponseCreateParams,
     ServerVad,
@@ -239,8 +241,34 @@ async def play_long_talker():
             assert milliseconds > 30_000, "it does talk long"
 
 
+async def play_mcp():
+    with serving("--script", "mcp") as served:
+        servers = [MCPServer(server_label=label, server_url=f"https://{label}.example") for label in ("docs", "broken")]
+        async with session(served, tools=servers) as link:
+            await until(link, "mcp_list_tools.failed")
+            await typed(link, "find the document")
+            while (item := (await until(link, "conversation.item.created")).item).type != "mcp_approval_request":
+                pass
+            await until(link, "response.done")
+            await link.conversation.item.create(
+                item=MCPApprovalResponseRequestItem(approval_request_id=item.id, approve=True)
+            )
+            await until(link, "response.mcp_call.completed")
+            assert (await until(link, "response.output_item.done")).item.output == "3 documents found"
+            await link.response.create()
+            said = await until(link, "response.audio_transcript.done")
+            assert said.transcript == "The server says: 3 documents found."
+        lines = served.end()[1]
+    assert any("mcp_list_tools.failed: the server did not answer" in line for line in lines)
+
+
 async def test_each_shipped_script_to_its_end():
-    plays = {"tool_call": play_tool_call, "slow_agent": play_slow_agent, "long_talker": play_long_talker}
+    plays = {
+        "tool_call": play_tool_call,
+        "slow_agent": play_slow_agent,
+        "long_talker": play_long_talker,
+        "mcp": play_mcp,
+    }
     assert plays.keys() == shipped().keys()
     async with asyncio.TaskGroup() as side_by_side:
         for play in plays.values():
@@ -259,7 +287,7 @@ def test_a_script_is_checked_without_serving(tmp_path):
     assert "line 1" in run("--script", str(path))[2]
     status, _, complaint = run("--script", "tool_cal")
     assert status == 2
-    assert "long_talker, slow_agent, tool_call" in complaint
+    assert ", ".join(shipped()) in complaint
 
 
 # ---- faults

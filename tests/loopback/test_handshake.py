@@ -104,6 +104,26 @@ async def test_an_agent_is_accepted_if_the_script_names_it():
     async with LoopbackService(script=Script(agents=("clerk",))) as service, connected(service, query=query) as socket:
         session = (await events(socket, "session.created"))[0]["session"]
     assert session["agent"].items() >= {"type": "agent", "name": "clerk"}.items()
+    assert session["agent"]["thread_id"].startswith("conv_")
+
+
+async def test_an_agent_goes_on_with_a_conversation_that_the_client_names():
+    query = {"api-version": "2026-07-15", "agent-name": "clerk", "agent-project-name": "shop"}
+    async with (
+        LoopbackService(script=Script(agents=("clerk",))) as service,
+        connected(service, query=query | {"conversation-id": "conv_1"}) as socket,
+    ):
+        created = (await events(socket, "session.created"))[0]["session"]
+        await socket.send_json({"type": "response.create"})
+        done = (await events(socket))[-1]["response"]
+    assert (created["agent"]["thread_id"], done["conversation_id"]) == ("conv_1", "conv_1")
+
+
+async def test_an_agent_takes_no_key():
+    query = {"api-version": "2026-07-15", "agent-name": "clerk", "agent-project-name": "shop"}
+    async with LoopbackService(script=Script(agents=("clerk",))) as service:
+        status, text = await refusal(service, query=query, headers={"api-key": "k"})
+    assert (status, "Entra ID" in text) == (401, True)
 
 
 async def test_more_clients_than_the_limit_are_refused(monkeypatch):

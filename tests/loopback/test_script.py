@@ -83,6 +83,9 @@ def test_a_whole_script(tmp_path):
         ('[[reply]]\nfaults = ["jitter=x"]', "reply[0].faults[0]: "),
         ('[[reply]]\nfaults = ["refuse"]', "reply[0].faults[0]: 'refuse' is for whole sessions"),
         ('[[reply]]\nfaults = ["expire=3"]', "reply[0].faults[0]: 'expire' is for whole sessions"),
+        ('[[reply]]\ncalls = [{ name = "f", server = "maps" }]', "server 'maps'; the script has no [[mcp]]"),
+        ('[[mcp]]\nlabel = "docs"\n[[reply]]\ncalls = [{ name = "f", server = "maps" }]',
+         "reply[0].calls[0].server: unknown MCP server 'maps'; expected one of docs"),
         ('[[reply]]\ncalls = [{}]', "reply[0].calls[0]: object missing required field `name`"),
     ],
 )  # fmt: skip
@@ -128,8 +131,8 @@ async def test_a_wav_file_is_played(tmp_path):
 # ---- the examples that are shipped
 
 
-def test_three_examples_are_shipped():
-    assert list(shipped()) == ["long_talker", "slow_agent", "tool_call"]
+def test_which_examples_are_shipped():
+    assert list(shipped()) == ["long_talker", "mcp", "slow_agent", "tool_call"]
 
 
 def test_the_example_of_a_tool_call():

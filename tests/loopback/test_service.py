@@ -15,7 +15,7 @@ from tests.loopback.wire import FAST, QUERY, TYPED, connected, events, talking
 from voicelive_tui.loopback import connection as connections
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.response import Response
-from voicelive_tui.loopback.script import Reply, Script
+from voicelive_tui.loopback.script import Reply, Script, ScriptedError
 from voicelive_tui.loopback.service import PATH, LoopbackService, ServiceError
 from voicelive_tui.loopback.session import Session
 
@@ -180,11 +180,20 @@ async def test_the_records_tell_the_clients_close_code_and_reason():
 async def test_errors_are_records():
     records = []
     async with LoopbackService(on_record=records.append) as service, connected(service) as socket:
-        await socket.send_json({"type": "session.update", "session": {"tools": [{"type": "mcp"}]}})
+        await socket.send_json({"type": "session.update", "session": {"tools": [{"type": "web_search"}]}})
         await events(socket, "error")
     (error,) = [r for r in records if r.kind == "error"]
-    assert error.text == "error not_supported: The loopback service does not support tools of type 'mcp'."
+    assert error.text == "error not_supported: The loopback service does not support tools of type 'web_search'."
     assert error.data["param"] == "session.tools[0]"
+
+
+async def test_errors_and_failures_of_a_script_are_records():
+    script = Script(reply=(Reply(say="x", errors=(ScriptedError("Oh.", "oh"),), fail="No more."),))
+    records = []
+    async with LoopbackService(on_record=records.append, script=script) as service, connected(service) as socket:
+        await socket.send_json({"type": "response.create"})
+        await events(socket)
+    assert [r.text for r in records if r.kind == "error"] == ["error oh: Oh.", "response.done server_error: No more."]
 
 
 async def test_records_hold_no_escape_sequences():

@@ -33,7 +33,7 @@ from voicelive_tui.loopback.faults import (
 )
 from voicelive_tui.loopback.handshake import Target
 from voicelive_tui.loopback.protocol import JsonObject, Note
-from voicelive_tui.loopback.responder import SpeechJob
+from voicelive_tui.loopback.response import SpeechJob
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.loopback.session import LIFETIME, Session
 from voicelive_tui.speech.voice import Speech
@@ -90,6 +90,7 @@ class Connection:
             note=self._note,
             lifetime=self._lifetime,
             agent=target.agent,
+            conversation_id=target.conversation_id,
         )
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()

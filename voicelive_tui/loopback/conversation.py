@@ -9,7 +9,7 @@ from typing import Literal, Self
 from msgspec import Struct, field
 
 from voicelive_tui.loopback.formats import OUTPUT_FORMATS, AudioFormat
-from voicelive_tui.loopback.protocol import JsonObject, Refusal, convert, decode_audio, missing, new_id, unsupported
+from voicelive_tui.loopback.protocol import JsonObject, Refusal, convert, decode_audio, missing, new_id
 
 ROOT = "root"
 """The `previous_item_id` that places an item before all others."""
@@ -69,6 +69,11 @@ class Item(Struct, eq=False):
     @property
     def type(self) -> str:
         return str(self.json["type"])
+
+    @property
+    def is_mcp(self) -> bool:
+        """Whether it belongs to a call of an MCP tool, or lists such tools."""
+        return self.type.startswith("mcp_")
 
     @property
     def role(self) -> str | None:
@@ -223,10 +228,18 @@ class _CallOutput(Struct):
     id: str | None = None
 
 
-_KINDS: dict[str, type[_Message | _Call | _CallOutput]] = {
+class _Approval(Struct):
+    approval_request_id: str
+    approve: bool
+    reason: str | None = None
+    id: str | None = None
+
+
+_KINDS: dict[str, type[_Message | _Call | _CallOutput | _Approval]] = {
     "message": _Message,
     "function_call": _Call,
     "function_call_output": _CallOutput,
+    "mcp_approval_response": _Approval,
 }
 _REQUIRED = {
     "input_text": "text",
@@ -246,8 +259,6 @@ def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
     name = given.get("type")
     if not isinstance(name, str):
         raise missing(f"{where}.type")
-    if name.startswith("mcp_"):
-        raise unsupported(f"items of type {name!r}", f"{where}.type")
     if name not in _KINDS:
         text = f"Invalid value: {name!r}. Supported values are: {', '.join(map(repr, _KINDS))}."
         raise Refusal(text, "invalid_value", f"{where}.type")
@@ -259,6 +270,9 @@ def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
         return Item(shown | call | {"status": "completed"})
     if isinstance(item, _CallOutput):
         return Item(shown | {"call_id": item.call_id, "output": item.output})
+    if isinstance(item, _Approval):
+        given = {"approval_request_id": item.approval_request_id, "approve": item.approve, "reason": item.reason}
+        return Item(shown | given)
     audio = bytearray()
     content = [_read_part(part, audio, f"{where}.content[{n}]") for n, part in enumerate(item.content)]
     if len(audio) % fmt.sample_bytes:

@@ -30,6 +30,8 @@ class Target(Struct, frozen=True):
     api_version: str
     dialect: VoiceLive
     faults: list[Fault]
+    conversation_id: str = ""
+    """The conversation with the agent that the client continues."""
 
 
 class Denied(Exception):  # noqa: N818  an answer, not an error
@@ -69,6 +71,8 @@ class Doorkeeper(Struct, frozen=True):
         agent = query.get("agent-name", query.get("agent-id", ""))
         if agent and agent not in self.script.agents:
             raise Denied(400, f"There is no agent {agent!r}; a script names agents with the key 'agents'.")
+        if agent and "api-key" in request.headers:
+            raise Denied(401, "Agents need Entra ID (a bearer token), not a key.")
         model = AGENT_MODEL if agent else query.get("model") or query.get("deployment", "")
         if not model:
             raise Denied(400, "The model query parameter is required.")
@@ -76,7 +80,8 @@ class Doorkeeper(Struct, frozen=True):
             faults = [parse(text) for value in query.getall("fault", []) for text in value.split(",")]
         except FaultError as error:
             raise Denied(400, f"{error}.") from None
-        return Target(model, agent, api_version, DIALECTS[request.path](), faults)
+        conversation = query.get("conversation-id", "") if agent else ""
+        return Target(model, agent, api_version, DIALECTS[request.path](), faults, conversation)
 
     def _check_browser(self, request: web.Request) -> None:
         """Refuse web pages: a browser lets any page open a WebSocket to this machine, and names itself by `Origin`."""

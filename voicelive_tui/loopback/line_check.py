@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from voicelive_tui.loopback.conversation import read_item
 from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.input_buffer import Measurement
 from voicelive_tui.loopback.protocol import JsonObject, Refusal, ResponseParams, missing
 from voicelive_tui.loopback.script import Call, Kind, Reply, Script, ScriptedError, render
+from voicelive_tui.loopback.settings import Interim
 
 MAX_CHARACTERS = 10_000
 """The longest answer: about ten minutes of speech."""
+
+INTERIM = "One moment, please."
+"""The interim response where the client names no texts."""
 
 _QUOTED = 400  # characters of the user's text that an answer repeats
 
@@ -50,6 +55,10 @@ class Plan(Struct, frozen=True):
     """The message with which the response fails."""
     faults: tuple[str, ...] = ()
     """The faults to arm as the response begins."""
+    interim: str = ""
+    """What is said before, while the answer is not there yet."""
+    interim_delay: float = 0.0
+    """Seconds from the turn to its first audio."""
 
 
 def plan(
@@ -78,6 +87,23 @@ def plan(
         fail=reply.fail,
         faults=reply.faults,
     )
+
+
+def with_interim(answer: Plan, rule: Interim | None, turn: int) -> Plan:
+    """The plan with what is said before, if the rule's triggers apply.
+
+    Static texts take turns, where Voice Live chooses at random. There is no language model here that could write one.
+    """
+    if rule is None:
+        return answer
+    threshold = rule.latency_threshold_ms / 1000
+    slow = "latency" in rule.triggers and answer.delay > threshold
+    calling = "tool" in rule.triggers and answer.calls and not answer.say
+    if not slow and not calling:
+        return answer
+    texts = rule.texts or (INTERIM,)
+    delay = threshold if slow else answer.delay
+    return replace(answer, interim=texts[turn % len(texts)], interim_delay=delay)
 
 
 def pre_generated(params: ResponseParams, script: Script, fmt: AudioFormat) -> Plan | None:
@@ -155,7 +181,15 @@ def _values(stimulus: Stimulus) -> dict[str, str]:
 
 def _calls(scripted: tuple[Call, ...], tools: list[JsonObject], tool_choice: Any, text: str) -> tuple[Call, ...]:
     """The scripted calls that the session allows, or the call that it requires."""
-    declared = {tool["name"]: tool for tool in tools}
+    declared = {tool["name"]: tool for tool in tools if tool["type"] == "function"}
+    servers = {tool["server_label"]: tool.get("allowed_tools") for tool in tools if tool["type"] == "mcp"}
+
+    def is_declared(call: Call) -> bool:
+        if call.server is None:
+            return call.name in declared
+        allowed = servers.get(call.server)
+        return call.server in servers and (not isinstance(allowed, list) or call.name in allowed)
+
     if tool_choice == "none":
         return ()
     wanted = None
@@ -163,7 +197,7 @@ def _calls(scripted: tuple[Call, ...], tools: list[JsonObject], tool_choice: Any
         function = tool_choice.get("function")
         name = (function if isinstance(function, dict) else tool_choice).get("name")
         wanted = name if isinstance(name, str) else None
-    calls = tuple(call for call in scripted if call.name in declared and wanted in {None, call.name})
+    calls = tuple(call for call in scripted if is_declared(call) and wanted in {None, call.name})
     if calls or not declared or (wanted is None and tool_choice != "required"):
         return calls
     forced = wanted if wanted and wanted in declared else next(iter(declared))

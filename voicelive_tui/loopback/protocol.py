@@ -260,16 +260,18 @@ def convert(data: Any, kind: type[T], param: str = "") -> T:
 
 
 def check_tools(tools: list[JsonObject], where: str) -> None:
-    """Check that all tools are functions with a name.
+    """Check that all tools are functions with a name, or MCP servers with a label and a URL.
 
     Raises:
         Refusal: One is not.
     """
     for index, tool in enumerate(tools):
-        if tool.get("type") != "function":
+        names = {"function": ("name",), "mcp": ("server_label", "server_url")}.get(str(tool.get("type")))
+        if names is None:
             raise unsupported(f"tools of type {tool.get('type')!r}", f"{where}.tools[{index}]")
-        if not isinstance(tool.get("name"), str) or not tool["name"]:
-            raise missing(f"{where}.tools[{index}].name")
+        for name in names:
+            if not isinstance(tool.get(name), str) or not tool[name]:
+                raise missing(f"{where}.tools[{index}].{name}")
 
 
 def encode_audio(audio: bytes | bytearray) -> str:

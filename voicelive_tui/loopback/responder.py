@@ -1,34 +1,20 @@
 """The responses of a session, one at a time: their start, pace, speech and end."""
 
 from collections.abc import Iterator
-from pathlib import Path
-
-from msgspec import Struct
 
 from voicelive_tui.loopback.conversation import Conversation, Item, Tokens
-from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.line_check import Plan
+from voicelive_tui.loopback.mcp import BeginMcp
 from voicelive_tui.loopback.protocol import Note
-from voicelive_tui.loopback.response import WAITING, Emit, Response
+from voicelive_tui.loopback.response import WAITING, Emit, Response, SpeechJob
 from voicelive_tui.loopback.settings import ResponseConfig
 from voicelive_tui.speech.voice import Speech
-
-
-class SpeechJob(Struct, frozen=True):
-    """Speech that a response waits for."""
-
-    response_id: str
-    text: str
-    speaker: str
-    wav: Path | None
-    """A file to play instead."""
-    fmt: AudioFormat
 
 
 class Responder:
     """Makes the responses of one session."""
 
-    def __init__(self, conversation: Conversation, emit: Emit, note: Note) -> None:
+    def __init__(self, conversation: Conversation, emit: Emit, note: Note, begin_mcp: BeginMcp) -> None:
         self.next_due = WAITING
         """The time of the response's next event."""
         self.jobs: list[SpeechJob] = []
@@ -38,6 +24,7 @@ class Responder:
         self._conversation = conversation
         self._emit = emit
         self._note = note
+        self._begin_mcp = begin_mcp
         self._response: Response | None = None
         self._steps: Iterator[float] = iter(())
         self._last_context = Tokens()
@@ -54,12 +41,16 @@ class Responder:
         last, self._last_context = self._last_context, context
         cached = Tokens(min(last.text, context.text), min(last.audio, context.audio))
         response = Response(
-            config, plan, context=(context, cached), begin=start, conversation=self._conversation, emit=self._emit
+            config,
+            plan,
+            context=(context, cached),
+            begin=start,
+            conversation=self._conversation,
+            emit=self._emit,
+            begin_mcp=self._begin_mcp,
         )
         self._response = response
         self.armed += plan.faults
-        if response.needs_speech:
-            self.jobs.append(SpeechJob(response.id, plan.say, config.speaker, plan.wav, config.fmt))
         self._steps = response.run()
         self.step()
         self._note("answer", f"answer: {plan.say or 'function call'}", {"response_id": response.id})
@@ -68,6 +59,9 @@ class Responder:
         """Send the response's next events."""
         due = next(self._steps, WAITING)
         self.next_due = due if self.active_id else WAITING
+        if self._response and self._response.active and self._response.wants:
+            self.jobs.append(self._response.wants)
+            self._response.wants = None
 
     def cancel(self, reason: str) -> None:
         if self._response and self._response.active:

@@ -7,12 +7,15 @@ resumed after that. Only the response writes to its items.
 
 import bisect
 from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
 
 from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, message, text_tokens
+from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.line_check import Plan
+from voicelive_tui.loopback.mcp import BeginMcp, McpCall
 from voicelive_tui.loopback.protocol import JsonObject, encode_audio, new_id
 from voicelive_tui.loopback.script import Call
 from voicelive_tui.loopback.settings import ResponseConfig
@@ -30,6 +33,17 @@ _AFFORDABLE_STEP_MS = 20  # the precision with which the token limit ends speech
 
 Emit = Callable[..., None]
 """Sends a server event: its type, and its fields as keywords."""
+
+
+class SpeechJob(Struct, frozen=True):
+    """Speech that a response waits for."""
+
+    response_id: str
+    text: str
+    speaker: str
+    wav: Path | None
+    """A file to play instead."""
+    fmt: AudioFormat
 
 
 class _OpenPart(Struct):
@@ -60,11 +74,14 @@ class Response:
         begin: float,
         conversation: Conversation,
         emit: Emit,
+        begin_mcp: BeginMcp,
     ) -> None:
         self.id = new_id("resp")
         self.status = "in_progress"
         self.first_audio: float | None = None
-        """The time of the first audio delta."""
+        """The time of the first audio delta of the newest message."""
+        self.wants: SpeechJob | None = None
+        """A request for speech; the reader sets it to None."""
         self._config = config
         self._plan = plan
         self._context, self._cached = context
@@ -73,6 +90,7 @@ class Response:
         self._begin = begin
         self._conversation = conversation
         self._emit = emit
+        self._begin_mcp = begin_mcp
         self._output: list[Item] = []
         self._open: _OpenPart | None = None
         self._open_call: Item | None = None
@@ -80,17 +98,12 @@ class Response:
         self._audio_from = begin + plan.delay
 
     @property
-    def needs_speech(self) -> bool:
-        """Whether it has text to be synthesized."""
-        return self._config.spoken and bool(self._plan.say) and self._plan.fail is None
-
-    @property
     def active(self) -> bool:
         return self.status == "in_progress"
 
     @property
     def audio_item(self) -> Item | None:
-        return next((item for item in self._output if item.audio), None)
+        return next((item for item in reversed(self._output) if item.audio), None)
 
     def set_speech(self, speech: Speech, audio: bytes, now: float) -> None:
         """Take the synthesized speech and its encoded audio; the pace starts no earlier than now."""
@@ -105,16 +118,29 @@ class Response:
             self._emit("error", error=error | {"param": None, "event_id": None})
         for scripted in self._plan.warnings:
             self._emit("warning", warning={"message": scripted.message, "code": scripted.code, "param": None})
+        if self._plan.interim and self._config.spoken:
+            self._request_speech(self._plan.interim)
+            self._audio_from = self._begin + self._plan.interim_delay
+            yield self._audio_from
+            yield from self._say(self._plan.interim)
+            if not self.active:
+                return
+            self._audio_from = max(self._audio_from, self._begin + self._plan.delay)
+        if self._plan.say and self._config.spoken and self._plan.fail is None:
+            self._request_speech(self._plan.say, self._plan.wav)
         yield self._begin + self._plan.delay * 0.6
         if self._plan.fail is not None:
             self.fail(self._plan.fail)
             return
         if self._plan.say:
-            yield from self._say()
+            yield from self._say(self._plan.say)
         if self.active:
             for call in self._plan.calls if self._config.parallel_calls else self._plan.calls[:1]:
                 yield from self._call(call)
             self.finish("completed")
+
+    def _request_speech(self, text: str, wav: Path | None = None) -> None:
+        self.wants = SpeechJob(self.id, text, self._config.speaker, wav, self._config.fmt)
 
     def fail(self, message: str) -> None:
         error = {"type": "server_error", "code": "server_error", "message": message}
@@ -143,10 +169,11 @@ class Response:
             self._emit("conversation.item.created", previous_item_id=previous, item=item.json)
         return index
 
-    def _say(self) -> Iterator[float]:
+    def _say(self, text: str) -> Iterator[float]:
         """Send a message: its part, its words and its audio."""
         native = self._config.native
-        kind = "audio" if self.needs_speech else "text"
+        kind = "audio" if self._config.spoken else "text"
+        self.first_audio = None
         status = "in_progress" if native else "incomplete"
         json = message(new_id("item" if native else "msg"), "assistant", status, [])
         item = Item(json, fmt=self._config.fmt)
@@ -154,17 +181,17 @@ class Response:
         part = {"type": "audio", "transcript": ""} if kind == "audio" else {"type": "text", "text": ""}
         self._emit("response.content_part.added", **self._place(item, self._open.index), content_index=0, part=part)
         json["content"] = [dict(part)]
-        whole = yield from (self._speak(self._open) if kind == "audio" else self._write(self._open))
+        whole = yield from (self._speak(self._open) if kind == "audio" else self._write(self._open, text))
         if whole:
             self._close_message("completed")
         else:
             self.finish("incomplete", {"type": "incomplete", "reason": "max_output_tokens"})
 
-    def _write(self, part: _OpenPart) -> Generator[float, None, bool]:
+    def _write(self, part: _OpenPart, text: str) -> Generator[float, None, bool]:
         """Send the words of a text part; returns whether all were sent."""
         place = self._place(part.item, part.index) | {"content_index": 0}
         at = self._begin + self._plan.delay
-        for word in _split(self._plan.say):
+        for word in _split(text):
             if self._over(Tokens(text_tokens(part.text + word))):
                 return False
             yield at
@@ -177,7 +204,7 @@ class Response:
         """Send the words and the audio of an audio part, the words ahead; returns whether all was sent."""
         while self._speech is None:
             yield WAITING
-        speech, audio = self._speech
+        (speech, audio), self._speech = self._speech, None
         place = self._place(part.item, part.index) | {"content_index": 0}
         end_ms = self._affordable_ms(speech)
         audio = audio[: self._config.fmt.size(end_ms)] if end_ms < speech.duration_ms else audio
@@ -190,6 +217,7 @@ class Response:
                 fields["delta"] = encode_audio(fields["delta"])
                 self.first_audio = self.first_audio or at
             self._emit(name, **place, **fields)
+        self._audio_from += end_ms / 1000 / self._plan.speed
         return end_ms >= speech.duration_ms
 
     def _timeline(self, speech: Speech, audio: bytes, end_ms: int) -> list[tuple[float, str, JsonObject]]:
@@ -269,27 +297,32 @@ class Response:
         self._spent += Tokens(text_tokens(text), audio_tokens(item.audio_ms))
 
     def _call(self, call: Call) -> Iterator[float]:
-        item = Item(
-            {
-                "id": new_id("item"),
-                "object": "realtime.item",
-                "type": "function_call",
-                "status": "in_progress",
-                "name": call.name,
-                "call_id": call.call_id or new_id("call"),
-                "arguments": "",
-            }
-        )
-        place = self._place(item, self._add_item(item)) | {"call_id": item.json["call_id"]}
+        of_mcp = call.server is not None
+        family = "mcp" if of_mcp else "function"
+        shown = {"object": "realtime.item", "type": f"{family}_call", "status": "in_progress", "name": call.name}
+        if of_mcp:
+            results = dict.fromkeys(("approval_request_id", "output", "error"))
+            item = Item({"id": new_id("mcp"), **shown, "server_label": call.server, "arguments": "", **results})
+            place = self._place(item, self._add_item(item))
+        else:
+            called = {"call_id": call.call_id or new_id("call"), "arguments": ""}
+            item = Item({"id": new_id("item"), **shown, **called})
+            place = self._place(item, self._add_item(item)) | {"call_id": called["call_id"]}
         self._open_call = item
         at = self._begin + self._plan.delay
         for index in range(0, len(call.json), _ARGUMENTS_STEP):
             yield at
             delta = call.json[index : index + _ARGUMENTS_STEP]
             item.json["arguments"] += delta
-            self._emit("response.function_call_arguments.delta", **place, delta=delta)
+            self._emit(f"response.{family}_call_arguments.delta", **place, delta=delta)
             at += _TEXT_STEP
         arguments = item.json["arguments"]
+        if of_mcp:
+            self._emit("response.mcp_call_arguments.done", **place, arguments=arguments)
+            self._open_call = None
+            self._spent += Tokens(text_tokens(item.text))
+            self._begin_mcp(McpCall(call, item, place), self._config.tools)
+            return
         self._emit("response.function_call_arguments.done", **place, name=call.name, arguments=arguments)
         self._close_call("completed")
 

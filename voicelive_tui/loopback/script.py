@@ -43,14 +43,22 @@ class ScriptError(Exception):
 
 
 class Call(Struct, forbid_unknown_fields=True, frozen=True):
-    """One function call."""
+    """One call of a function or, with a `server`, of an MCP tool."""
 
     name: str
-    """The function; it is called only if the session declares it."""
+    """The function or tool; it is called only if the session declares it, or its server."""
     arguments: dict[str, Any] | str = msgspec.field(default_factory=dict)
     """A table, sent as JSON, or a string, sent as it is (bad JSON, for instance)."""
     call_id: str | None = None
     """Its id; generated when left out."""
+    server: str | None = None
+    """The label of the MCP server that answers it, one of `[[mcp]]`."""
+    output: str | None = None
+    """What the server answers."""
+    error: str | None = None
+    """The server fails with this message instead."""
+    delay_ms: Delay = 200
+    """From the complete arguments, or the approval, to the server's answer."""
 
     @property
     def json(self) -> str:
@@ -58,6 +66,31 @@ class Call(Struct, forbid_unknown_fields=True, frozen=True):
         if isinstance(self.arguments, str):
             return self.arguments
         return msgspec.json.encode(self.arguments).decode()
+
+
+class McpTool(Struct, forbid_unknown_fields=True, frozen=True):
+    """A tool of an MCP server."""
+
+    name: str
+    description: str = ""
+    input_schema: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "object", "properties": {}})
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return {"name": self.name, "description": self.description, "input_schema": self.input_schema}
+
+
+class McpServer(Struct, forbid_unknown_fields=True, frozen=True):
+    """An MCP server that clients may declare; any other cannot be reached."""
+
+    label: str
+    """The `server_label` by which clients name it; its URL may be any."""
+    tools: tuple[McpTool, ...] = ()
+    """What it lists."""
+    fail: str | None = None
+    """Listing its tools fails, for this reason."""
+    delay_ms: Delay = 100
+    """Of the listing."""
 
 
 class ScriptedError(Struct, forbid_unknown_fields=True, frozen=True):
@@ -88,7 +121,7 @@ class Reply(Struct, forbid_unknown_fields=True, frozen=True):
     speed: Speed | None = None
     """The pace of the audio, as a multiple of real time."""
     calls: tuple[Call, ...] = ()
-    """Functions to call, after `say`."""
+    """Functions and MCP tools to call, after `say`."""
     errors: tuple[ScriptedError, ...] = ()
     """`error` events, sent before the answer."""
     warnings: tuple[ScriptedError, ...] = ()
@@ -127,6 +160,8 @@ class Script(Struct, forbid_unknown_fields=True, frozen=True):
     """The replies, in order (`[[reply]]` in the file)."""
     agents: tuple[str, ...] = ()
     """The names of agents; a connection to one of them is accepted."""
+    mcp: tuple[McpServer, ...] = ()
+    """MCP servers (`[[mcp]]` in the file)."""
     folder: str = ""
     """The file's folder; not a key of the file."""
 
@@ -179,9 +214,14 @@ def render(text: str, values: dict[str, str]) -> str:
 def _check(script: Script) -> None:
     """Check what types and ranges do not express. Raises `ValueError` with the place and the reason."""
     _check_faults("faults", script.faults)
+    labels = [server.label for server in script.mcp]
     for index, reply in enumerate(script.reply):
         where = f"reply[{index}]"
         _check_faults(f"{where}.faults", reply.faults, in_reply=True)
+        for number, call in enumerate(reply.calls):
+            if call.server is not None and call.server not in labels:
+                known = f"expected one of {', '.join(labels)}" if labels else "the script has no [[mcp]]"
+                raise ValueError(f"{where}.calls[{number}].server: unknown MCP server {call.server!r}; {known}")
         if reply.match is not None:
             try:
                 regex.compile(reply.match)

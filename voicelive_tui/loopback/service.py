@@ -21,7 +21,7 @@ from voicelive_tui.loopback.faults import Fault, parse
 from voicelive_tui.loopback.formats import encode_speech
 from voicelive_tui.loopback.handshake import DIALECTS, PATH, Denied, Doorkeeper
 from voicelive_tui.loopback.protocol import JsonObject
-from voicelive_tui.loopback.responder import SpeechJob
+from voicelive_tui.loopback.response import SpeechJob
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
 from voicelive_tui.text import visible

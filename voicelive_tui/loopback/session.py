@@ -17,12 +17,13 @@ from msgspec import UNSET, Struct
 from voicelive_tui.loopback import protocol as p
 from voicelive_tui.loopback.conversation import Conversation, Item, message, read_item, read_items
 from voicelive_tui.loopback.input_buffer import InputBuffer, Measurement
-from voicelive_tui.loopback.line_check import Stimulus, plan, pre_generated
+from voicelive_tui.loopback.line_check import Stimulus, plan, pre_generated, with_interim
+from voicelive_tui.loopback.mcp import McpServers
 from voicelive_tui.loopback.protocol import JsonObject, Note, Refusal, ResponseParams, new_id
 from voicelive_tui.loopback.responder import Responder
 from voicelive_tui.loopback.response import WAITING
 from voicelive_tui.loopback.script import Script
-from voicelive_tui.loopback.settings import Settings, context_tokens, response_config, without_nulls
+from voicelive_tui.loopback.settings import Settings, context_tokens, no_interim, response_config, without_nulls
 from voicelive_tui.loopback.vad import Edge
 
 LIFETIME = 1800.0
@@ -68,13 +69,15 @@ class Session:
         note: Note = lambda kind, text, data: None,
         lifetime: float = LIFETIME,
         agent: str = "",
+        conversation_id: str = "",
     ) -> None:
         self.id = new_id("sess")
-        self.settings = Settings(self.id, model, int(unix_time + lifetime), agent)
+        self.settings = Settings(self.id, model, int(unix_time + lifetime), agent, conversation_id)
         self.conversation = Conversation()
         self.expired = False
         """Whether the session has ended; the socket is then to be closed with 1001."""
-        self.responder = Responder(self.conversation, self._emit, note)
+        self._mcp = McpServers(script.mcp, self.conversation, self._emit, note, self._after)
+        self.responder = Responder(self.conversation, self._emit, note, self._mcp.begin)
         self._script = script
         self._note = note
         self._now = now
@@ -152,14 +155,18 @@ class Session:
             # Copied, since items and settings go on changing.
             event[key] = value if isinstance(value, str | int) else p.snapshot(value)
         self._out.append(event)
+        if name == "error" or (name == "response.done" and fields["response"]["status"] == "failed"):
+            error = fields["error"] if name == "error" else fields["response"]["status_details"]["error"]
+            self._note("error", f"{name} {error['code']}: {error['message']}", error)
 
     def _at(self, when: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (when, next(self._order), action))
 
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        self._at(self._now + seconds, action)
+
     def _refuse(self, refusal: Refusal) -> None:
-        error = refusal.as_error()
-        self._emit("error", error=error)
-        self._note("error", f"error {refusal.code}: {refusal.message}", error)
+        self._emit("error", error=refusal.as_error())
 
     def _expire(self) -> None:
         self._refuse(Refusal("Your session hit its maximum duration.", "session_expired"))
@@ -176,6 +183,9 @@ class Session:
         self.settings.merge(event.session, voice_locked=self._has_spoken, audio_begun=self._input.begun)
         self._configure_input()
         self._emit("session.updated", session=self.settings.json)
+        self._mcp.declare(self.settings.json["tools"])
+        if self.settings.native and event.session.get("interim_response"):
+            raise no_interim(self.settings.model, "session")
 
     @_handle.register
     def _append(self, event: p.AudioAppend) -> None:
@@ -207,12 +217,16 @@ class Session:
         if item.type == "function_call_output" and not self.conversation.has_call(item.json["call_id"]):
             text = f"Tool call ID '{item.json['call_id']}' not found in conversation."
             raise Refusal(text, "invalid_tool_call_id", "item.call_id")
+        if item.type == "mcp_approval_response":
+            self._mcp.check_approval(item)
         previous = self.conversation.add(item, after)
         if item.role == "user":
             self._turn += 1
         if previous is None and not self.settings.native:
             previous = ""  # recorded from the service
         self._emit("conversation.item.created", previous_item_id=previous, item=item.json)
+        if item.type == "mcp_approval_response":
+            self._mcp.decide(item)
 
     @_handle.register
     def _retrieve(self, event: p.ItemRetrieve) -> None:
@@ -382,16 +396,21 @@ class Session:
             self._add_item(item)
         items = list(self.conversation) if given is None else given + more
         stimulus = turn.stimulus if turn else self._stimulus(items)
-        answer = fixed or plan(self._script, stimulus, config.tools, config.tool_choice, [i.text for i in items])
+        tools, words = self._mcp.usable(config.tools), [item.text for item in items]
+        answer = fixed or with_interim(
+            plan(self._script, stimulus, tools, config.tool_choice, words), config.interim, stimulus.turn
+        )
+        self._mcp.fresh.clear()
         context = context_tokens(self.settings, params, items)
         self.responder.begin(config, answer, context, turn.ended if turn else self._now)
 
     def _stimulus(self, given: list[Item]) -> Stimulus:
         """The newest of the given items that asks for an answer."""
-        outputs = list(itertools.takewhile(lambda item: item.type == "function_call_output", reversed(given)))
+        newest = itertools.takewhile(lambda item: item.type == "function_call_output" or item.is_mcp, reversed(given))
+        outputs = [item for item in newest if not item.is_mcp or item.id in self._mcp.fresh]
         if outputs:
-            text = ", ".join(item.json["output"] for item in reversed(outputs))
-            return Stimulus("tool", self._turn, text)
+            texts = (item.json["output"] or item.json.get("error") or "" for item in reversed(outputs))
+            return Stimulus("tool", self._turn, ", ".join(texts))
         for item in reversed(given):
             if item.role == "user":
                 turn = self._turns.get(item.id)

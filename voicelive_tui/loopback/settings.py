@@ -74,6 +74,17 @@ class _Transcription(Struct):
     model: str
 
 
+class Interim(Struct):
+    """What is said while an answer, or a call of a tool, takes long; the names are the SDK's and the reference's."""
+
+    type: Literal[
+        "static_interim_response", "llm_interim_response", "static-interim-response", "llm-interim-response"
+    ]  # fmt: skip
+    triggers: tuple[Literal["latency", "tool"], ...] = ("latency",)
+    latency_threshold_ms: _Milliseconds = 2000
+    texts: tuple[str, ...] = ()
+
+
 class _Animation(Struct):
     outputs: list[Literal["blendshapes", "viseme_id"]] = []
 
@@ -98,7 +109,7 @@ class _Update(Struct):
     output_audio_timestamp_types: list[Literal["word"]] | UnsetType = UNSET
     animation: _Animation | UnsetType = UNSET
     avatar: JsonObject | UnsetType = UNSET
-    interim_response: JsonObject | UnsetType = UNSET
+    interim_response: Interim | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
 
 
@@ -114,14 +125,17 @@ def without_nulls(fields: JsonObject, kind: type[Struct]) -> JsonObject:
 class Settings:
     """One session's object and its rules; `expires_at` is in Unix seconds."""
 
-    def __init__(self, session_id: str, model: str, expires_at: int, agent: str = "") -> None:
+    def __init__(
+        self, session_id: str, model: str, expires_at: int, agent: str = "", conversation_id: str = ""
+    ) -> None:
         self.model = model
         self.native = is_native(model)
         self.json: JsonObject = session_defaults(session_id, model, expires_at)
         if agent:
             about = {"type": "agent", "name": agent, "description": None}
-            self.json["agent"] = about | {"agent_id": new_id("asst"), "thread_id": new_id("thread")}
-        self.conversation_id = new_id("conv") if self.native else ""
+            conversation_id = conversation_id or new_id("conv")
+            self.json["agent"] = about | {"agent_id": new_id("asst"), "thread_id": conversation_id}
+        self.conversation_id = conversation_id or (new_id("conv") if self.native else "")
         self._default_instructions: str = self.json["instructions"]
 
     def merge(self, update: JsonObject, *, voice_locked: bool, audio_begun: bool) -> None:
@@ -138,6 +152,8 @@ class Settings:
             raise Refusal("The model of a session cannot be set by an update.", "invalid_value", "session.model")
         for name in _FIXED:
             changed.pop(name, None)
+        if self.native:
+            changed.pop("interim_response", None)
         if "voice" in changed:
             changed["voice"] = voice_object(changed["voice"], "session")
             if voice_locked and changed["voice"] != self.json["voice"]:
@@ -222,6 +238,7 @@ class ResponseConfig(Struct, frozen=True):
     metadata: dict[str, str] | None
     commit: bool
     """Whether the output becomes part of the conversation."""
+    interim: Interim | None
     timestamps: bool
     visemes: bool
     parallel_calls: bool
@@ -248,8 +265,9 @@ def response_config(settings: Settings, params: ResponseParams) -> ResponseConfi
     session = settings.json
     if params.tools is not UNSET:
         check_tools(params.tools, "response")
-    if params.interim_response is not UNSET:
-        raise unsupported("interim responses", "response.interim_response")
+    interim = without_nulls(_set_or(params.interim_response, session.get("interim_response")) or {}, Interim)
+    if interim and settings.native:
+        raise no_interim(settings.model, "response")
     if params.invoke_input is not UNSET:
         raise unsupported("hosted agents", "response.invoke_input")
     voice = session["voice"] if params.voice is UNSET else voice_object(params.voice, "response")
@@ -268,10 +286,17 @@ def response_config(settings: Settings, params: ResponseParams) -> ResponseConfi
         max_tokens=None if limit == "inf" else limit,
         metadata=_set_or(params.metadata, None),
         commit=params.commit,
+        interim=convert(interim, Interim, "response.interim_response") if interim else None,
         timestamps=azure and "word" in (session["output_audio_timestamp_types"] or ()),
         visemes=azure and "viseme_id" in ((session["animation"] or {}).get("outputs") or ()),
         parallel_calls=session.get("parallel_tool_calls") is not False,
     )
+
+
+def no_interim(model: str, where: str) -> Refusal:
+    """The refusal of an interim response by a native model; in a session it does not affect the other fields."""
+    text = f"The model '{model}' does not support an interim response."
+    return Refusal(text, "invalid_value", f"{where}.interim_response")
 
 
 def context_tokens(settings: Settings, params: ResponseParams, items: Sequence[Item]) -> Tokens:
@@ -310,8 +335,6 @@ def _check(fields: _Update) -> None:
     """Check what types and ranges do not express."""
     if fields.avatar or (fields.modalities and "avatar" in fields.modalities):
         raise unsupported("avatars", "session.avatar")
-    if fields.interim_response:
-        raise unsupported("interim responses", "session.interim_response")
     if fields.animation and "blendshapes" in fields.animation.outputs:
         raise unsupported("blend shapes", "session.animation.outputs")
     if fields.tools:
