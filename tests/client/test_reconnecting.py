@@ -158,11 +158,12 @@ async def test_sound_that_is_too_old_for_the_next_session_is_counted(monkeypatch
     async with talking("throttle=60@connection#2") as talk:
         assert talk.live.reading().unkept_ms == 0.0
         talk.live.apply(inputs.TextTyped("drop it"))
-        await until(lambda: talk.live.reading().unkept_ms > 500, "sound is pushed out of the ring")
+        await until(lambda: talk.recorder.count(inputs.Reconnecting) == 2, "the second try is waited for")
+        await until(lambda: talk.live.reading().unkept_ms > 1000, "sound is pushed out of the ring")
         talk.live.apply(inputs.ResetPressed())
         await until(lambda: talk.recorder.count(inputs.SentLate), "the rest is sent late")
         late = next(event for _, event in talk.recorder.seen if isinstance(event, inputs.SentLate))
-        assert late.missing_ms > 500
+        assert late.missing_ms > 1000
         assert talk.live.reading().unkept_ms == 0.0
 
 
