@@ -381,7 +381,7 @@ async def test_a_recording_that_is_over_is_told_and_does_not_begin_again(tmp_pat
     live, _ = scripted(connection, microphone=f"file:{tmp_path}/said.wav")
     running = asyncio.create_task(live.run())
     connection.emit(CREATED, UPDATED)
-    await until(lambda: live.reading().input_ended, "all of it was captured")
+    await until(lambda: live.state.microphone.ended, "all of it was captured")
     for _ in range(2):
         await live.suspend()
         await live.resume()

@@ -9,8 +9,11 @@ from hypothesis import given, settings
 
 from tests.session.folding import CONNECTING, Fold
 from tests.session.test_fold import LOCAL, damaged
+from tests.session.test_history import READY
+from tests.session.test_reconnect import LOST, RESUMING
 from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
 from voicelive_tui.session import inputs
+from voicelive_tui.session.state import Retry
 from voicelive_tui.text import HIDDEN
 from voicelive_tui.wire.events import parse
 
@@ -45,3 +48,17 @@ def test_a_credential_in_an_event_is_masked_by_its_value() -> None:
     event = {"type": "error", "error": {"message": "no", "api-key": "k" * 30, "code": None}}
     shown = json.loads(written(JsonLines, event)[-1])["event"]["error"]
     assert shown == {"message": "no", "api-key": HIDDEN, "code": None}
+
+
+def test_each_step_of_a_reconnect_is_an_object_with_its_figures() -> None:
+    item = {"id": "u1", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello there"}]}
+    created = {"type": "conversation.item.created", "item": item}
+    lost = (LOST, inputs.Reconnecting(Retry(1_000.5, 0.5, 1)), RESUMING)
+    lines = written(JsonLines, *READY, inputs.TextTyped("hello there"), created, *lost, *READY, created)
+    steps = [event for event in (json.loads(line)["event"] for line in lines) if event["type"].startswith("re")]
+    assert [{name: step[name] for name in step if name != "seconds"} for step in steps] == [
+        {"type": "reconnecting", "number": 1, "tries": 5},
+        {"type": "reconnected"},
+        {"type": "restored", "turns": 1, "tokens": 3, "wordless": 0, "refused": 0},
+    ]
+    assert all(isinstance(step["seconds"], float) for step in steps)

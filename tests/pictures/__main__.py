@@ -95,7 +95,7 @@ async def type_messages(live: LiveSession) -> None:
 
 def counting_down(state: SessionState) -> bool:
     """The second try is waited for."""
-    return state.intent.retry is not None and state.intent.retry.number == 2
+    return state.retry is not None and state.retry.number == 2
 
 
 def remembered(state: SessionState) -> bool:

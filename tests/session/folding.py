@@ -25,13 +25,19 @@ class Fold:
         self.feed(*events)
 
     def feed(self, *events: inputs.Input | Mapping[str, Any]) -> list[effects.Effect]:
-        """Reduce the events (server events as plain mappings); the effects of these."""
+        """Reduce the events (server events as plain mappings), and what the shell reports of their effects."""
         new: list[effects.Effect] = []
         for event in events:
             self.now += 0.010
             given = inputs.Received(event) if isinstance(event, Mapping) else event
             self.state, wanted = reduce(given, self.state, self.now)
             new += wanted
+            for effect in wanted:
+                match effect:
+                    case effects.Reconnect(retry) if retry is not None:
+                        self.state, _ = reduce(inputs.Reconnecting(retry), self.state, self.now)
+                    case effects.Restore(_, history):
+                        self.state, _ = reduce(inputs.HistorySent(history), self.state, self.now)
         self.effects += new
         return new
 
@@ -55,7 +61,19 @@ def ready(**turn_detection: Any) -> Fold:
 
 def sent(wanted: Iterable[effects.Effect]) -> list[str]:
     """The types of the client events among the effects."""
-    return [effect.event["type"] for effect in wanted if isinstance(effect, effects.Send)]
+    return [event["type"] for event in sent_events(wanted)]
+
+
+def sent_events(wanted: Iterable[effects.Effect]) -> list[Mapping[str, Any]]:
+    """The client events among the effects, those of a history too."""
+    events: list[Mapping[str, Any]] = []
+    for effect in wanted:
+        match effect:
+            case effects.Send(event):
+                events.append(event)
+            case effects.Restore(seeds):
+                events += seeds
+    return events
 
 
 def answer(

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.session.folding import REQUEST, answer, ready, sent
+from tests.session.folding import REQUEST, answer, ready, sent, sent_events
 from tests.session.test_reconnect import LOST, RESUMING
-from voicelive_tui.session import effects, inputs
+from voicelive_tui.session import inputs
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import TOKEN_CHARACTERS, TOKENS, TURNS, history
 from voicelive_tui.session.state import Entry, EntryStatus, SessionState
@@ -140,16 +140,8 @@ def talked() -> Any:
     return fold
 
 
-def seeds(fold: Any) -> list[dict[str, Any]]:
-    return [
-        effect.event
-        for effect in fold.effects
-        if isinstance(effect, effects.Send) and effect.event["event_id"].startswith("seed-")
-    ]
-
-
-def reports(wanted: list[effects.Effect]) -> list[inputs.Restored]:
-    return [e.input for e in wanted if isinstance(e, effects.Report) and isinstance(e.input, inputs.Restored)]
+def seeds(fold: Any) -> list[Any]:
+    return [event for event in sent_events(fold.effects) if event["event_id"].startswith("seed-")]
 
 
 def test_the_new_session_is_told_what_was_said_and_not_asked_again() -> None:
@@ -157,12 +149,10 @@ def test_the_new_session_is_told_what_was_said_and_not_asked_again() -> None:
     assert sent(fold.effects) == ["session.update"] + ["conversation.item.create"] * 4
     assert [event["item"]["id"] for event in seeds(fold)] == ["u1", "a1", "u2", "a2"]
     before = fold.state.transcript
-    wanted = fold.feed(*({"type": "conversation.item.created", "item": event["item"]} for event in seeds(fold)))
-    (restored,) = reports(wanted)
-    assert (restored.turns, restored.wordless, restored.refused) == (2, 0, 0)
-    assert fold.state.transcript == before  # nothing twice, nothing moved
-    fold.feed(restored)
-    assert fold.state.transcript[-1].text.startswith("reconnected after 0.0 s: 2 turns restored (about 14 tokens)")
+    fold.feed(*({"type": "conversation.item.created", "item": event["item"]} for event in seeds(fold)))
+    *entries, remark = fold.state.transcript
+    assert tuple(entries) == before  # nothing twice, nothing moved
+    assert remark.text == "reconnected after 0.0 s: 2 turns restored (about 14 tokens); audio was not"
 
 
 def test_a_refused_item_is_left_out_and_counted_and_the_rest_goes_on() -> None:
@@ -170,11 +160,8 @@ def test_a_refused_item_is_left_out_and_counted_and_the_rest_goes_on() -> None:
     first, second, third, last = seeds(fold)
     fold.feed({"type": "conversation.item.created", "item": first["item"]})
     fold.feed({"type": "error", "error": {"event_id": second["event_id"], "message": "no"}})
-    wanted = fold.feed(*({"type": "conversation.item.created", "item": event["item"]} for event in (third, last)))
-    (restored,) = reports(wanted)
-    assert restored.refused == 1
+    fold.feed(*({"type": "conversation.item.created", "item": event["item"]} for event in (third, last)))
     assert fold.state.problems == ()
-    fold.feed(restored)
     assert "the service refused 1 item" in fold.state.transcript[-1].text
 
 
@@ -183,15 +170,15 @@ def test_an_item_that_comes_back_under_another_id_stays_one_entry() -> None:
     first, *rest = seeds(fold)
     renamed = {**first["item"], "id": "other"}
     created = [renamed, *(event["item"] for event in rest)]
-    wanted = fold.feed(*({"type": "conversation.item.created", "item": item} for item in created))
-    assert len(reports(wanted)) == 1
-    assert [entry.item_id for entry in fold.state.transcript] == ["other", "a1", "u2", "a2"]
+    fold.feed(*({"type": "conversation.item.created", "item": item} for item in created))
+    *entries, remark = fold.state.transcript
+    assert [entry.item_id for entry in entries] == ["other", "a1", "u2", "a2"]
+    assert remark.role == "session"
 
 
 def test_the_next_item_goes_below_everything_of_the_lost_session() -> None:
     fold = talked()
     fold.feed(*({"type": "conversation.item.created", "item": event["item"]} for event in seeds(fold)))
-    fold.feed(inputs.Restored(2, 15, 0, 0, 1.0))
     item = {"id": "u3", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "more"}]}
     fold.feed({"type": "conversation.item.created", "previous_item_id": "u1", "item": item})
     assert [entry.item_id for entry in fold.state.transcript][-1] == "u3"

@@ -47,13 +47,15 @@ class Losses(RuleBasedStateMachine):
                     self.asked += event["type"] == "response.create"
                     self.unanswered.append(event)
                     self.feed(inputs.Sent(event))
-                case effects.Reconnect(at):
-                    self.due = at
-                    assert at == 0.0 or at >= self.fold.now
+                case effects.Reconnect(retry):
+                    self.due = retry.at if retry else 0.0
+                    assert retry is None or retry.at >= self.fold.now
                 case effects.Disconnect():
                     self.due = None
-                case effects.Report(event):
-                    self.feed(event)
+                case effects.Restore(events):
+                    for event in events:
+                        self.unanswered.append(event)
+                        self.feed(inputs.Sent(event))
 
     def open(self) -> None:
         """The handshake succeeds, and the session is configured."""

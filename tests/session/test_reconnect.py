@@ -32,7 +32,7 @@ LOST = inputs.Disconnected(1006, "the connection was lost")
 
 def waits(wanted: list[effects.Effect], now: float) -> list[float]:
     """Seconds to each attempt among the effects."""
-    return [effect.at - now for effect in wanted if isinstance(effect, effects.Reconnect)]
+    return [effect.retry.at - now for effect in wanted if isinstance(effect, effects.Reconnect) and effect.retry]
 
 
 @pytest.mark.parametrize("code", sorted(RETRIED_CODES))
@@ -42,8 +42,8 @@ def test_a_lost_session_is_connected_again_after_half_a_second_at_most(code: int
     (seconds,) = waits(wanted, fold.now)
     assert FIRST_SECONDS / 2 <= seconds <= FIRST_SECONDS
     assert fold.state.resuming
-    (told,) = [effect.input for effect in wanted if isinstance(effect, effects.Report)]
-    assert told == inputs.Reconnecting(seconds, 1, TRIES)
+    assert fold.state.retry is not None
+    assert fold.state.retry.number == 1
 
 
 @pytest.mark.parametrize("code", [1000, 1002, 1003, 1007, 1008, 1009, 1010, 3000, 4000])
@@ -134,7 +134,7 @@ def test_the_conversation_s_length_counts_from_the_first_session() -> None:
 def test_the_headline_counts_down() -> None:
     fold = ready()
     fold.feed(LOST, RESUMING, inputs.ConnectFailed("HTTP 429", transient=True, retry_after=7.0))
-    retry = fold.state.intent.retry
+    retry = fold.state.retry
     assert retry is not None
     shown = headline(fold.state, retry.at - 3.5)
     assert shown == ("reconnecting", "in 4 s, try 2 of 5", "in 4 s, try 2 of 5 · {reset} now · {back} stop")

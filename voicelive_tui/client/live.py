@@ -363,12 +363,16 @@ class LiveSession:
             case effects.Disconnect():
                 self._connect_at(None)
                 self._start(self._disconnect())
-            case effects.Reconnect(at):
-                self._connect_at(at)
+            case effects.Reconnect(retry):
+                self._connect_at(retry.at if retry else 0.0)
+                if retry is not None:
+                    self.apply(inputs.Reconnecting(retry))
                 if self._link is not None:
                     self._start(self._link.close())
-            case effects.Report(event):
-                self.apply(event)
+            case effects.Restore(events, history):
+                for event in events:
+                    self._perform(effects.Send(event))
+                self.apply(inputs.HistorySent(history))
 
     def _connect_at(self, at: float | None) -> None:
         """Let the next connection begin at that moment, or not by itself."""

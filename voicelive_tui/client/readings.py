@@ -35,7 +35,6 @@ def take_reading(
         capture=Meter(*levels.capture),
         playback=Meter(*levels.playback),
         gated=engine.gated,
-        input_ended=sound.input_ended,
         heard_item=item,
         heard_ms=engine.heard_ms(item) if item else 0.0,
         buffered_ms=engine.buffered_ms,

@@ -28,7 +28,6 @@ from voicelive_tui.text import visible
 
 FIRST_EVENT_LIMIT = 10.0
 """Seconds from the open WebSocket to `session.created`."""
-LEAST_COLUMNS, LEAST_ROWS = 60, 16
 
 Report = Callable[[str, bool | None, str], None]
 """Takes what was checked, whether it is well (None: a warning), and a sentence."""
@@ -80,8 +79,10 @@ def check_terminal(report: Report) -> None:
     except (OSError, ValueError):
         report("terminal", None, "stdout is not a terminal: the dashboard needs one, console does not")
         return
-    fits = columns >= LEAST_COLUMNS and rows >= LEAST_ROWS
-    need = "" if fits else f": the dashboard needs {LEAST_COLUMNS}x{LEAST_ROWS} at least"
+    from voicelive_tui.ui.arrangement import LEAST  # noqa: PLC0415 - Textual is slow to load
+
+    fits = columns >= LEAST.width and rows >= LEAST.height
+    need = "" if fits else f": the dashboard needs {LEAST.width}x{LEAST.height} at least"
     report("terminal", fits or None, f"{columns}x{rows}{need}")
 
 

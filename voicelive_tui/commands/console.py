@@ -208,7 +208,7 @@ class _Course:
         if problem := self._unusable(state):
             return problem
         reading = self._live.reading()
-        over = reading.input_ended
+        over = state.microphone.ended
         if state.connection.stage is not Stage.READY or not (over or self._has_messages):
             return self._stuck(state, now, owed=state.awaiting or state.response is not None)
         if over:

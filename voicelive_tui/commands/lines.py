@@ -11,6 +11,7 @@ from voicelive_tui.commands.output import LineOutput
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.latency import Summary
+from voicelive_tui.session.reconnect import TRIES
 from voicelive_tui.session.state import RECENT, Entry, EntryStatus, SessionState, Stage
 from voicelive_tui.text import duration, encodable, escaped, masked, visible
 from voicelive_tui.wire.events import without_audio
@@ -97,8 +98,10 @@ class JsonLines(Writer):
                 self._write(now, "in", without_audio(body))
             case inputs.Sent(body):
                 self._write(now, "out", without_audio(body))
-            case inputs.LogRecord():
+            case inputs.LogRecord() | inputs.HistorySent():
                 pass
+            case inputs.Reconnecting(retry):
+                self._local("reconnecting", seconds=round(retry.seconds, 1), number=retry.number, tries=TRIES)
             case _:
                 kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
                 fields = {name: getattr(event, name) for name in event.__struct_fields__}
@@ -106,6 +109,13 @@ class JsonLines(Writer):
                     if isinstance(fields.get(name), float):
                         fields[name] = round(fields[name] - self._began, 3)
                 self._write(now, "local", {"type": kind, **fields})
+        became_ready = before.connection.stage is not Stage.READY and after.connection.stage is Stage.READY
+        if before.lost_at is not None and became_ready:
+            self._local("reconnected", seconds=round(now - before.lost_at, 1))
+        done = after.restored
+        if done and not done.seeds and (before.restored is None or before.restored.seeds):
+            figures = {name: getattr(done, name) for name in ("turns", "tokens", "wordless", "refused")}
+            self._local("restored", **figures, seconds=round(done.seconds, 1))
 
     def _local(self, kind: str, **fields: Any) -> None:
         self._write(time.monotonic(), "local", {"type": kind, **fields})

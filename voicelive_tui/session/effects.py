@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from voicelive_tui.session.inputs import Input
+from voicelive_tui.session.state import Restored, Retry
 
 
 class Send(Struct, frozen=True):
@@ -59,14 +59,15 @@ class Disconnect(Struct, frozen=True):
 class Reconnect(Struct, frozen=True):
     """Close the connection, if any, and make a new one."""
 
-    at: float = 0.0
-    """The earliest moment."""
+    retry: Retry | None = None
+    """At this attempt's moment, and `Reconnecting` reports it; None: at once."""
 
 
-class Report(Struct, frozen=True):
-    """Fold what this client decided, for the event log and other observers."""
+class Restore(Struct, frozen=True):
+    """Send the history of a lost session, and report `HistorySent`."""
 
-    input: Input
+    events: tuple[Mapping[str, Any], ...]
+    history: Restored
 
 
 class AskVoiced(Struct, frozen=True):
@@ -75,4 +76,4 @@ class AskVoiced(Struct, frozen=True):
 
 OnSound = Play | FinishItem | StopPlayback | StartCapture | SetMute | BeginTalk | EndTalk | AskVoiced
 """Effects that need the sound path."""
-Effect = OnSound | Send | Disconnect | Reconnect | Report
+Effect = OnSound | Send | Disconnect | Reconnect | Restore

@@ -58,7 +58,7 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
 
 def _resuming(state: SessionState, now: float | None) -> Headline:
     """A lost session is connected again, or will be."""
-    retry = state.intent.retry
+    retry = state.retry
     if retry is None:
         made = tries(state.connects, state.lost_at or 0.0)
         return Headline("reconnecting", f"try {made} of {TRIES}" if made else "")

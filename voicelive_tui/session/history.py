@@ -10,7 +10,6 @@ affect those after it.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from voicelive_tui.session.intent import Seed
 from voicelive_tui.session.state import Entry, EntryStatus, Reading, SessionState
 from voicelive_tui.wire.events import listing
 
@@ -119,16 +118,6 @@ def heard_characters(entry: Entry, reading: Reading) -> int | None:
     while 0 < at < len(entry.text) and not entry.text[at - 1].isspace():
         at += 1
     return at
-
-
-def acknowledge(pending: tuple[Seed, ...], item_id: str) -> tuple[Seed, tuple[Seed, ...]]:
-    """The seed that became the item of this id, and those that are still pending.
-
-    Items come back in the order in which they were sent. One with an unknown id is the next, under a new name; those
-    before one with a known id were refused without an error.
-    """
-    index = next((at for at, seed in enumerate(pending) if seed.item_id == item_id), 0)
-    return pending[index], pending[index + 1 :]
 
 
 def owes_answer(state: SessionState) -> bool:

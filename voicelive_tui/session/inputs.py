@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from voicelive_tui.session.state import Restored, Retry
 from voicelive_tui.wire.log import Severity
 
 Event = Mapping[str, Any]
@@ -90,34 +91,13 @@ class Disconnected(Input, frozen=True):
 class Reconnecting(Input, frozen=True):
     """A lost session will be connected again."""
 
-    seconds: float
-    """Until then."""
-    number: int
-    """Of the try, counted from 1."""
-    tries: int
-    """How many there will be."""
+    retry: Retry
 
 
-class Reconnected(Input, frozen=True):
-    """A session continues the lost one."""
+class HistorySent(Input, frozen=True):
+    """The history of the lost session was handed to the new link."""
 
-    seconds: float
-    """Since the loss."""
-
-
-class Restored(Input, frozen=True):
-    """The new session has the history of the lost one."""
-
-    turns: int
-    """Of the user."""
-    tokens: int
-    """An estimate."""
-    wordless: int
-    """Turns of the user that had no transcript, and are missing."""
-    refused: int
-    """Items that the service refused."""
-    seconds: float
-    """From the loss to the new session."""
+    history: Restored
 
 
 class SentLate(Input, frozen=True):

@@ -1,14 +1,16 @@
 """Observing the loss of a session and the session after it. `observe.py` registers these handlers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from voicelive_tui.session import inputs, turns
 from voicelive_tui.session.notes import note, remark
-from voicelive_tui.session.state import SessionState
-from voicelive_tui.session.transcript import remove
+from voicelive_tui.session.reconnect import TRIES
+from voicelive_tui.session.state import Restored, SessionState
+from voicelive_tui.session.transcript import change, remove
+from voicelive_tui.wire.events import text
 from voicelive_tui.wire.log import Severity
 
 
@@ -27,23 +29,48 @@ def without_utterance(state: SessionState) -> SessionState:
 
 
 def _reconnecting(event: inputs.Reconnecting, state: SessionState, now: float) -> SessionState:
-    sentence = f"in {event.seconds:.1f} s, try {event.number} of {event.tries}"
-    return note(state, now, "reconnecting", sentence, "warning")
+    sentence = f"in {event.retry.seconds:.1f} s, try {event.retry.number} of {TRIES}"
+    return note(replace(state, retry=event.retry), now, "reconnecting", sentence, "warning")
 
 
-def _reconnected(event: inputs.Reconnected, state: SessionState, now: float) -> SessionState:
-    return note(state, now, "reconnected", f"after {event.seconds:.1f} s")
+def _history_sent(event: inputs.HistorySent, state: SessionState, now: float) -> SessionState:
+    return _settled(state, event.history, now)
 
 
-def _restored(event: inputs.Restored, state: SessionState, now: float) -> SessionState:
-    missing = f"audio and {_counted(event.wordless, 'turn')} without words were" if event.wordless else "audio was"
-    done = f"{_counted(event.turns, 'turn')} restored (about {event.tokens:,} tokens); {missing} not"
-    if not event.turns and not event.tokens:
+def seed_created(state: SessionState, restored: Restored, item: Mapping[str, Any], now: float) -> SessionState:
+    """The state after the service created an item while seeds wait: the entry is known, perhaps under another id.
+
+    Items come back in the order in which they were sent. One with an unknown id is the next, under a new name; those
+    before one with a known id were refused without an error.
+    """
+    item_id, seeds = text(item.get("id")), restored.seeds
+    index = next((at for at, seed in enumerate(seeds) if seed.item_id == item_id), 0)
+    known = item.get("type") == "function_call_output" or not item_id or state.entry(item_id)
+    name = "" if known else seeds[index].item_id
+    renamed = change(state.transcript, name, lambda entry: replace(entry, item_id=item_id))
+    restored = replace(restored, seeds=seeds[index + 1 :], refused=restored.refused + index)
+    return _settled(replace(state, transcript=renamed), restored, now)
+
+
+def seed_refused(state: SessionState, restored: Restored, event_id: str, now: float) -> SessionState:
+    """The state after the service refused a seed: it is reported with the others."""
+    left = tuple(seed for seed in restored.seeds if seed.event_id != event_id)
+    return _settled(state, replace(restored, seeds=left, refused=restored.refused + 1), now)
+
+
+def _settled(state: SessionState, history: Restored, now: float) -> SessionState:
+    """The state with the history that the session has, and a remark once the service has answered every seed."""
+    state = replace(state, restored=history)
+    if history.seeds:
+        return state
+    missing = f"audio and {_counted(history.wordless, 'turn')} without words were" if history.wordless else "audio was"
+    done = f"{_counted(history.turns, 'turn')} restored (about {history.tokens:,} tokens); {missing} not"
+    if not history.turns and not history.tokens:
         done = "there were no words to restore"
-    if event.refused:
-        done += f", and the service refused {_counted(event.refused, 'item')}"
-    sentence = f"reconnected after {event.seconds:.1f} s: {done}"
-    severity: Severity = "warning" if event.refused else "info"
+    if history.refused:
+        done += f", and the service refused {_counted(history.refused, 'item')}"
+    sentence = f"reconnected after {history.seconds:.1f} s: {done}"
+    severity: Severity = "warning" if history.refused else "info"
     return remark(note(state, now, "restored", sentence, severity), now, sentence)
 
 
@@ -66,8 +93,7 @@ def _counted(number: int, noun: str) -> str:
 
 HANDLERS: dict[type, Callable[[Any, SessionState, float], SessionState]] = {
     inputs.Reconnecting: _reconnecting,
-    inputs.Reconnected: _reconnected,
-    inputs.Restored: _restored,
+    inputs.HistorySent: _history_sent,
     inputs.SentLate: _sent_late,
     inputs.NoAnswer: _no_answer,
 }

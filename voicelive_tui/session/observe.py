@@ -141,6 +141,8 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
         connection=Connection(stage=Stage.CONNECTING, started_at=now, **asdict(event)),
         began_at=state.began_at or now,
         connects=(*state.connects, now)[-RECENT:],
+        retry=None,
+        restored=None,
         asked={},
         in_force={},
         response=None,
@@ -341,9 +343,9 @@ observe.register(inputs.SessionEdited, observe_edit)
 
 @observe.register
 def _stop(event: inputs.StopPressed, state: SessionState, now: float) -> SessionState:
-    if state.intent.retry is None:
+    if state.retry is None:
         return state
-    return note(replace(state, microphone=_idle(state)), now, "reconnecting", "stopped by key")
+    return note(replace(state, retry=None, microphone=_idle(state)), now, "reconnecting", "stopped by key")
 
 
 @observe.register

@@ -14,12 +14,11 @@ from msgspec.structs import replace
 
 from voicelive_tui.session import edits, effects, inputs
 from voicelive_tui.session.barge_in import should_cancel, truncation
-from voicelive_tui.session.history import acknowledge, history, owes_answer
-from voicelive_tui.session.intent import Seed
+from voicelive_tui.session.history import history, owes_answer
 from voicelive_tui.session.observe import talk_refusal, too_short
-from voicelive_tui.session.reconnect import TRIES, kept_from, next_retry, worth_a_try
+from voicelive_tui.session.reconnect import kept_from, next_retry, worth_a_try
 from voicelive_tui.session.server_events import CONFIGURE, CREATE, SEED, TYPE, caused_by, is_late
-from voicelive_tui.session.state import RECENT, SessionState, Stage
+from voicelive_tui.session.state import RECENT, Restored, Seed, SessionState, Stage
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
 
 Step = tuple[SessionState, tuple[effects.Effect, ...]]
@@ -54,16 +53,14 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
             edit = edits.made(update.event["event_id"], changes, before.wanted)
             made = (*after.intent.edits, edit)[-edits.KEPT :]
             return replace(after, intent=replace(after.intent, edits=made)), (update,)
-        case inputs.StopPressed() if before.intent.retry is not None:
-            return replace(after, intent=replace(after.intent, retry=None)), (effects.Disconnect(),)
+        case inputs.StopPressed() if before.retry is not None:
+            return after, (effects.Disconnect(),)
         case inputs.PlaybackStopped(item_id):
             truncate = truncation(after, item_id)
             after, *sends = _send(after, "truncate", truncate) if truncate else (after,)
             return after, tuple(sends)
         case inputs.Connecting(resumed=resumed):
-            intent = replace(
-                after.intent, retry=None, over_quota=False, create=False, seeds=(), restored=None, edits=()
-            )
+            intent = replace(after.intent, over_quota=False, create=False, edits=())
             if not resumed:
                 intent = replace(intent, typed=())
             return replace(after, intent=intent), ()
@@ -81,11 +78,7 @@ def _try_again(after: SessionState, now: float, retry_after: float = 0.0) -> Ste
     if after.lost_at is None or not after.intent.reconnect or after.intent.over_quota:
         return after, ()
     retry = next_retry(after.connects, after.lost_at, now, retry_after)
-    if retry is None:
-        return after, ()
-    told = inputs.Reconnecting(retry.seconds, retry.number, TRIES)
-    after = replace(after, intent=replace(after.intent, retry=retry))
-    return after, (effects.Reconnect(retry.at), effects.Report(told))
+    return after, () if retry is None else (effects.Reconnect(retry),)
 
 
 # --- server events -------------------------------------------------------------------------------------------------
@@ -110,57 +103,36 @@ def _capture(event: Event, before: SessionState, after: SessionState) -> Step:
         return after, ()
     if before.lost_at is None:
         return after, (effects.StartCapture(),)
-    seconds = (after.connection.ready_at or 0.0) - before.lost_at
-    told = effects.Report(inputs.Reconnected(seconds))
-    after, sends = _restore(after, seconds)
-    return after, (told, *sends, effects.StartCapture(kept_from(after, before.lost_at)))
+    after, sends = _restore(after, (after.connection.ready_at or 0.0) - before.lost_at)
+    return after, (*sends, effects.StartCapture(kept_from(after, before.lost_at)))
 
 
 def _restore(after: SessionState, seconds: float) -> Step:
     """Give the history of a lost session to the new one, then what was typed, and ask for an answer that is owed."""
     past, owed = history(after), owes_answer(after)
-    restored = inputs.Restored(past.turns, past.tokens, past.wordless, refused=0, seconds=seconds)
     seeds: list[Seed] = []
-    sends: list[effects.Effect] = []
+    events: list[Event] = []
     for item_id, item in past.items:
         after, seed = _send(after, SEED, {"type": "conversation.item.create", "item": item})
         seeds.append(Seed(seed.event["event_id"], item_id))
-        sends.append(seed)
+        events.append(seed.event)
+    restored = Restored(tuple(seeds), past.turns, past.tokens, past.wordless, seconds)
+    sends: list[effects.Effect] = [effects.Restore(tuple(events), restored)]
     again = [words for _, words in after.intent.typed]
-    after = replace(after, intent=replace(after.intent, seeds=tuple(seeds), restored=restored, typed=()))
+    after = replace(after, intent=replace(after.intent, typed=()))
     for words in again:
         after, typed = _type(after, words)
         sends.append(typed)
     if again or owed:
         after, create = _send(after, CREATE, {"type": "response.create"})
         sends.append(create)
-    after, told = _report_restored(after)
-    return after, (*sends, *told)
-
-
-def _report_restored(state: SessionState) -> Step:
-    """Report what was restored, once the service has answered every seed."""
-    done = state.intent.restored
-    if state.intent.seeds or done is None:
-        return state, ()
-    return replace(state, intent=replace(state.intent, restored=None)), (effects.Report(done),)
-
-
-def _without_seeds(state: SessionState, left: tuple[Seed, ...], refused: int) -> Step:
-    """The seeds that are left after an answer of the service."""
-    restored = state.intent.restored
-    if restored is not None:
-        restored = replace(restored, refused=restored.refused + refused)
-    return _report_restored(replace(state, intent=replace(state.intent, seeds=left, restored=restored)))
+    return after, tuple(sends)
 
 
 def _item_created(event: Event, before: SessionState, after: SessionState) -> Step:
     item, intent = mapping(event.get("item")), after.intent
-    if intent.seeds:
-        _, left = acknowledge(intent.seeds, text(item.get("id")))
-        return _without_seeds(after, left, len(intent.seeds) - len(left) - 1)
     part = mapping(next(iter(listing(item.get("content"))), None))
-    if item.get("role") != "user" or part.get("type") != "input_text":
+    if (before.restored and before.restored.seeds) or item.get("role") != "user" or part.get("type") != "input_text":
         return after, ()
     index = next((at for at, (_, words) in enumerate(intent.typed) if words == part.get("text")), 0)
     typed = intent.typed[:index] + intent.typed[index + 1 :]
@@ -173,8 +145,6 @@ def _error(event: Event, before: SessionState, after: SessionState) -> Step:
     error = mapping(event.get("error"))
     code = text(error.get("code"))
     event_id = text(error.get("event_id"))
-    if any(seed.event_id == event_id for seed in after.intent.seeds):
-        return _without_seeds(after, tuple(seed for seed in after.intent.seeds if seed.event_id != event_id), 1)
     if edit := edits.refused(after.intent.edits, error):
         known = edits.answered(after.intent.edits, edit, error)
         return replace(after, intent=replace(after.intent, edits=known)), ()

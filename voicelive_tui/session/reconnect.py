@@ -9,8 +9,7 @@ repetition does not remove.
 from random import Random
 
 from voicelive_tui.session import turns
-from voicelive_tui.session.intent import Retry
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import Retry, SessionState, Stage
 
 TRIES = 5
 """Connections a loss."""

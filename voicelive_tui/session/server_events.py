@@ -9,9 +9,9 @@ from typing import Any, Literal, cast
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import edits, tools, turns
+from voicelive_tui.session import edits, loss, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
-from voicelive_tui.session.history import acknowledge
+from voicelive_tui.session.notes import note
 from voicelive_tui.session.state import Entry, EntryStatus, Problem, Response, Role, SessionState, Stage
 from voicelive_tui.session.transcript import change, place, remove, update
 from voicelive_tui.wire.events import (
@@ -64,6 +64,8 @@ def _session_reported(event: Event, state: SessionState, now: float) -> SessionS
         microphone = replace(microphone, push_to_talk=text(detection.get("type")) in ("", "none"))
         if connection.stage is Stage.CONFIGURING:
             connection, lost_at = replace(connection, stage=Stage.READY, ready_at=now), None
+            if state.lost_at is not None:
+                state = note(state, now, "reconnected", f"after {now - state.lost_at:.1f} s")
     return replace(state, connection=connection, in_force=session, microphone=microphone, lost_at=lost_at)
 
 
@@ -84,10 +86,11 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
         sentence = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
         return pin(replace(state, connection=connection), now, sentence)
-    if any(seed.event_id == error.get("event_id") for seed in state.intent.seeds):
-        return state  # reported with the others
     if edit := edits.refused(state.intent.edits, error):
         return pin(edits.take_back(state, edit), now, sentence)
+    event_id = text(error.get("event_id"))
+    if (restored := state.restored) and any(seed.event_id == event_id for seed in restored.seeds):
+        return loss.seed_refused(state, restored, event_id, now)
     if caused_by(event, CREATE):  # no answer will come
         state = replace(state, awaiting=False)
     return pin(state, now, sentence)
@@ -184,11 +187,8 @@ def _user_words_failed(event: Event, state: SessionState, now: float) -> Session
 def _item_created(event: Event, state: SessionState, now: float) -> SessionState:
     item = mapping(event.get("item"))
     item_id, previous = text(item.get("id")), state.entry(text(event.get("previous_item_id")))
-    if state.intent.seeds:  # it is known already, perhaps under another id
-        seed, _ = acknowledge(state.intent.seeds, item_id)
-        known = item.get("type") == "function_call_output" or not item_id or state.entry(item_id)
-        renamed = change(state.transcript, "" if known else seed.item_id, lambda entry: replace(entry, item_id=item_id))
-        return replace(state, transcript=renamed)
+    if state.restored and state.restored.seeds:
+        return loss.seed_created(state, state.restored, item, now)
     state = _upsert_item(state, item, now)
     # After an item of an earlier session comes what was not given to this one, and a remark.
     after = previous.item_id if previous and previous.at >= state.connection.started_at else ""

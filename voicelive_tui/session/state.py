@@ -226,6 +226,41 @@ class Turn(Struct, frozen=True):
         return None if start is None or self.heard_at is None or self.heard_at < start else self.heard_at - start
 
 
+class Retry(Struct, frozen=True):
+    """An attempt to connect again that is waited for."""
+
+    at: float
+    seconds: float
+    """The wait before it."""
+    number: int
+    """Counted from 1 for each loss."""
+
+
+class Seed(NamedTuple):
+    """A client event that gives an item of a lost session to the new one."""
+
+    event_id: str
+    item_id: str
+    """Of the entry in the transcript."""
+
+
+class Restored(Struct, frozen=True):
+    """What the session was given of the conversation in the lost one."""
+
+    seeds: tuple[Seed, ...]
+    """Those that the service has not answered yet, in the order in which they were sent; none: all is restored."""
+    turns: int
+    """Of the user."""
+    tokens: int
+    """An estimate."""
+    wordless: int
+    """Turns of the user that had no transcript, and are missing."""
+    seconds: float
+    """From the loss to the new session."""
+    refused: int = 0
+    """Seeds that the service refused."""
+
+
 class Counts(Struct, frozen=True):
     """Sums over the session."""
 
@@ -262,6 +297,10 @@ class SessionState(Struct, frozen=True, eq=False):
     """When the last `RECENT` connections were begun."""
     lost_at: float | None = None
     """When the session was lost that the next connection continues; None once it is ready."""
+    retry: Retry | None = None
+    """The attempt to continue it that is waited for."""
+    restored: Restored | None = None
+    """Set in a session that continues a lost one."""
     fresh_at: float = 0.0
     """When the model last started without a history: it knows nothing of what was said before."""
     wanted: Mapping[str, Any] = field(default_factory=dict)
@@ -299,7 +338,7 @@ class SessionState(Struct, frozen=True, eq=False):
     def resuming(self) -> bool:
         """Whether a lost session is being continued: the next attempt is waited for or made."""
         under_way = self.connection.stage in (Stage.CONNECTING, Stage.CONFIGURING)
-        return self.lost_at is not None and (self.intent.retry is not None or under_way)
+        return self.lost_at is not None and (self.retry is not None or under_way)
 
     @property
     def turn(self) -> Turn | None:
@@ -367,8 +406,6 @@ class Reading(Struct, frozen=True):
     """Level of what is played now, not of what arrived."""
     gated: bool = False
     """Half-duplex: silence is sent during playback."""
-    input_ended: bool = False
-    """The input file has been read to its end."""
     heard_item: str = ""
     heard_ms: float = 0.0
     """Milliseconds of that item played so far."""

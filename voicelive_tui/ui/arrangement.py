@@ -12,6 +12,7 @@ CLASSES = frozenset(("tiny", "compact", "stacked", "beside", "normal", "wide", "
 """Classes of the screen that place the panes; `levels`: the levels alone."""
 PANES = ("session", "transcript", "events")
 LEAST = Size(60, 16)
+"""Columns and rows; a smaller terminal shows a sentence in place of the panes."""
 
 
 class Arrangement(NamedTuple):

@@ -293,7 +293,7 @@ class DashboardScreen(LiveScreen):
             self.prompt.action_leave()
         elif self.events_pane.display and self.events_pane.close():
             pass
-        elif self.session.intent.retry is not None:
+        elif self.session.retry is not None:
             self.apply(StopPressed())
         elif self.session.problems:
             self.apply(ProblemsSeen())
