@@ -1,0 +1,66 @@
+"""What a tool prints goes to the log: the screen, and the lines of `--json`, belong to the program."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, TextIO, cast
+
+log = logging.getLogger(__name__)
+
+_printed: ContextVar["_Printed | None"] = ContextVar("printed", default=None)
+
+
+class _Printed:
+    """The line that a tool is printing."""
+
+    def __init__(self, tool: str) -> None:
+        self._tool, self._line = tool, ""
+
+    def write(self, text: str) -> None:
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            log.info("%s printed: %s", self._tool, line)
+
+    def end(self) -> None:
+        if self._line:
+            self.write("\n")
+
+
+class _Stream:
+    """A standard stream that sends to the log what a tool writes, and passes on everything else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if (printed := _printed.get()) is None:
+            return self._stream.write(text)
+        printed.write(text)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def prints_to_log(tool: str) -> Iterator[None]:
+    """Log what this context prints, also in threads that are given a copy of the context; other output passes.
+
+    The streams stay replaced, because a tool that was abandoned may print later.
+    """
+    for name in ("stdout", "stderr"):
+        if not isinstance(stream := getattr(sys, name), _Stream):
+            setattr(sys, name, cast("TextIO", _Stream(stream)))
+    printed = _Printed(tool)
+    token = _printed.set(printed)
+    try:
+        yield
+    finally:
+        _printed.reset(token)
+        printed.end()

@@ -1,0 +1,147 @@
+"""Running a tool: whatever it does, there is an output for the model within its time limit."""
+
+import asyncio
+import contextvars
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from voicelive_tui.text import encodable
+from voicelive_tui.tools.load import Tool, load
+from voicelive_tui.tools.printing import prints_to_log
+
+log = logging.getLogger(__name__)
+
+LONGEST_OUTPUT = 16_000
+"""Characters of an output; the rest is cut, and reported."""
+
+
+class Outcome(NamedTuple):
+    """The end of a call."""
+
+    output: str
+    """For the model: the result, or a JSON object with the key `error`."""
+    ended: Literal["", "failed", "timed out"] = ""
+    """How it ended, if not with a result."""
+    remark: str = ""
+    """For the user."""
+
+
+class Toolbox:
+    """The tools of some files and modules; see `load` for their names.
+
+    Raises:
+        ToolError: They cannot be loaded.
+    """
+
+    def __init__(self, named: Sequence[str] = ()) -> None:
+        self.named = named
+        self._tools: Mapping[str, Tool] = load(named)
+
+    @property
+    def declarations(self) -> tuple[Mapping[str, Any], ...]:
+        """The tools as a session declares them."""
+        return tuple(tool.declaration for tool in self._tools.values())
+
+    def reload(self) -> None:
+        """Load all of them again; calls that are running go on with what they began with.
+
+        Raises:
+            ToolError: They cannot be loaded; the tools stay as they were.
+        """
+        self._tools = load(self.named)
+
+    async def run(self, name: str, arguments: str, limit: float) -> Outcome:
+        """Call a tool.
+
+        Args:
+            name: Of the tool.
+            arguments: JSON.
+            limit: Seconds, after which the call is abandoned.
+        """
+        tool = self._tools.get(name)
+        if tool is None:
+            return failure(f"there is no function {name}")
+        try:
+            given = tool.decode(arguments)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            return failure(f"the arguments are not valid: {error}")
+        running = _start(lambda: tool.call(given), name, is_async=tool.is_async)
+        try:
+            await asyncio.wait([running], timeout=limit)
+        finally:
+            running.cancel()  # of no effect on one that has ended; a thread goes on by itself
+        if not running.done() or running.cancelled():
+            return failure(f"timeout after {limit:g} s", "timed out")
+        if (problem := running.exception()) is not None:
+            log.warning("the tool %s failed", name, exc_info=problem)
+            return failure(f"{type(problem).__name__}: {problem}")
+        output = running.result()
+        if len(output) <= LONGEST_OUTPUT:
+            return Outcome(output)
+        remark = f"the result of {len(output):,} characters was cut to {LONGEST_OUTPUT:,}"
+        log.warning("%s: %s", name, remark)
+        return Outcome(output[:LONGEST_OUTPUT], "", remark)
+
+
+def failure(sentence: str, ended: Literal["failed", "timed out"] = "failed") -> Outcome:
+    """The outcome of a call that ended without a result."""
+    sentence = encodable(sentence)
+    return Outcome(msgspec.json.encode({"error": sentence[:LONGEST_OUTPUT]}).decode(), ended, sentence)
+
+
+def _start(call: Callable[[], Any], name: str, *, is_async: bool) -> asyncio.Future[str]:
+    """Run a call in the loop or in a daemon thread; its result as text."""
+    loop = asyncio.get_running_loop()
+
+    async def in_loop() -> str:
+        with prints_to_log(name):
+            try:
+                return as_text(await call())
+            except SystemExit as error:  # asyncio would end the program
+                raise RuntimeError(f"SystemExit: {error}") from None
+
+    if is_async:
+        task = loop.create_task(in_loop())
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # it may be abandoned
+        return task
+
+    future: asyncio.Future[str] = loop.create_future()
+
+    def report(result: str | None, error: BaseException | None) -> None:
+        if not future.done():
+            future.set_exception(error) if error is not None else future.set_result(result or "")
+
+    def in_thread() -> None:
+        result, failed = None, None
+        with prints_to_log(name):
+            try:
+                result = as_text(call())
+            except BaseException as error:
+                failed = RuntimeError(f"{type(error).__name__}: {error}") if isinstance(error, StopIteration) else error
+        try:
+            loop.call_soon_threadsafe(report, result, failed)
+        except RuntimeError:
+            pass  # the loop is gone: the program is ending
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(in_thread,), name=f"tool: {name}", daemon=True).start()
+    return future
+
+
+def as_text(value: Any) -> str:
+    """A result as the model gets it: text as it is, anything else as JSON.
+
+    Raises:
+        TypeError: There is no JSON for it.
+        ValueError: It is bytes that are no text.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        try:
+            return bytes(value).decode()
+        except UnicodeDecodeError:
+            raise ValueError(f"the result is {len(value):,} bytes that are no text") from None
+    return encodable(value) if isinstance(value, str) else encodable(msgspec.json.encode(value).decode())
