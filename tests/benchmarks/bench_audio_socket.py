@@ -156,14 +156,14 @@ class Bench:
         """From the callback of a chunk's last block to its append; and the processor time, an answer being played."""
         called: list[float] = []
         async with self.session("low") as (live, recorder):
-            captured = live.engine.captured
+            captured = live.sound.engine.captured
 
             def numbered(pcm: bytes, at: float, now: float, *, overflow: bool = False) -> None:
                 called.append(now)
                 number = np.full(BLOCK_BYTES // 2, len(called) - 1, "<i2")  # each block knows its callback
                 captured(number.tobytes(), at, now, overflow=overflow)
 
-            live.engine.captured = numbered  # type: ignore[method-assign]
+            live.sound.engine.captured = numbered  # type: ignore[method-assign]
             await live.suspend()
             await live.resume()  # the stream is opened again, with the engine's new callback
             live.apply(inputs.TextTyped("Go on."))
@@ -185,7 +185,7 @@ class Bench:
 
 async def _drop_only(live: LiveSession) -> list[Heard]:
     """The baseline: the device plays out what it holds."""
-    return live.engine.settle(None)
+    return live.sound.engine.settle(None)
 
 
 async def measure(bench: Bench, trials: int) -> None:

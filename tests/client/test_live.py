@@ -149,7 +149,7 @@ async def test_interrupt_by_key_cancels_and_truncates() -> None:
         await until(lambda: recorder.events("conversation.item.truncated"), "the truncation")
         await until(lambda: recorder.events("response.done"))
         assert live.state.response is None
-        assert not live.engine.playing
+        assert not live.sound.engine.playing
         assert live.state.counts.errors == 0
 
 
@@ -361,13 +361,13 @@ async def test_while_the_program_is_suspended_the_microphone_is_closed() -> None
     await live.suspend()
     assert not live.sound.input_open
     assert not live.state.microphone.capturing
-    blocks = live.engine.blocks_in
+    blocks = live.sound.engine.blocks_in
     await asyncio.sleep(0.1)
-    assert live.engine.blocks_in == blocks
+    assert live.sound.engine.blocks_in == blocks
     await live.resume()
     assert live.sound.input_open
     assert live.state.microphone.capturing
-    await until(lambda: live.engine.blocks_in > blocks, "it is heard again")
+    await until(lambda: live.sound.engine.blocks_in > blocks, "it is heard again")
     await live.close()
     await running
     connection.finish()
@@ -392,7 +392,7 @@ async def test_a_recording_that_is_over_is_told_and_does_not_begin_again(tmp_pat
 
 
 async def test_nothing_and_the_file_in_use_can_be_chosen_as_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicelive_tui.client.readings.list_devices", list)
+    monkeypatch.setattr("voicelive_tui.client.sound_path.list_devices", list)
     live, _ = scripted(ScriptedConnection(), microphone="file:said.wav")
     assert await live.devices() == []  # before the session runs
     running = asyncio.create_task(live.run())
@@ -408,7 +408,7 @@ async def test_nothing_and_the_file_in_use_can_be_chosen_as_a_device(monkeypatch
 
 async def test_the_synthetic_caller_is_a_choice_and_can_be_chosen_again(monkeypatch: pytest.MonkeyPatch) -> None:
     device = Device(3, "USB microphone", "ALSA", 1, 0, 48_000, 0.01, 0.01, default_input=True, default_output=False)
-    monkeypatch.setattr("voicelive_tui.client.readings.list_devices", lambda: [device])
+    monkeypatch.setattr("voicelive_tui.client.sound_path.list_devices", lambda: [device])
     connection = ScriptedConnection("session.update")
     live, _ = scripted(connection, Mouth())
     running = asyncio.create_task(live.run())
@@ -433,7 +433,7 @@ async def test_the_synthetic_caller_is_a_choice_and_can_be_chosen_again(monkeypa
 
 async def test_a_device_chosen_by_its_name_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
     device = Device(3, "USB microphone", "ALSA", 1, 0, 48_000, 0.01, 0.01, default_input=True, default_output=False)
-    monkeypatch.setattr("voicelive_tui.client.readings.list_devices", lambda: [device])
+    monkeypatch.setattr("voicelive_tui.client.sound_path.list_devices", lambda: [device])
     live, _ = scripted(ScriptedConnection(), microphone="usb")
     running = asyncio.create_task(live.run())
     await until(lambda: live.state.output.description != "", "the sound is loaded")
@@ -448,7 +448,7 @@ async def test_a_file_that_is_chosen_once_more_keeps_what_was_heard(tmp_path: Pa
     running = asyncio.create_task(live.run())
     await until(lambda: live.state.output.description != "", "the speaker was opened")
     await live.choose_device("output", f"file:{path}")
-    await until(lambda: live.engine.blocks_out > 3, "it is written")
+    await until(lambda: live.sound.engine.blocks_out > 3, "it is written")
     await live.choose_device("output", f"file:{path}")
     await live.close()
     await running

@@ -3,7 +3,7 @@
 Its tasks, all on one event loop:
 
 - `run` sets up, connects and receives. Each input is folded, shown to the observers, and its effects performed.
-- `_run_sound` loads the sound path while the connection is made; effects on sound wait for it.
+- `_load_sound` loads the sound path while the connection is made; effects on sound wait for it.
 - `AudioPump.run` takes captured sound to the link, and reports what started or ended at the speaker.
 - `LinkWatch.run` notices a link that has died, a computer that slept, and an answer that does not come.
 - `Sound.watch` notices streams that stall, and brings them back.
@@ -33,17 +33,13 @@ from voicelive_tui.session.state import Connection, DeviceChoice, Reading, Sessi
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source
-    from voicelive_tui.audio.engine import AudioEngine, Direction
     from voicelive_tui.client import link
     from voicelive_tui.client.connection import ServiceConnection
-    from voicelive_tui.client.pump import AudioPump
     from voicelive_tui.client.sound import Sound
+    from voicelive_tui.client.sound_path import SoundPath
 
 log = logging.getLogger(__name__)
 
-NATIVE_SECONDS = 1.0
-"""Between counts of the messages of C libraries, for which their file is read."""
-OVERFULL = "more than ten minutes of sound wait for the speaker"
 HEAD_START = 0.05
 """Seconds for the connection before the sound path is loaded: imports would delay a handshake on this machine, and one
 over a network waits longer than this."""
@@ -82,33 +78,25 @@ class LiveSession:
         self._find_caller = demo and caller
         self._source = source
         self._count_native = native_messages
-        self._native_messages, self._native_due = 0, 0.0
         self._connect = connect
         self._observers: list[Observer] = [write_log]
-        self._sound: Sound | None = None
-        self._pump: AudioPump
+        self._path: SoundPath | None = None
         self._postponed: list[effects.OnSound] = []  # until the sound path is loaded
         self._link: link.Link | None = None
         self._credential = Credential(settings.service, demo=demo)
         self._dropped_ms = 0.0  # by the links that are over
         self._reconnect = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None  # sets it
-        self._closing = self._input_over = False
-        self._overfull = ""  # the latest item whose sound did not fit into the queue
+        self._closing = False
         self._running: asyncio.Task[Any] | None = None
         self._setting_up: asyncio.Task[None] | None = None
-        self._check: asyncio.Task[None]
         self._chores: set[asyncio.Task[None]] = set()
 
     @property
     def sound(self) -> "Sound":
-        """The sound path, once `run` has loaded it."""
-        assert self._sound is not None
-        return self._sound
-
-    @property
-    def engine(self) -> "AudioEngine":
-        return self.sound.engine
+        """The sound streams, once `run` has loaded the sound path."""
+        assert self._path is not None
+        return self._path.sound
 
     # --- the face, see `Shell`
 
@@ -128,68 +116,38 @@ class LiveSession:
             self._perform(effect)
         if isinstance(event, inputs.Connected):
             self._start(self._expect_ready(self._link))
-        if self._sound is not None:
-            self._pump.wake()
+        if self._path is not None:
+            self._path.wake()
 
     def reading(self) -> Reading:
-        if self._sound is None:
+        if self._path is None:
             return Reading()
-        from voicelive_tui.client.readings import take_reading  # noqa: PLC0415
-
-        if (now := time.monotonic()) >= self._native_due:
-            self._native_messages, self._native_due = self._count_native(), now + NATIVE_SECONDS
-        return take_reading(
-            self.sound,
-            self.state.playing,
+        return self._path.reading(
             outbox_ms=self._link.outbox_ms if self._link else 0.0,
             dropped_ms=self._dropped_ms + (self._link.dropped_ms if self._link else 0.0),
-            unkept_ms=self._pump.unkept_ms(),
-            native_messages=self._native_messages,
         )
 
     def activity_changed(self) -> bool:
-        return self._sound is not None and self.engine.activity_changed()
+        return self._path is not None and self.sound.engine.activity_changed()
 
     async def devices(self) -> list[DeviceChoice]:
-        if self._sound is None:
-            return []
-        from voicelive_tui.client.readings import device_choices  # noqa: PLC0415
-
-        return await device_choices(self.sound)
+        return await self._path.device_choices() if self._path is not None else []
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
-        if self._sound is None:
-            return
-        again = spec.startswith("file:") and spec == str(self.sound.devices[direction])
-        if again and not (direction == "input" and self.sound.input_ended):
-            return  # a file opened again would start over, or be emptied
-        from voicelive_tui.audio.devices import SYNTHETIC, DeviceSpec  # noqa: PLC0415
-
-        if direction == "input":
-            self._input_over = False
-        source = direction == "input" and self.sound.has_source and spec == str(SYNTHETIC)
-        await self.sound.choose(direction, SYNTHETIC if source else DeviceSpec.parse(spec))
-        if self.state.microphone.ended and self.sound.input_open and not self.sound.input_ended:
-            self.apply(inputs.CaptureChanged(capturing=True))  # another file
-        self._follow_capture()
+        if self._path is not None:
+            await self._path.choose_device(direction, spec)
 
     async def test_tone(self) -> None:
-        from voicelive_tui.client.readings import play_test_tone  # noqa: PLC0415
-
-        if self._sound is not None:
-            play_test_tone(self.sound)
+        if self._path is not None:
+            self._path.play_test_tone()
 
     async def suspend(self) -> None:
-        if self._sound is not None:
-            if self.sound.input_open:
-                self._input_over = self.sound.input_ended
-            await self.sound.stop_capture()
-            self._follow_capture()
+        if self._path is not None:
+            await self._path.suspend()
 
     async def resume(self) -> None:
-        ready = self._sound is not None and self.state.connection.stage is Stage.READY
-        if ready and not self._input_over:  # a file that ended does not start over
-            await self._capture()
+        if self._path is not None:
+            await self._path.resume()
 
     async def run(self) -> None:
         if self._closing:
@@ -216,8 +174,8 @@ class LiveSession:
             self._reconnect.set()
             if self._setting_up is not None:
                 self._setting_up.cancel()
-            if self._sound is not None:
-                self.engine.flush()
+            if self._path is not None:
+                self.sound.engine.flush()
             if self._link is not None:
                 await self._link.close()
         if self._running is not None and self._running is not asyncio.current_task():
@@ -241,19 +199,21 @@ class LiveSession:
             self._credential = Credential(self.settings.service, demo=True)
         stack.push_async_callback(self._credential.close)
 
-    async def _run_sound(self) -> None:
-        """Load the sound path and start its tasks."""
+    async def _load_sound(self) -> None:
+        """Load the sound path, which starts its tasks."""
         await asyncio.sleep(HEAD_START)
-        await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.readings")
-        from voicelive_tui.client.pump import AudioPump  # noqa: PLC0415
-        from voicelive_tui.client.sound import Sound  # noqa: PLC0415
+        await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.sound_path")
+        from voicelive_tui.client.sound_path import SoundPath  # noqa: PLC0415
 
-        self._sound = Sound(self.settings.audio, self._device_changed, self._source)
-        self._pump = AudioPump(self._sound, lambda: self.state, self.apply, lambda: self._link)
-        self.engine.muted = self.state.microphone.muted
-        self._check = self._start(self.sound.check())
-        self._start(self._pump.run())
-        self._start(self.sound.watch())
+        self._path = SoundPath(
+            self.settings.audio,
+            self._source,
+            state=lambda: self.state,
+            apply=self.apply,
+            link=lambda: self._link,
+            start=self._start,
+            native_messages=self._count_native,
+        )
         postponed, self._postponed = self._postponed, []
         for effect in postponed:
             self._perform(effect)
@@ -261,7 +221,7 @@ class LiveSession:
     async def _converse_until_closed(self) -> None:
         from voicelive_tui.client.watch import LinkWatch  # noqa: PLC0415
 
-        self._start(self._run_sound())
+        self._start(self._load_sound())
         self._start(LinkWatch(lambda: self.state, self.apply, lambda: self._link).run())
         try:
             while not self._closing:
@@ -274,8 +234,8 @@ class LiveSession:
             for chore in self._chores:
                 chore.cancel()
             await asyncio.gather(*self._chores, return_exceptions=True)
-            if self._sound is not None:
-                await self._sound.close()
+            if self._path is not None:
+                await self.sound.close()
             log.info("cleaned up")
 
     async def _converse(self) -> None:
@@ -284,8 +244,8 @@ class LiveSession:
 
         service, model = self.settings.service, self.settings.session.model
         resumed = self.state.lost_at is not None
-        if self._sound is not None and not resumed:
-            self.engine.forget()
+        if self._path is not None and not resumed:
+            self.sound.engine.forget()
         self.apply(
             inputs.Connecting(
                 endpoint=host_of(service.endpoint),
@@ -322,44 +282,21 @@ class LiveSession:
             await opened.close()
 
     async def _stop_capture(self) -> None:
-        if self._sound is not None:
-            await self._sound.stop_capture()
-            self._pump.ring.clear()
+        if self._path is not None:
+            await self._path.stop_capture()
 
     # --- effects
 
     def _perform(self, effect: effects.Effect) -> None:
-        if self._sound is None and isinstance(effect, effects.OnSound):
-            self._postponed.append(effect)
-            return
         match effect:
-            case effects.Play(item_id, pcm):
-                if not self.engine.play(item_id, pcm) and item_id != self._overfull:
-                    self._overfull = item_id
-                    self.apply(inputs.LocalProblem(f"the rest of {item_id} is not played: {OVERFULL}"))
-            case effects.FinishItem(item_id):
-                self.engine.finish(item_id)
-            case effects.StopPlayback():
-                if self.engine.playing or self.engine.buffered_ms > 0:
-                    self.engine.flush()
-                    self._start(self._silence_speaker())
+            case effects.OnSound():
+                if self._path is None:
+                    self._postponed.append(effect)
+                else:
+                    self._path.perform(effect)
             case effects.Send(event):
                 if self._link is not None:
                     self._link.send(event)
-            case effects.StartCapture(since):
-                if since is not None and self.sound.input_open:
-                    self._pump.send_late(since)
-                    self._follow_capture()  # at once: the next chunk goes to the link
-                else:
-                    self._start(self._capture())
-            case effects.SetMute(muted):
-                self.engine.muted = muted
-            case effects.BeginTalk():
-                self.engine.discard_captured()
-            case effects.EndTalk():
-                self._pump.finish_turn()
-            case effects.AskVoiced():
-                self._pump.report_voiced()
             case effects.Disconnect():
                 self._connect_at(None)
                 self._start(self._disconnect())
@@ -403,27 +340,3 @@ class LiveSession:
             log.error("a task failed", exc_info=error)
             sentence = f"a part of the program failed ({type(error).__name__}: {error}); the log file tells more"
             self.apply(inputs.LocalProblem(sentence))
-
-    async def _silence_speaker(self) -> None:
-        heard = await self.sound.interrupt()
-        silent_at = time.monotonic()  # at the latest: the device was stopped and started again
-        for item in heard:
-            self.apply(inputs.PlaybackStopped(item.item_id, item.heard_ms, silent_at))
-
-    async def _capture(self) -> None:
-        await asyncio.wait([self._check])
-        await self.sound.start_capture()
-        if self.state.connection.stage is not Stage.READY:  # the connection ended meanwhile
-            await self.sound.stop_capture()
-        self.engine.discard_captured()
-        self._follow_capture()
-
-    def _follow_capture(self) -> None:
-        capturing = self.sound.input_open and self.state.connection.stage is Stage.READY
-        if capturing != self.state.microphone.capturing:
-            self.apply(inputs.CaptureChanged(capturing))
-
-    def _device_changed(self, direction: "Direction", description: str, problem: str) -> None:
-        device = self.state.input if direction == "input" else self.state.output
-        if (device.description, device.problem) != (description, problem):
-            self.apply(inputs.DeviceChanged(direction, description, problem))

@@ -8,47 +8,51 @@ from msgspec import Struct
 from voicelive_tui.session.state import Restored, Retry
 
 
+class OnSound(Struct, frozen=True):
+    """The base of the effects that need the sound path."""
+
+
 class Send(Struct, frozen=True):
     """Send a client event, after everything in the outbox."""
 
     event: Mapping[str, Any]
 
 
-class Play(Struct, frozen=True):
+class Play(OnSound, frozen=True):
     """Append PCM16 (24 kHz, mono) of an item to the jitter buffer."""
 
     item_id: str
     pcm: bytes
 
 
-class FinishItem(Struct, frozen=True):
+class FinishItem(OnSound, frozen=True):
     """No more audio of this item will come."""
 
     item_id: str
 
 
-class StopPlayback(Struct, frozen=True):
+class StopPlayback(OnSound, frozen=True):
     """Silence the speaker now; `PlaybackStopped` reports what was heard of each item."""
 
 
-class StartCapture(Struct, frozen=True):
+class StartCapture(OnSound, frozen=True):
     """Send captured sound from now on; sound captured before is stale."""
 
     since: float | None = None
     """Send also what was kept from this moment on, where the microphone is still open."""
 
 
-class SetMute(Struct, frozen=True):
+class SetMute(OnSound, frozen=True):
     """Send silence instead of captured sound, or captured sound again."""
 
     muted: bool
 
 
-class BeginTalk(Struct, frozen=True):
+class BeginTalk(OnSound, frozen=True):
     """Discard what was captured up to now: it is no part of the push-to-talk turn."""
 
 
-class EndTalk(Struct, frozen=True):
+class EndTalk(OnSound, frozen=True):
     """Send what was captured up to now, the end of a push-to-talk turn, and report `VoicedUntil`."""
 
 
@@ -70,10 +74,8 @@ class Restore(Struct, frozen=True):
     history: Restored
 
 
-class AskVoiced(Struct, frozen=True):
+class AskVoiced(OnSound, frozen=True):
     """Report `VoicedUntil`."""
 
 
-OnSound = Play | FinishItem | StopPlayback | StartCapture | SetMute | BeginTalk | EndTalk | AskVoiced
-"""Effects that need the sound path."""
 Effect = OnSound | Send | Disconnect | Reconnect | Restore
