@@ -106,11 +106,7 @@ class VoiceLiveApp(App[None]):
         # Shown at once; the panes are loaded behind it.
         yield Static("   STARTING", markup=False)
 
-    def on_mount(self) -> None:
-        self.call_after_refresh(self.open_dashboard)
-
-    async def open_dashboard(self) -> None:
-        """Show the dashboard."""
+    async def on_ready(self) -> None:  # once the first screen is drawn; a refresh would be one of its periods later
         from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - after the first paint
 
         self.live = self.open_session()
