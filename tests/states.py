@@ -7,16 +7,15 @@ import json
 
 from msgspec.structs import replace
 
+from voicelive_tui.session.reading import Meter, Reading
 from voicelive_tui.session.state import (
     Connection,
     Counts,
     Device,
     Entry,
     EntryStatus,
-    Meter,
     Microphone,
     Problem,
-    Reading,
     Response,
     SessionState,
     Stage,

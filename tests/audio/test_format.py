@@ -6,7 +6,7 @@ from voicelive_tui.audio.format import (
     samples_to_ms,
     silence,
 )
-from voicelive_tui.session.state import SILENCE_DBFS
+from voicelive_tui.session.reading import SILENCE_DBFS
 from voicelive_tui.wire.events import PCM_BYTES_PER_MS
 
 

@@ -23,7 +23,8 @@ from voicelive_tui.credentials import CredentialError
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import Activity, EntryStatus, Reading, Stage
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import Activity, EntryStatus, Stage
 
 PUSH_TO_TALK = TurnDetection(type="none")
 SILENT = Audio(input_device="none", output_device="none")

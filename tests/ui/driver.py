@@ -40,7 +40,8 @@ class ScriptedLive:
     def __init__(self, scene: str) -> None:
         from voicelive_tui.session import inputs
         from voicelive_tui.session.fold import reduce
-        from voicelive_tui.session.state import Meter, Reading, SessionState
+        from voicelive_tui.session.reading import Meter, Reading
+        from voicelive_tui.session.state import SessionState
 
         self._inputs, self._reduce, self._meter, self._reading_type = inputs, reduce, Meter, Reading
         self.scene = scene

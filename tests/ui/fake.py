@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.session.inputs import Input, MutePressed, ProblemsSeen
-from voicelive_tui.session.state import DeviceChoice, Reading, SessionState
+from voicelive_tui.session.reading import DeviceChoice, Reading
+from voicelive_tui.session.state import SessionState
 
 SILENCE = Reading()
 

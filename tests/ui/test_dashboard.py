@@ -22,7 +22,8 @@ from voicelive_tui.session.inputs import (
     TextTyped,
     VoicedUntil,
 )
-from voicelive_tui.session.state import Connection, Device, DeviceChoice, Meter, Microphone, SessionState, Stage
+from voicelive_tui.session.reading import DeviceChoice, Meter
+from voicelive_tui.session.state import Connection, Device, Microphone, SessionState, Stage
 from voicelive_tui.ui import dashboard, pace
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen

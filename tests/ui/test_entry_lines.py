@@ -4,7 +4,8 @@ from msgspec.structs import replace
 from tests import states
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
-from voicelive_tui.session.state import Entry, Reading
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import Entry
 from voicelive_tui.ui.entry_lines import entry_lines
 from voicelive_tui.ui.text import Wrapping
 

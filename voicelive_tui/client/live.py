@@ -28,8 +28,9 @@ from voicelive_tui.endpoint import host_of
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
+from voicelive_tui.session.reading import DeviceChoice, Reading
 from voicelive_tui.session.request import session_request
-from voicelive_tui.session.state import Connection, DeviceChoice, Reading, SessionState, Stage
+from voicelive_tui.session.state import Connection, SessionState, Stage
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source

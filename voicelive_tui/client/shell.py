@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from voicelive_tui.session.inputs import Input
-from voicelive_tui.session.state import DeviceChoice, Reading, SessionState
+from voicelive_tui.session.reading import DeviceChoice, Reading
+from voicelive_tui.session.state import SessionState
 
 Observer = Callable[[Input, SessionState, SessionState, float], None]
 """Takes an input, the state before and after it, and the time: `time.monotonic()` seconds."""

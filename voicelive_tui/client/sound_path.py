@@ -18,7 +18,8 @@ from voicelive_tui.client.pump import AudioPump
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.config import Audio
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.state import DeviceChoice, Meter, Reading, SessionState, Stage
+from voicelive_tui.session.reading import DeviceChoice, Meter, Reading
+from voicelive_tui.session.state import SessionState, Stage
 
 NATIVE_SECONDS = 1.0
 """Between counts of the messages of C libraries, for which their file is read."""

@@ -10,7 +10,8 @@ affect those after it.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from voicelive_tui.session.state import Entry, EntryStatus, Reading, SessionState
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import Entry, EntryStatus, SessionState
 from voicelive_tui.wire.events import listing
 
 TURNS, TOKENS = 40, 8_000

@@ -7,7 +7,7 @@ Rules of this file:
 - `SessionState` compares by identity: a new value is a new object, so a screen that compares 20 times a second pays
   nothing while nothing happens. Parts that did not change are shared between values.
 - Mappings come from the wire or the configuration and are never modified.
-- What changes with every block of sound (levels, buffer depth) is in `Reading` instead.
+- What changes with every block of sound (levels, buffer depth) is in `reading.py` instead.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,6 @@ RECENT = 32
 """Entries, and ids of interrupted answers, that can still be playing or arriving; older ones are settled."""
 CREDIBLE_SECONDS = 300.0, 7200.0
 """Lengths of a session between which this machine's clock is believed; the service's own are 30 to 60 minutes."""
-SILENCE_DBFS = -96.0
-"""The floor of every meter: 16-bit silence."""
 
 
 class Stage(StrEnum):
@@ -386,53 +384,3 @@ class SessionState(Struct, frozen=True, eq=False):
             return Activity.SPEAKING
         pending = self.connection.stage is Stage.READY and (response is not None or self.unheard)
         return Activity.THINKING if pending else Activity.READY
-
-
-class Meter(Struct, frozen=True):
-    """Levels of one direction in dBFS (a full-scale sine has an RMS of -3.0), at least `SILENCE_DBFS`."""
-
-    rms: float = SILENCE_DBFS
-    peak: float = SILENCE_DBFS
-    hold: float = SILENCE_DBFS
-    """The highest peak of the last seconds."""
-
-
-class Reading(Struct, frozen=True):
-    """A snapshot of the sound path; the shell takes one at each tick."""
-
-    capture: Meter = field(default_factory=Meter)
-    """Level of what is sent: silence while muted or gated."""
-    playback: Meter = field(default_factory=Meter)
-    """Level of what is played now, not of what arrived."""
-    gated: bool = False
-    """Half-duplex: silence is sent during playback."""
-    heard_item: str = ""
-    heard_ms: float = 0.0
-    """Milliseconds of that item played so far."""
-    buffered_ms: float = 0.0
-    """Audio in the jitter buffer."""
-    outbox_ms: float = 0.0
-    """Captured sound in the outbox."""
-    dropped_ms: float = 0.0
-    """Captured sound dropped because it was stale or the network was slow."""
-    unkept_ms: float = 0.0
-    """Captured sound since the loss of the session that is too old to be kept for the next one."""
-    underflows: int = 0
-    overflows: int = 0
-    gaps: int = 0
-    """Underruns of the jitter buffer: playback ran dry in the middle of an item."""
-    native_messages: int = 0
-    """Lines printed by ALSA and PortAudio."""
-    output_latency_ms: float = 0.0
-    stalled: tuple[str, ...] = ()
-    """Directions ("input", "output") whose callbacks stopped."""
-
-
-class DeviceChoice(NamedTuple):
-    """One line of the device picker."""
-
-    direction: Literal["input", "output"]
-    spec: str
-    """Value of `--input-device` or `--output-device` that chooses it."""
-    label: str
-    current: bool

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from textual.reactive import reactive
 
 from voicelive_tui.session.inputs import Input, Key
-from voicelive_tui.session.state import Reading, SessionState
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
 from voicelive_tui.ui.panes.status import elapsed, remaining

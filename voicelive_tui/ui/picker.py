@@ -9,7 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from voicelive_tui.session.state import DeviceChoice
+from voicelive_tui.session.reading import DeviceChoice
 from voicelive_tui.text import visible
 from voicelive_tui.ui.hints import Hint, with_keys
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Device, Meter, Microphone, Reading
+from voicelive_tui.session.reading import Meter, Reading
+from voicelive_tui.session.state import Device, Microphone
 from voicelive_tui.ui.pace import NORMAL
 from voicelive_tui.ui.panes import meters
 from voicelive_tui.ui.panes.meters import MetersPane

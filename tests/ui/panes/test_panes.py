@@ -15,7 +15,8 @@ from tests.wire.test_events import JSON
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.history import heard_characters
-from voicelive_tui.session.state import Reading, SessionState
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import visible
 from voicelive_tui.ui.entry_lines import entry_lines
 from voicelive_tui.ui.panes import session as pane

@@ -4,7 +4,8 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Reading, Stage
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import Stage
 from voicelive_tui.ui.panes.session import SessionPane
 
 QUIET = Reading()

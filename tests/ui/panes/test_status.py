@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from tests import states
 from tests.ui.screens import TonedApp, screen_text
-from voicelive_tui.session.state import Device, Microphone, Problem, Reading, Response
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import Device, Microphone, Problem, Response
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.panes import status
 from voicelive_tui.ui.panes.status import EXPIRY_NOTICE, Clock, ProblemLine, StatusLine, elapsed, microphone, service

@@ -12,7 +12,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from voicelive_tui.session.state import Reading, SessionState
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import Lines, VerticalGround
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
 from voicelive_tui.ui.scroll_list import ScrollList

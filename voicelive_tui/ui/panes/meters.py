@@ -10,7 +10,8 @@ from functools import cache
 from textual.app import ComposeResult
 from textual.events import Resize
 
-from voicelive_tui.session.state import SILENCE_DBFS, Meter, Reading, SessionState
+from voicelive_tui.session.reading import SILENCE_DBFS, Meter, Reading
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import duration, visible
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.pace import Rates

@@ -5,7 +5,8 @@ import time
 from textual.reactive import reactive
 
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import SILENCE_DBFS, Activity, Reading, SessionState, Stage
+from voicelive_tui.session.reading import SILENCE_DBFS, Reading
+from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.arrangement import LEAST
 from voicelive_tui.ui.canvas import Lines
