@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from voicelive_tui import config, config_load
 from voicelive_tui.config import ConfigError, Settings
-from voicelive_tui.config_load import Loaded, profile_names, values_of
+from voicelive_tui.config_load import Loaded, profile_names
+from voicelive_tui.tables import values_of
 
 SECRET = "sk-7f3a-not-for-your-eyes"
 
@@ -432,7 +433,7 @@ def test_each_source_is_named(tmp_path):
         "service.endpoint": "profile loud voice",
         "audio.chunk_ms": "flag",
     }
-    assert set(loaded.sources) <= dict(values_of(loaded.settings)).keys()
+    assert set(loaded.sources) <= dict(values_of(msgspec.to_builtins(loaded.settings))).keys()
 
 
 @pytest.mark.parametrize(

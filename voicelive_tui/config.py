@@ -28,7 +28,7 @@ class ConfigError(Exception):
     """A setting that cannot be used; its text is one sentence for the user."""
 
 
-class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Common behaviour of all sections."""
 
 

@@ -7,7 +7,7 @@ import codecs
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -17,9 +17,7 @@ from msgspec import inspect
 
 from voicelive_tui.config import APP_NAME, ENVIRONMENT, ConfigError, Level, Service, Session, Settings
 from voicelive_tui.endpoint import EndpointError, plain_endpoint, resource_path
-
-Tree = dict[str, Any]
-"""Values by name, in tables, as TOML has them."""
+from voicelive_tui.tables import Table, merged, nested, values_of
 
 
 class Loaded(NamedTuple):
@@ -69,7 +67,7 @@ def load(
     profiles = tree.pop("profiles", {})
     settings = _convert(tree, str(place), "profiles")
     _validate_profiles(profiles, tree, str(place))
-    layers: list[tuple[str, str, Tree]] = []
+    layers: list[tuple[str, str, Table]] = []
     if profile:
         if profile not in profiles:
             known = ", ".join(profiles) or "none"
@@ -77,11 +75,11 @@ def load(
         layers.append((f"profile {profile}", f"{place}: profile {profile!r}", profiles[profile]))
     for name, key in ENVIRONMENT.items():
         if environment.get(name):
-            layers.append((f"environment {name}", "environment", _nested(key, environment[name])))
-    layers += [("flag", "command line", _nested(key, value)) for key, value in (flags or {}).items()]
+            layers.append((f"environment {name}", "environment", nested(key, environment[name])))
+    layers += [("flag", "command line", nested(key, value)) for key, value in (flags or {}).items()]
     sources = dict.fromkeys(dict(values_of(tree)), "file")
     for source, origin, values in layers:
-        tree = _merged(tree, values)
+        tree = merged(tree, values)
         sources |= dict.fromkeys(dict(values_of(values)), source)
         settings = _convert(tree, origin)
     given = settings
@@ -106,31 +104,7 @@ def profile_names(path: Path | None = None) -> list[str]:
     return list(profiles) if isinstance(profiles, dict) else []
 
 
-def values_of(tree: Mapping[str, Any] | msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values in tables or settings by dotted key, in their order."""
-    for name, value in (msgspec.structs.asdict(tree) if isinstance(tree, msgspec.Struct) else tree).items():
-        if isinstance(value, msgspec.Struct) or (isinstance(value, Mapping) and value):
-            yield from values_of(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _nested(key: str, value: Any) -> Tree:
-    for name in reversed(key.split(".")):
-        value = {name: value}
-    return value  # type: ignore[no-any-return]
-
-
-def _merged(below: Tree, above: Tree) -> Tree:
-    """Both trees in one; where both have a value, that of `above`."""
-    both = below | above
-    for name in below.keys() & above.keys():
-        if isinstance(below[name], dict) and isinstance(above[name], dict):
-            both[name] = _merged(below[name], above[name])
-    return both
-
-
-def _validate_profiles(profiles: Any, tree: Tree, origin: str) -> None:
+def _validate_profiles(profiles: Any, tree: Table, origin: str) -> None:
     """Check every profile, so that a mistake shows before the profile is used.
 
     Raises:
@@ -141,7 +115,7 @@ def _validate_profiles(profiles: Any, tree: Tree, origin: str) -> None:
     for name, values in profiles.items():
         if not isinstance(values, dict):
             raise ConfigError(f"{origin}: profiles.{name}: expected a table")
-        _convert(_merged(tree, values), f"{origin}: profile {name!r}")
+        _convert(merged(tree, values), f"{origin}: profile {name!r}")
 
 
 def _with_endpoint(settings: Settings, report: Callable[[str], None]) -> Settings:
@@ -191,7 +165,7 @@ def _unquoted(value: str) -> str:
     return value
 
 
-def _read_file(path: Path, *, may_be_missing: bool) -> Tree | None:
+def _read_file(path: Path, *, may_be_missing: bool) -> Table | None:
     """The values in the file; None where there is none and `may_be_missing`."""
     try:
         raw = path.expanduser().read_bytes()

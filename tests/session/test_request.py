@@ -1,10 +1,14 @@
 """The one session.update."""
 
+from typing import get_args
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from voicelive_tui.config import Session, Transcription, TurnDetection
-from voicelive_tui.session.request import session_request
+from voicelive_tui.config import Session, Transcription, TurnDetection, TurnDetectionType
+from voicelive_tui.session.request import session_request, settings_of
 
 
 def test_the_defaults_as_they_are_sent() -> None:
@@ -110,3 +114,67 @@ def test_the_eagerness_of_semantic_vad_and_the_voices_of_azure_realtime() -> Non
         "type": "azure-realtime-native",
         "name": "ava",
     }
+
+
+# --- and back
+
+words = st.text("ab-", min_size=1, max_size=4)
+milliseconds = st.integers(0, 60_000)
+detections = st.builds(
+    TurnDetection,
+    type=st.sampled_from(get_args(TurnDetectionType)),
+    threshold=st.floats(0, 1),
+    prefix_padding_ms=milliseconds,
+    silence_duration_ms=milliseconds,
+    create_response=st.booleans(),
+    interrupt_response=st.booleans(),
+    auto_truncate=st.booleans(),
+    speech_duration_ms=st.just("") | milliseconds,
+    remove_filler_words=st.booleans(),
+    languages=st.lists(words, max_size=2).map(tuple),
+    end_of_utterance_model=st.sampled_from(["", "semantic_detection_v1"]),
+    eagerness=st.sampled_from(["", "low"]),
+)
+transcriptions = st.builds(
+    Transcription,
+    model=st.sampled_from(["", "none", "azure-speech"]),
+    language=st.just("") | words,
+    phrase_list=st.lists(words, max_size=2).map(tuple),
+)
+sessions = st.builds(
+    Session,
+    voice=words,
+    voice_rate=st.just("") | words,
+    voice_temperature=st.just("") | st.floats(0, 1),
+    speed=st.just("") | st.floats(0.25, 1.5),
+    instructions=st.text("ab", max_size=3),
+    modalities=st.sampled_from([("text",), ("text", "audio")]),
+    noise_reduction=st.sampled_from(["near_field", "none"]),
+    echo_cancellation=st.booleans(),
+    temperature=st.just("") | st.floats(0, 1.2),
+    max_response_output_tokens=st.just("") | st.just("inf") | st.integers(1, 4096),
+    tool_choice=st.sampled_from(["", "auto", "get_weather"]),
+    turn_detection=detections,
+    input_audio_transcription=transcriptions,
+)
+
+
+@given(sessions, sessions)
+def test_the_settings_of_a_request_ask_for_the_same(session, base):
+    request = session_request(session)
+    assert session_request(settings_of(request, base)) == request
+
+
+@given(sessions)
+def test_a_session_that_is_as_asked_for_leaves_the_settings_as_they_are(base):
+    assert settings_of(session_request(base), base) == base
+
+
+def test_one_change_changes_one_setting():
+    request = session_request(Session())
+    changed = request | {"turn_detection": request["turn_detection"] | {"silence_duration_ms": 800}}
+    expected = Session(turn_detection=TurnDetection(silence_duration_ms=800))
+    assert settings_of(changed, Session()) == expected
+    assert settings_of(request | {"turn_detection": None}, expected).turn_detection == TurnDetection(
+        type="none", silence_duration_ms=800
+    )

@@ -3,10 +3,11 @@
 import json
 
 import click
+import msgspec
 
 from voicelive_tui.commands.setup import Options, complain, load
 from voicelive_tui.config import ConfigError
-from voicelive_tui.config_load import values_of
+from voicelive_tui.tables import values_of
 from voicelive_tui.text import HIDDEN, escaped, hide, masked, visible
 
 AS_JSON = ("path", "found", "profile", "profiles", "settings")
@@ -21,7 +22,7 @@ def run(options: Options, *, as_json: bool) -> int:
     except ConfigError as error:
         return complain(error)
     hide(loaded.settings.service.api_key)
-    values = dict(values_of(loaded.settings))
+    values = dict(values_of(msgspec.to_builtins(loaded.settings)))
     if values["service.api_key"]:  # masked even where it is too short for `hide`
         values["service.api_key"] = HIDDEN
     settings = {key: {"value": value, "source": loaded.sources.get(key, "default")} for key, value in values.items()}

@@ -1,8 +1,13 @@
-"""The session object of `session.update`, from the settings."""
+"""The session object of `session.update`, from the settings, and back."""
 
+import contextlib
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from voicelive_tui.config import Session, Transcription, TurnDetection
+from voicelive_tui.tables import merged, nested, values_of
 
 TOOL_CHOICES = ("auto", "none", "required")
 
@@ -91,3 +96,51 @@ def turn_detection(settings: TurnDetection) -> dict[str, Any] | None:
         block |= _given({"languages": list(settings.languages)})
         block |= {"remove_filler_words": True} if settings.remove_filler_words else {}
     return block
+
+
+_GROUPS = {
+    "voice": ("voice", "voice_rate", "voice_temperature"),
+    "input_audio_noise_reduction": ("noise_reduction",),
+    "input_audio_echo_cancellation": ("echo_cancellation",),
+}
+"""Fields of the session object, and the settings from which they are made, where the names differ."""
+_SETTINGS = {
+    "voice.name": "voice",
+    "voice.rate": "voice_rate",
+    "voice.temperature": "voice_temperature",
+    "input_audio_noise_reduction.type": "noise_reduction",
+    "tool_choice.name": "tool_choice",
+    "turn_detection.end_of_utterance_detection.model": "turn_detection.end_of_utterance_model",
+}
+"""The same for the parts of fields."""
+_OFF = {
+    "turn_detection": nested("turn_detection.type", "none"),
+    "input_audio_transcription": nested("input_audio_transcription.model", "none"),
+    "input_audio_noise_reduction": {"noise_reduction": "none"},
+    "input_audio_echo_cancellation": {"echo_cancellation": False},
+}
+
+
+def settings_of(session: Mapping[str, Any], base: Session) -> Session:
+    """The settings that ask for a session object: the inverse of `session_request`.
+
+    What no setting can express is left out. Where the object is as `base` asks for it, its settings stay as they are.
+    """
+    asked, defaults = session_request(base), msgspec.to_builtins(Session())
+    table = msgspec.to_builtins(base)
+    for field in (asked.keys() | session.keys()) - {"model"}:
+        value = session.get(field)
+        if value == asked.get(field):
+            continue
+        if value is None and field in _OFF:
+            table = merged(table, _OFF[field])
+            continue
+        table |= {name: defaults[name] for name in _GROUPS.get(field, (field,)) if name in defaults}
+        for path, part in values_of({field: value}):
+            if path == "instructions" and isinstance(part, str) and part.startswith("@"):
+                part = f" {part}"  # noqa: PLW2901 - a setting with "@" at its beginning names a file
+            changed = merged(table, nested(_SETTINGS.get(path, path), part))
+            with contextlib.suppress(msgspec.ValidationError):  # null, or something for which there is no setting
+                msgspec.convert(changed, Session)
+                table = changed
+    return msgspec.convert(table, Session)

@@ -16,6 +16,8 @@ from textual.widgets import Static
 from voicelive_tui.text import visible
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from voicelive_tui.client.shell import Shell
     from voicelive_tui.config import Ui
 
@@ -54,6 +56,12 @@ THEMES = (
 )
 
 
+def _session_commands() -> "type[Provider]":
+    from voicelive_tui.ui.session_commands import SessionCommands  # noqa: PLC0415 - when the palette opens
+
+    return SessionCommands
+
+
 class VoiceLiveApp(App[None]):
     """The dashboard.
 
@@ -64,6 +72,7 @@ class VoiceLiveApp(App[None]):
     """
 
     TITLE = "voicelive-tui"
+    COMMANDS = App.COMMANDS | {_session_commands}
     CSS_PATH = "dashboard.tcss"  # a screen's own would be loaded with it, and everything parsed again
     CSS = "OptionList { min-width: 12; }"  # Textual's fails without room for a character
     BINDINGS: ClassVar[list[BindingType]] = [
