@@ -1,10 +1,13 @@
 import asyncio
 import gc
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +75,22 @@ def test_garbage_is_collected_when_the_policy_says_so_and_not_before():
         assert references[1]() is not None
         policy.full()
         assert references[1]() is None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
+def test_memory_that_was_freed_between_what_is_kept_goes_back_to_the_system():
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+    with runtime.policy() as policy:
+        policy.full()
+        pieces = [bytearray(40_000 if number % 2 else 600) for number in range(2000)]
+        kept = pieces[::2]
+        del pieces
+        before = resident_mb()
+        policy.full()
+        assert len(kept) == 1000
+        assert before - resident_mb() > 20
 
 
 def test_whether_much_is_young_decides_how_soon_to_collect():

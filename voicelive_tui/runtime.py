@@ -14,6 +14,9 @@ collection takes as long as there are objects to look at: once a second it held 
 most), ten times a second for 1 ms (18 at most), and 4 to 8 ms every fifth time for the survivors. Where few objects are
 made, twice a second is enough.
 `tests/benchmarks/bench_audio_realtime.py` measures it, with the defaults beside it.
+
+The event log frees a chunk for each one that it seals, all of different sizes, and glibc keeps the gaps between them:
+10 MB after 150,000 events. `malloc_trim` gives them back in 0.4 ms.
 """
 
 import asyncio
@@ -78,6 +81,8 @@ class Policy:
     def full(self) -> None:
         """Collect everything: 2 ms beside a full event log, but unbounded, so only while nothing is played."""
         gc.collect()
+        if (trim := _malloc_trim()) is not None:
+            trim(0)
 
     async def collect(self, state: "Callable[[], SessionState | None]") -> None:
         """Collect at moments that playback does not notice, until cancelled."""
@@ -95,6 +100,17 @@ class Policy:
                 full_at = time.monotonic()
             else:
                 self.young()
+
+
+@functools.cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    """`malloc_trim` of glibc, or None with another C library."""
+    import ctypes  # noqa: PLC0415 - `--help` needs none
+
+    with contextlib.suppress(OSError, AttributeError):
+        function: Callable[[int], int] = ctypes.CDLL("libc.so.6").malloc_trim
+        return function
+    return None
 
 
 def _loaded(session: "SessionState") -> bool:
