@@ -128,9 +128,9 @@ def _with_endpoint(settings: Settings, report: Callable[[str], None]) -> Setting
     if not service.endpoint:
         return settings
     parts = urlsplit(service.endpoint)
-    path, cut = resource_path(parts.path)
-    if cut:
-        report(f"of the endpoint's path only the resource is used; left out: {cut}")
+    path, removed = resource_path(parts.path)
+    if removed:
+        report(f"of the endpoint's path only the resource is used; left out: {removed}")
     query = parse_qsl(parts.query, keep_blank_values=True)
     rest: list[tuple[str, str]] = []
     for name, value in query:

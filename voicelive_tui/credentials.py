@@ -122,7 +122,7 @@ def _default_credential() -> "DefaultAzureCredential":
 
 
 async def _in_thread(call: Callable[[], _T]) -> _T:
-    """Run a blocking call in a daemon thread, which keeps the program from nothing; its result, or what it raises."""
+    """Run a blocking call in a daemon thread, which does not keep the program alive; its result, or what it raises."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_T] = loop.create_future()
 

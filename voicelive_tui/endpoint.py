@@ -1,11 +1,11 @@
-"""Endpoints: what a URL of the service looks like, what it says, and how much of it may be shown."""
+"""Endpoints: checking URLs of the service, and showing them without secrets."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
 SERVICE_PATH = "/voice-live/realtime"
-"""Always appended to the endpoint by the SDK; accepted and cut off where the user gave it as well."""
+"""Always appended to the endpoint by the SDK; accepted and removed where the user gave it as well."""
 
 
 class EndpointError(ValueError):
@@ -17,7 +17,7 @@ _OTHER_PATHS = re.compile(r"/(api/projects/[^/]+(/.*)?|openai(/v1)?(/realtime)?)
 
 
 def resource_path(path: str) -> tuple[str, str]:
-    """The path of the resource, and what was cut off its end."""
+    """The path of the resource, and what was removed from its end."""
     plain = path.rstrip("/").removesuffix(SERVICE_PATH).rstrip("/")
     found = _OTHER_PATHS.search(plain)
     return (plain[: found.start()], found[0]) if found else (plain, "")

@@ -153,7 +153,7 @@ async def test_a_call_that_takes_too_long_is_abandoned(toolbox: Toolbox, name: s
 async def test_a_long_result_is_cut_and_reported(toolbox: Toolbox) -> None:
     outcome = await toolbox.run("megabyte", "", 20.0)
     assert len(outcome.output) == LONGEST_OUTPUT
-    assert outcome.remark == "the result of 1,000,000 characters was cut to 16,000"
+    assert outcome.remark == "the result of 1,000,000 characters was shortened to 16,000"
 
 
 async def test_what_a_tool_prints_goes_to_the_log_and_to_no_stream(

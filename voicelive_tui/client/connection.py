@@ -54,7 +54,7 @@ HEARTBEAT = 20.0
 SEND_BUFFER, UNSENT_LIMIT = 32 * 1024, 4 * 1024
 """Bytes that the system may hold of what was sent (half a second of sound), and of that, bytes not on the way yet."""
 DRAIN_SECONDS = 0.01
-"""Between looks at the transport while the network is behind."""
+"""Between checks of the transport while the network is behind."""
 BIGGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; the SDK's 4 MiB are too few for a `conversation.item.retrieved` with more than a minute of sound."""
 BAD_MESSAGES_LIMIT = 100
@@ -122,7 +122,7 @@ class ServiceConnection:
     """One open WebSocket to Voice Live. One task receives, one task sends.
 
     Attributes:
-        alive_at: When something last arrived, a pong included (`time.monotonic()` seconds); seen while receiving.
+        alive_at: When something last arrived, a pong included (`time.monotonic()` seconds); updated while receiving.
         unix_time: When it was opened, by the service's clock (the `Date` header of the handshake), else by this one.
         dated: Whether it is the service's clock.
     """
@@ -220,7 +220,7 @@ class ServiceConnection:
             await asyncio.sleep(DRAIN_SECONDS)
 
     async def ping(self) -> None:
-        """Ask for a sign of life, which moves `alive_at`."""
+        """Send a ping; its pong moves `alive_at`."""
         link = getattr(self._sdk, "_connection", None)
         with contextlib.suppress(OSError, RuntimeError):  # it is over, as the receiver will find out
             if link is not None:

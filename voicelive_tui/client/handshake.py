@@ -90,7 +90,7 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"
 
 
 def proxy_hint(service: Service) -> str:
-    """A word on proxies, where one is set: the SDK does not use it."""
+    """A hint where a proxy is configured: the SDK does not use it."""
     names = [name for name in PROXIES if os.environ.get(name)]
     if not names or is_loopback(service.endpoint):
         return ""

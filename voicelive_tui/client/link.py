@@ -1,6 +1,6 @@
 """`Link`: one connection to the service, with its outbox, its sender and its receiver.
 
-A link lives once: `run` connects, receives until the connection ends, and closes. It holds no session state, so two
+A link is used once: `run` connects, receives until the connection ends, and closes. It holds no session state, so two
 links can be alive at once. What happens on it is reported as inputs, in the order in which it happens.
 """
 

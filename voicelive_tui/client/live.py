@@ -166,7 +166,7 @@ class LiveSession:
                 await self._converse_until_closed()
         except Exception as defect:
             log.exception("the session broke down")
-            sentence = f"the program has a defect ({type(defect).__name__}: {defect}); the log file tells more"
+            sentence = f"the program has a defect ({type(defect).__name__}: {defect}); see the log file"
             self.apply(inputs.ConnectFailed(sentence))
 
     async def close(self) -> None:
@@ -339,5 +339,5 @@ class LiveSession:
         """Report a task that failed."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a task failed", exc_info=error)
-            sentence = f"a part of the program failed ({type(error).__name__}: {error}); the log file tells more"
+            sentence = f"a part of the program failed ({type(error).__name__}: {error}); see the log file"
             self.apply(inputs.LocalProblem(sentence))

@@ -70,7 +70,7 @@ class AudioPump:
         self._apply(inputs.SentLate(milliseconds, voiced, self.ring.missing_ms(since)))
 
     def unkept_ms(self) -> float:
-        """Milliseconds of sound that the next session would get if they were not too old; 0.0 during a session."""
+        """Milliseconds of sound too old to be kept for the next session; 0.0 during a session."""
         state = self._state()
         if not state.resuming or state.lost_at is None:
             return 0.0

@@ -39,7 +39,7 @@ class ScriptedConnection:
         return self
 
     def emit(self, *events: Mapping[str, Any] | Exception) -> None:
-        """Let these be received next: server events, or `BadMessage` and `LinkClosed` to be raised."""
+        """Queue what `receive` returns next: server events, or `BadMessage` and `LinkClosed` to raise."""
         for event in events:
             self._incoming.put_nowait(event)
 

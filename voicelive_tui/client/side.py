@@ -79,7 +79,7 @@ class Side(Generic[_S]):
 
     @property
     def missing(self) -> bool:
-        """Whether it is meant to be open, and neither is nor is being opened."""
+        """Whether it is meant to be open, but is neither open nor being opened."""
         return self.wanted and self.stream is None and not self._operation.locked()
 
     @property

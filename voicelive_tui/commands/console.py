@@ -44,7 +44,7 @@ TIMER_SECONDS = 0.25
 
 @dataclasses.dataclass(frozen=True)
 class Script:
-    """What the console says by itself, and what it demands."""
+    """What the console sends by itself, and what it requires."""
 
     files: Sequence[str] = ()
     """Input devices ("file:PATH") after the first one."""
@@ -165,7 +165,7 @@ class _Course:
         self._failure = ""
 
     def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
-        """Take note of what `step` and the end need to know."""
+        """Record what `step` and the verdict need."""
         if isinstance(event, inputs.LogRecord):
             return
         self.changed.set()
@@ -193,7 +193,7 @@ class _Course:
         self._writer.delay(turn.number, self.delays[-1], {part.name: part.milliseconds for part in parts})
 
     async def step(self) -> str | None:
-        """Say what comes next, if it is time.
+        """Take the next step of the script, if it is due.
 
         Returns:
             None while the conversation goes on; at its end "", or why it failed.
@@ -265,7 +265,7 @@ class _Course:
         return f"nothing came from the service for {PATIENCE_SECONDS:g} s"
 
     def _is_drained(self, state: SessionState, now: float) -> bool:
-        """Whether what arrived has been played, or nothing of it is played any more."""
+        """Whether what arrived has been played, or playback makes no progress."""
         buffered = self._live.reading().buffered_ms
         if not buffered and not state.playing:
             return True

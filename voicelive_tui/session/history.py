@@ -59,7 +59,7 @@ def history(state: SessionState) -> History:
 
 
 def _never_sounded(entry: Entry, state: SessionState) -> bool:
-    """Whether an answer in sound was cut off by the end of its session before its first sound."""
+    """Whether an answer in sound failed with its session before its first sound."""
     in_sound = "audio" in listing(state.wanted.get("modalities"))
     return entry.role == "assistant" and entry.status is EntryStatus.FAILED and not entry.audio_ms and in_sound
 

@@ -210,8 +210,8 @@ def _upsert_item(state: SessionState, item: Event, now: float, response_id: str 
                 changes["text"] = words
                 of_response = response_id or (entry and entry.response_id)
                 if role != "assistant" or not of_response:  # seeded items arrive complete
-                    cut = role == "assistant" and item.get("status") == "incomplete"
-                    changes |= {"status": EntryStatus.INTERRUPTED if cut else EntryStatus.DONE, "done_at": now}
+                    incomplete = role == "assistant" and item.get("status") == "incomplete"
+                    changes |= {"status": EntryStatus.INTERRUPTED if incomplete else EntryStatus.DONE, "done_at": now}
                 if role == "user":
                     changes["note"] = ""
             types = [mapping(part).get("type") for part in listing(item.get("content"))]

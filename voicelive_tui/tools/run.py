@@ -16,7 +16,7 @@ from voicelive_tui.tools.printing import prints_to_log
 log = logging.getLogger(__name__)
 
 LONGEST_OUTPUT = 16_000
-"""Characters of an output; the rest is cut, and reported."""
+"""Characters of an output; the rest is left out, and reported."""
 
 
 class Outcome(NamedTuple):
@@ -82,7 +82,7 @@ class Toolbox:
         output = running.result()
         if len(output) <= LONGEST_OUTPUT:
             return Outcome(output)
-        remark = f"the result of {len(output):,} characters was cut to {LONGEST_OUTPUT:,}"
+        remark = f"the result of {len(output):,} characters was shortened to {LONGEST_OUTPUT:,}"
         log.warning("%s: %s", name, remark)
         return Outcome(output[:LONGEST_OUTPUT], "", remark)
 

@@ -102,12 +102,12 @@ class Canvas(ScrollView, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id, classes=classes)
         self._drawn: dict[int, tuple[Line, str, Strip]] = {}
-        """Of each visible line its content, what is laid over it, and how it is drawn."""
+        """Of each visible line: its content, the tone over it, and the strip drawn."""
         self._styles: dict[str, Style] = {}
         self._known_backdrop: ThemeColor | None = None
 
     def line(self, y: int) -> Line:
-        """What line `y` of the content is; an empty line beyond its end."""
+        """Line `y` of the content; empty beyond its end."""
         raise NotImplementedError
 
     def highlight(self, y: int) -> str:
@@ -115,7 +115,7 @@ class Canvas(ScrollView, can_focus=False):
         return ""
 
     def repaint(self) -> None:
-        """Refresh the cells of the visible lines that are not as they were drawn."""
+        """Refresh the visible cells that changed since they were drawn."""
         if not self.is_attached:
             return
         width, height = self.size
@@ -174,7 +174,7 @@ class Canvas(ScrollView, can_focus=False):
         return self._filtered(Strip(_restyle(list(strip), *span, self._background("select")), strip.cell_length))
 
     def _filtered(self, strip: Strip) -> Strip:
-        """As Textual changes every line: without colours, or without what a terminal cannot do."""
+        """Apply the filters of Textual that every line passes: no colours, or only those that the terminal has."""
         for each in self.get_line_filters():
             strip = strip.apply_filter(each, self._backdrop)
         return strip

@@ -34,10 +34,10 @@ def entry_lines(
         (fit(visible(name[:99]), 10) + " ", entry.role if entry.role in ("user", "assistant") else "dim"),
     )
     margin: Line = ((" " * INDENT, "text"),)
-    text, cut = _drawn_text(entry, heard)
+    text, drawn_heard = _drawn_text(entry, heard)
     lines: list[Line] = []
     for at, piece in wrapping.rows(text) if text else ():
-        lines.append((*(margin if lines else head), *_heard_spans(piece, None if cut is None else cut - at)))
+        lines.append((*(margin if lines else head), *_heard_spans(piece, drawn_heard - at)))
     if not text:
         lines.append((*head, (_waiting(entry), "dim")))
     if entry.call:
@@ -52,24 +52,21 @@ def entry_lines(
     return lines
 
 
-def _drawn_text(entry: Entry, heard: int | None) -> tuple[str, int | None]:
-    """The text as drawn, and where in it the unheard part begins."""
+def _drawn_text(entry: Entry, heard: int | None) -> tuple[str, int]:
+    """The text as drawn, and how many of its characters come before the unheard part."""
     text = entry.text[:LONGEST]
     lines = "\n".join(visible(line) for line in text.split("\n"))
-    cut = None
-    if heard is not None and heard < len(entry.text):
-        cut = len("\n".join(visible(line) for line in text[:heard].split("\n")))
-        if entry.status is EntryStatus.INTERRUPTED:
-            lines = lines[:cut] + "╎" + lines[cut:]
-    return lines, cut
+    if heard is None or heard >= len(entry.text):
+        return lines, len(lines)
+    drawn_heard = len("\n".join(visible(line) for line in text[:heard].split("\n")))
+    if entry.status is EntryStatus.INTERRUPTED:
+        lines = lines[:drawn_heard] + "╎" + lines[drawn_heard:]
+    return lines, drawn_heard
 
 
-def _heard_spans(piece: str, cut: int | None) -> Line:
-    if cut is None or cut >= len(piece):
-        return ((piece, "text"),)
-    if cut <= 0:
-        return ((piece, "unheard"),)
-    return ((piece[:cut], "text"), (piece[cut:], "unheard"))
+def _heard_spans(piece: str, heard: int) -> Line:
+    heard = max(heard, 0)
+    return tuple(span for span in ((piece[:heard], "text"), (piece[heard:], "unheard")) if span[0])
 
 
 def _waiting(entry: Entry) -> str:

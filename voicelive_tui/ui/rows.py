@@ -26,7 +26,7 @@ def _key(row: LogRow) -> tuple[str, str, str, str]:
     return (row.direction, row.type, row.item_id, row.response_id)
 
 
-def _cuts(row: LogRow, key: tuple[str, str, str, str]) -> bool:
+def _ends(row: LogRow, key: tuple[str, str, str, str]) -> bool:
     direction, _, item_id, response_id = key
     if not item_id and not response_id:
         return row.direction == direction
@@ -125,8 +125,8 @@ class Rows:
         self._size.append(row.size)
 
     def _close(self, row: LogRow) -> None:
-        """End the runs that an event cuts."""
-        for key in [key for key in self._open if _cuts(row, key)]:
+        """Close the runs that a row ends."""
+        for key in [key for key in self._open if _ends(row, key)]:
             del self._open[key]
 
     def _prune(self, before: EventLog, log: EventLog) -> int:

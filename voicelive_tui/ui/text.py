@@ -18,7 +18,7 @@ def clip(text: str, width: int) -> str:
     """The text in at most `width` cells, its end replaced by an ellipsis where it was longer."""
     if width <= 0:
         return ""
-    # Every character takes a cell at most half of the time: a cut before measuring keeps a megabyte line cheap.
+    # Every character takes a cell at most half of the time: shortening it before measuring keeps a megabyte line cheap.
     if len(text) <= width * 4 and cell_len(text) <= width:
         return text
     return set_cell_size(text[: width * 4], width - 1).rstrip() + "…"

@@ -1,7 +1,7 @@
 """Panes: the bordered parts of the dashboard.
 
-A pane is given `session` and `reading` and shows them; what it owns itself is where it is scrolled to,
-its selection and its filter. It posts messages for what the user wants, and knows nothing of the shell.
+A pane shows `session` and `reading`. It owns its scroll position, its selection and its filter, posts messages for
+what the user wants, and knows nothing of the shell.
 """
 
 from typing import ClassVar, Literal, NamedTuple

@@ -98,15 +98,12 @@ def delays(session: SessionState, width: int) -> list[Line]:
             (" ".join(f"{p.mark}{p.name} {p.milliseconds:.0f}" for p in parts), "dim"),
         )
     )
-    cut = next((turn for turn in reversed(session.turns) if turn.interrupted_at is not None), None)
-    if cut is not None and cut.interrupted_at is not None:
-        silent = (
-            "" if cut.silent_at is None else f"silent after {duration((cut.silent_at - cut.interrupted_at) * 1000)}"
-        )
-        unheard = "before its first sound" if cut.unheard_ms is None else f"{duration(cut.unheard_ms)} unheard"
-        rows.append(
-            (*_label("interrupted"), (f"turn {cut.number}: " + " · ".join(filter(None, (silent, unheard))), "text"))
-        )
+    last = next((turn for turn in reversed(session.turns) if turn.interrupted_at is not None), None)
+    if last is not None and last.interrupted_at is not None:
+        unheard = "before its first sound" if last.unheard_ms is None else f"{duration(last.unheard_ms)} unheard"
+        ms = None if last.silent_at is None else (last.silent_at - last.interrupted_at) * 1000
+        silent = "" if ms is None else f"silent after {duration(ms)} · "
+        rows.append((*_label("interrupted"), (f"turn {last.number}: {silent}{unheard}", "text")))
     return rows
 
 

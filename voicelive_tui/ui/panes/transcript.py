@@ -163,12 +163,12 @@ class TranscriptView(ScrollList):
         """Compute the first line of each entry from `start` on."""
         known = {placed.entry.item_id: placed for placed in self._placed[start:]}
         del self._placed[start:], self._tops[start:]
-        told = {entry.response_id for entry in self.entries[:start]}
+        answered = {entry.response_id for entry in self.entries[:start]}
         top = self._tops[start - 1] + self._placed[start - 1].height if start else 0
         for index in range(start, len(self.entries)):
             entry = self.entries[index]
-            turn = None if entry.response_id in told else self._turn_of.get(entry.response_id)
-            told.add(entry.response_id)
+            turn = None if entry.response_id in answered else self._turn_of.get(entry.response_id)
+            answered.add(entry.response_id)
             heard, before = heard_characters(entry, reading), known.get(entry.item_id)
             if before is not None and before[:3] == (entry, heard, turn):
                 height = before.height
@@ -210,7 +210,7 @@ class TranscriptPane(ListPane):
     HELP_TEXT = Hint("""\
 Both sides in the order of the conversation, which is not always the order of arrival.
 Words in italics were not heard (yet); where they begin is estimated from the share of the sound that was heard.
-╎ marks where you interrupted: what follows it was never heard. “truncated at” is what the service was told.
+╎ marks where you interrupted: what follows it was never heard. “truncated at” is what was sent to the service.
 Under each answer: the number of its turn, the time from your last word to its first sound, and its parts; \
 {pane.session} and {help} explain them.
 {cross} shows the events of the line under the cursor. {query} searches, \
@@ -291,8 +291,8 @@ Under each answer: the number of its turn, the time from your last word to its f
         wanted = self._query.lower()
         if not wanted:
             return []
-        told = enumerate((e.text, call_text(e.call), e.note) for e in self.view.entries)
-        return [index for index, parts in told if any(wanted in part.lower() for part in parts)]
+        texts = enumerate((e.text, call_text(e.call), e.note) for e in self.view.entries)
+        return [index for index, parts in texts if any(wanted in part.lower() for part in parts)]
 
     def next_match(self, step: int) -> None:
         """Go to the next match (1) or the previous one (-1), round the end."""
@@ -326,5 +326,5 @@ Under each answer: the number of its turn, the time from your last word to its f
     def copy(self) -> None:
         """Copy the entry under the cursor, as it came."""
         if entry := self.selected():
-            told = (entry.text, call_text(entry.call), "" if entry.text else entry.note)
-            self.post_message(self.Copied("\n".join(filter(None, told)), "what this line says"))
+            parts = (entry.text, call_text(entry.call), "" if entry.text else entry.note)
+            self.post_message(self.Copied("\n".join(filter(None, parts)), "this line"))
