@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def nobodys_home(tmp_path, monkeypatch):
+def empty_home(tmp_path, monkeypatch):
     """No settings of the user's own, no sound server, and a folder to work in."""
     for name in [name for name in os.environ if name.startswith("AZURE_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
@@ -372,7 +372,7 @@ def test_check_refuses_what_the_dashboard_refuses(tmp_path, configuration, argum
     assert says in result.stdout
 
 
-def test_what_the_configuration_was_understood_as_is_said(tmp_path):
+def test_adjusted_settings_are_reported(tmp_path):
     result = program("check", "--endpoint", "http://127.0.0.1:1/voice-live/realtime?model=gpt-4.1", "--api-key", KEY)
     assert "voicelive-tui: session.model = 'gpt-4.1' is taken from the endpoint's query" in result.stderr.splitlines()
 

@@ -106,7 +106,7 @@ def test_only_this_machine_is_loopback(host, loopback):
     assert is_loopback(f"http://{host}") is loopback
 
 
-def test_what_is_shown_of_an_endpoint_is_scheme_host_and_port():
+def test_an_endpoint_is_shown_as_scheme_host_and_port():
     assert host_of(f"https://name.example:8443/{SECRET}?key={SECRET}") == "https://name.example:8443"
     assert host_of("ws://[::1]:80") == "ws://[::1]:80"
 

@@ -135,7 +135,7 @@ def test_without_a_writable_default_file_it_goes_on_and_says_so(tmp_path, monkey
     assert logs.native_path(Path("/dev/null")) == Path("/dev/null")
 
 
-def test_a_slow_disk_holds_nobody_up_and_the_end_waits_only_for_so_long(tmp_path, monkeypatch):
+def test_a_slow_disk_blocks_no_caller_and_the_end_waits_for_a_limited_time(tmp_path, monkeypatch):
     goes_on = threading.Event()
     monkeypatch.setattr(logs, "FLUSH_SECONDS", 0.1)
     monkeypatch.setattr(logs, "WAITING_RECORDS", 100)
@@ -282,7 +282,7 @@ def test_the_log_can_be_shown_in_a_terminal(tmp_path):
     assert "owned" in written(path)
 
 
-def test_a_record_that_cannot_be_written_disturbs_nobody(tmp_path, capfd):
+def test_a_record_that_cannot_be_formatted_does_not_reach_the_terminal(tmp_path, capfd):
     path = started(tmp_path)
     own = logging.getLogger().handlers[-1]  # pytest's own handler beside it would stumble
     for text, args in (("%d", ("no number",)), ("a lone \ud800 surrogate", ()), ("goes on", ())):
@@ -334,7 +334,7 @@ def test_a_listener_is_called_in_the_thread_that_logs(tmp_path):
     assert heard == ["elsewhere"]
 
 
-def test_a_listener_whose_loop_is_gone_disturbs_nobody(tmp_path, capfd):
+def test_a_listener_whose_loop_is_gone_is_ignored(tmp_path, capfd):
     path = started(tmp_path)
     loop = asyncio.new_event_loop()
     loop.close()

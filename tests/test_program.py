@@ -16,7 +16,7 @@ PATIENCE = 45.0
 """Seconds for the first conversation on a machine that runs other tests as well."""
 
 
-def nobody_s_home(tmp_path: Path) -> dict[str, str]:
+def empty_home(tmp_path: Path) -> dict[str, str]:
     """An environment with no configuration and no sound server, whatever the machine has."""
     return {
         "HOME": str(tmp_path),
@@ -52,7 +52,7 @@ def sound_cards(environment: dict[str, str]) -> bool:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_a_demo_conversation_from_the_first_screen_to_the_shell_prompt(tmp_path: Path, size: tuple[int, int]) -> None:
-    environment = nobody_s_home(tmp_path)
+    environment = empty_home(tmp_path)
     if sound_cards(environment):
         pytest.skip("this machine has a sound card, which the demo would use in place of its synthetic caller")
     with Terminal("-m", "voicelive_tui", width=size[0], height=size[1], **environment) as terminal:
@@ -95,7 +95,7 @@ def test_a_demo_conversation_from_the_first_screen_to_the_shell_prompt(tmp_path:
     [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130), ("\x03", 130)],
 )
 def test_every_way_to_end_ends_in_the_same_order(tmp_path: Path, how: signal.Signals | str, status: int) -> None:
-    with Terminal("-m", "voicelive_tui", "--no-caller", **nobody_s_home(tmp_path)) as terminal:
+    with Terminal("-m", "voicelive_tui", "--no-caller", **empty_home(tmp_path)) as terminal:
         terminal.wait_for("READY", PATIENCE)
         if isinstance(how, str):
             terminal.write(how)
@@ -110,7 +110,7 @@ def test_every_way_to_end_ends_in_the_same_order(tmp_path: Path, how: signal.Sig
 @pytest.mark.timeout(120)
 def test_a_refused_connection_leaves_the_dashboard_open_and_says_so_at_the_end(tmp_path: Path) -> None:
     arguments = ("--endpoint", "http://127.0.0.1:9", "--output-device", "none", "--input-device", "none")
-    environment = nobody_s_home(tmp_path) | {"AZURE_VOICELIVE_API_KEY": "s3cret-k3y"}
+    environment = empty_home(tmp_path) | {"AZURE_VOICELIVE_API_KEY": "s3cret-k3y"}
     with Terminal("-m", "voicelive_tui", *arguments, width=120, height=40, **environment) as terminal:
         terminal.wait_for("FAILED", PATIENCE)
         terminal.wait_for("connection refused")
@@ -134,7 +134,7 @@ def test_a_terminal_that_cannot_show_the_dashboard_is_refused(tmp_path: Path, re
     program = f"{sys.executable} -m voicelive_tui --demo"
     line = f"{redirection} {program}" if "=" in redirection else f"{program} {redirection}"
     run = f"import subprocess, sys; sys.exit(subprocess.call(['sh', '-c', {line!r}]))"
-    with Terminal("-c", run, width=120, **nobody_s_home(tmp_path)) as terminal:
+    with Terminal("-c", run, width=120, **empty_home(tmp_path)) as terminal:
         assert terminal.wait_for_end(PATIENCE) == 2
         assert terminal.text.strip() == f"voicelive-tui: {sentence}"
 
@@ -144,7 +144,7 @@ def test_a_console_whose_terminal_is_gone_ends_with_status_0(tmp_path: Path, arg
     command = [sys.executable, "-m", "voicelive_tui", "console", "--demo", "--output-device", "none", "--say", "hello"]
     master, terminal = os.openpty()
     streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
-    environment = os.environ | nobody_s_home(tmp_path)
+    environment = os.environ | empty_home(tmp_path)
     # Without a controlling terminal there is no SIGHUP.
     with subprocess.Popen([*command, *arguments], env=environment, start_new_session=True, **streams) as program:
         os.close(terminal)
@@ -155,7 +155,7 @@ def test_a_console_whose_terminal_is_gone_ends_with_status_0(tmp_path: Path, arg
 
 def test_signals_that_the_parent_ignores_stay_ignored(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "voicelive_tui", "console", "--demo", "--output-device", "none", "--json"]
-    environment = os.environ | nobody_s_home(tmp_path) | {"PYTHONUNBUFFERED": "1"}
+    environment = os.environ | empty_home(tmp_path) | {"PYTHONUNBUFFERED": "1"}
     nohup = ["nohup", *command, "--input-device", "none"]
     with subprocess.Popen(nohup, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         assert program.stdout

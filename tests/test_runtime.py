@@ -53,7 +53,7 @@ def test_a_collector_that_was_off_stays_off():
     assert not gc.isenabled()
 
 
-def test_garbage_is_collected_when_the_policy_says_so_and_not_before():
+def test_garbage_is_collected_at_the_moments_of_the_policy_only():
     with runtime.policy() as policy:
         policy.settle()
         young = weakref.ref(Knot())
@@ -198,7 +198,7 @@ def test_where_the_file_cannot_be_written_native_output_goes_nowhere(tmp_path):
     assert "ALSA" not in done.stderr
 
 
-def test_without_sighup_and_signal_handlers_of_the_loop_as_on_windows_signals_end_it_all_the_same():
+def test_signals_end_it_without_sighup_and_signal_handlers_of_the_loop_as_on_windows():
     program = (
         "import asyncio, os, signal, sys\n"
         "number = signal.SIGHUP\n"

@@ -21,7 +21,7 @@ import pytest
 
 from tests.conversing import speech
 from tests.sound_bed import RATE, SoundBed, missing, require, undisturbed
-from tests.test_program import PATIENCE, nobody_s_home
+from tests.test_program import PATIENCE, empty_home
 from tests.ui.terminal import Terminal
 from voicelive_tui.audio.wav import WavWriter
 
@@ -44,7 +44,7 @@ def bed() -> Iterator[SoundBed]:
 def program(tmp_path: Path, *arguments: str, **environment: str) -> Iterator[Terminal]:
     """The dashboard in a terminal of 120x40."""
     command = arguments if arguments[:1] == ("-c",) else ("-m", "voicelive_tui", *arguments)
-    with Terminal(*command, width=120, height=40, **nobody_s_home(tmp_path) | environment) as terminal:
+    with Terminal(*command, width=120, height=40, **empty_home(tmp_path) | environment) as terminal:
         yield terminal
         assert b"Traceback" not in terminal.received
 
@@ -217,7 +217,7 @@ def test_without_sound_the_demo_runs_and_the_screen_shows_the_reason_and_the_rem
 ) -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "voicelive_tui", "devices", "--json"],
-        env=os.environ | nobody_s_home(tmp_path), capture_output=True, timeout=30, check=False,
+        env=os.environ | empty_home(tmp_path), capture_output=True, timeout=30, check=False,
     )  # fmt: skip
     if not arguments and listed.returncode == 0 and json.loads(listed.stdout):
         pytest.skip("this machine has a sound card")

@@ -5,7 +5,7 @@ from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.format import FLOOR_DBFS, silence
 
 
-def test_the_playback_meter_shows_what_is_heard_now_not_what_came(clock):
+def test_the_playback_meter_shows_the_sound_heard_now_not_the_sound_received(clock):
     engine = AudioEngine()
     engine.play("a", silence(4800) + tone(-12, 200))
     for n in range(20):

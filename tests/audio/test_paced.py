@@ -71,7 +71,7 @@ def test_times_lie_on_one_grid_and_do_not_drift():
     assert np.allclose(times / 0.02, np.rint(times / 0.02), atol=1e-6)
 
 
-def test_what_is_played_is_written_at_the_time_it_was_heard(tmp_path):
+def test_sound_is_written_at_the_time_it_was_heard(tmp_path):
     engine = AudioEngine()
     stream = open_output(engine, f"file:{tmp_path}/out.wav")
     stream.start()
@@ -99,7 +99,7 @@ def test_the_file_is_valid_while_it_grows(tmp_path):
     stream.close()
 
 
-def test_an_interrupted_answer_in_the_file_is_what_was_heard_within_a_block(tmp_path):
+def test_the_file_holds_the_heard_part_of_an_interrupted_answer_within_a_block(tmp_path):
     engine = AudioEngine()
     stream = open_output(engine, f"file:{tmp_path}/out.wav")
     stream.start()

@@ -219,7 +219,7 @@ def test_if_the_device_is_not_stopped_everything_it_took_is_heard(queue, speaker
     assert queue.events(200.0) == []
 
 
-def test_what_the_device_still_held_when_it_was_stopped_was_not_heard(queue, speaker):
+def test_sound_in_the_device_when_it_was_stopped_was_not_heard(queue, speaker):
     queue.play("a", sound(500))
     speaker.blocks(5)
     stopped_at = 100.0 + LATENCY + 0.033

@@ -153,7 +153,7 @@ def test_speaker_and_microphone_are_exact_to_the_sample(bed, streams_on):
 
 
 @pytest.mark.parametrize("latency", ["low", 0.12, 0.2])
-def test_barge_in_is_silent_at_once_and_what_was_heard_is_known(bed, streams_on, latency):
+def test_barge_in_is_silent_at_once_and_reports_the_heard_part(bed, streams_on, latency):
     def attempt():
         engine = AudioEngine()
         conversation = Conversation(engine)

@@ -21,7 +21,7 @@ def test_hardware_is_opened_by_the_backend():
     assert open_output(engine, DEFAULT, 0.2, Backend()) == "speaker  0.2"
 
 
-def test_a_probe_describes_what_would_be_used(tmp_path):
+def test_a_probe_describes_the_device_of_a_conversation(tmp_path):
     assert probe("input", NONE) == probe("output", NONE) == "none"
     with pytest.raises(AudioError, match="cannot read"):
         probe("input", DeviceSpec("file", f"{tmp_path}/missing.wav"))

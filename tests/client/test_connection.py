@@ -142,7 +142,7 @@ def unused_port() -> int:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_nobody_listens(host):
+async def test_a_port_that_no_service_listens_on(host):
     port = unused_port()
     assert await failure(port, host=host) == (
         f"no connection to http://{host}:{port} (connection refused): check the endpoint"
@@ -215,7 +215,7 @@ async def test_tls_to_a_plain_port():
     )
 
 
-async def test_a_certificate_that_nobody_trusts(tmp_path):
+async def test_a_certificate_that_is_not_trusted(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(tmp_path))
     async with raw_server(never_answering, ssl=context) as port:

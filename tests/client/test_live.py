@@ -327,7 +327,7 @@ async def test_the_reason_why_there_is_no_credential_is_the_reason_of_the_failur
     await running
 
 
-async def test_a_reset_while_connecting_begins_anew_and_is_not_remembered_later() -> None:
+async def test_a_reset_while_connecting_starts_over_and_is_not_repeated_later() -> None:
     connection = ScriptedConnection("session.update")
     attempts: list[asyncio.Event] = []
 
@@ -374,7 +374,7 @@ async def test_while_the_program_is_suspended_the_microphone_is_closed() -> None
     connection.finish()
 
 
-async def test_a_recording_that_is_over_is_told_and_does_not_begin_again(tmp_path: Path) -> None:
+async def test_a_recording_that_ended_is_reported_and_does_not_start_over(tmp_path: Path) -> None:
     writer = WavWriter(str(tmp_path / "said.wav"))
     writer.write(bytes(4800))
     writer.close()

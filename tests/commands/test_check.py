@@ -114,7 +114,7 @@ async def test_a_wrong_key():
     assert "HTTP 401: the key or token was refused" in told[-1][2]
 
 
-async def test_nobody_there():
+async def test_a_port_that_no_service_listens_on():
     told = Told()
     assert not await check.check_service(settings("http://127.0.0.1:1"), told)
     assert told.verdicts == [("credential", True), ("endpoint", False)]

@@ -3,7 +3,7 @@ import json
 import pytest
 from click.shell_completion import ShellComplete
 
-from tests.test_cli import KEY, nobodys_home, refusal, run  # noqa: F401 - the second is a fixture
+from tests.test_cli import KEY, empty_home, refusal, run  # noqa: F401 - the second is a fixture
 from voicelive_tui.cli import cli
 
 FILE = f"""

@@ -239,7 +239,7 @@ def wav(path: Path, seconds: float = 0.1) -> str:
     return f"file:{path}"
 
 
-async def test_a_file_in_which_nobody_speaks(tmp_path, monkeypatch):
+async def test_a_file_without_speech(tmp_path, monkeypatch):
     monkeypatch.setattr(console, "NO_SPEECH_SECONDS", 0.2)
 
     async def talk(ws: web.WebSocketResponse) -> None:

@@ -38,7 +38,7 @@ def dropped(count: int) -> str:
     return f"{count} dropped"
 
 
-async def test_a_reader_that_stops_holds_nobody_up_and_what_it_missed_is_counted_in_place(monkeypatch):
+async def test_a_reader_that_stops_blocks_nothing_and_dropped_lines_are_counted_in_place(monkeypatch):
     monkeypatch.setattr(output, "WAITING_LIMIT", 100)
     reader = Reader()
     lines = LineOutput(reader.write, dropped)

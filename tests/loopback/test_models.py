@@ -76,7 +76,7 @@ def test_transcription_and_azure_voices_are_filled_out():
         ({"input_audio_transcription": {"model": "whisper-1"}}, "session.input_audio_transcription.model"),
     ],
 )
-def test_cascades_refuse_what_only_native_models_have(session, param):
+def test_cascades_refuse_settings_of_native_models(session, param):
     lab = Lab("gpt-4.1")
     error = error_of(lab.send("session.update", session=session))
     assert (error["code"], error["param"]) == ("invalid_value", param)
@@ -144,5 +144,5 @@ def test_null_in_an_optional_field_counts_as_absent(field):
     "field",
     ["turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "input_audio_echo_cancellation"],
 )
-def test_null_means_off_for_what_can_be_switched_off(field):
+def test_null_switches_off_settings_that_have_an_off_state(field):
     assert updated("gpt-4.1", **{field: None})[field] is None

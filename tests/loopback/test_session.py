@@ -151,7 +151,7 @@ def test_with_interrupt_response_false_the_answer_goes_on_and_the_next_is_refuse
     assert lab.session.responder.active_id
 
 
-def test_auto_truncate_keeps_what_real_time_playback_has_reached():
+def test_auto_truncate_keeps_the_part_that_real_time_playback_has_reached():
     lab = speaking(turn_detection=VAD | {"auto_truncate": True})
     first = next(e["at"] for e in lab.events if e["type"] == "response.audio.delta")
     events = lab.say(speech())
@@ -203,7 +203,7 @@ def test_cancel_ends_the_answer_and_a_second_cancel_is_refused():
     }
 
 
-def test_cancel_right_after_create_closes_only_what_was_opened():
+def test_cancel_right_after_create_closes_only_open_parts():
     lab = Lab()
     lab.type("hello")
     assert kinds(lab.send("response.cancel")) == ["response.done"]

@@ -47,7 +47,7 @@ def test_models_that_take_audio_directly(model, native):
         ("gpt-5", "gpt-5", "en-US-AvaNeural", 400, 500, True),
     ],
 )
-def test_what_a_new_session_reports(model, reported, voice, prefix, silence, transcribes):
+def test_the_settings_that_a_new_session_reports(model, reported, voice, prefix, silence, transcribes):
     json = settings(model).json
     assert json["model"] == reported
     assert json["voice"]["name"] == voice

@@ -1,7 +1,7 @@
 """`make pictures`: the pictures of the README, exported by the program during a conversation.
 
 The dashboard runs against the demo service, with speech from a file as the microphone (spoken by espeak-ng: a question,
-and a second one over the answer) and sound played to nobody. Nothing on them is made up.
+and a second one over the answer) and sound played to no one. Nothing in them is made up.
 """
 
 import asyncio

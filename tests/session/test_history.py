@@ -144,7 +144,7 @@ def seeds(fold: Any) -> list[Any]:
     return [event for event in sent_events(fold.effects) if event["event_id"].startswith("seed-")]
 
 
-def test_the_new_session_is_told_what_was_said_and_not_asked_again() -> None:
+def test_the_new_session_gets_the_history_and_no_request() -> None:
     fold = talked()
     assert sent(fold.effects) == ["session.update"] + ["conversation.item.create"] * 4
     assert [event["item"]["id"] for event in seeds(fold)] == ["u1", "a1", "u2", "a2"]

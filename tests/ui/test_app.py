@@ -17,7 +17,7 @@ from voicelive_tui.ui.app import VoiceLiveApp
     ("key", "stage", "status"),
     [("q", Stage.READY, 0), ("q", Stage.FAILED, 0), ("ctrl+c", Stage.READY, 130)],
 )
-async def test_the_end_closes_the_conversation_and_tells_how_it_was(key, stage, status):
+async def test_the_end_closes_the_conversation_and_returns_its_exit_status(key, stage, status):
     live = FakeLive(replace(states.IDLE, connection=Connection(stage=stage)))
     app = VoiceLiveApp(lambda: live, FakeUi(), {})
     async with app.run_test(size=(80, 24)) as pilot:

@@ -166,7 +166,7 @@ async def test_where_colours_are_mixed_the_cursor_is_a_ground_of_its_own():
         assert under[0][1] != other[0][1]
 
 
-async def test_lines_are_as_wide_as_the_canvas_before_it_is_told_of_its_size():
+async def test_lines_are_as_wide_as_the_canvas_before_its_resize_event():
     class TheApp(TonedApp):
         def compose(self):
             yield Lines()
@@ -191,7 +191,7 @@ async def test_lines_are_as_wide_as_the_canvas_before_it_is_told_of_its_size():
         assert all(width == size for width, size in widths)
 
 
-async def test_what_lies_under_other_widgets_has_its_colour_everywhere():
+async def test_text_has_the_background_of_its_container_everywhere():
     class TheApp(TonedApp):
         CSS = "VerticalGround { background: #102030; height: 3; } Lines { width: 4; height: 1; }"
 

@@ -233,7 +233,7 @@ async def test_lists_to_choose_from_open_in_any_terminal(size, key):
         assert len(app.screen_stack) == 2
 
 
-async def test_a_terminal_too_small_for_the_dashboard_still_tells_of_the_microphone():
+async def test_a_terminal_too_small_for_the_dashboard_still_shows_the_microphone():
     app = app_of(states.IDLE, states.Reading())
     async with app.run_test(size=(30, 8)) as pilot:
         await settled(pilot)
@@ -270,7 +270,7 @@ async def test_filter_while_typing_refusal_and_escape():
         assert "3 Events 223" in screen_text(app)
 
 
-async def test_a_filter_typed_in_one_burst_is_not_held_up_by_what_was_wrong_on_the_way():
+async def test_a_filter_typed_in_one_burst_is_accepted_although_its_beginning_is_invalid():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
@@ -485,7 +485,7 @@ async def test_a_new_session_is_followed_from_its_beginning():
         assert app.screen.query_one(TranscriptPane).view.following
 
 
-async def test_the_picker_says_why_there_is_nothing_to_choose_and_what_became_of_a_choice():
+async def test_the_picker_explains_an_empty_list_and_reports_the_result_of_a_choice():
     told = []
     app = app_of(replace(states.IDLE, input=Device("Headset, 24000 Hz"), output=Device("", "it is [busy]")))
     app.notify = lambda message, **_: told.append(message)
@@ -585,7 +585,7 @@ OWN_KEYS = [
 
 
 @pytest.mark.parametrize(("key", "binding"), OWN_KEYS, ids=[key for key, _ in OWN_KEYS])
-async def test_each_key_does_what_its_binding_says(key, binding, monkeypatch):
+async def test_each_key_performs_its_action(key, binding, monkeypatch):
     """From a terminal with push-to-talk, in which every key has its meaning."""
     called = []
     name = f"action_{binding.action.partition('(')[0]}"
@@ -882,7 +882,7 @@ async def test_an_id_that_is_no_text_becomes_no_filter(identifier):
         assert app.screen.query_one(EventsPane).query_text == ""
 
 
-async def test_what_is_typed_with_no_connection_stays_in_the_prompt():
+async def test_text_typed_without_a_connection_stays_in_the_prompt():
     app = app_of(replace(states.IDLE, connection=Connection(stage=Stage.CONNECTING)))
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
@@ -892,7 +892,7 @@ async def test_what_is_typed_with_no_connection_stays_in_the_prompt():
         assert app.screen.query_one(Prompt).text == "hi"
 
 
-async def test_why_a_key_did_nothing_is_said():
+async def test_a_key_without_effect_shows_the_reason():
     app = app_of(states.IDLE)
     said = []
     app.notify = lambda message, **options: said.append((message, options["severity"]))

@@ -42,11 +42,11 @@ async def test_a_wide_event_is_opened_as_far_as_there_is_room(value):
     assert copied == value
 
 
-async def test_what_is_left_out_is_told():
+async def test_a_remark_counts_the_parts_left_out():
     assert (await nodes(list(range(160_000))))[1] == "… 159,500 more, copy has all"
 
 
-async def test_what_was_left_closed_is_filled_when_it_is_opened():
+async def test_a_closed_node_is_filled_when_it_is_opened():
     before, _, _ = await nodes([[0] * 400] * 400)
     after, _, copied = await nodes([[0] * 400] * 400, "j", "space")
     assert after == before + 400
@@ -77,7 +77,7 @@ async def test_every_sibling_is_opened_where_there_is_room():
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[" * 5000 + "]" * 5000, "[" * 400 + "]" * 400, "{no json"])
-async def test_what_is_no_json_that_can_be_read_is_shown_as_text(text):
+async def test_unreadable_json_is_shown_as_text(text):
     app = DetailApp()
     async with app.run_test(size=(80, 24)):
         tree = app.query_one(EventDetail)

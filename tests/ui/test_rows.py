@@ -100,7 +100,7 @@ def test_find_gives_the_line_that_holds_a_row(kinds):
             assert log.row(line.first).type == row.type
 
 
-def test_what_left_the_log_leaves_the_list():
+def test_rows_that_left_the_log_leave_the_list():
     rows, log = Rows(), EventLog()
     rows.unfolded = True
     total = EventLog.LIMIT + 3 * EventLog.CHUNK
@@ -114,7 +114,7 @@ def test_what_left_the_log_leaves_the_list():
 
 
 @given(st.lists(st.lists(st.integers(0, 7), max_size=60), max_size=30), st.booleans())
-def test_at_the_limit_it_shows_what_a_fresh_list_would_show(steps, filtered):
+def test_at_the_limit_it_shows_the_same_as_a_fresh_list(steps, filtered):
     rows, log = Rows(), EventLog()
     if filtered:
         rows.choose = filters.parse("!commit")

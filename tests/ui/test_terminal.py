@@ -177,7 +177,7 @@ def test_lean_has_colours_of_few_bytes(tmp_path, theme):
     assert not re.search(rb"[34]8;2;", terminal.received)
 
 
-def test_what_is_typed_in_one_piece_with_its_key_is_the_message():
+def test_text_typed_in_one_piece_with_its_key_is_the_message():
     with dashboard("idle") as terminal:
         terminal.wait_for("mic LIVE")
         terminal.write("tmend it, q")
@@ -271,7 +271,7 @@ async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_what_is_written_is_whole_and_what_is_too_much_is_dropped(blocking):
+def test_output_is_written_whole_or_dropped(blocking):
     """Another program on the same terminal may have made it non-blocking."""
     master, slave = pty.openpty()
     tty.setraw(slave)

@@ -26,7 +26,7 @@ def test_clip_and_fit_keep_the_width(words, width):
     assert cell_len(text.fit(words, width)) == width
 
 
-def test_clip_says_that_it_cut():
+def test_clip_ends_a_shortened_text_with_an_ellipsis():
     assert text.clip("abcdef", 4) == "abc…"
     assert text.clip("漢字漢字", 5) == "漢字…"
     assert text.clip_left("response.audio.delta", 9) == "…delta"

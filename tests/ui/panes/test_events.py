@@ -110,7 +110,7 @@ async def test_the_cursor_stays_on_its_row_when_the_filter_changes():
         assert not pane.view.following
 
 
-async def test_paused_counts_what_is_new():
+async def test_paused_it_counts_new_rows():
     pane = EventsPane()
     async with PaneApp(pane).run_test(size=(120, 12)) as pilot:
         pane.session = states.SPEAKING
@@ -208,7 +208,7 @@ async def test_hostile_events_are_drawn_verbatim_and_harmless():
         assert " of 1,000,012 characters left out " in pilot.app.said[-1]
 
 
-async def test_the_limit_of_the_log_is_said():
+async def test_the_limit_of_the_log_is_shown():
     pane = EventsPane()
     async with PaneApp(pane).run_test(size=(120, 10)) as pilot:
         log = EventLog()

@@ -34,7 +34,7 @@ def test_loud_is_marked_by_tone():
     assert [tone for _, tone in meters.bar(Meter(-1, -1, -1), 60)] == ["bar", "bar-warn", "bar-bad", "track"]
 
 
-def test_what_hardly_changes_stays_as_it_is_shown():
+def test_small_changes_are_not_redrawn():
     shown = Meter()
     for level, expected in ((-58.0, -58), (-57.0, -58), (-59.4, -58), (-56.4, -56.4), (-96, -96), (-30, -30)):
         shown = meters.steady(shown, Meter(level, level, level))

@@ -40,7 +40,7 @@ async def test_delays_name_percentiles_and_parts():
     assert "no answer heard yet" in await shown(states.IDLE)
 
 
-async def test_interruption_tells_silence_and_what_was_unheard():
+async def test_an_interruption_shows_time_to_silence_and_the_unheard_part():
     assert "turn 2: silent after 12 ms · 2.90 s unheard" in await shown(states.INTERRUPTED)
 
 
@@ -59,7 +59,7 @@ async def test_a_closed_connection_names_its_code():
     assert "out of luck" in text
 
 
-async def test_what_was_expressly_not_wanted_is_told_and_compared():
+async def test_settings_switched_off_are_shown_and_compared():
     asked = {"turn_detection": None, "input_audio_noise_reduction": None}
     force = {"turn_detection": {"type": "azure_semantic_vad", "threshold": 0.3}, "input_audio_noise_reduction": None}
     text = await shown(replace(states.IDLE, asked=asked, in_force=force))
@@ -85,12 +85,12 @@ async def test_the_order_of_modalities_has_no_meaning():
     assert "audio, text ≠ asked text" in text
 
 
-async def test_a_model_other_than_asked_is_told():
+async def test_a_model_other_than_the_one_asked_for_is_shown():
     text = await shown(replace(states.IDLE, in_force={**states.IN_FORCE, "model": "gpt-4.1"}))
     assert "gpt-4.1 ≠ asked gpt-realtime" in text
 
 
-async def test_what_sound_libraries_printed_is_counted():
+async def test_lines_printed_by_sound_libraries_are_counted():
     assert "printed by" not in await shown(states.IDLE)
     assert "1 line printed by sound libraries" in await shown(states.IDLE, reading=Reading(native_messages=1))
 

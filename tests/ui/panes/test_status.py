@@ -38,7 +38,7 @@ class OneLine(TonedApp):
         (Microphone(capturing=True), Reading(stalled=("input",)), ("mic STALLED", "chip-bad")),
     ],
 )
-def test_the_microphone_by_what_happens_to_its_sound(mic, reading, word_and_tone):
+def test_the_microphone_label_names_the_fate_of_its_sound(mic, reading, word_and_tone):
     assert microphone(replace(states.IDLE, microphone=mic), reading) == word_and_tone
 
 
@@ -81,7 +81,7 @@ async def test_the_word_and_its_tone(name, word, tone):
         assert (line.line(0)[0][0].strip(), line.line(0)[0][1]) == (word, tone)
 
 
-async def test_demo_is_labelled_and_a_near_end_is_told():
+async def test_demo_is_labelled_and_a_near_expiry_is_shown():
     line = StatusLine()
     link = replace(states.IDLE.connection, caller=True, expires_at=states.EPOCH + time.monotonic() + 125)
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
@@ -138,7 +138,7 @@ async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():
 
 
 @pytest.mark.parametrize(("gated", "ended"), [(True, False), (False, True)])
-async def test_who_cannot_speak_is_not_told_to(gated, ended):
+async def test_without_a_microphone_the_hint_does_not_ask_the_user_to_speak(gated, ended):
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         line.session = replace(states.SPEAKING, microphone=replace(states.SPEAKING.microphone, ended=ended))
@@ -187,7 +187,7 @@ async def test_the_keys_that_are_named_are_those_in_force():
             assert ("no {mute}" in screen_text(app)) is (shown is problem)
 
 
-async def test_braces_in_what_the_service_says_are_no_keys():
+async def test_braces_in_text_of_the_service_are_no_keys():
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         failed = states.NAMED["failed"]

@@ -20,7 +20,7 @@ def words(line):
     return "".join(text for text, _ in line)
 
 
-async def test_what_was_cut_stays_visible_as_unheard():
+async def test_interrupted_words_stay_visible_as_unheard():
     pane = TranscriptPane()
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
         pane.session = states.INTERRUPTED
@@ -99,7 +99,7 @@ async def test_failed_tools_and_typed_lines():
         assert "typed words (typed)" in shown
 
 
-async def test_a_search_looks_at_what_tools_were_asked_and_said_too():
+async def test_a_search_includes_arguments_and_outputs_of_tools():
     pane = TranscriptPane()
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
         made = Call("function", "get_weather", arguments='{"city": "Oslo"}', output="Sunny")
@@ -144,7 +144,7 @@ async def test_new_below_search_and_copy():
         assert found[4] == found[0]
 
 
-async def test_a_failure_is_told_in_full_with_what_to_do():
+async def test_a_failure_is_shown_in_full_with_the_next_step():
     pane = TranscriptPane()
     async with PaneApp(pane).run_test(size=(60, 16)) as pilot:
         pane.session = states.FAILED
@@ -181,7 +181,7 @@ async def test_mouse_selection_gives_the_words_as_drawn():
         assert pilot.app.screen.get_selected_text().strip().startswith("[speech, 2.4 s")
 
 
-async def test_the_oldest_lines_of_a_very_long_conversation_are_left_out_and_said_so():
+async def test_the_oldest_lines_of_a_very_long_conversation_are_left_out_and_counted():
     entries = tuple(Entry(f"i{n}", "user", float(n), f"words {n}", EntryStatus.DONE) for n in range(1300))
     pane = TranscriptPane()
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
@@ -199,7 +199,7 @@ async def test_the_oldest_lines_of_a_very_long_conversation_are_left_out_and_sai
         assert not pane.go_to(Place("i0"))
 
 
-async def test_a_connection_that_ended_says_what_to_do():
+async def test_a_connection_that_ended_shows_the_next_step():
     pane = TranscriptPane()
     ended = replace(states.SPEAKING.connection, stage=Stage.CLOSED, problem="the connection ended (code 1011)")
     async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
@@ -257,7 +257,7 @@ def drawn(view):
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_brought_up_to_date_step_by_step_it_shows_what_it_would_show_at_once(seed, monkeypatch):
+async def test_updates_in_steps_show_the_same_as_one_update(seed, monkeypatch):
     monkeypatch.setattr(transcript, "KEPT", 20)
     chance, session, pane, seen = random.Random(seed), states.IDLE, TranscriptPane(), []
     async with PaneApp(pane).run_test(size=(80, 24)):
