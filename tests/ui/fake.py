@@ -1,4 +1,4 @@
-"""A stand-in for the shell: it keeps the state it was given and notes what it was asked to do."""
+"""A double of the shell, which keeps a given state and notes what it is asked to do, and the dashboard around it."""
 
 import asyncio
 import time
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from tests import states
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.session.inputs import Input, MutePressed, ProblemsSeen
 from voicelive_tui.session.reading import DeviceChoice, Reading
 from voicelive_tui.session.state import SessionState
+from voicelive_tui.ui.app import VoiceLiveApp
 
 SILENCE = Reading()
 
@@ -98,3 +100,31 @@ class FakeLive:
 
     async def resume(self) -> None:
         self.calls.append("resume")
+
+
+def app_of(state, reading=states.SPEAKING_READING, keys=None, **ui):
+    return VoiceLiveApp(lambda: FakeLive(state, reading), FakeUi(**ui), keys or {})
+
+
+async def settled(pilot):
+    """The dashboard is open, and the state of the shell is drawn."""
+    while len(pilot.app.screen_stack) < 2 or not pilot.app.screen_stack[1].is_mounted:
+        await pilot.pause()
+    while pilot.app.screen_stack[1].session is not pilot.app.live.state:
+        await pilot.pause(0.005)
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def drawn(pilot, state):
+    """Wait until the screen shows a state."""
+    async with asyncio.timeout(10):
+        while pilot.app.screen.session is not state:
+            await pilot.pause(0.01)
+
+
+async def logged(pilot):
+    """Wait until the event list shows the state of the shell."""
+    async with asyncio.timeout(10):
+        while pilot.app.screen.logged is not pilot.app.live.state:
+            await pilot.pause(0.01)

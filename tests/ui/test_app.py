@@ -6,8 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests import states
-from tests.ui.fake import FakeLive, FakeUi
-from tests.ui.test_dashboard import settled
+from tests.ui.fake import FakeLive, FakeUi, settled
 from voicelive_tui.session.state import Connection, Stage
 from voicelive_tui.ui import app as app_module
 from voicelive_tui.ui.app import VoiceLiveApp

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests import states
+from tests.ui.fake import app_of, settled
 from tests.ui.screens import screen_text
-from tests.ui.test_dashboard import app_of, settled
 from voicelive_tui.session.state import Device, Microphone, Stage
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
 

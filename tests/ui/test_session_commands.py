@@ -3,8 +3,7 @@ from textual.command import CommandPalette
 from textual.widgets import OptionList
 
 from tests import states
-from tests.ui.fake import FakeLive, FakeUi
-from tests.ui.test_dashboard import settled
+from tests.ui.fake import FakeLive, FakeUi, settled
 from voicelive_tui.session.code import FORMATS
 from voicelive_tui.ui.app import VoiceLiveApp
 

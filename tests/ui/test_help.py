@@ -1,0 +1,40 @@
+"""The help over the dashboard."""
+
+from tests import states
+from tests.ui.fake import app_of, settled
+from tests.ui.screens import screen_text
+from voicelive_tui.ui.help import HelpScreen
+
+
+async def test_help_explains_the_focused_pane():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settled(pilot)
+        await pilot.press("1", "question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        shown = " ".join(screen_text(app).split())
+        assert "last voiced microphone sample → turn committed" in shown
+        assert shown.index("m Send silence in place of the microphone, or end that mute") < shown.index("↑ k Up")
+        await pilot.press("escape", "3", "f1")
+        await pilot.pause()
+        assert "dir:in" in screen_text(app)
+
+
+async def test_help_and_prompt_name_the_keys_in_force():
+    keys = {"debug": "x", "query": "g", "match.next": "v", "help.close": "c", "devices.close": "w"}
+    app = app_of(states.SPEAKING, keys=keys)
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settled(pilot)
+        await pilot.press("2", "g")
+        await settled(pilot)
+        assert "words of the transcript; v and N go on" in screen_text(app)
+        await pilot.press("escape", "3", "question_mark")
+        await settled(pilot)
+        shown = screen_text(app)
+        assert "counts up; x shows every one" in shown
+        assert "g filters: word" in shown
+        assert "c closes" in shown
+        await pilot.press("c", "o")
+        await settled(pilot)
+        assert "p plays a test tone · w closes" in screen_text(app)

@@ -1,0 +1,162 @@
+"""When the dashboard draws the state of the shell, and which parts of it."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+from msgspec.structs import replace
+
+from tests import states
+from tests.ui.fake import FakeLive, FakeUi, app_of, drawn, logged, settled
+from tests.ui.screens import screen_text
+from voicelive_tui.session.inputs import TalkPressed, VoicedUntil
+from voicelive_tui.session.reading import Meter
+from voicelive_tui.session.state import Connection, SessionState, Stage
+from voicelive_tui.ui import dashboard, pace
+from voicelive_tui.ui.app import VoiceLiveApp
+from voicelive_tui.ui.pace import NORMAL
+from voicelive_tui.ui.panes import status
+from voicelive_tui.ui.panes.meters import MetersPane
+from voicelive_tui.ui.panes.transcript import TranscriptPane
+
+
+async def levels_read_in_a_second_and_a_half(state, **ui):
+    live = FakeLive(state, states.SPEAKING_READING)
+    app = VoiceLiveApp(lambda: live, FakeUi(**ui), {})
+    reads = 0
+    reading = live.reading
+
+    def counted():
+        nonlocal reads
+        reads += 1
+        return reading()
+
+    live.reading = counted
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        reads = 0
+        await asyncio.sleep(1.5)
+        return reads
+
+
+async def test_a_lean_screen_draws_levels_less_often():
+    lean = await levels_read_in_a_second_and_a_half(states.SPEAKING, lean=True)
+    assert 1 <= lean <= 2  # every 1.2 s
+    assert await levels_read_in_a_second_and_a_half(states.SPEAKING) > 2 * lean  # 15 where the machine keeps up
+
+
+async def test_a_quiet_screen_draws_levels_as_often_as_a_busy_one(monkeypatch):
+    monkeypatch.setattr(pace, "QUIET_AFTER", 0.0)
+    assert await levels_read_in_a_second_and_a_half(states.IDLE) > 4  # 18 where the machine keeps up
+
+
+async def test_panes_are_left_alone_while_nothing_changes():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        told = []
+        screen.watch(screen.query_one(TranscriptPane), "session", lambda: told.append(1), init=False)
+        await asyncio.sleep(0.3)
+        assert told == []
+
+
+async def test_counts_wait_and_words_do_not():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        screen.pacing.counts_due = float("inf")
+        log = states.event(states.SPEAKING.log, 30.0, "out", "input_audio_buffer.append", size=10)
+        app.live.state = counted = replace(states.SPEAKING, log=log)
+        await asyncio.sleep(0.3)
+        assert screen.session is screen.logged is states.SPEAKING
+        screen.pacing.counts_due = 0.0
+        await drawn(pilot, counted)
+        assert screen.logged is counted
+        screen.pacing.counts_due = float("inf")
+        *before, last = counted.transcript
+        app.live.state = worded = replace(counted, transcript=(*before, replace(last, text=last.text + " more")))
+        await drawn(pilot, worded)
+
+
+async def test_a_new_stage_of_the_connection_does_not_wait_for_the_next_frame(monkeypatch):
+    monkeypatch.setattr("voicelive_tui.ui.dashboard.NORMAL", NORMAL._replace(frame=60.0, counts=60.0))
+    connecting = SessionState(Connection(stage=Stage.CONNECTING))
+    app = app_of(connecting)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert "CONNECTING" in screen_text(app)
+        app.live.state = replace(connecting, connection=Connection(stage=Stage.READY))
+        await pilot.pause()
+        assert "READY" in screen_text(app)
+
+
+async def test_every_change_is_drawn_in_the_end():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        for number in range(100):
+            app.live.state = replace(app.live.state, log=states.event(app.live.state.log, 30.0 + number, "in", "x.y"))
+            if number % 30 == 0:
+                await asyncio.sleep(0.02)
+        await logged(pilot)
+
+
+async def test_the_session_s_end_comes_nearer_where_nothing_else_happens(monkeypatch):
+    connection = replace(states.IDLE.connection, expires_at=states.EPOCH + time.monotonic() + 3600)
+    app = app_of(replace(states.IDLE, connection=connection))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert "ends in" not in screen_text(app)
+        later = time.monotonic() + 3600 - 125
+        monkeypatch.setattr(status, "time", SimpleNamespace(monotonic=lambda: later))
+        async with asyncio.timeout(10):
+            while "ends in 2:0" not in screen_text(app):
+                await pilot.pause(0.05)
+
+
+async def test_more_lines_cause_no_layout():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        laid_out = []
+        app.screen.screen_layout_refresh_signal.subscribe(app.screen, lambda _: laid_out.append(1), immediate=True)
+        log = states.SPEAKING.log
+        for n in range(30):
+            log = states.event(log, 30.0 + n, "in", "response.done")
+            app.live.state = replace(states.SPEAKING, log=log)
+            await logged(pilot)
+            await pilot.pause()
+        assert "3 Events 253" in screen_text(app)
+        assert laid_out == []
+
+
+async def test_an_onset_of_sound_is_drawn_before_the_levels_are_due(monkeypatch):
+    monkeypatch.setattr(dashboard, "NORMAL", NORMAL._replace(levels=float("inf")))
+    app = app_of(states.IDLE, states.Reading())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        meters = app.screen.query_one(MetersPane)
+        app.live.set_reading(states.Reading(capture=Meter(rms=-20.0)))
+        await asyncio.sleep(0.2)
+        assert meters.reading is not app.live.reading()
+        app.live.stirring = True
+        async with asyncio.timeout(10):
+            while meters.reading is not app.live.reading():
+                await pilot.pause(0.01)
+
+
+async def test_a_key_without_effect_shows_the_reason():
+    app = app_of(states.IDLE)
+    said = []
+    app.notify = lambda message, **options: said.append((message, options["severity"]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        live = app.live
+        warned = replace(live.state, log=live.state.log.append(9.0, "local", "talk", "[b]no[/b]", severity="warning"))
+        for event in (TalkPressed(), VoicedUntil(9.0)):  # a warning that no key caused is not for a toast
+            for observer in live.observers:
+                observer(event, live.state, warned, 9.0)
+        await pilot.pause()
+    assert said == [("[b]no[/b]", "warning")]
