@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import logging
+import re
 import stat
 import threading
 import time
@@ -147,6 +148,31 @@ def test_a_slow_disk_blocks_no_caller_and_the_end_waits_for_a_limited_time(tmp_p
     logs.flush()
     assert time.monotonic() - began < 10
     goes_on.set()
+
+
+def test_records_that_a_slow_disk_had_no_room_for_are_counted_in_the_file_and_to_listeners(tmp_path, monkeypatch):
+    goes_on = threading.Event()
+    monkeypatch.setattr(logs, "WAITING_RECORDS", 100)
+    write = RotatingFileHandler.emit
+    monkeypatch.setattr(
+        RotatingFileHandler, "emit", lambda handler, record: goes_on.wait(20) and write(handler, record)
+    )
+    path = started(tmp_path)
+    heard: list[str] = []
+    stop = logs.listen(lambda severity, logger, text: heard.append(text))
+    for number in range(300):
+        ours.info("record %d", number)
+    goes_on.set()
+    logs.flush()
+    ours.info("after")
+    stop()
+    lines = written(path).splitlines()
+    found = [
+        re.search(r"logs: (\d+) records were left out of the log file: the disk is too slow", line) for line in lines
+    ]
+    counted = sum(int(match[1]) for match in found if match)
+    assert counted == 300 - sum(": record " in line for line in lines) > 100
+    assert any(f"{counted} records were left out" in text for text in heard)
 
 
 def test_a_full_disk_is_reported_once(tmp_path, monkeypatch, capfd):

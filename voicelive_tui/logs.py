@@ -23,7 +23,7 @@ LONGEST_RECORD = 1_000
 """Characters of a record that are kept."""
 FILE_SIZE, OLD_FILES = 2_000_000, 3
 WAITING_RECORDS = 10_000
-"""Records that may wait for the disk; later ones are left out of the file."""
+"""Records that may wait for the disk; later ones are left out of the file, and counted."""
 FLUSH_SECONDS = 1.0
 NOISY = ("aiohttp", "asyncio", "azure", "msal", "textual", "urllib3")
 """Capped at warning, unless their level is set by name."""
@@ -70,8 +70,19 @@ class _ToFile(QueueHandler):
         self.waiting: queue.Queue[logging.LogRecord] = queue.Queue(WAITING_RECORDS)
         super().__init__(self.waiting)
         self._file = file
+        self._left_out = 0
         self._writer = QueueListener(self.waiting, file)
         self._writer.start()
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            super().enqueue(record)
+        except queue.Full:
+            self._left_out += 1
+            return
+        if self._left_out and self.waiting.qsize() <= WAITING_RECORDS // 2:  # not at each free place
+            count, self._left_out = self._left_out, 0
+            log.warning("%d records were left out of the log file: the disk is too slow", count)
 
     def flush(self) -> None:
         """Wait until all records are written, at most `FLUSH_SECONDS`: the disk may hang."""

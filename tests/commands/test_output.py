@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -150,6 +151,25 @@ def test_signals_end_it_while_its_lines_are_not_read(settings, number, status):
         _, err = program.communicate(timeout=20)
     assert program.returncode == status
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("make", [os.pipe, pty.openpty], ids=["pipe", "terminal"])
+def test_an_idle_conversation_ends_when_its_reader_goes_away(settings, make):
+    """Without a line to write: as `setsid` and a terminal that is killed leave it, there is no SIGHUP."""
+    reading, writing = make()
+    command = [*PROGRAM, "console", "--demo", "--input-device", "none", "--output-device", "none"]
+    with subprocess.Popen(command, env=settings, stdout=writing, stderr=subprocess.PIPE, text=True) as program:
+        os.close(writing)
+        try:
+            shown = b""
+            while b"session ready" not in shown:
+                shown += os.read(reading, 4096)
+            os.close(reading)
+            _, err = program.communicate(timeout=20)
+        finally:
+            program.kill()
+    assert program.returncode == 0
+    assert err == ""
 
 
 @pytest.mark.parametrize(

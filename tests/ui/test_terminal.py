@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import math
 import os
 import pty
@@ -19,7 +20,7 @@ import pytest
 
 from tests.ui.terminal import Terminal
 from voicelive_tui.loopback.service import LoopbackService
-from voicelive_tui.ui.terminal import Writer
+from voicelive_tui.ui.terminal import TerminalDriver, Writer
 
 
 def dashboard(scene, *options, **terminal):
@@ -294,6 +295,38 @@ def test_output_is_written_whole_or_dropped(blocking):
     writer.join(5)  # nothing more is written: it finds out by itself
     assert calls == ["caught up", "gone"]
     os.close(slave)
+
+
+class Ending:
+    """What a `TerminalDriver` needs of the application; it notes how it is ended."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    def end(self, status):
+        assert status == 0
+        self.ended.set()
+
+    def call_later(self, action, *arguments):
+        action(*arguments)
+
+
+async def test_a_terminal_whose_keys_cannot_be_read_any_more_ends_the_program(monkeypatch):
+    """EIO, as where the shell has ended and left the program in the background."""
+
+    def read(fileno, size, read=os.read):
+        if fileno == terminal.fileno():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(fileno, size)
+
+    monkeypatch.setattr(os, "read", read)
+    with Path("/dev/zero").open("rb") as terminal:  # always has something to read
+        app = Ending()
+        driver = TerminalDriver(app)
+        driver.fileno = terminal.fileno()
+        await asyncio.to_thread(driver.run_input_thread)
+        async with asyncio.timeout(5):
+            await app.ended.wait()
 
 
 @pytest.mark.timeout(60)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from voicelive_tui.client.shell import Shell
 from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
-from voicelive_tui.commands.output import to_stdout
+from voicelive_tui.commands.output import reader_gone, to_stdout
 from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation, warn
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.runtime import end_on_signals
@@ -78,7 +78,10 @@ async def _hold(settings: Settings, open_session: "Open", *, as_json: bool, scri
         talk.cancel()
 
     end_on_signals(end)
-    await asyncio.wait([talk])
+    await asyncio.wait([talk, asyncio.create_task(reader_gone())], return_when=asyncio.FIRST_COMPLETED)
+    if not talk.done():
+        end(0)
+        await asyncio.wait([talk])
     if ended_by:
         return ended_by[0], live.state
     try:

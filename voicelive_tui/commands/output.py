@@ -14,6 +14,8 @@ WAITING_LIMIT = 4_000_000
 STUCK_SECONDS = 2.0
 """At the end, a reader that takes nothing for this long has stopped."""
 POLL_SECONDS = 0.02
+CHECK_SECONDS = 1.0
+"""Between two looks for the reader of an idle conversation."""
 
 
 def to_stdout(line: str) -> None:
@@ -29,6 +31,16 @@ def to_stdout(line: str) -> None:
             data = data[os.write(target, data) :]
         except BlockingIOError:  # another process made the terminal non-blocking
             select.select([], [target], [], 1.0)
+
+
+async def reader_gone() -> None:
+    """Return once the reader of stdout went away, or its terminal; writing a line would notice, but may be far off."""
+    if not hasattr(select, "poll"):  # Windows
+        await asyncio.Event().wait()
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # errors and hang-ups are reported without being asked for
+    while not any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0)):  # noqa: ASYNC110
+        await asyncio.sleep(CHECK_SECONDS)
 
 
 class LineOutput:
