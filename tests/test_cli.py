@@ -189,6 +189,39 @@ def test_an_endpoint_without_a_credential_names_the_three_ways():
         assert way in sentence
 
 
+def test_an_agent_takes_no_key_and_is_not_in_the_demo():
+    agent = ["--agent", "clerk", "--project", "shop"]
+    sentence = refusal(run("console", "--endpoint", "https://h", "--api-key", KEY, *agent))
+    assert sentence == "an agent takes no key: --use-token-credential signs in with Entra ID (after `az login`)"
+    assert refusal(run("console", *agent)) == "the demo has no agent 'clerk': add --endpoint URL"
+    sentence = refusal(run("console", "--endpoint", "https://h", "--agent", "clerk"))
+    assert sentence == "an agent has a name and a project: give both (--agent NAME --project NAME)"
+
+
+def test_mcp_servers_on_the_command_line():
+    shown = json.loads(
+        run("config", "--json", "--mcp", "a=https://a.example/x?y=1;approve=always", "--mcp", "b=http://b").stdout
+    )
+    servers, source = shown["settings"]["mcp"].values()
+    assert [(server["label"], server["url"], server["approve"]) for server in servers] == [
+        ("a", "https://a.example/x?y=1", "always"),
+        ("b", "http://b", "ask"),
+    ]
+    assert source == "flag"
+    for wrong in ("a", "a=https://x;approved=always", "a=https://x;approve=sometimes", "a=ftp://x"):
+        result = run("config", "--mcp", wrong)
+        assert result.exit_code == 2
+        assert "mcp" in result.stderr
+
+
+def test_a_variable_with_a_header_of_an_mcp_server_must_be_set(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('[[mcp]]\nlabel = "docs"\nurl = "https://d"\nheaders = { Authorization = "DOCS_TOKEN" }\n')
+    assert refusal(run("console", "--demo", "--config", str(path))) == (
+        "mcp: the environment variable DOCS_TOKEN is not set; 'docs' needs it as Authorization"
+    )
+
+
 def test_two_credentials():
     sentence = refusal(run("console", "--endpoint", "https://h", "--api-key", KEY, "--use-token-credential"))
     assert sentence == "--api-key and --use-token-credential exclude each other"

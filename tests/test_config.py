@@ -31,8 +31,18 @@ def test_the_example_shows_every_key_once_with_its_default():
         return list(value) if isinstance(value, tuple) else value
 
     assert shown.pop("profiles") == {}
-    assert shown == with_defaults(Settings())
+    assert shown | {"mcp": []} == with_defaults(Settings())
     assert config_load.load(ROOT / "config.toml.example", environment={}).settings == Settings()
+
+
+def test_the_example_shows_every_key_of_an_mcp_server():
+    text = (ROOT / "config.toml.example").read_text()
+    (server,) = tomllib.loads(
+        text[text.index("# [[mcp]]") :].split("\n\n")[0].replace("# ", "", 1).replace("\n# ", "\n")
+    )["mcp"]
+    assert server.keys() == set(config.Mcp.__struct_fields__)
+    made = config.Mcp(label=server["label"], url=server["url"])
+    assert (server["require_approval"], server["approve"]) == (made.require_approval, made.approve)
 
 
 def test_the_example_names_the_variables():

@@ -82,6 +82,28 @@ def test_a_flag_reaches_nested_sections_and_leaves_their_siblings():
     assert settings.session.turn_detection.threshold == 0.5
 
 
+A = 'label = "a"\nurl = "https://x"\n'
+
+
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        ('label = "a"', "mcp[0]: object missing required field url"),
+        ('url = "https://x"', "mcp[0]: object missing required field label"),
+        ('label = "a"\nurl = "ftp://x"', "mcp: the URL 'ftp://x' of 'a': expected http or https, a host"),
+        (f'label = "a"\nurl = "https://me:{SECRET}@x"', "mcp: the URL '...@x' of 'a': expected http or https"),
+        (A + 'approve = "yes"', "mcp[0].approve: expected 'always', 'ask', 'never'"),
+        (A + 'approve = { s = "yes" }', "mcp[0].approve.s: expected 'always', 'ask', 'never'"),
+        (A + 'require_approval = { x = [] }', "mcp[0].require_approval: expected 'always', "),
+        (A + 'headers = { A = 1 }', "mcp[0].headers.A: expected str, got int"),
+        (A + 'kind = 1', "unknown key mcp[0].kind (known here: label, url, "),
+        (A + '[[mcp]]\nlabel = "a"\nurl = "https://y"', "mcp: two servers have the label 'a'"),
+    ],
+)  # fmt: skip
+def test_a_bad_mcp_server(tmp_path, server, says):
+    assert says in refusal(written(tmp_path, f"[[mcp]]\n{server}\n"))
+
+
 def test_the_users_own_file_is_read_if_it_is_there():
     path = config_load.default_path()
     path.parent.mkdir()
@@ -115,7 +137,10 @@ def test_the_default_path_is_in_the_users_folder(monkeypatch, tmp_path):
         (b"\xff\xfe\x00", "not a text file in UTF-8"),
         ("a = " + "9" * 5000, "not valid TOML"),
         ("a = " + "[" * 5000, "not valid TOML"),
-        ("[sesion]\n", "unknown key sesion (known here: service, session, audio, ui, logging, keys, profiles)"),
+        (
+            "[sesion]\n",
+            "unknown key sesion (known here: service, session, audio, ui, logging, agent, mcp, keys, profiles)",
+        ),
         ('model = "x"\n', "unknown key model"),
         ('[session]\nmodle = "x"\n', "unknown key session.modle (known here: model, voice, "),
         ("[session.turn_detection]\nsilence = 1\n", "unknown key session.turn_detection.silence (known here: type, "),

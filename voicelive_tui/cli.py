@@ -32,6 +32,11 @@ _SETTINGS = {
     "voice": "session.voice",
     "instructions": "session.instructions",
     "turn_detection": "session.turn_detection.type",
+    "agent": "agent.name",
+    "project": "agent.project",
+    "agent_version": "agent.version",
+    "conversation": "agent.conversation",
+    "mcp": "mcp",
     "input_device": "audio.input_device",
     "output_device": "audio.output_device",
     "output_latency": "audio.output_latency",
@@ -52,6 +57,21 @@ class _Latency(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
             return float(value)
         except ValueError:
             self.fail(f"{value!r} is neither 'low' nor a number of seconds", param, ctx)
+
+
+class _McpServer(click.ParamType):  # type: ignore[type-arg]
+    """A server as a table of the configuration."""
+
+    name = "LABEL=URL[;approve=ask|always|never]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        server, _, approve = value.partition(";approve=")
+        label, found, url = server.partition("=")
+        if not found or ";" in url:
+            self.fail(f"{value!r} is not of the form {self.name}", param, ctx)
+        return {"label": label, "url": url} | ({"approve": approve} if approve else {})
 
 
 def _complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -80,6 +100,16 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         ),
         click.option(
             "--insecure", is_flag=True, default=None, help="Allow a key to go over plain http to another host."
+        ),
+        click.option("--agent", metavar="NAME", help="Foundry agent to talk to, in place of a model; needs Entra ID."),
+        click.option("--project", metavar="NAME", help="Foundry project of the agent."),
+        click.option("--agent-version", metavar="V", help="Version of the agent."),
+        click.option("--conversation", metavar="ID", help="Conversation with the agent to continue."),
+        click.option(
+            "--mcp",
+            type=_McpServer(),
+            multiple=True,
+            help="MCP server that the service may call; approve: the answer when it asks (ask: yours).",
         ),
         click.option(
             "--no-reconnect",
@@ -276,7 +306,7 @@ def _options(before: dict[str, Any], after: dict[str, Any]) -> Options:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+    return {name: value for name, value in options.items() if value not in (None, ())}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,6 +22,7 @@ TurnDetectionType = Literal[
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
 Unset = Literal[""]
 """The service's default."""
+Approval = Literal["ask", "always", "never"]
 
 
 class ConfigError(Exception):
@@ -92,6 +93,22 @@ class Transcription(_Section, frozen=True):
     """Names and terms to expect; azure-speech."""
 
 
+class InterimResponse(_Section, frozen=True):
+    """What is said while an answer or a tool takes long; only by cascaded models with an Azure voice, and agents."""
+
+    type: Literal["none", "llm", "static"] = "none"
+    triggers: Annotated[tuple[Literal["latency", "tool"], ...], Meta(min_length=1)] = ("latency",)
+    latency_threshold_ms: Milliseconds = 2000
+    texts: tuple[str, ...] = ()
+    """Of `static`: the service says one of them."""
+    model: str = ""
+    """Of `llm`: it writes the words."""
+    instructions: str = ""
+    """Of `llm`."""
+    max_completion_tokens: Annotated[int, Meta(ge=1, le=4096)] | Unset = ""
+    """Of `llm`."""
+
+
 class Session(_Section, frozen=True):
     """What `session.update` asks for; the model goes into the URL only."""
 
@@ -119,6 +136,35 @@ class Session(_Section, frozen=True):
     """auto, none, required, or the name of a function."""
     turn_detection: TurnDetection = TurnDetection()
     input_audio_transcription: Transcription = Transcription()
+    interim_response: InterimResponse = InterimResponse()
+
+
+class Agent(_Section, frozen=True):
+    """A Foundry agent to talk to, in place of a model; it needs Entra ID."""
+
+    name: str = ""
+    """Empty: a model answers."""
+    project: str = ""
+    """The Foundry project of the agent."""
+    version: str = ""
+    """Empty: the latest."""
+    conversation: str = ""
+    """Id of a conversation to continue."""
+
+
+class Mcp(_Section, frozen=True):
+    """An MCP server. The service calls it, not this program."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=64)]
+    url: str
+    allowed_tools: tuple[str, ...] = ()
+    """Empty: all that it has."""
+    require_approval: Literal["always", "never"] | dict[Literal["always", "never"], tuple[str, ...]] = "always"
+    """Whether the service asks before it calls a tool, or for which tools; it asks for those in neither list."""
+    approve: Approval | dict[str, Approval] = "ask"
+    """The answer when the service asks: that of the user, or always the same; for all tools, or by tool."""
+    headers: dict[str, str] = {}
+    """Environment variables by the header of the server's requests that gets their value."""
 
 
 class Audio(_Section, frozen=True):
@@ -167,6 +213,8 @@ class Settings(_Section, frozen=True):
     audio: Audio = Audio()
     ui: Ui = Ui()
     logging: Logging = Logging()
+    agent: Agent = Agent()
+    mcp: tuple[Mcp, ...] = ()
     keys: dict[str, str] = {}
     """Keys by binding id, such as "mute" = "f2"."""
 

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 from msgspec import inspect
 
-from voicelive_tui.config import APP_NAME, ENVIRONMENT, ConfigError, Level, Service, Session, Settings
-from voicelive_tui.endpoint import EndpointError, plain_endpoint, resource_path
+from voicelive_tui.config import APP_NAME, ENVIRONMENT, Approval, ConfigError, Level, Mcp, Service, Session, Settings
+from voicelive_tui.endpoint import EndpointError, plain_endpoint, resource_path, shown
 from voicelive_tui.tables import Table, merged, nested, values_of
 
 
@@ -82,6 +82,8 @@ def load(
         tree = merged(tree, values)
         sources |= dict.fromkeys(dict(values_of(values)), source)
         settings = _convert(tree, origin)
+    if bool(settings.agent.name) != bool(settings.agent.project):
+        raise ConfigError("an agent has a name and a project: give both (--agent NAME --project NAME)")
     given = settings
     settings = _with_endpoint(settings, report)
     if settings.session.model != given.session.model:
@@ -210,13 +212,24 @@ def _convert(tree: Mapping[str, Any], origin: str, *more_known: str) -> Settings
     session = msgspec.structs.replace(
         session, model=plain["session.model"] or Session().model, voice=plain["session.voice"] or Session().voice
     )
+    _check_mcp(settings.mcp, origin)
     return msgspec.structs.replace(settings, service=service, session=session)
+
+
+def _check_mcp(servers: Sequence[Mcp], origin: str) -> None:
+    labels = [server.label for server in servers]
+    for server in servers:
+        if labels.count(server.label) > 1:
+            raise ConfigError(f"{origin}: mcp: two servers have the label {server.label!r}")
+        if not re.match(r"https?://[^\s/?#@]+([/?#]\S*)?$", server.url):
+            expected = "expected http or https, a host, and no user name"
+            raise ConfigError(f"{origin}: mcp: the URL {shown(server.url)} of {server.label!r}: {expected}")
 
 
 def _sentence(problem: str, tree: Mapping[str, Any], more_known: Sequence[str]) -> str:
     """Msgspec's message as "key: what was expected". It shows types and limits, never a value that may be secret."""
     what, _, where = problem.partition(" - at `")
-    key = where.removesuffix("`").removeprefix("key in `").removeprefix("$").lstrip(".")
+    key = where.removesuffix("`").removeprefix("key` in `").removeprefix("$").lstrip(".")
     kind = _type_of(key)
     key = _named(key, tree)
     if "unknown field" in what and isinstance(kind, inspect.StructType):
@@ -238,9 +251,10 @@ def _named(key: str, tree: Mapping[str, Any]) -> str:
     if not found:
         return key
     entries: Any = tree
-    for name in table.split("."):
-        entries = entries[name]
-    kind: Any = str if table == "keys" else Level
+    for name in re.findall(r"\w+", table):
+        entries = entries[int(name) if isinstance(entries, list) else name]
+    kinds: dict[str, Any] = {"keys": str, "headers": str, "approve": Approval}
+    kind = kinds.get(table.rpartition(".")[2], Level)
     for name, value in entries.items():
         try:
             msgspec.convert(value, kind)

@@ -263,7 +263,7 @@ async def test_what_came_before_a_reset_is_not_played_once_the_sound_path_is_loa
     first, second = ScriptedConnection("session.update"), ScriptedConnection("session.update")
     connections = iter((first, second))
 
-    async def connect(service: Service, model: str, credential: object) -> Any:
+    async def connect(*_: object) -> Any:
         return next(connections)
 
     live, recorder = scripted(connect)
@@ -316,7 +316,7 @@ async def test_without_a_microphone_nothing_is_sent_and_an_answer_is_heard_all_t
 
 
 async def test_the_reason_why_there_is_no_credential_is_the_reason_of_the_failure() -> None:
-    async def refuse(service: Service, model: str, credential: object) -> Any:
+    async def refuse(*_: object) -> Any:
         raise CredentialError("no token: run az login")
 
     live, _ = scripted(refuse)
@@ -331,7 +331,7 @@ async def test_a_reset_while_connecting_starts_over_and_is_not_repeated_later() 
     connection = ScriptedConnection("session.update")
     attempts: list[asyncio.Event] = []
 
-    async def connect(service: Service, model: str, credential: object) -> Any:
+    async def connect(*_: object) -> Any:
         attempts.append(asyncio.Event())
         if len(attempts) == 1:
             await attempts[0].wait()  # a handshake that hangs

@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.config import Session, Transcription, TurnDetection, TurnDetectionType
-from voicelive_tui.session.request import session_request, settings_of
+from voicelive_tui.config import (
+    Agent,
+    InterimResponse,
+    Mcp,
+    Session,
+    Settings,
+    Transcription,
+    TurnDetection,
+    TurnDetectionType,
+)
+from voicelive_tui.session.request import session_request, settings_of, wanted_session
 
 
 def test_the_defaults_as_they_are_sent() -> None:
@@ -116,6 +125,59 @@ def test_the_eagerness_of_semantic_vad_and_the_voices_of_azure_realtime() -> Non
     }
 
 
+def test_an_interim_response_has_the_fields_of_its_type() -> None:
+    rule = InterimResponse(type="static", texts=("Hold on.",), model="gpt-4.1-mini", latency_threshold_ms=100)
+    assert session_request(Session(interim_response=rule))["interim_response"] == {
+        "type": "static_interim_response",
+        "triggers": ["latency"],
+        "latency_threshold_ms": 100,
+        "texts": ["Hold on."],
+    }
+    rule = msgspec.structs.replace(rule, type="llm", triggers=("tool", "latency"))
+    sent = session_request(Session(interim_response=rule))["interim_response"]
+    assert (sent["type"], sent["model"], "texts" in sent) == ("llm_interim_response", "gpt-4.1-mini", False)
+
+
+def test_mcp_servers_are_tools_and_name_the_variables_of_their_headers() -> None:
+    rules = {"never": ("search",), "always": ()}
+    servers = (
+        Mcp(label="docs", url="https://docs.example", require_approval=rules, headers={"Authorization": "DOCS_TOKEN"}),
+        Mcp(label="maps", url="https://maps.example", allowed_tools=("route",), require_approval="never"),
+    )
+    assert wanted_session(Settings(mcp=servers))["tools"] == [
+        {
+            "type": "mcp",
+            "server_label": "docs",
+            "server_url": "https://docs.example",
+            "require_approval": {"never": ["search"], "always": []},
+            "headers": {"Authorization": "$DOCS_TOKEN"},
+        },
+        {
+            "type": "mcp",
+            "server_label": "maps",
+            "server_url": "https://maps.example",
+            "require_approval": "never",
+            "allowed_tools": ["route"],
+        },
+    ]
+    assert "tools" not in wanted_session(Settings())
+
+
+def test_an_agent_keeps_what_is_not_configured() -> None:
+    agent = Agent(name="clerk", project="shop")
+    assert wanted_session(Settings(agent=agent)) == {
+        "modalities": ["text", "audio"],
+        "input_audio_format": "pcm16",
+        "input_audio_sampling_rate": 24_000,
+        "output_audio_format": "pcm16",
+    }
+    session = Session(instructions="Be brief.", voice="en-US-Jenny", echo_cancellation=False)
+    asked = wanted_session(Settings(agent=agent, session=session))
+    assert asked["voice"] == {"type": "azure-standard", "name": "en-US-Jenny"}
+    assert asked["input_audio_echo_cancellation"] is None
+    assert "instructions" not in asked
+
+
 # --- and back
 
 words = st.text("ab-", min_size=1, max_size=4)
@@ -156,6 +218,15 @@ sessions = st.builds(
     tool_choice=st.sampled_from(["", "auto", "get_weather"]),
     turn_detection=detections,
     input_audio_transcription=transcriptions,
+    interim_response=st.builds(
+        InterimResponse,
+        type=st.sampled_from(["none", "llm", "static"]),
+        triggers=st.sampled_from([("tool",), ("latency", "tool")]),
+        latency_threshold_ms=milliseconds,
+        texts=st.lists(words, max_size=2).map(tuple),
+        model=st.just("") | words,
+        max_completion_tokens=st.just("") | st.integers(1, 4096),
+    ),
 )
 
 

@@ -35,7 +35,8 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
 from voicelive_tui.client.handshake import prospects, proxy_hint, unix_time, why
-from voicelive_tui.config import Service
+from voicelive_tui.client.mcp_headers import with_values
+from voicelive_tui.config import Agent, Service
 from voicelive_tui.credentials import CredentialError
 from voicelive_tui.endpoint import host_of
 from voicelive_tui.text import visible
@@ -142,8 +143,14 @@ class ServiceConnection:
         self._bound_buffers()
 
     @classmethod
-    async def open(cls, service: Service, model: str, credential: AzureKeyCredential | AsyncTokenCredential) -> Self:
-        """Connect and upgrade, within `TOKEN_LIMIT` and `HANDSHAKE_LIMIT`.
+    async def open(
+        cls,
+        service: Service,
+        model: str,
+        credential: AzureKeyCredential | AsyncTokenCredential,
+        agent: Agent | None = None,
+    ) -> Self:
+        """Connect to a model, or to an agent, and upgrade, within `TOKEN_LIMIT` and `HANDSHAKE_LIMIT`.
 
         Raises:
             CredentialError: Entra ID gave no token.
@@ -151,10 +158,21 @@ class ServiceConnection:
         """
         if not isinstance(credential, AzureKeyCredential):
             await _first_token(credential)
+        # The SDK drops `agent_config` without a word (protocol, section 1.1), and refuses an empty version.
+        whom = (
+            {
+                "agent_name": agent.name,
+                "project_name": agent.project,
+                "agent_version": agent.version or None,
+                "conversation_id": agent.conversation or None,
+            }
+            if agent
+            else {"model": model}
+        )
         manager = connect(
             endpoint=service.endpoint,
             credential=credential,
-            model=model,
+            **whom,
             api_version=service.api_version,
             credential_scopes=TOKEN_SCOPE,
             connection_options={
@@ -177,7 +195,8 @@ class ServiceConnection:
             ) from None
         except (AzureError, OSError) as problem:  # AzureError: the SDK's own, and those of the credential
             transient, retry_after = prospects(problem.__cause__ or problem)
-            raise ConnectError(why(problem, service, model), transient=transient, retry_after=retry_after) from None
+            answers = f"agent {agent.name} of project {agent.project}" if agent else f"model {model}"
+            raise ConnectError(why(problem, service, answers), transient=transient, retry_after=retry_after) from None
 
     async def receive(self) -> tuple[dict[str, Any], str]:
         """The next server event: the JSON object, and its text as it came.
@@ -212,7 +231,7 @@ class ServiceConnection:
             LinkClosed: The connection is over; but it may also be over without this.
         """
         try:
-            await self._sdk.send(event)
+            await self._sdk.send(with_values(event))
         except (SdkConnectionError, OSError):
             raise LinkClosed(self._close_code(1006)) from None
         # asyncio offers no event for this, and it happens on bad networks only.

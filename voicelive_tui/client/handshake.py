@@ -13,7 +13,7 @@ from voicelive_tui.config import Service
 from voicelive_tui.endpoint import SERVICE_PATH, host_of, is_loopback
 
 _STATUS_ADVICE = {
-    400: "the service refused the request: check the api-version and the model's name",
+    400: "the service refused the request: check the api-version and the name of the model, or of agent and project",
     401: "the key or token was refused: check that it belongs to this resource",
     403: "access denied: the identity needs the roles Cognitive Services User and Foundry User, or the resource's "
     "network rules forbid this machine",
@@ -21,14 +21,17 @@ _STATUS_ADVICE = {
 }
 
 
-def why(problem: BaseException, service: Service, model: str) -> str:
-    """The cause of a failed handshake in one sentence. The HTTP body is lost in the SDK; its status is all there is."""
+def why(problem: BaseException, service: Service, answers: str) -> str:
+    """The cause of a failed handshake in one sentence. The HTTP body is lost in the SDK; its status is all there is.
+
+    The model or agent that was to answer is given in words.
+    """
     host, cause = host_of(service.endpoint), problem.__cause__ or problem
     match cause:
         case aiohttp.WSServerHandshakeError(status=status):
             if status == 404:
                 path = urlsplit(service.endpoint).path.rstrip("/") + SERVICE_PATH
-                used = f"path {path} with model {model} and api-version {service.api_version}"
+                used = f"path {path} with {answers} and api-version {service.api_version}"
                 return f"{host} answered with HTTP 404: no Voice Live at {used}: check the endpoint and these"
             advice = _STATUS_ADVICE.get(status, "the service has a problem of its own: try again")
             if status < 500 and status not in _STATUS_ADVICE:

@@ -20,16 +20,18 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec.structs import replace
+
 from voicelive_tui.client.log_file import follow_logging, write_log
 from voicelive_tui.client.shell import Observer
-from voicelive_tui.config import Service, Settings
+from voicelive_tui.config import Agent, Service, Settings
 from voicelive_tui.credentials import Credential
 from voicelive_tui.endpoint import host_of
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.reading import DeviceChoice, Reading
-from voicelive_tui.session.request import session_request
+from voicelive_tui.session.request import wanted_session
 from voicelive_tui.session.state import Connection, SessionState, Stage
 
 if TYPE_CHECKING:
@@ -70,11 +72,16 @@ class LiveSession:
         caller: bool = True,
         source: "Source | None" = None,
         native_messages: Callable[[], int] = lambda: 0,
-        connect: "Callable[[Service, str, Any], Awaitable[ServiceConnection]] | None" = None,
+        connect: "Callable[[Service, str, Any, Agent | None], Awaitable[ServiceConnection]] | None" = None,
     ) -> None:
         self.settings = settings
         intent = Intent(reconnect=settings.service.reconnect)
-        self.state = SessionState(Connection(demo=demo), wanted=session_request(settings.session), intent=intent)
+        self.state = SessionState(
+            Connection(demo=demo),
+            conversation_id=settings.agent.conversation,
+            wanted=wanted_session(settings),
+            intent=intent,
+        )
         self._demo = demo
         self._find_caller = demo and caller
         self._source = source
@@ -243,7 +250,8 @@ class LiveSession:
         """One connection, from connecting to its end."""
         from voicelive_tui.client import connection, link  # noqa: PLC0415
 
-        service, model = self.settings.service, self.settings.session.model
+        service = self.settings.service
+        model = "" if self.settings.agent.name else self.settings.session.model
         resumed = self.state.lost_at is not None
         if self._path is not None and not resumed:
             self.sound.engine.forget()
@@ -253,6 +261,7 @@ class LiveSession:
                 api_version=service.api_version,
                 model=model,
                 credential=self._credential.kind,
+                agent=self.settings.agent.name,
                 demo=self._demo,
                 caller=self._source is not None,
                 resumed=resumed,
@@ -261,7 +270,8 @@ class LiveSession:
         connect = self._connect or connection.ServiceConnection.open
 
         async def open_connection() -> "ServiceConnection":
-            return await connect(service, model, await self._credential.get())
+            agent = replace(self.settings.agent, conversation=self.state.conversation_id)
+            return await connect(service, model, await self._credential.get(), agent if agent.name else None)
 
         self._link = link.Link(open_connection, self.apply)
         try:

@@ -109,7 +109,8 @@ async def check_service(setup: Setup, report: Report) -> bool:
         stack.push_async_callback(credential.close)
         began = time.monotonic()
         try:
-            connection = await ServiceConnection.open(service, settings.session.model, await credential.get())
+            agent = settings.agent if settings.agent.name else None
+            connection = await ServiceConnection.open(service, settings.session.model, await credential.get(), agent)
         except CredentialError as error:
             report("credential", False, str(error))
             return False

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from msgspec.structs import replace
 
 from voicelive_tui import config_load, logs, runtime
 from voicelive_tui.commands.output import print_line
-from voicelive_tui.config import APP_NAME, Audio, ConfigError, Settings
+from voicelive_tui.config import APP_NAME, Agent, Audio, ConfigError, Mcp, Settings
 from voicelive_tui.credentials import Credential
 from voicelive_tui.text import clock, visible
 
@@ -91,13 +92,30 @@ def prepare(options: Options) -> Setup:
     """
     settings, flags = load(options).settings, options.flags
     demo = options.demo or not settings.service.endpoint
+    if options.demo:  # whatever is configured
+        settings = replace(settings, agent=Agent())
     if not options.demo:
         _require_credential(settings, flags)
-    secrets = (settings.service.api_key,)
+    secrets = (settings.service.api_key, *_mcp_secrets(settings.mcp))
     log_path = logs.start(settings.logging, verbose=options.verbose, secrets=secrets, report=warn)
     if "service.api_key" in flags:
         warn(KEY_IS_SEEN)
     return Setup(settings, demo, log_path)
+
+
+def _mcp_secrets(servers: Sequence[Mcp]) -> list[str]:
+    """The values of the servers' headers.
+
+    Raises:
+        ConfigError: A variable is not set.
+    """
+    for server in servers:
+        for header, variable in server.headers.items():
+            if not os.environ.get(variable):
+                raise ConfigError(
+                    f"mcp: the environment variable {variable} is not set; {server.label!r} needs it as {header}"
+                )
+    return [os.environ[variable] for server in servers for variable in server.headers.values()]
 
 
 def check_key_log() -> None:
@@ -111,12 +129,16 @@ def check_key_log() -> None:
 
 
 def _require_credential(settings: Settings, flags: Mapping[str, Any]) -> None:
+    if settings.agent.name and not settings.service.endpoint:
+        raise ConfigError(f"the demo has no agent {settings.agent.name!r}: add --endpoint URL")
+    if settings.agent.name and not settings.service.use_token_credential:
+        raise ConfigError("an agent takes no key: --use-token-credential signs in with Entra ID (after `az login`)")
     if flags.get("service.endpoint") == "":  # an unset shell variable, more likely than a wish for the demo
         raise ConfigError("--endpoint is empty: give a URL, or --demo for the demo")
     if settings.service.endpoint:
         if missing := Credential(settings.service).missing:
             raise ConfigError(missing)
-    elif "service.use_token_credential" in flags:
+    elif {"service.api_key", "service.use_token_credential"} & flags.keys():
         raise ConfigError("a credential was given, but no endpoint: add --endpoint URL, or --demo for the demo")
 
 

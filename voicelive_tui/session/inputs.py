@@ -51,6 +51,8 @@ class Connecting(Input, frozen=True):
     api_version: str
     model: str
     credential: str
+    agent: str = ""
+    """See `Connection.agent`."""
     demo: bool = False
     caller: bool = False
     tap: bool = False

@@ -150,7 +150,8 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
         microphone=microphone if event.resumed else Microphone(muted=microphone.muted),
     )
     state = loss.without_utterance(state) if event.resumed else loss.begin_fresh(state, now)
-    sentence = f"connecting to {event.endpoint} with model {event.model} ({event.credential})"
+    answers = f"agent {event.agent}" if event.agent else f"model {event.model}"
+    sentence = f"connecting to {event.endpoint} with {answers} ({event.credential})"
     return note(state, now, "connecting", sentence)
 
 
@@ -333,7 +334,8 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> SessionSt
 @observe.register
 def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> SessionState:
     if state.connection.stage is Stage.READY or state.lost_at is None:
-        state = replace(state, lost_at=now if event.keep else None)
+        conversation_id = state.conversation_id if event.keep else ""
+        state = replace(state, lost_at=now if event.keep else None, conversation_id=conversation_id)
         return note(state, now, "reset", "new session requested" + (" with this history" if event.keep else ""))
     return note(state, now, "reset", "trying again now")
 

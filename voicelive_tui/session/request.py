@@ -1,15 +1,32 @@
 """The session object of `session.update`, from the settings, and back."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from voicelive_tui.config import Session, Transcription, TurnDetection
+from voicelive_tui.config import InterimResponse, Mcp, Session, Settings, Transcription, TurnDetection
 from voicelive_tui.tables import merged, nested, values_of
 
+SOUND = ("modalities", "input_audio_format", "input_audio_sampling_rate", "output_audio_format")
+"""Fields that must fit this program's sound path."""
 TOOL_CHOICES = ("auto", "none", "required")
+
+
+def wanted_session(settings: Settings) -> dict[str, Any]:
+    """The `session` object of all settings.
+
+    For a Foundry agent, what has its default here is left out, so that it stays as the agent was made; instructions may
+    not be given at all (protocol, section 4.1).
+    """
+    request = session_request(settings.session) | _given({"tools": mcp_tools(settings.mcp)})
+    if not settings.agent.name:
+        return request
+    defaults = session_request(Session())
+    changed = {name: value for name, value in request.items() if name in SOUND or value != defaults.get(name, "")}
+    changed.pop("instructions", None)
+    return changed
 
 
 def session_request(settings: Session) -> dict[str, Any]:
@@ -23,6 +40,7 @@ def session_request(settings: Session) -> dict[str, Any]:
         "temperature": settings.temperature,
         "max_response_output_tokens": settings.max_response_output_tokens,
         "tool_choice": tool_choice(settings.tool_choice),
+        "interim_response": interim_response(settings.interim_response),
     }
     return {
         "modalities": list(settings.modalities),
@@ -43,7 +61,7 @@ def session_request(settings: Session) -> dict[str, Any]:
 
 def _given(optional: dict[str, Any]) -> dict[str, Any]:
     """The fields that are set."""
-    return {name: value for name, value in optional.items() if value not in ("", [])}
+    return {name: value for name, value in optional.items() if value not in ("", [], None)}
 
 
 def transcription(settings: Transcription, chat_model: str) -> dict[str, Any] | None:
@@ -65,6 +83,40 @@ def voice(settings: Session) -> dict[str, Any]:
         return {"type": "azure-realtime-native" if own else "openai", "name": settings.voice}
     optional = {"rate": settings.voice_rate, "temperature": settings.voice_temperature}
     return {"type": "azure-standard", "name": settings.voice, **_given(optional)}
+
+
+def interim_response(settings: InterimResponse) -> dict[str, Any] | None:
+    """The interim response object; None without one."""
+    if settings.type == "none":
+        return None
+    own = ("texts",) if settings.type == "static" else ("model", "instructions", "max_completion_tokens")
+    fields = msgspec.structs.asdict(settings)
+    return {
+        "type": f"{settings.type}_interim_response",
+        "triggers": list(settings.triggers),
+        "latency_threshold_ms": settings.latency_threshold_ms,
+        **_given({name: list(value) if name == "texts" else value for name, value in fields.items() if name in own}),
+    }
+
+
+def mcp_tools(servers: Sequence[Mcp]) -> list[dict[str, Any]]:
+    """The MCP servers as `tools` of a session. Values of headers are the names of variables, each with a "$" before it.
+
+    The shell replaces these names as it sends them: secrets are not part of the state.
+    """
+    return [
+        {
+            "type": "mcp",
+            "server_label": server.label,
+            "server_url": server.url,
+            "require_approval": server.require_approval
+            if isinstance(server.require_approval, str)
+            else {rule: list(tools) for rule, tools in server.require_approval.items()},
+            **({"allowed_tools": list(server.allowed_tools)} if server.allowed_tools else {}),
+            **({"headers": {name: f"${value}" for name, value in server.headers.items()}} if server.headers else {}),
+        }
+        for server in servers
+    ]
 
 
 def tool_choice(name: str) -> str | dict[str, str]:
@@ -139,6 +191,8 @@ def settings_of(session: Mapping[str, Any], base: Session) -> Session:
         for path, part in values_of({field: value}):
             if path == "instructions" and isinstance(part, str) and part.startswith("@"):
                 part = f" {part}"  # noqa: PLW2901 - a setting with "@" at its beginning names a file
+            if path == "interim_response.type":
+                part = str(part).removesuffix("_interim_response")  # noqa: PLW2901
             changed = merged(table, nested(_SETTINGS.get(path, path), part))
             with contextlib.suppress(msgspec.ValidationError):  # null, or something for which there is no setting
                 msgspec.convert(changed, Session)

@@ -66,7 +66,14 @@ def _session_reported(event: Event, state: SessionState, now: float) -> SessionS
             connection, lost_at = replace(connection, stage=Stage.READY, ready_at=now), None
             if state.lost_at is not None:
                 state = note(state, now, "reconnected", f"after {now - state.lost_at:.1f} s")
+    state = _in_conversation(state, session.get("conversation_id"), mapping(session.get("agent")).get("thread_id"))
     return replace(state, connection=connection, in_force=session, microphone=microphone, lost_at=lost_at)
+
+
+def _in_conversation(state: SessionState, *ids: object) -> SessionState:
+    """The state with the id of the agent's conversation, the first that is given."""
+    found = next(filter(None, map(text, ids)), "")
+    return replace(state, conversation_id=found) if found and state.connection.agent else state
 
 
 def caused_by(event: Event, kind: str) -> bool:
@@ -245,9 +252,11 @@ def _item_truncated(event: Event, state: SessionState, now: float) -> SessionSta
 
 @_on("response.created")
 def _response_created(event: Event, state: SessionState, now: float) -> SessionState:
-    response_id = text(mapping(event.get("response")).get("id"))
+    response = mapping(event.get("response"))
+    response_id = text(response.get("id"))
     if not response_id:
         return state
+    state = _in_conversation(state, response.get("conversation_id"))
     if _called_a_tool(state):
         state = turns.continue_turn(state, response_id)
     elif turns.unanswered(state) is None:

@@ -58,6 +58,8 @@ class Connection(Struct, frozen=True):
     api_version: str = ""
     model: str = ""
     """The model asked for; the one in force is `SessionState.in_force["model"]`."""
+    agent: str = ""
+    """Name of the Foundry agent that answers in place of a model. The service keeps its conversation."""
     demo: bool = False
     """The other end is the built-in loopback service."""
     caller: bool = False
@@ -301,6 +303,8 @@ class SessionState(Struct, frozen=True, eq=False):
     """Set in a session that continues a lost one."""
     fresh_at: float = 0.0
     """When the model last started without a history: it knows nothing of what was said before."""
+    conversation_id: str = ""
+    """The conversation of an agent, to be continued by the next connection; "" for a new one."""
     wanted: Mapping[str, Any] = field(default_factory=dict)
     """The session object to ask for; it survives resets."""
     asked: Mapping[str, Any] = field(default_factory=dict)

@@ -116,6 +116,8 @@ def connection(session: SessionState, now: float) -> list[Line]:
         rows.append((*_label(""), (visible(words), "dim")))
     if link.session_id:
         rows.append((*_label("session id"), (excerpt(link.session_id), "text")))
+    if session.conversation_id:
+        rows.append((*_label("conversation"), (excerpt(session.conversation_id), "text")))
     if link.ready_at is not None:
         until = now if link.ended_at is None else link.ended_at
         minutes = int((until - link.ready_at) // 60)
@@ -221,12 +223,13 @@ class SessionPane(Pane):
         native = f" · {printed:,} line{'s' if printed > 1 else ''} printed by sound libraries" if printed else ""
         sound = (*_label("sound"), *health(self.reading), (waiting, "dim"), (native, "warn"))
         link, now, width = session.connection, monotonic(), view.size.width
+        connected = (link, session.conversation_id, (now - (link.ready_at or now)) // 60)
         set_by = (session.asked, session.in_force, link.model)
         view.lines = [
             *self._kept("delays", lambda: delays(session, width), session.turns),
             *self._kept("settings", lambda: settings(session, SETTINGS), *set_by),
             *self._kept("counts", lambda: counts(session), session.counts, session.usage, session.turns),
-            *self._kept("connection", lambda: connection(session, now), link, (now - (link.ready_at or now)) // 60),
+            *self._kept("connection", lambda: connection(session, now), *connected),
             *self._kept("sound", lambda: [sound], sound),
             *self._kept("instructions", lambda: settings(session, INSTRUCTIONS), *set_by),
         ][:-1]
