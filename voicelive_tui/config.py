@@ -82,6 +82,17 @@ class TurnDetection(_Section, frozen=True):
     """Of `semantic_vad`."""
 
 
+class BargeIn(_Section, frozen=True):
+    """What this client does when you speak over the assistant, besides silence at the speaker."""
+
+    cancel: Literal["auto", "always", "never"] = "auto"
+    """Send `response.cancel`; `auto`: only where the service does not interrupt by itself. Keys cancel in any case."""
+    clear: bool = False
+    """Send `input_audio.clear`, as some samples do: it can erase the words that interrupt."""
+    truncate: bool = True
+    """Report how much of the answer was heard, unless the service truncates."""
+
+
 class Transcription(_Section, frozen=True):
     """Transcription of the user's words."""
 
@@ -135,6 +146,7 @@ class Session(_Section, frozen=True):
     tool_choice: str = ""
     """auto, none, required, or the name of a function."""
     turn_detection: TurnDetection = TurnDetection()
+    barge_in: BargeIn = BargeIn()
     input_audio_transcription: Transcription = Transcription()
     interim_response: InterimResponse = InterimResponse()
 

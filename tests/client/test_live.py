@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import contextlib
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetectio
 from voicelive_tui.credentials import CredentialError
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.session import inputs
+from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Activity, EntryStatus, Stage
@@ -124,6 +127,36 @@ async def test_push_to_talk_sends_a_turn_from_key_to_key_and_nothing_between() -
         assert types[last + 1 :] == ["input_audio_buffer.commit", "response.create"]
         sent = sum(len(base64.b64decode(event["audio"])) for _, event in recorder.events("input_audio_buffer.append"))
         assert sent >= len(said)
+
+
+async def test_push_to_talk_switched_on_and_off_ten_times_clips_no_turn_and_answers_each_once(tmp_path: Path) -> None:
+    with contextlib.closing(WavWriter(tmp_path / "said.wav")) as file:
+        file.write(speech("Hello."))
+    said, _ = load_wav(tmp_path / "said.wav")
+    onset = int(np.flatnonzero(np.frombuffer(said, "<i2"))[0]) * 2
+    async with conversation(script=BRIEF) as (live, mouth, recorder):
+        await until(lambda: ready(live))
+        for number in range(1, 11):
+            live.apply(inputs.SessionEdited(other_detection(live.state)))
+            await until(lambda: live.state.microphone.push_to_talk, "push-to-talk is in force")
+            live.apply(inputs.InterruptPressed())
+            asked, said_at = len(recorder.seen), time.monotonic()
+            mouth.say(said)
+            await until(lambda: (live.sound.engine.last_voiced_at or 0.0) > said_at, "the first syllable")  # noqa: B023
+            live.apply(inputs.TalkPressed())
+            await asyncio.sleep(duration_ms(said) / 1000 + 0.2)
+            live.apply(inputs.TalkPressed())
+            await until(lambda: len(recorder.events("response.done")) == number, "its answer")  # noqa: B023
+            sent = [event for _, event in recorder.seen[asked:] if isinstance(event, inputs.Sent)]
+            turn = [base64.b64decode(event.event["audio"]) for event in sent if "audio" in event.event]
+            begin = b"".join(turn).find(said[onset:])
+            assert 0 <= begin <= 0.3 * 48_000, f"turn {number} is clipped, or begins early"
+            live.apply(inputs.SessionEdited(other_detection(live.state)))
+            await until(lambda: not live.state.microphone.push_to_talk, "the service detects turns again")
+        assert recorder.types(inputs.Sent).count("response.create") == 10
+        assert recorder.types().count("response.created") == 10
+        assert recorder.types().count("input_audio_buffer.committed") == 10
+        assert live.state.counts.errors == 0
 
 
 async def test_a_typed_message_is_answered_over_the_running_answer() -> None:

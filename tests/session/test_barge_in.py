@@ -1,8 +1,11 @@
 """Barge-in: what is interrupted, who cancels, and what the service is sent."""
 
+from typing import Any
+
 import pytest
 
-from tests.session.folding import answer, ready, sent
+from tests.session.folding import Fold, answer, ready, sent
+from voicelive_tui.config import BargeIn
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.state import Activity, EntryStatus
 
@@ -144,3 +147,58 @@ def test_the_turn_keeps_when_silence_began_and_what_was_unheard() -> None:
     assert interrupted.interrupted_at == spoken_at
     assert interrupted.silent_at == pytest.approx(spoken_at + 0.012)
     assert interrupted.unheard_ms == 600
+
+
+def with_rules(fold: Fold, **rules: Any) -> Fold:
+    fold.feed(inputs.BargeInEdited(BargeIn(**rules)))
+    return fold
+
+
+def test_always_cancelling_cancels_beside_the_service_and_only_an_active_response() -> None:
+    fold = with_rules(ready(), cancel="always")
+    fold.feed(*answer())
+    assert sent(fold.feed(SPEECH)) == ["response.cancel"]
+    fold = with_rules(ready(), cancel="always")
+    fold.feed(*answer(done=True))
+    assert sent(fold.feed(SPEECH)) == []
+
+
+def test_never_cancelling_leaves_the_response_to_the_service_but_not_to_the_keys() -> None:
+    fold = with_rules(ready(interrupt_response=False), cancel="never")
+    fold.feed(*answer())
+    assert sent(fold.feed(SPEECH)) == []
+    fold = with_rules(ready(interrupt_response=False), cancel="never")
+    fold.feed(*answer())
+    assert sent(fold.feed(inputs.InterruptPressed())) == ["response.cancel"]
+
+
+def test_streaming_audio_is_cleared_by_choice_and_only_where_speech_interrupts() -> None:
+    fold = with_rules(ready(), clear=True)
+    wanted = fold.feed(*answer(), SPEECH)
+    stops = [effect for effect in wanted if isinstance(effect, effects.StopPlayback | effects.Send)]
+    assert stops[0] == effects.StopPlayback()  # silence comes first
+    assert sent(wanted) == ["input_audio.clear"]
+    assert sent(with_rules(ready(), clear=True).feed(SPEECH)) == []
+
+
+def test_without_truncation_the_service_is_not_told_what_was_heard() -> None:
+    fold = with_rules(ready(), truncate=False)
+    fold.feed(*answer(), SPEECH)
+    assert sent(fold.feed(inputs.PlaybackStopped("item_a", 400.0, fold.now))) == []
+    entry = fold.state.entry("item_a")
+    assert entry is not None
+    assert (entry.heard_ms, entry.truncated_ms) == (400.0, None)
+
+
+def test_single_events_are_sent_whatever_seems_to_be_going_on() -> None:
+    fold = ready()
+    assert sent(fold.feed(inputs.CancelPressed(), inputs.ClearPressed())) == ["response.cancel", "input_audio.clear"]
+    fold.feed(*answer())
+    silence, cancel = fold.feed(inputs.CancelPressed())
+    assert silence == effects.StopPlayback()
+    assert isinstance(cancel, effects.Send)
+    assert cancel.event["response_id"] == "resp_1"
+    for key in (inputs.CancelPressed(), inputs.ClearPressed()):
+        fold = Fold()
+        assert fold.feed(key) == []
+        assert fold.state.log.tail[-1].text.startswith("not connected")

@@ -3,7 +3,9 @@
 from typing import Any
 
 from tests.session.folding import REQUEST, ready
+from voicelive_tui.config import BargeIn
 from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.edits import other_detection
 
 WHOLE = {**REQUEST["turn_detection"], "silence_duration_ms": 800}
 EDIT = inputs.SessionEdited({"turn_detection": WHOLE})
@@ -92,3 +94,20 @@ def test_the_service_answers_edits_in_order() -> None:
     fold = ready()
     fold.feed(EDIT, EDIT, {"type": "session.updated", "session": {**REQUEST, "turn_detection": WHOLE}})
     assert [edit.answered for edit in fold.state.intent.edits] == [True, False]
+
+
+def test_the_detection_that_push_to_talk_replaced_comes_back_whole() -> None:
+    fold = ready()
+    fold.feed(EDIT)
+    assert other_detection(fold.state) == {"turn_detection": None}
+    fold.feed(inputs.SessionEdited(other_detection(fold.state)))
+    assert fold.state.wanted["turn_detection"] is None
+    assert other_detection(fold.state) == {"turn_detection": WHOLE}
+
+
+def test_other_rules_for_barge_in_are_in_force_at_once_and_ask_the_service_for_nothing() -> None:
+    fold = ready()
+    rules = BargeIn(cancel="never", clear=True, truncate=False)
+    assert fold.feed(inputs.BargeInEdited(rules)) == []
+    assert fold.state.barge_in == rules
+    assert fold.state.log.tail[-1].text == "barge-in: cancel never, clear true, truncate false"

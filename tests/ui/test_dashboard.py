@@ -14,6 +14,8 @@ from voicelive_tui.session.inputs import (
     MutePressed,
     ProblemsSeen,
     ResetPressed,
+    SessionEdited,
+    TalkCancelled,
     TalkPressed,
 )
 from voicelive_tui.session.state import Device, Microphone
@@ -126,6 +128,26 @@ async def test_space_talks_only_in_push_to_talk():
         assert "space Talk" in screen_text(app)
         await pilot.press("space")
         assert app.live.applied == [TalkPressed()]
+
+
+async def test_b_switches_between_the_services_turn_detection_and_push_to_talk():
+    block = {"type": "server_vad"}
+    for now, then in ((block, None), (None, block)):
+        app = app_of(replace(states.IDLE, wanted={"turn_detection": now}, detection=block))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(pilot)
+            await pilot.press("b")
+            assert app.live.applied == [SessionEdited({"turn_detection": then})]
+
+
+async def test_escape_discards_the_turn_by_key_before_anything_else():
+    talking = Microphone(capturing=True, push_to_talk=True, talking=True)
+    app = app_of(replace(states.IDLE, microphone=talking))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("z", "escape")
+        assert app.live.applied == [TalkCancelled()]
+        assert app.screen.zoomed
 
 
 @pytest.mark.parametrize(("size", "key"), [((4, 24), "o"), ((1, 1), "o"), ((4, 24), "colon"), ((12, 5), "colon")])

@@ -15,7 +15,7 @@ async def test_help_explains_the_focused_pane():
         assert isinstance(app.screen, HelpScreen)
         shown = " ".join(screen_text(app).split())
         assert "last voiced microphone sample → turn committed" in shown
-        assert shown.index("m Send silence in place of the microphone, or end that mute") < shown.index("↑ k Up")
+        assert shown.index("m Send silence for the microphone, or end that mute") < shown.index("↑ k Up")
         await pilot.press("escape", "3", "f1")
         await pilot.pause()
         assert "dir:in" in screen_text(app)

@@ -6,6 +6,7 @@ from tests import states
 from tests.ui.fake import FakeLive, FakeUi, settled
 from voicelive_tui.session.code import FORMATS
 from voicelive_tui.ui.app import VoiceLiveApp
+from voicelive_tui.ui.session_commands import SINGLE_EVENTS
 
 
 def an_app(live: FakeLive) -> VoiceLiveApp:
@@ -31,3 +32,12 @@ async def test_the_palette_copies_the_session_in_force(form):
         await settled(pilot)
         await choose(pilot, f"Copy the session as {form}")
         assert app.clipboard == FORMATS[form](states.IDLE)
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name, _, key in SINGLE_EVENTS])
+async def test_the_palette_sends_single_events(name, key):
+    app = an_app(FakeLive(states.IDLE))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await choose(pilot, name)
+        assert app.live.applied == [key]

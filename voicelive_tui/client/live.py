@@ -31,7 +31,7 @@ from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.reading import DeviceChoice, Reading
-from voicelive_tui.session.request import wanted_session
+from voicelive_tui.session.request import server_detection, wanted_session
 from voicelive_tui.session.state import Connection, SessionState, Stage
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class LiveSession:
             Connection(demo=demo),
             conversation_id=settings.agent.conversation,
             wanted=wanted_session(settings),
+            detection=server_detection(settings.session.turn_detection),
+            barge_in=settings.session.barge_in,
             intent=intent,
         )
         self._demo = demo

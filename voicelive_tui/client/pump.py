@@ -6,7 +6,7 @@ from collections.abc import Callable
 from voicelive_tui.audio.engine import Chunk, Started
 from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.client.link import Link
-from voicelive_tui.client.ring import Ring
+from voicelive_tui.client.ring import Ring, from_moment
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.session import inputs
 from voicelive_tui.session.reconnect import kept_from
@@ -16,6 +16,8 @@ POLL_SECONDS = 0.010
 """Between polls of the engine while there may be something new; each wakes a processor."""
 EARLY_SECONDS = 0.002
 """Poll this long before the next chunk is due."""
+UNSENT_SECONDS = 1.0
+"""Sound kept between push-to-talk turns; the pre-roll is a part of it."""
 LONGEST_POLL_SECONDS = 0.040
 """Upper bound on the poll, so that playback events are reported promptly."""
 
@@ -30,7 +32,7 @@ class AudioPump:
         link: Gives the link to send captured sound on, if there is one.
 
     Attributes:
-        ring: The sound that can be sent again to a new session.
+        ring: The sound that was sent, or would have been if there was a session: a new one can get it.
     """
 
     def __init__(
@@ -46,16 +48,30 @@ class AudioPump:
         self._link = link
         self._woken = asyncio.Event()
         self.ring = Ring()
+        self._unsent = Ring(UNSENT_SECONDS)  # between push-to-talk turns
 
     def wake(self) -> None:
         """Poll again after a rest: something may have been queued to play, or capture started."""
         self._woken.set()
+
+    def begin_turn(self, since: float) -> None:
+        """Send what was captured from that moment on, outside a push-to-talk turn."""
+        while chunk := self._engine.chunk() or self._engine.chunk(rest=True):
+            self._unsent.add(chunk)
+        for chunk in self._unsent.since(since):
+            self._send(from_moment(chunk, since))
+        self._unsent.clear()
 
     def finish_turn(self) -> None:
         """Send what was captured of a push-to-talk turn, the last incomplete chunk too."""
         while chunk := self._engine.chunk() or self._engine.chunk(rest=True):
             self._send(chunk)
         self.report_voiced()
+
+    def drop_turn(self) -> None:
+        """Discard what was captured of a push-to-talk turn."""
+        self._engine.discard_captured()
+        self.ring.clear()
 
     def send_late(self, since: float) -> None:
         """Send what was captured from that moment on, until now, and report it."""
@@ -78,7 +94,8 @@ class AudioPump:
 
     def _send(self, chunk: Chunk) -> None:
         self.ring.add(chunk)
-        if link := self._link():
+        link = self._link()
+        if link is not None and self._state().microphone.capturing:
             link.send_audio(chunk.pcm, chunk.at)
 
     def _report_input_end(self) -> None:
@@ -109,6 +126,8 @@ class AudioPump:
                     self._send(chunk)
                 elif state.resuming and (state.microphone.talking or not state.microphone.push_to_talk):
                     self.ring.add(chunk)
+                else:
+                    self._unsent.add(chunk)
             if self._sound.input_ended and self._state().microphone.capturing:
                 self._report_input_end()
             for event in self._engine.events():

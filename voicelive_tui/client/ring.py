@@ -3,24 +3,25 @@
 from collections import deque
 
 from voicelive_tui.audio.engine import Chunk
-from voicelive_tui.audio.format import SAMPLE_RATE, duration_ms, samples_in
+from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, duration_ms, samples_in
 
 RING_SECONDS = 15.0
 
 
 class Ring:
-    """The sound that was sent or, without a session, would have been: muted and gated sound is silence already."""
+    """Captured sound of the last seconds, `RING_SECONDS` by default; what is muted or gated is silence already."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
+        self._seconds = seconds or RING_SECONDS
         self._chunks: deque[Chunk] = deque()
         self._kept_ms = 0.0
         self._ends_at = float("-inf")  # of the newest chunk that was pushed out
 
     def add(self, chunk: Chunk) -> None:
-        """Keep a chunk, and push out what is older than `RING_SECONDS`."""
+        """Keep a chunk, and push out what is older than `seconds`."""
         self._chunks.append(chunk)
         self._kept_ms += duration_ms(chunk.pcm)
-        while self._kept_ms > RING_SECONDS * 1000:
+        while self._kept_ms > self._seconds * 1000:
             gone = self._chunks.popleft()
             self._kept_ms -= duration_ms(gone.pcm)
             self._ends_at = _end(gone)
@@ -37,6 +38,12 @@ class Ring:
         """Forget everything, as when the microphone is closed."""
         self._chunks.clear()
         self._kept_ms, self._ends_at = 0.0, float("-inf")
+
+
+def from_moment(chunk: Chunk, at: float) -> Chunk:
+    """The chunk without what was captured before this moment."""
+    early = max(round((at - chunk.at) * SAMPLE_RATE), 0)
+    return chunk._replace(pcm=chunk.pcm[early * SAMPLE_WIDTH :], at=max(chunk.at, at))
 
 
 def _end(chunk: Chunk) -> float:

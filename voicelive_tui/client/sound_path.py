@@ -87,8 +87,10 @@ class SoundPath:
                     self._start(self._capture())
             case effects.SetMute(muted):
                 self._engine.muted = muted
-            case effects.BeginTalk():
-                self._engine.discard_captured()
+            case effects.BeginTalk(since):
+                self._pump.begin_turn(since)
+            case effects.DropTalk():
+                self._pump.drop_turn()
             case effects.EndTalk():
                 self._pump.finish_turn()
             case effects.AskVoiced():

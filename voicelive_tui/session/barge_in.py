@@ -2,10 +2,11 @@
 
 The service interrupts its own generation when `interrupt_response` is in force, so `response.cancel` is sent only where
 it does not, or where the user pressed a key. It generates faster than real time: the response is often done long before
-playback is, so playback stops whether or not a response is active. Neither `input_audio_buffer.clear` nor
-`input_audio.clear` is ever sent here: either would erase the user's words (protocol section 3.4c).
+playback is, so playback stops whether or not a response is active. `SessionState.barge_in` has the user's choices.
+`input_audio.clear` is sent only by choice, and `input_audio_buffer.clear` never: both erase the user's words (protocol
+section 3.4c).
 
-`interrupt` and `stopped` observe; `should_cancel` and `truncation` serve the policy.
+`interrupt` and `stopped` observe; `should_cancel`, `should_clear` and `truncation` serve the policy.
 """
 
 from typing import Any
@@ -52,8 +53,14 @@ def interrupt(state: SessionState, now: float) -> SessionState:
 
 def should_cancel(before: SessionState, *, by_key: bool) -> str:
     """The id of the response that this client has to cancel, from the state before an interruption; else ""."""
-    service_does = not by_key and service_setting(before, "interrupt_response", default=True)
-    return "" if service_does else active_response(before)
+    when = "always" if by_key else before.barge_in.cancel
+    service_does = when == "auto" and service_setting(before, "interrupt_response", default=True)
+    return "" if service_does or when == "never" else active_response(before)
+
+
+def should_clear(before: SessionState) -> bool:
+    """Whether speech over an answer is to be followed by `input_audio.clear`."""
+    return before.barge_in.clear and bool(active_response(before) or before.unheard)
 
 
 def stopped(state: SessionState, item_id: str, heard_ms: float, at: float) -> SessionState:
@@ -75,8 +82,9 @@ def stopped(state: SessionState, item_id: str, heard_ms: float, at: float) -> Se
 
 
 def client_truncates(state: SessionState) -> bool:
-    """Whether this client has to report what was heard: `auto_truncate` is off."""
-    return state.connection.stage is Stage.READY and not service_setting(state, "auto_truncate", default=False)
+    """Whether this client has to report what was heard: `auto_truncate` is off, and it is not switched off here."""
+    wanted = state.barge_in.truncate and not service_setting(state, "auto_truncate", default=False)
+    return wanted and state.connection.stage is Stage.READY
 
 
 def truncation(state: SessionState, item_id: str) -> dict[str, Any] | None:

@@ -29,7 +29,20 @@ def observe_edit(event: inputs.SessionEdited, state: SessionState, now: float) -
     wanted = {name: value for name, value in wanted.items() if value is not None or name in NULL_MEANS_OFF}
     later = not event.at_once or state.connection.stage is not Stage.READY
     sentence = ", ".join(event.changes) + (": in the next session" if later else "")
-    return note(replace(state, wanted=wanted), now, "edit", sentence)
+    detection = event.changes.get("turn_detection") or state.detection
+    return note(replace(state, wanted=wanted, detection=detection), now, "edit", sentence)
+
+
+def observe_barge_in(event: inputs.BargeInEdited, state: SessionState, now: float) -> SessionState:
+    """The state with other rules for barge-in."""
+    rules = event.barge_in
+    sentence = f"barge-in: cancel {rules.cancel}, clear {rules.clear}, truncate {rules.truncate}".lower()
+    return note(replace(state, barge_in=rules), now, "edit", sentence)
+
+
+def other_detection(state: SessionState) -> dict[str, Any]:
+    """The changes that switch between push-to-talk and the service's turn detection."""
+    return {"turn_detection": None if state.wanted.get("turn_detection") else state.detection}
 
 
 def made(event_id: str, changes: Mapping[str, Any], before: Mapping[str, Any]) -> Edit:

@@ -49,7 +49,14 @@ class SetMute(OnSound, frozen=True):
 
 
 class BeginTalk(OnSound, frozen=True):
-    """Discard what was captured up to now: it is no part of the push-to-talk turn."""
+    """Send what was captured from a moment on, the beginning of a push-to-talk turn."""
+
+    since: float
+    """The pre-roll before the key, so that the first syllable is in it."""
+
+
+class DropTalk(OnSound, frozen=True):
+    """Discard what was captured of a push-to-talk turn."""
 
 
 class EndTalk(OnSound, frozen=True):

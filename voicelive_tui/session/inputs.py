@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from voicelive_tui.config import BargeIn
 from voicelive_tui.session.state import Restored, Retry
 from voicelive_tui.wire.log import Severity
 
@@ -146,6 +147,24 @@ class TalkPressed(Key, frozen=True):
 
 class InterruptPressed(Key, frozen=True):
     """Interrupt the assistant."""
+
+
+class TalkCancelled(Key, frozen=True):
+    """Discard the push-to-talk turn in progress."""
+
+
+class BargeInEdited(Key, frozen=True):
+    """Handle barge-in otherwise from now on."""
+
+    barge_in: BargeIn
+
+
+class CancelPressed(Key, frozen=True):
+    """Send `response.cancel`, whether or not a response seems to be active."""
+
+
+class ClearPressed(Key, frozen=True):
+    """Send `input_audio.clear`."""
 
 
 class ResetPressed(Key, frozen=True):

@@ -6,6 +6,8 @@ from voicelive_tui.session.state import EntryStatus, SessionState
 from voicelive_tui.session.transcript import update
 from voicelive_tui.wire.log import Severity
 
+NOT_CONNECTED = "not connected: reset for a new session"
+
 
 def note(state: SessionState, now: float, kind: str, sentence: str, severity: Severity = "info") -> SessionState:
     """The state with a `local` row in the event log."""

@@ -13,10 +13,10 @@ from functools import singledispatch
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import inputs, loss, turns
+from voicelive_tui.session import inputs, loss, talk, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
-from voicelive_tui.session.edits import observe_edit
-from voicelive_tui.session.notes import note
+from voicelive_tui.session.edits import observe_barge_in, observe_edit
+from voicelive_tui.session.notes import NOT_CONNECTED, note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
 from voicelive_tui.session.state import RECENT, Connection, Device, Entry, EntryStatus, Microphone, SessionState, Stage
 from voicelive_tui.session.transcript import change, surplus
@@ -34,10 +34,6 @@ from voicelive_tui.wire.events import (
     text,
 )
 from voicelive_tui.wire.log import Severity
-
-NOT_CONNECTED = "not connected: reset for a new session"
-SHORTEST_TURN = 0.1
-"""Seconds of push-to-talk: the service refuses to commit less (`input_audio_buffer.commit`)."""
 
 _ENDS: dict[str, Severity] = {"failed": "error", "incomplete": "warning"}
 
@@ -207,7 +203,7 @@ def _idle(state: SessionState) -> Microphone:
     return replace(state.microphone, capturing=False, talking=False)
 
 
-for kind, handler in loss.HANDLERS.items():
+for kind, handler in {**loss.HANDLERS, **talk.HANDLERS}.items():
     observe.register(kind, handler)
 
 
@@ -289,35 +285,18 @@ def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) 
     return note(replace(after, awaiting=False), now, "interrupt", sentence)
 
 
-def talk_refusal(state: SessionState) -> str:
-    """The reason why the push-to-talk key can do nothing now, or ""."""
+@observe.register
+def _cancel(event: inputs.CancelPressed, state: SessionState, now: float) -> SessionState:
     if state.connection.stage is not Stage.READY:
-        return NOT_CONNECTED
-    if not state.microphone.push_to_talk:
-        return "the service detects the turns; start with --turn-detection none"
-    if not state.microphone.capturing:
-        return state.input.problem or "there is no microphone"
-    return ""
-
-
-def too_short(state: SessionState, now: float) -> bool:
-    """Whether the push-to-talk turn in progress has too little sound to be committed."""
-    return now - ((state.turn and state.turn.speech_started_at) or 0.0) < SHORTEST_TURN
+        return note(state, now, "cancel", NOT_CONNECTED, "warning")
+    return replace(interrupt(state, now), awaiting=False)
 
 
 @observe.register
-def _talk(event: inputs.TalkPressed, state: SessionState, now: float) -> SessionState:
-    if refusal := talk_refusal(state):
-        return note(state, now, "talk", refusal, "warning")
-    talking = not state.microphone.talking
-    after = replace(state, microphone=replace(state.microphone, talking=talking))
-    if talking:
-        after = interrupt(note(after, now, "talk", "push-to-talk turn began"), now)
-        return turns.begin(replace(after, awaiting=False), "talk", speech_started_at=now)
-    if too_short(state, now):
-        return note(after, now, "talk", "too short for a turn, nothing is sent: press, speak, press again", "warning")
-    after = note(replace(after, awaiting=True), now, "talk", "push-to-talk turn sent")
-    return turns.mark(after, turns.latest, speech_stopped_at=now)
+def _clear(event: inputs.ClearPressed, state: SessionState, now: float) -> SessionState:
+    if state.connection.stage is not Stage.READY:
+        return note(state, now, "clear", NOT_CONNECTED, "warning")
+    return state
 
 
 @observe.register
@@ -341,6 +320,7 @@ def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> Sessi
 
 
 observe.register(inputs.SessionEdited, observe_edit)
+observe.register(inputs.BargeInEdited, observe_barge_in)
 
 
 @observe.register

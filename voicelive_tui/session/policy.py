@@ -13,12 +13,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from voicelive_tui.session import edits, effects, inputs
-from voicelive_tui.session.barge_in import should_cancel, truncation
+from voicelive_tui.session.barge_in import should_cancel, should_clear, truncation
 from voicelive_tui.session.history import history, owes_answer
-from voicelive_tui.session.observe import talk_refusal, too_short
 from voicelive_tui.session.reconnect import kept_from, next_retry, worth_a_try
 from voicelive_tui.session.server_events import CONFIGURE, CREATE, SEED, TYPE, caused_by, is_late
 from voicelive_tui.session.state import RECENT, Restored, Seed, SessionState, Stage
+from voicelive_tui.session.talk import PREROLL_SECONDS, talk_refusal, too_short, waits_for_commit
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
 
 Step = tuple[SessionState, tuple[effects.Effect, ...]]
@@ -40,6 +40,12 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return replace(after, intent=replace(after.intent, typed=typed_later)), (effects.StopPlayback(),)
         case inputs.TalkPressed() if not talk_refusal(before):
             return _talk(before, after, now)
+        case inputs.TalkCancelled() if before.microphone.talking:
+            return _drop_talk(after)
+        case inputs.CancelPressed() if before.connection.stage is Stage.READY:
+            return _cancel(before, after)
+        case inputs.ClearPressed() if before.connection.stage is Stage.READY:
+            return _send_only(after, "clear", {"type": "input_audio.clear"})
         case inputs.InterruptPressed():
             after, interruption = _interruption(before, after, by_key=True)
             return replace(after, intent=replace(after.intent, create=False)), interruption
@@ -94,17 +100,22 @@ def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
     return after, (update,)
 
 
-def _capture(event: Event, before: SessionState, after: SessionState) -> Step:
-    if before.connection.stage is Stage.READY:  # the service answers in order
-        waiting = next((edit for edit in after.intent.edits if not edit.answered), None)
-        known = edits.answered(after.intent.edits, waiting)
-        return replace(after, intent=replace(after.intent, edits=known)), ()
+def _session_updated(event: Event, before: SessionState, after: SessionState) -> Step:
     if after.connection.stage is not Stage.READY:
         return after, ()
+    if before.connection.stage is Stage.READY:
+        waiting = next((edit for edit in after.intent.edits if not edit.answered), None)  # it answers in order
+        known = edits.answered(after.intent.edits, waiting)
+        after = replace(after, intent=replace(after.intent, edits=known))
+        if before.microphone.push_to_talk or not after.microphone.push_to_talk:
+            return after, ()
+        # What the service heard so far is no part of the first turn by key.
+        return _send_only(after, "clear", {"type": "input_audio_buffer.clear"})
     if before.lost_at is None:
         return after, (effects.StartCapture(),)
     after, sends = _restore(after, (after.connection.ready_at or 0.0) - before.lost_at)
-    return after, (*sends, effects.StartCapture(kept_from(after, before.lost_at)))
+    after, commit = _commit(after, after) if waits_for_commit(after) else (after, ())
+    return after, (*sends, effects.StartCapture(kept_from(after, before.lost_at)), *commit)
 
 
 def _restore(after: SessionState, seconds: float) -> Step:
@@ -190,7 +201,7 @@ def _response_done(event: Event, before: SessionState, after: SessionState) -> S
 
 _RULES: dict[str, Rule] = {
     "session.created": _configure,
-    "session.updated": _capture,
+    "session.updated": _session_updated,
     "conversation.item.created": _item_created,
     "error": _error,
     "input_audio_buffer.speech_started": _speech_started,
@@ -207,14 +218,32 @@ _RULES: dict[str, Rule] = {
 def _talk(before: SessionState, after: SessionState, now: float) -> Step:
     if after.microphone.talking:
         after, interruption = _interruption(before, after, by_key=True)
-        return after, (*interruption, effects.BeginTalk())
+        return after, (*interruption, effects.BeginTalk(now - PREROLL_SECONDS))
     if too_short(before, now):
-        # The service must drop what it has received, or it would begin the next turn.
-        after, clear = _send(after, "clear", {"type": "input_audio_buffer.clear"})
-        return after, (effects.BeginTalk(), clear)
+        return _drop_talk(after)
+    after, commit = _commit(before, after) if before.connection.stage is Stage.READY else (after, ())
+    return after, (effects.EndTalk(), *commit)
+
+
+def _drop_talk(after: SessionState) -> Step:
+    """Let the service drop what it has received of a push-to-talk turn, or it would begin the next one."""
+    after, clear = _send(after, "clear", {"type": "input_audio_buffer.clear"})
+    return after, (effects.DropTalk(), clear)
+
+
+def _commit(before: SessionState, after: SessionState) -> Step:
+    """End a push-to-talk turn, and ask for the answer."""
     after, commit = _send(after, "commit", {"type": "input_audio_buffer.commit"})
     after, create = _ask(before, after)
-    return after, (effects.EndTalk(), commit, *create)
+    return after, (commit, *create)
+
+
+def _cancel(before: SessionState, after: SessionState) -> Step:
+    """Cancel the active response, or let the service report that there is none."""
+    response_id = before.response.response_id if before.response else None
+    named = {"response_id": response_id} if response_id else {}
+    after, cancel = _send(after, "cancel", {"type": "response.cancel", **named})
+    return replace(after, intent=replace(after.intent, create=False)), (effects.StopPlayback(), cancel)
 
 
 # --- shared --------------------------------------------------------------------------------------------------------
@@ -227,6 +256,12 @@ def _send(state: SessionState, kind: str, event: Event) -> tuple[SessionState, e
     return state, effects.Send({"type": event["type"], "event_id": f"{kind}-{sent}", **event})
 
 
+def _send_only(state: SessionState, kind: str, event: Event) -> Step:
+    """A client event, and nothing else."""
+    state, send = _send(state, kind, event)
+    return state, (send,)
+
+
 def _type(state: SessionState, words: str) -> tuple[SessionState, effects.Send]:
     """A typed message, to be sent again to a new session until its item was created."""
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
@@ -236,12 +271,15 @@ def _type(state: SessionState, words: str) -> tuple[SessionState, effects.Send]:
 
 
 def _interruption(before: SessionState, after: SessionState, *, by_key: bool) -> Step:
-    """Silence before anything else, then the cancellation where the service does not cancel by itself."""
-    response_id = should_cancel(before, by_key=by_key)
-    if not response_id:
-        return after, (effects.StopPlayback(),)
-    after, cancel = _send(after, "cancel", {"type": "response.cancel", "response_id": response_id})
-    return after, (effects.StopPlayback(), cancel)
+    """Silence before anything else, then what the barge-in settings send."""
+    sends: list[effects.Effect] = []
+    if response_id := should_cancel(before, by_key=by_key):
+        after, cancel = _send(after, "cancel", {"type": "response.cancel", "response_id": response_id})
+        sends.append(cancel)
+    if not by_key and should_clear(before):
+        after, clear = _send(after, "clear", {"type": "input_audio.clear"})
+        sends.append(clear)
+    return after, (effects.StopPlayback(), *sends)
 
 
 def _ask(before: SessionState, after: SessionState) -> Step:

@@ -10,6 +10,7 @@ from random import Random
 
 from voicelive_tui.session import turns
 from voicelive_tui.session.state import Retry, SessionState, Stage
+from voicelive_tui.session.talk import PREROLL_SECONDS
 
 TRIES = 5
 """Connections a loss."""
@@ -73,7 +74,7 @@ def kept_from(state: SessionState, lost_at: float) -> float:
     turn = state.turn
     start = lost_at - UNNOTICED_SECONDS
     if turn is not None and turns.being_spoken(turn) and turn.speech_started_at is not None:
-        onset = ONSET_SECONDS if turn.began_by == "speech" else 0.0
+        onset = ONSET_SECONDS if turn.began_by == "speech" else PREROLL_SECONDS
         start = min(start, turn.speech_started_at - onset)
     ends = (turn.speech_stopped_at or turn.committed_at for turn in state.turns[-2:] if not turns.being_spoken(turn))
     return max(start, *(end for end in ends if end is not None), 0.0)

@@ -126,10 +126,13 @@ def tool_choice(name: str) -> str | dict[str, str]:
 
 def turn_detection(settings: TurnDetection) -> dict[str, Any] | None:
     """The whole turn detection block; None for push-to-talk."""
-    if settings.type == "none":
-        return None
+    return None if settings.type == "none" else server_detection(settings)
+
+
+def server_detection(settings: TurnDetection) -> dict[str, Any]:
+    """The whole block of the service's turn detection, also where push-to-talk comes first."""
     block: dict[str, Any] = {
-        "type": settings.type,
+        "type": TurnDetection().type if settings.type == "none" else settings.type,
         "create_response": settings.create_response,
         "interrupt_response": settings.interrupt_response,
         "auto_truncate": settings.auto_truncate,

@@ -61,7 +61,11 @@ def _session_reported(event: Event, state: SessionState, now: float) -> SessionS
     )
     if event.get("type") == "session.updated":
         detection = mapping(session.get("turn_detection", state.asked.get("turn_detection")))
-        microphone = replace(microphone, push_to_talk=text(detection.get("type")) in ("", "none"))
+        push_to_talk = text(detection.get("type")) in ("", "none")
+        if connection.stage is Stage.READY and push_to_talk is not microphone.push_to_talk:
+            state = turns.abandon(state)  # who finds its end has changed
+            microphone = replace(microphone, talking=False)
+        microphone = replace(microphone, push_to_talk=push_to_talk)
         if connection.stage is Stage.CONFIGURING:
             connection, lost_at = replace(connection, stage=Stage.READY, ready_at=now), None
             if state.lost_at is not None:

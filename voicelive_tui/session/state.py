@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 
+from voicelive_tui.config import BargeIn
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.usage import Usage
@@ -307,6 +308,9 @@ class SessionState(Struct, frozen=True, eq=False):
     """The conversation of an agent, to be continued by the next connection; "" for a new one."""
     wanted: Mapping[str, Any] = field(default_factory=dict)
     """The session object to ask for; it survives resets."""
+    detection: Mapping[str, Any] = field(default_factory=dict)
+    """The turn detection to ask for when push-to-talk ends."""
+    barge_in: BargeIn = field(default_factory=BargeIn)
     asked: Mapping[str, Any] = field(default_factory=dict)
     """The session object as asked for by every `session.update` of this connection, merged."""
     in_force: Mapping[str, Any] = field(default_factory=dict)

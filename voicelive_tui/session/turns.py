@@ -44,6 +44,17 @@ def take_back(state: SessionState, response_id: str) -> SessionState:
     return replace(state, turns=turns)
 
 
+def abandon(state: SessionState) -> SessionState:
+    """The state without the utterance in progress: it will not be committed."""
+    turn = state.turn
+    if turn is None or not being_spoken(turn) or turn.speech_stopped_at is not None:
+        return state
+    entry, transcript = state.entry(turn.item_id), state.transcript
+    if entry is not None and entry.status is EntryStatus.LISTENING:
+        transcript = remove(transcript, turn.item_id)
+    return replace(state, turns=state.turns[:-1], transcript=transcript)
+
+
 def mark(state: SessionState, which: Callable[[Turn], bool], **marks: Any) -> SessionState:
     """The state with moments set in the latest turn that `which` accepts; a moment is set once."""
     for index in range(len(state.turns) - 1, -1, -1):

@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
+from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.inputs import (
-    InterruptPressed,
-    MutePressed,
     ProblemsSeen,
     ResetPressed,
+    SessionEdited,
     StopPressed,
-    TalkPressed,
+    TalkCancelled,
     TextTyped,
 )
 from voicelive_tui.session.state import Stage
@@ -48,9 +48,10 @@ class DashboardScreen(LiveScreen):
     # The keys that open the prompt have priority, so that it is open before the next key is handled: a paste, or a line
     # that arrives in one piece, belongs in it. `check_action` leaves both keys to the prompt while it is open.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "mute", "Mute", tooltip="Send silence in place of the microphone, or end that", id="mute"),
-        Binding("space", "talk", "Talk", tooltip="Begin a turn, and again to send it", id="talk"),
-        Binding("i", "interrupt", "Interrupt", tooltip="Stop the assistant now", id="interrupt"),
+        Binding("m", "apply('MutePressed')", "Mute", tooltip="Send silence for the microphone, or end that", id="mute"),
+        Binding("space", "apply('TalkPressed')", "Talk", tooltip="Begin a turn, and again to send it", id="talk"),
+        Binding("i", "apply('InterruptPressed')", "Interrupt", tooltip="Stop the assistant now", id="interrupt"),
+        Binding("b", "detection", "Detection", show=False, tooltip="Push-to-talk, or back", id="detection"),
         Binding("t", "type", "Type", tooltip="Type a message to the assistant", priority=True, id="type"),
         Binding("r", "reset", "Reset", tooltip="A new session with the same settings", id="reset"),
         Binding("slash", "query", "Find", key_display="/", tooltip="Filter or search", priority=True, id="query"),
@@ -172,16 +173,10 @@ class DashboardScreen(LiveScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("type", "query"):
             return not (self.is_mounted and self.query_one(Prompt).has_focus_within)
-        return self.session.microphone.push_to_talk if action == "talk" else True
+        return self.session.microphone.push_to_talk or parameters != ("TalkPressed",)
 
-    def action_mute(self) -> None:
-        self.apply(MutePressed())
-
-    def action_talk(self) -> None:
-        self.apply(TalkPressed())
-
-    def action_interrupt(self) -> None:
-        self.apply(InterruptPressed())
+    def action_detection(self) -> None:
+        self.apply(SessionEdited(other_detection(self.session)))
 
     def action_reset(self, keep: bool = False) -> None:
         self.apply(ResetPressed(keep))
@@ -291,6 +286,8 @@ class DashboardScreen(LiveScreen):
     def action_back(self) -> None:
         if self.prompt.display:
             self.prompt.action_leave()
+        elif self.session.microphone.talking:
+            self.apply(TalkCancelled())
         elif self.events_pane.display and self.events_pane.close():
             pass
         elif self.session.retry is not None:
@@ -310,7 +307,7 @@ class DashboardScreen(LiveScreen):
         from voicelive_tui.ui.help import HelpScreen  # noqa: PLC0415
 
         pane = self.meters if self.meters.has_focus_within else self.pane
-        self.app.push_screen(HelpScreen(pane.NAME, with_keys(self, pane.HELP_TEXT), self.active_bindings))
+        self.app.push_screen(HelpScreen(pane.NAME, with_keys(pane, pane.HELP_TEXT), self.active_bindings))
 
     def action_devices(self) -> None:
         from voicelive_tui.ui.picker import DevicePicker  # noqa: PLC0415

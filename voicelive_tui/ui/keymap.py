@@ -11,11 +11,13 @@ from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.help import HelpScreen
+from voicelive_tui.ui.panes.session import SessionPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 
-OWNERS = (VoiceLiveApp, DashboardScreen, ScrollList, EventDetail, Prompt, HelpScreen, DevicePicker)
+PANES = (SessionPane,)
+OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, ScrollList, EventDetail, Prompt, HelpScreen, DevicePicker)
 """The classes of this package that have bindings."""
 
 
@@ -62,7 +64,7 @@ def validate_keys(keys: Mapping[str, str]) -> None:
     ]
     everywhere = [binding for binding in whole if binding.priority]
     for together in (
-        [*bound(ScrollList, DashboardScreen), *whole],
+        *([*bound(ScrollList, pane, DashboardScreen), *whole] for pane in PANES),
         [*bound(EventDetail, DashboardScreen), *whole],
         *([*bound(owner), *everywhere] for owner in (Prompt, HelpScreen, DevicePicker)),
     ):

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.reactive import reactive
 
+from voicelive_tui.session import inputs
 from voicelive_tui.session.inputs import Input, Key
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
+from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import elapsed, remaining
 
 if TYPE_CHECKING:
@@ -116,6 +118,12 @@ class LiveScreen(TonedScreen):
             until = now if ended_at is None or counts_down else ended_at
             quiet = still and remaining(self.session) is None and not counts_down
             self.elapsed = elapsed(until - began_at, quiet)
+
+    def action_apply(self, name: str) -> None:
+        self.apply(getattr(inputs, name)())
+
+    def on_pane_wants(self, message: Pane.Wants) -> None:
+        self.apply(message.input)
 
     def apply(self, input_: Input) -> None:
         """Give an input to the shell, and show the result without waiting for a frame."""

@@ -7,6 +7,7 @@ from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from voicelive_tui.session.code import FORMATS
+from voicelive_tui.session.inputs import CancelPressed, ClearPressed, Key
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.live_screen import LiveScreen
 
@@ -22,7 +23,7 @@ def copy_session(app: App[object], state: SessionState, form: str) -> None:
 
 
 class SessionCommands(Provider):
-    """Copies the session."""
+    """Sends single events, and copies the session."""
 
     async def discover(self) -> Hits:
         for name, does, run in self.commands():
@@ -38,10 +39,16 @@ class SessionCommands(Provider):
         """What can be done now."""
         if not isinstance(self.screen, LiveScreen):
             return
+        for name, does, key in SINGLE_EVENTS:
+            yield name, does, partial(self.screen.apply, key)
         for form, does in ABOUT.items():
             yield f"Copy the session as {form}", does, partial(copy_session, self.app, self.screen.session, form)
 
 
+SINGLE_EVENTS: tuple[tuple[str, str, Key], ...] = (
+    ("Cancel the response", "Send response.cancel, whether or not one seems active", CancelPressed()),
+    ("Clear streaming audio", "Send input_audio.clear: sound that is in no turn yet is dropped", ClearPressed()),
+)
 ABOUT = {
     "JSON": "The session.update that asks for what is in force",
     "Python": "A program for azure-ai-voicelive",

@@ -21,6 +21,23 @@ def test_a_bar_has_its_width_whatever_the_level(rms, hold, width):
     assert width_of(meters.bar(Meter(rms, rms, hold), width)) == width
 
 
+@given(levels, st.integers(4, 200), st.floats(0, 1))
+def test_the_threshold_is_a_mark_on_a_bar_of_the_same_width(rms, width, threshold):
+    at = min(round(threshold * width), width - 1)
+    marked = meters.with_mark(meters.bar(Meter(rms, rms, -96), width), at)
+    text = "".join(text for text, _ in marked)
+    assert (len(text), text.index("┆")) == (width, at)
+
+
+async def test_only_a_turn_detection_with_a_threshold_has_a_mark():
+    for detection, marks in (({"type": "server_vad", "threshold": 0.5}, 1), ({"type": "semantic_vad"}, 0), (None, 0)):
+        pane = MetersPane(NORMAL)
+        async with PaneApp(pane).run_test(size=(80, 3)) as pilot:
+            pane.session = replace(states.IDLE, in_force={"turn_detection": detection})
+            await pilot.pause()
+            assert screen_text(pilot.app).count("┆") == marks
+
+
 def filled(line):
     return sum(len(text) for text, tone in line if tone.startswith("bar"))
 

@@ -1,12 +1,16 @@
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
+from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Stage
 from voicelive_tui.ui.panes.session import SessionPane
+from voicelive_tui.ui.panes.steps import PAUSE
 
 QUIET = Reading()
 
@@ -22,7 +26,9 @@ async def shown(session, size=(100, 45), reading=QUIET):
 
 async def test_settings_counts_tokens_and_connection():
     text = await shown(states.SPEAKING)
-    assert "server_vad · threshold 0.5 · prefix 300 ms · silence 500 ms" in text
+    assert "server_vad · prefix 300 ms" in text
+    assert "threshold    0.5" in text
+    assert "silence      500 ms" in text
     assert "en-US-Ava:DragonHDLatestNeural" in text
     assert "none ≠ asked azure_deep_noise_suppression" in text
     assert "whisper-1" in text
@@ -63,7 +69,7 @@ async def test_settings_switched_off_are_shown_and_compared():
     asked = {"turn_detection": None, "input_audio_noise_reduction": None}
     force = {"turn_detection": {"type": "azure_semantic_vad", "threshold": 0.3}, "input_audio_noise_reduction": None}
     text = await shown(replace(states.IDLE, asked=asked, in_force=force))
-    assert "azure_semantic_vad · threshold 0.3 ≠ asked none" in text
+    assert "azure_semantic_vad ≠ asked none" in text
     assert "noise none" in " ".join(text.split())
 
 
@@ -119,3 +125,52 @@ async def test_a_megabyte_for_a_name_is_cut(character):
     odd = {"model": character * 1_000_000, "voice": {"name": character * 1_000_000}}
     text = await shown(replace(states.IDLE, in_force=odd, asked={}), (100, 400))
     assert "characters more" in text
+
+
+BLOCK = {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": 500, "create_response": True}
+
+
+class Asking(PaneApp):
+    """Keeps what the pane wants of the session."""
+
+    def on_pane_wants(self, message):
+        self.said.append(message.input)
+
+
+async def stepping(session, *keys):
+    """What the pane shows after keys on the line of the threshold, and what it wants after the pause."""
+    pane = SessionPane()
+    async with Asking(pane).run_test(size=(100, 45)) as pilot:
+        pane.session = session
+        await pilot.pause()
+        view = pane.target
+        view.focus()
+        view.go_to(next(y for y in range(view.count) if "threshold" in str(view.line(y)[:1])))
+        await pilot.press(*keys)
+        text = screen_text(pilot.app)
+        await asyncio.sleep(PAUSE + 0.3)
+        await pilot.pause()
+        return text, pilot.app.said
+
+
+async def test_keys_step_the_threshold_and_the_silence_and_send_the_whole_block_once_after_a_pause():
+    session = replace(states.IDLE, wanted={"turn_detection": BLOCK}, in_force={"turn_detection": BLOCK})
+    text, wanted = await stepping(session, "plus", "plus", "j", "plus", "minus", "minus")
+    assert "0.5 → 0.6" in text
+    assert "500 ms → 450 ms" in text
+    changed = BLOCK | {"threshold": 0.6, "silence_duration_ms": 450}
+    assert wanted == [SessionEdited({"turn_detection": changed})]
+
+
+async def test_a_step_never_leaves_the_range():
+    block = BLOCK | {"threshold": 0.98, "silence_duration_ms": 20}
+    session = replace(states.IDLE, wanted={"turn_detection": block}, in_force={"turn_detection": block})
+    _, (edit,) = await stepping(session, "plus", "plus", "j", "minus", "minus")
+    assert edit.changes["turn_detection"] == block | {"threshold": 1.0, "silence_duration_ms": 0}
+
+
+async def test_steps_are_for_two_lines_and_push_to_talk_has_neither():
+    session = replace(states.IDLE, wanted={"turn_detection": BLOCK}, in_force={"turn_detection": BLOCK})
+    _, wanted = await stepping(session, "j", "j", "plus")
+    assert wanted == []
+    assert "threshold" not in await shown(replace(session, in_force={"turn_detection": None}))

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from voicelive_tui.session.inputs import Key
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import Lines, VerticalGround
@@ -77,6 +78,13 @@ class Pane(VerticalGround):
             super().__init__()
             self.text = text
             self.what = what
+
+    class Wants(Message):
+        """The user wants this of the session."""
+
+        def __init__(self, input_: Key) -> None:
+            super().__init__()
+            self.input = input_
 
     def compose(self) -> ComposeResult:
         yield Lines(classes="pane--head")

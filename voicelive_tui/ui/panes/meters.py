@@ -18,6 +18,7 @@ from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import microphone, silent_devices
 from voicelive_tui.ui.text import Line, Span, fit
+from voicelive_tui.wire.events import mapping
 
 FLOOR_DBFS = -60.0
 """The left end of a bar."""
@@ -45,6 +46,24 @@ def bar(meter: Meter, width: int) -> Line:
         spans += [(" " * (hold - filled - 1), "track"), ("│", tone)]
     spans.append((" " * (width - max(filled, hold)), "track"))
     return tuple(span for span in spans if span[0])
+
+
+def with_mark(line: Line, at: int) -> Line:
+    """A bar with the threshold of the turn detection as a mark on one cell."""
+    spans: list[Span] = []
+    for text, tone in line:
+        if 0 <= at < len(text):
+            spans += [(text[:at], tone), ("┆", tone), (text[at + 1 :], tone)]
+        else:
+            spans.append((text, tone))
+        at -= len(text)
+    return tuple(span for span in spans if span[0])
+
+
+def threshold(session: SessionState) -> float | None:
+    """The threshold of the turn detection in force, 0 to 1; None where its type has none."""
+    value = mapping(session.in_force.get("turn_detection")).get("threshold")
+    return min(max(value, 0.0), 1.0) if isinstance(value, int | float) else None
 
 
 @cache
@@ -93,6 +112,7 @@ class MetersPane(Pane):
 The bars are RMS levels in dBFS (a full-scale sine reads -3), the mark is the highest peak of the last seconds.
 mic: what is being sent to the service now, so silence while muted or gated; what would be sent where it says "waits". \
 A good voice is around -24 to -12.
+┆ is the threshold of the turn detection, 0 at the left end and 1 at the right: it is no level.
 assistant: what the speaker plays now, not what arrived. no speaker: what it would play.
 underflow: the speaker needed samples before they were ready. overflow: captured samples were not read in time.
 gap: playback ran dry in the middle of an answer, because its next audio came too late over the network.
@@ -139,7 +159,10 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         width = max(min(bars.size.width - 1, self._rates.bar_cells), 1)
         capture = self._capture = steady(self._capture, reading.capture)
         playback = self._playback = steady(self._playback, reading.playback)
-        bars.show(bar(capture, width), bar(playback, width), ((scale(width), "faint"),))
+        sent, mark = bar(capture, width), threshold(session)
+        if mark is not None:
+            sent = with_mark(sent, min(round(mark * width), width - 1))
+        bars.show(sent, bar(playback, width), ((scale(width), "faint"),))
         now = time.monotonic()
         word, tone = microphone(session, reading)
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
@@ -164,7 +187,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
         """Redraw only if a label changes; levels come with the readings."""
-        shown = ("microphone", "input", "output", "playing")
+        shown = ("microphone", "input", "output", "playing", "in_force")
         if any(getattr(old, name) is not getattr(new, name) for name in shown):
             super().watch_session(old, new)
 

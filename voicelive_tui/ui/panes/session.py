@@ -3,17 +3,21 @@
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
 from voicelive_tui.session import latency
 from voicelive_tui.session.edits import NULL_MEANS_OFF
+from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock, duration, excerpt, short_id, visible
+from voicelive_tui.ui.hints import Hint
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.meters import health
+from voicelive_tui.ui.panes.steps import PAUSE, step_lines, step_of, stepped
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clip, width_of, wrap
 
@@ -190,26 +194,37 @@ class SessionPane(Pane):
 
     NAME = "Session"
     NUMBER = "1"
-    HELP_TEXT = "\n".join((
+    HELP_TEXT = Hint("\n".join((
         "delay: from the last voiced microphone sample (of a typed message: from its sending) to the first sample of "
         "the answer at the speaker. Its parts:",
         *(f"{mark} {name}: {ends}" for name, mark, ends in latency.STAGES),
         "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank).",
         "silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.",
         "≠ asked: the setting in force is not the one that was asked for.",
+        "On the lines threshold and silence, {session.more} and {session.less} step by 0.05 and 50 ms.",
         "tokens come from response.done. Cached tokens are a part of the input tokens.",
         "printed by sound libraries: what ALSA and PortAudio would have written over the screen; it is in the file "
         "*.native.log beside the log file.",
-    ))  # fmt: skip
+    )))  # fmt: skip
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("plus", "step(1)", "Step up", key_display="+", show=False, id="session.more"),
+        Binding("minus", "step(-1)", "Step down", key_display="-", show=False, id="session.less"),
+    ]
 
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
+        self._steps: dict[str, float] = {}
+        """Values of the turn detection that are not sent yet."""
         self._blocks: dict[str, tuple[tuple[object, ...], tuple[Line, ...]]] = {}
 
     def body(self) -> ComposeResult:
         yield SessionView()
+
+    def on_mount(self) -> None:
+        self._pause = self.set_interval(PAUSE, self.send_steps, pause=True)
 
     def watch_elapsed(self) -> None:
         if self.is_mounted:
@@ -227,13 +242,38 @@ class SessionPane(Pane):
         set_by = (session.asked, session.in_force, link.model)
         view.lines = [
             *self._kept("delays", lambda: delays(session, width), session.turns),
-            *self._kept("settings", lambda: settings(session, SETTINGS), *set_by),
+            *self._kept("settings", lambda: self._settings(session), *set_by, tuple(self._steps.items())),
             *self._kept("counts", lambda: counts(session), session.counts, session.usage, session.turns),
             *self._kept("connection", lambda: connection(session, now), *connected),
             *self._kept("sound", lambda: [sound], sound),
             *self._kept("instructions", lambda: settings(session, INSTRUCTIONS), *set_by),
         ][:-1]
         view.items_changed()
+
+    def _settings(self, session: SessionState) -> list[Line]:
+        numbers = step_lines(session, self._steps, LABEL)
+        return [*settings(session, SETTINGS), *numbers, *settings(session, MORE_SETTINGS)]
+
+    def action_step(self, times: int) -> None:
+        """Change the number under the cursor; it is sent after a pause."""
+        view = self.query_one(SessionView)
+        step = None if view.cursor is None else step_of(view.line(view.cursor))
+        if step is None:
+            self.notify("Move to the threshold or the silence line first.", timeout=3)
+            return
+        self._steps = {**self._steps, step.name: stepped(self.session, step, self._steps, times)}
+        self._pause.reset()
+        self._pause.resume()
+        self.show(self.session)
+
+    def send_steps(self) -> None:
+        """Ask for the numbers that were stepped to."""
+        self._pause.pause()
+        block, steps = self.session.wanted.get("turn_detection"), self._steps
+        self._steps = {}
+        if block:  # else push-to-talk came between
+            self.post_message(self.Wants(SessionEdited({"turn_detection": {**block, **steps}})))
+        self.show(self.session)
 
     def _kept(self, name: str, make: Callable[[], list[Line]], *made_of: object) -> tuple[Line, ...]:
         """The lines of a block and an empty one; made again only after a change."""
@@ -280,11 +320,8 @@ def _turn_detection(value: Any) -> str:
     if not isinstance(value, Mapping):
         return _plain(value)
     parts = [_plain(value.get("type"))]
-    if isinstance(value.get("threshold"), int | float):
-        parts.append(f"threshold {value['threshold']:g}")
-    for key, word in (("prefix_padding_ms", "prefix"), ("silence_duration_ms", "silence")):
-        if isinstance(value.get(key), int | float):
-            parts.append(f"{word} {value[key]:g} ms")
+    if isinstance(value.get("prefix_padding_ms"), int | float):
+        parts.append(f"prefix {value['prefix_padding_ms']:g} ms")
     for key, word in (
         ("create_response", "answers"),
         ("interrupt_response", "interrupts"),
@@ -310,6 +347,8 @@ SETTINGS: Settings = (
     ("model", "model", _plain),
     ("voice", "voice", _named),
     ("turn detection", "turn_detection", _turn_detection),
+)
+MORE_SETTINGS: Settings = (
     ("transcription", "input_audio_transcription", _named),
     ("noise", "input_audio_noise_reduction", _named),
     ("echo", "input_audio_echo_cancellation", _named),

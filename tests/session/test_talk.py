@@ -1,0 +1,114 @@
+"""Push-to-talk by key, over a gap, and switched on and off in the session."""
+
+from typing import Any
+
+import pytest
+
+from tests.session.folding import REQUEST, Fold, ready, sent
+from tests.session.test_reconnect import LOST, RESUMING
+from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.state import Activity, Stage
+
+COMMITTED = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None}
+SPEAKS = {"type": "input_audio_buffer.speech_started", "item_id": "item_s", "audio_start_ms": 0}
+
+
+def updated(detection: Any) -> dict[str, Any]:
+    return {"type": "session.updated", "session": {**REQUEST, "id": "sess_1", "turn_detection": detection}}
+
+
+def reopened(fold: Fold) -> list[effects.Effect]:
+    """Let the next session be configured; the effects of that."""
+    session = {**REQUEST, "id": "sess_2", "turn_detection": None}
+    fold.feed(RESUMING, inputs.Connected(), {"type": "session.created", "session": session})
+    return fold.feed({"type": "session.updated", "session": session})
+
+
+def test_a_turn_that_is_discarded_sends_neither_commit_nor_response() -> None:
+    fold = ready(type=None)
+    fold.feed(inputs.TalkPressed())
+    fold.now += 1
+    wanted = fold.feed(inputs.TalkCancelled())
+    assert wanted[0] == effects.DropTalk()
+    assert sent(wanted) == ["input_audio_buffer.clear"]
+    assert (fold.state.activity, fold.state.turns) == (Activity.READY, ())
+    assert fold.feed(inputs.TalkCancelled()) == []
+
+
+def test_a_turn_begun_and_ended_while_reconnecting_is_committed_after_its_sound_in_the_next_session() -> None:
+    fold = ready(type=None)
+    fold.feed(LOST)
+    lost_at = fold.now
+    assert [type(effect) for effect in fold.feed(inputs.TalkPressed())] == [effects.StopPlayback, effects.BeginTalk]
+    fold.now += 1
+    assert fold.feed(inputs.TalkPressed()) == [effects.EndTalk()]  # nothing to send it to
+    wanted = reopened(fold)
+    (late,) = [effect for effect in wanted if isinstance(effect, effects.StartCapture)]
+    assert late.since is not None
+    assert late.since <= lost_at
+    assert sent(wanted[wanted.index(late) :]) == ["input_audio_buffer.commit", "response.create"]
+    assert sent(fold.feed(COMMITTED)) == []
+
+
+def test_a_turn_begun_while_reconnecting_is_ended_in_the_next_session() -> None:
+    fold = ready(type=None)
+    fold.feed(LOST, inputs.TalkPressed())
+    fold.now += 1
+    assert sent(reopened(fold)) == []
+    fold.feed(inputs.CaptureChanged(capturing=True))
+    assert fold.state.activity is Activity.LISTENING
+    assert sent(fold.feed(inputs.TalkPressed())) == ["input_audio_buffer.commit", "response.create"]
+
+
+def test_a_commit_that_was_lost_with_the_session_is_sent_again() -> None:
+    fold = ready(type=None)
+    fold.feed(inputs.TalkPressed())
+    began_at = fold.now
+    fold.now += 1
+    fold.feed(inputs.TalkPressed(), LOST)
+    wanted = reopened(fold)
+    (late,) = [effect for effect in wanted if isinstance(effect, effects.StartCapture)]
+    assert late.since == pytest.approx(began_at - 0.3)  # with its pre-roll
+    assert sent(wanted) == ["input_audio_buffer.commit", "response.create"]
+    fold.feed(COMMITTED, LOST)
+    assert sent(reopened(fold)) == []  # it is the service's now, and nobody transcribed it
+
+
+def test_a_turn_discarded_while_reconnecting_is_not_sent() -> None:
+    fold = ready(type=None)
+    fold.feed(LOST, inputs.TalkPressed(), inputs.TalkCancelled())
+    assert sent(reopened(fold)) == []
+
+
+def test_without_a_session_to_come_the_key_has_no_effect_and_a_reason() -> None:
+    fold = ready(type=None)
+    fold.feed(inputs.Disconnected(1000, ""))
+    assert fold.feed(inputs.TalkPressed()) == []
+    assert fold.state.log.tail[-1].text == "not connected: reset for a new session"
+
+
+def test_a_switch_to_push_to_talk_abandons_the_utterance_and_clears_what_the_service_heard() -> None:
+    fold = ready()
+    fold.feed(SPEAKS)
+    assert fold.state.activity is Activity.LISTENING
+    assert sent(fold.feed(updated(None))) == ["input_audio_buffer.clear"]
+    assert fold.state.microphone.push_to_talk
+    assert (fold.state.activity, fold.state.transcript, fold.state.turns) == (Activity.READY, (), ())
+    assert sent(fold.feed(updated(None))) == []  # no other change clears
+
+
+def test_a_switch_back_ends_the_turn_by_key_and_sends_sound_on() -> None:
+    fold = ready(type=None)
+    fold.feed(inputs.TalkPressed())
+    assert fold.feed(updated(REQUEST["turn_detection"])) == []
+    microphone = fold.state.microphone
+    assert (microphone.talking, microphone.push_to_talk, microphone.sending) == (False, False, True)
+    assert fold.state.connection.stage is Stage.READY
+
+
+def test_a_committed_turn_survives_a_switch() -> None:
+    fold = ready(type=None)
+    fold.feed(inputs.TalkPressed())
+    fold.now += 1
+    fold.feed(inputs.TalkPressed(), updated(REQUEST["turn_detection"]), COMMITTED)
+    assert [turn.item_id for turn in fold.state.turns] == ["item_u"]
