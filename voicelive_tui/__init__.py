@@ -15,10 +15,12 @@ How it is built, in one page.
   tick itself, and repaint what changed. Panes own no session facts.
 - **Loopback.** `loopback/` is a second party: a Voice Live service on a real socket. It shares only sample arithmetic
   with the client, so that the SDK, the demo and the tests take the same road.
+- **Recorder.** `recording/` observes the session: a thread writes what happened, and both channels of sound, into a
+  ring of ten minutes and, where one is kept, a bundle. A bundle is read back as inputs, and folded by `observe` alone.
 - **Commands.** `cli.py` holds the options; each module of `commands/` runs to an exit status.
 
-Imports run one way: cli → commands → ui → client → (session | audio | credentials) → wire → text → config. `loopback`
-and `speech` stand apart. `make check` holds the code to it.
+Imports run one way: cli → commands → ui → client → (session | audio | credentials) → wire → text → config. `recording`
+reads `session` and `audio`; `loopback` and `speech` stand apart. `make check` holds the code to it.
 """
 
 __version__ = "0.1.0"

@@ -42,6 +42,7 @@ _SETTINGS = {
     "output_latency": "audio.output_latency",
     "half_duplex": "audio.half_duplex",
     "lean": "ui.lean",
+    "record": "recording.folder",
     "log_file": "logging.file",
 }
 """Options, and the settings that they override."""
@@ -146,6 +147,7 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         click.option(
             "--profile", metavar="NAME", shell_complete=_complete_profiles, help="Use a [profiles.NAME] of the file."
         ),
+        click.option("--record", metavar="DIR", help="Record the conversation into this folder, from its start."),
         click.option("--log-file", metavar="PATH", help="Where log records go."),
         click.option("--verbose", is_flag=True, default=None, help="Log in detail, the SDK included; to the log file."),
         click.option(

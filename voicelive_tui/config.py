@@ -207,6 +207,18 @@ class Ui(_Section, frozen=True):
     mouse: bool = True
 
 
+class Recording(_Section, frozen=True):
+    """The flight recorder, which keeps the last ten minutes for the key that saves them."""
+
+    enabled: bool = True
+    folder: str = ""
+    """Record every conversation into this folder from its start. Empty: only what a key keeps, in the data folder."""
+    device_names: bool = False
+    """Let recordings name sound devices and sound files."""
+    host_names: bool = True
+    """Let recordings name the service's host."""
+
+
 class Logging(_Section, frozen=True):
     """Where log records go, and from which level on."""
 
@@ -224,6 +236,7 @@ class Settings(_Section, frozen=True):
     session: Session = Session()
     audio: Audio = Audio()
     ui: Ui = Ui()
+    recording: Recording = Recording()
     logging: Logging = Logging()
     agent: Agent = Agent()
     mcp: tuple[Mcp, ...] = ()

@@ -36,6 +36,7 @@ from voicelive_tui.session.state import Connection, SessionState, Stage
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source
+    from voicelive_tui.audio.engine import AudioEngine
     from voicelive_tui.client import link
     from voicelive_tui.client.connection import ServiceConnection
     from voicelive_tui.client.sound import Sound
@@ -107,6 +108,11 @@ class LiveSession:
         """The sound streams, once `run` has loaded the sound path."""
         assert self._path is not None
         return self._path.sound
+
+    @property
+    def engine(self) -> "AudioEngine | None":
+        """The engine of the sound streams, once they are loaded."""
+        return None if self._path is None else self._path.sound.engine
 
     # --- the face, see `Shell`
 

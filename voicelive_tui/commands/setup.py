@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from voicelive_tui import config_load, logs, runtime
 from voicelive_tui.commands.output import print_line
-from voicelive_tui.config import APP_NAME, Agent, Audio, ConfigError, Mcp, Settings
+from voicelive_tui.config import APP_NAME, Agent, Audio, ConfigError, Mcp, Recording, Settings
 from voicelive_tui.credentials import Credential
 from voicelive_tui.text import clock, visible
 
@@ -148,12 +148,15 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False) -> 
         settings, demo, log_path = prepare(options)
         _validate_files(settings.audio, options.more_inputs)
         runtime.exit_on_signals()
-        with runtime.native_stderr_to(logs.native_path(log_path)) as native:
+        with runtime.native_stderr_to(logs.native_path(log_path)) as native, contextlib.ExitStack() as stack:
 
             def open_session() -> "LiveSession":
                 from voicelive_tui.client.live import LiveSession  # noqa: PLC0415
 
-                return LiveSession(settings, demo=demo, caller=options.caller, native_messages=native.lines)
+                live = LiveSession(settings, demo=demo, caller=options.caller, native_messages=native.lines)
+                if settings.recording.enabled:
+                    stack.callback(_record(live, settings.recording))
+                return live
 
             status, state = asyncio.run(hold(settings, open_session))
     except KeyboardInterrupt:
@@ -163,6 +166,18 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False) -> 
     if not quiet:
         print_line(summary(state, log_path))
     return status
+
+
+def _record(live: "LiveSession", settings: Recording) -> Callable[[], None]:
+    """Let the flight recorder observe a session; the result ends it."""
+    import platformdirs  # noqa: PLC0415 - not needed for --help
+
+    from voicelive_tui.recording.recorder import Recorder  # noqa: PLC0415
+
+    folder = Path(platformdirs.user_data_dir(APP_NAME, appauthor=False)) / "recordings"
+    recorder = Recorder(live.apply, lambda: live.engine, settings, folder)
+    live.observe(recorder.observe)
+    return recorder.close
 
 
 def _validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
@@ -203,4 +218,6 @@ def summary(state: "SessionState | None", log_path: Path) -> str:
             parts += [f"{usage.total} tokens ({usage.input} in, {usage.output} out)"] if usage.total else []
         code = f"closed with code {connection.close_code}" if connection.close_code else ""
         end = visible(connection.problem) or code
+        if state.recording and state.recording.path:
+            end += f"{'; ' if end else ''}recording: {visible(state.recording.path)}"
     return f"{APP_NAME}: {', '.join(parts)}{f'; {end}' if end else ''}; log: {visible(str(log_path))}"

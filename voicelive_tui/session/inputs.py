@@ -215,6 +215,18 @@ class ProblemsSeen(Key, frozen=True):
     """Dismiss the pinned problems."""
 
 
+class KeepPressed(Key, frozen=True):
+    """Keep a recording, with the last minutes; or end it."""
+
+
+class RecordingChanged(Input, frozen=True):
+    """A recording is kept, is no longer kept, or failed. The first of a session says that the recorder runs."""
+
+    path: str = ""
+    """The bundle that is being written; "" where only the last minutes are kept."""
+    problem: str = ""
+
+
 class VoicedUntil(Input, frozen=True):
     """ADC time of the last voiced microphone block, as requested by `AskVoiced`."""
 

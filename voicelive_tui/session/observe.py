@@ -18,7 +18,17 @@ from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.edits import observe_barge_in, observe_edit
 from voicelive_tui.session.notes import NOT_CONNECTED, note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
-from voicelive_tui.session.state import RECENT, Connection, Device, Entry, EntryStatus, Microphone, SessionState, Stage
+from voicelive_tui.session.state import (
+    RECENT,
+    Connection,
+    Device,
+    Entry,
+    EntryStatus,
+    Microphone,
+    Recording,
+    SessionState,
+    Stage,
+)
 from voicelive_tui.session.transcript import change, surplus
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
@@ -333,6 +343,25 @@ def _stop(event: inputs.StopPressed, state: SessionState, now: float) -> Session
 @observe.register
 def _seen(event: inputs.ProblemsSeen, state: SessionState, now: float) -> SessionState:
     return replace(state, problems=())
+
+
+@observe.register
+def _keep(event: inputs.KeepPressed, state: SessionState, now: float) -> SessionState:
+    if state.recording is None:
+        return note(state, now, "recording", "recording is off: set recording.enabled in the configuration", "warning")
+    return state  # the recorder reports what it does
+
+
+@observe.register
+def _recording_changed(event: inputs.RecordingChanged, state: SessionState, now: float) -> SessionState:
+    before = state.recording or Recording()
+    since = None if not event.path else now if event.path != before.path else before.since
+    state = replace(state, recording=Recording(event.path or before.path, since, event.problem))
+    if event.problem:
+        return pin(note(state, now, "recording", event.problem, "warning"), now, event.problem, "warning")
+    if event.path:
+        return note(state, now, "recording", f"recording to {event.path}")
+    return note(state, now, "recording", f"recorded to {before.path}") if before.since is not None else state
 
 
 @observe.register

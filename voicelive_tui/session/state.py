@@ -130,6 +130,16 @@ class Device(Struct, frozen=True):
     """One sentence with its remedy when the direction does not work."""
 
 
+class Recording(Struct, frozen=True):
+    """The recorder, which always has the last minutes."""
+
+    path: str = ""
+    """The bundle that is being written, or the last one."""
+    since: float | None = None
+    """When it was begun; None while none is written."""
+    problem: str = ""
+
+
 class EntryStatus(StrEnum):
     """The state of one line of the transcript."""
 
@@ -318,6 +328,8 @@ class SessionState(Struct, frozen=True, eq=False):
     microphone: Microphone = field(default_factory=Microphone)
     input: Device = field(default_factory=Device)
     output: Device = field(default_factory=Device)
+    recording: Recording | None = None
+    """None where the configuration switched it off."""
     transcript: tuple[Entry, ...] = ()
     left_out: int = 0
     """Entries evicted from the front of the transcript."""

@@ -11,7 +11,7 @@ names as they came (protocol, supplement).
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -221,22 +221,42 @@ def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "item": {**item, "content": content}}
 
 
-def raw_without_audio(event: Mapping[str, Any], raw: str) -> str:
-    """The text of an event with each base64 payload replaced by `{"bytes":n}`; all else stays byte for byte."""
+def payloads(event: Mapping[str, Any]) -> list[str]:
+    """The base64 texts of an event: its own, or those of the parts of a whole item."""
     if name := _audio_field(event):
-        payloads = [event.get(name)]
+        found = [event.get(name)]
+    else:
+        found = [mapping(part).get("audio") for part in listing(mapping(event.get("item")).get("content"))]
+    return [payload for payload in found if isinstance(payload, str)]
+
+
+def raw_with(event: Mapping[str, Any], raw: str, substitute: Callable[[str], str | None]) -> str:
+    """The text of an event with a JSON value in place of each base64 payload; all else stays byte for byte.
+
+    Args:
+        event: The event.
+        raw: Its text.
+        substitute: Gives the value for a payload, None to leave it.
+    """
+    held = payloads(event)
+    if (name := _audio_field(event)) and held:
         key = _KEYS[name].search(raw)
         end = raw.find('"', key.end()) if key else 0
-        if key and raw[key.end() : end] == payloads[0]:  # ten times as fast as the expression below
-            return f'{raw[: key.end() - 1]}{{"bytes":{base64_size(payloads[0])}}}{raw[end + 1 :]}'
-    else:
-        payloads = [mapping(part).get("audio") for part in listing(mapping(event.get("item")).get("content"))]
+        if key and raw[key.end() : end] == held[0]:  # ten times as fast as the expression below
+            value = substitute(held[0])
+            return raw if value is None else f"{raw[: key.end() - 1]}{value}{raw[end + 1 :]}"
 
-    def counted(found: re.Match[str]) -> str:
+    def replaced(found: re.Match[str]) -> str:
         payload = json.loads(f'"{found[2]}"', strict=False)
-        return f'{found[1]}{{"bytes":{base64_size(payload)}}}' if payload in payloads else found[0]
+        value = substitute(payload) if payload in held else None
+        return found[0] if value is None else f"{found[1]}{value}"
 
-    return _PAYLOAD.sub(counted, raw) if any(isinstance(payload, str) for payload in payloads) else raw
+    return _PAYLOAD.sub(replaced, raw) if held else raw
+
+
+def raw_without_audio(event: Mapping[str, Any], raw: str) -> str:
+    """The text of an event with each base64 payload replaced by `{"bytes":n}`; all else stays byte for byte."""
+    return raw_with(event, raw, lambda payload: f'{{"bytes":{base64_size(payload)}}}')
 
 
 def as_json(event: Mapping[str, Any]) -> str:

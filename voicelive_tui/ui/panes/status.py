@@ -125,7 +125,8 @@ class StatusLine(Lines):
             self.redraw()
 
     def watch_elapsed(self) -> None:
-        if remaining(self.session) is not None or self.session.resuming or self.session.awaiting:
+        recording = self.session.recording and self.session.recording.since is not None
+        if recording or remaining(self.session) is not None or self.session.resuming or self.session.awaiting:
             self.redraw()
 
     def on_resize(self) -> None:
@@ -141,8 +142,10 @@ class StatusLine(Lines):
         words = with_keys(self, Hint(hint)) if hint else visible(detail)
         tone = _TONES.get(word, "chip")
         left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (words, "text"))
-        connection = self.session.connection
+        connection, recording = self.session.connection, self.session.recording
         right: list[Span] = [(" ", "text")]
+        if recording and recording.since is not None:
+            right += [("● ", "bad"), (clock(time.monotonic() - recording.since), "text"), ("  ", "text")]
         if self.reading.unkept_ms >= 1000:
             right += [(f"{self.reading.unkept_ms / 1000:.0f} s lost", "warn"), ("  ", "text")]
         left_s = remaining(self.session)

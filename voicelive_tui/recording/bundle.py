@@ -1,0 +1,290 @@
+"""`Bundle`: a recording to read, from a folder, a zip, or a bare file of messages.
+
+A bundle from someone else is data: sizes are limited, names inside a zip are looked up and never extracted, lines that
+cannot be read are counted and left out.
+"""
+
+import json
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, TypeVar, cast
+
+import msgspec
+
+from voicelive_tui.audio.format import SAMPLE_WIDTH, silence
+from voicelive_tui.recording.lines import (
+    NOTHING,
+    RECEIVED,
+    DamageError,
+    Mark,
+    WireLine,
+    input_of,
+    read_mark,
+    read_wire,
+    with_sound,
+)
+from voicelive_tui.recording.writer import FORMAT, HEADER_BYTES, Manifest
+from voicelive_tui.session import inputs
+from voicelive_tui.wire.events import parse
+
+LONGEST_LINE = 50_000_000
+"""Bytes of one line."""
+LARGEST_TEXT = 1_000_000_000
+"""Bytes of a file of lines."""
+LARGEST_AUDIO = 4_300_000_000
+
+
+class BundleError(Exception):
+    """A recording that cannot be opened; its text is one sentence for the user."""
+
+
+class Bundle:
+    """A recording that was opened.
+
+    Args:
+        path: A folder or a zip with a bundle, or a file with a message in each line.
+
+    Attributes:
+        manifest: Its manifest; the default one where there is none.
+        flaws: A sentence for each kind of damage.
+
+    Raises:
+        BundleError: There is nothing to read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.flaws: list[str] = []
+        self._open = self._opener()
+        self.manifest = self._read_manifest()
+        self._audio = self._sound("audio.wav", 2, self.manifest.audio_origin)
+        self._received = self._sound("received.wav", 1, self.manifest.received_origin)
+
+    def __enter__(self) -> "Bundle":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its files; sound is silence from then on."""
+        for sound in (self._audio, self._received):
+            if sound is not None:
+                sound.close()
+        self._audio = self._received = None
+
+    def _opener(self) -> Callable[[str], BinaryIO | None]:
+        path = self.path.expanduser()
+        try:
+            if path.is_dir():
+                if not (path / "wire.jsonl").exists():
+                    raise BundleError(f"{path} is no recording: it has no wire.jsonl")
+                return lambda name: cast("BinaryIO", (path / name).open("rb")) if (path / name).is_file() else None
+            if zipfile.is_zipfile(path):
+                return _zip_opener(path)
+            with path.open("rb"):
+                pass
+        except (OSError, zipfile.BadZipFile) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise BundleError(f"cannot open {path}: {reason or error}") from None
+        return lambda name: cast("BinaryIO", path.open("rb")) if name == "wire.jsonl" else None
+
+    def _read_manifest(self) -> Manifest:
+        file = self._open("manifest.json")
+        if file is None:
+            return Manifest()
+        with file:
+            try:
+                found = msgspec.json.decode(file.read(LONGEST_LINE), type=Manifest)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                self.flaws.append(f"manifest.json cannot be read ({error})")
+                return Manifest()
+        if found.format > FORMAT:
+            self.flaws.append(f"format {found.format} is newer than this program knows ({FORMAT}): update it")
+        return found
+
+    def _sound(self, name: str, channels: int, origin: int) -> "_Sound | None":
+        file = self._open(name)
+        return None if file is None else _Sound(file, channels, origin)
+
+    def sound(self, channel: int, at: int, samples: int) -> bytes:
+        """PCM16 of a channel, silence where the recording has none.
+
+        Args:
+            channel: 0 the microphone, 1 what was heard, 2 the answers as they came.
+            at: The first sample.
+            samples: How many, at most a minute.
+        """
+        samples = max(min(samples, 60 * 24_000), 0)
+        source, lane = (self._received, 0) if channel == RECEIVED else (self._audio, channel)
+        return silence(samples) if source is None else source.read(lane, at, samples)
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a file, without their ends; the last one may be a piece."""
+        file = self._open(name)
+        if file is None:
+            return
+        with file:
+            total = 0
+            while line := self._next_line(name, file):
+                total += len(line)
+                if total > LARGEST_TEXT:
+                    self.flaws.append(f"{name} is longer than {LARGEST_TEXT:,} bytes: the rest is left out")
+                    return
+                if line := line.strip():
+                    yield line
+
+    def _next_line(self, name: str, file: BinaryIO) -> bytes:
+        try:
+            return file.readline(LONGEST_LINE)
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            self.flaws.append(f"{name} ends early: {error}")
+            return b""
+
+    def moments(self) -> list[WireLine | Mark]:
+        """Everything in the order in which it happened. Damaged lines are left out and named in `flaws`."""
+        messages = {line.n: line for line in self._read("wire.jsonl", _message)}
+        marks = {(mark.n, mark.mark): mark for mark in self._read("marks.jsonl", _mark)}
+        return sorted([*messages.values(), *marks.values()], key=lambda moment: (moment.t_ns, moment.n))
+
+    def _read(self, name: str, read: "Callable[[bytes, int], _Line]") -> "Iterator[_Line]":
+        bad, first = 0, ""
+        for number, line in enumerate(self.lines(name)):
+            try:
+                yield read(line, number)
+            except DamageError as damage:
+                bad, first = bad + 1, first or f"line {number + 1}: {damage}"
+        if bad:
+            self.flaws.append(f"{name}: {bad:,} line{'s' if bad > 1 else ''} cannot be read ({first})")
+
+    def text(self, line: WireLine) -> str:
+        """A message as it was on the wire."""
+        return with_sound(line, self.sound)
+
+    def input(self, moment: WireLine | Mark) -> inputs.Input | None:
+        """What a moment is for the fold; None where it is nothing, or cannot be read."""
+        if isinstance(moment, Mark):
+            return input_of(moment)
+        raw = self.text(moment)
+        if moment.problem:
+            return inputs.BadMessage(moment.problem, raw)
+        event = parse(raw)
+        return inputs.Received(event, raw) if moment.dir == "in" else inputs.Sent(event, moment.captured_at)
+
+
+_Line = TypeVar("_Line", WireLine, Mark)
+
+
+def _message(line: bytes, number: int) -> WireLine:
+    try:
+        wire = read_wire(line)
+    except DamageError:
+        wire = _bare(line, number)
+    if not wire.problem:
+        try:
+            parse(wire.text if wire.frame == NOTHING else bytes(wire.frame).decode())
+        except ValueError as error:
+            raise DamageError(str(error)) from None
+    return wire
+
+
+def _mark(line: bytes, _number: int) -> Mark:
+    mark = read_mark(line)
+    input_of(mark)
+    return mark
+
+
+_TIMES = ("t_ns", "t", "time", "timestamp", "ts", "at")
+_BODIES = ("frame", "message", "event", "data", "payload")
+_DIRECTIONS = ("dir", "direction", "way")
+
+
+def _bare(line: bytes, number: int) -> WireLine:
+    """A line of a file that is no bundle: a message, or an object that holds one."""
+    try:
+        found = parse(line.decode("utf-8", "replace"))
+    except ValueError as error:
+        raise DamageError(str(error)) from None
+    body: Any = found
+    if "type" not in found or any(isinstance(found.get(name), dict) for name in ("frame", "message")):
+        body = next((found[name] for name in _BODIES if isinstance(found.get(name), dict | str)), None)
+    if isinstance(body, str):
+        try:
+            body = parse(body)
+        except ValueError as error:
+            raise DamageError(str(error)) from None
+    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+        raise DamageError("no message")
+    way = next((str(found[name]).lower() for name in _DIRECTIONS if name in found), "")
+    out = way in ("out", "sent", "send", "client", "up", "tx", ">") if way else body["type"] in _CLIENT_EVENTS
+    times = (found[name] for name in _TIMES if isinstance(found.get(name), int | float))
+    return WireLine(number, _nanoseconds(next(times, number / 100)), "out" if out else "in",
+                    msgspec.Raw(json.dumps(body).encode()))  # fmt: skip
+
+
+_CLIENT_EVENTS = frozenset({
+    "session.update", "input_audio_buffer.append", "input_audio_buffer.commit", "input_audio_buffer.clear",
+    "conversation.item.create", "conversation.item.truncate", "conversation.item.delete", "conversation.item.retrieve",
+    "response.create", "response.cancel",
+})  # fmt: skip
+
+
+def _nanoseconds(time: float) -> int:
+    """A time in seconds, milliseconds, microseconds or nanoseconds, by its size (Unix times of this century)."""
+    for limit, factor in ((1e10, 1e9), (1e13, 1e6), (1e16, 1e3)):
+        if time < limit:
+            return int(time * factor)
+    return int(time)
+
+
+class _Sound:
+    """Samples of a WAV file of this program, which may still be written or have lost its end."""
+
+    def __init__(self, file: BinaryIO, channels: int, origin: int) -> None:
+        self._file, self._channels, self._origin = file, channels, origin
+
+    def close(self) -> None:
+        self._file.close()
+
+    def read(self, channel: int, at: int, samples: int) -> bytes:
+        import numpy as np  # noqa: PLC0415 - a transcript needs none
+
+        skipped = max(self._origin - at, 0)
+        width = self._channels * SAMPLE_WIDTH
+        found = np.zeros(samples, "<i2")
+        if skipped < samples:
+            self._file.seek(HEADER_BYTES + (at + skipped - self._origin) * width)
+            data = self._file.read((samples - skipped) * width)
+            frames = np.frombuffer(data[: len(data) // width * width], "<i2").reshape(-1, self._channels)
+            found[skipped : skipped + len(frames)] = frames[:, channel]
+        return found.tobytes()
+
+
+def _zip_opener(path: Path) -> Callable[[str], BinaryIO | None]:
+    archive = zipfile.ZipFile(path)
+    members = {PurePosixPath(info.filename).name: info for info in archive.infolist() if not info.is_dir()}
+    if "wire.jsonl" not in members:
+        raise BundleError(f"{path} is no recording: it has no wire.jsonl")
+
+    def open_member(name: str) -> BinaryIO | None:
+        info = members.get(name)
+        if info is None:
+            return None
+        limit = LARGEST_AUDIO if name.endswith(".wav") else LARGEST_TEXT
+        if info.file_size > limit:
+            raise BundleError(f"{path}: {name} would have {info.file_size:,} bytes, more than {limit:,}")
+        try:
+            member = cast("BinaryIO", archive.open(info))
+            if not name.endswith(".wav"):
+                return member
+            copy = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - to read at any position
+            shutil.copyfileobj(member, copy)
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+            raise BundleError(f"{path}: {name} cannot be read: {error}") from None
+        return copy
+
+    return open_member

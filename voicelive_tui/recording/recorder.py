@@ -1,0 +1,217 @@
+"""`Recorder`: an observer of the session, and the thread that records what it observes.
+
+The event loop appends to a queue, and nothing else. The thread makes records, and writes them into the ring of the last
+minutes and into the bundle while one is kept. What goes wrong there ends the recording with a sentence, and never the
+conversation.
+"""
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicelive_tui import __version__
+from voicelive_tui.recording.document import markdown
+from voicelive_tui.recording.lines import without_secrets
+from voicelive_tui.recording.records import SETTLED_SECONDS, Entry, RecordMaker, joined, mark
+from voicelive_tui.recording.spool import Record, Ring
+from voicelive_tui.recording.writer import SUFFIX, BundleWriter, Manifest
+from voicelive_tui.session import inputs
+from voicelive_tui.session.state import SessionState
+
+if TYPE_CHECKING:
+    from voicelive_tui.audio.engine import AudioEngine
+    from voicelive_tui.config import Recording
+
+log = logging.getLogger(__name__)
+
+WAKE_SECONDS = 0.25
+QUEUE_LIMIT = 20_000
+"""Inputs that may wait for the thread; more are left out and counted."""
+LATE_SECONDS = 1.0
+"""Captured sound is sent at the latest this long after its capture, but for the gap of a reconnect."""
+BATCH = 500
+CLOSE_LIMIT = 5.0
+
+
+class Recorder:
+    """Records a session from its construction to `close`.
+
+    Args:
+        apply: Takes inputs, on the event loop.
+        engine: Gives the engine, once there is one.
+        settings: What is recorded, and where to.
+        folder: Where bundles go that a key keeps.
+    """
+
+    def __init__(
+        self,
+        apply: Callable[[inputs.Input], None],
+        engine: "Callable[[], AudioEngine | None]",
+        settings: "Recording",
+        folder: Path,
+    ) -> None:
+        self._apply = apply
+        self._engine = engine
+        self._folder = Path(settings.folder).expanduser() if settings.folder else folder
+        self._loop = asyncio.get_running_loop()
+        self._state = SessionState()
+        self._entries: deque[Entry] = deque()
+        self._next_n = self._left_out = 0
+        self._woken = threading.Event()
+        self._wanted = threading.Event()
+        """A bundle is wanted."""
+        self._closing = False
+
+        # Used by the thread alone.
+        self._unix_ns, self._began_ns = time.time_ns(), time.monotonic_ns()
+        self._maker = RecordMaker(self._began_ns, settings)
+        self._ring: Ring | None = Ring()
+        self._writer: BundleWriter | None = None
+        self._full = False
+
+        if settings.folder:
+            self._wanted.set()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+        apply(inputs.RecordingChanged())
+
+    # --- on the event loop
+
+    def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
+        """Queue an input for the thread."""
+        if isinstance(event, inputs.RecordingChanged):  # about the recording, not in it
+            return
+        self._state = after
+        if isinstance(event, inputs.KeepPressed):
+            (self._wanted.clear if self._wanted.is_set() else self._wanted.set)()
+            self._woken.set()
+        if len(self._entries) < QUEUE_LIMIT:
+            self._entries.append(Entry(self._next_n, round(now * 1e9), event))
+        else:
+            self._left_out += 1
+        self._next_n += 1
+
+    def close(self) -> None:
+        """End the recording and its bundle, within `CLOSE_LIMIT` seconds."""
+        self._closing = True
+        self._woken.set()
+        self._thread.join(CLOSE_LIMIT)
+        if self._thread.is_alive():
+            log.warning("the recording took longer than %g s to end", CLOSE_LIMIT)
+
+    # --- in the thread
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._woken.wait(WAKE_SECONDS)
+            self._woken.clear()
+            self._step()
+        self._wanted.clear()
+        self._step()
+        if self._ring is not None:
+            self._ring.close()
+
+    def _step(self) -> None:
+        """Record what happened since the last step, and begin or end a bundle."""
+        try:
+            records = joined(self._records())
+            self._remember(records)
+            if self._writer is not None:
+                self._write(records)
+                if not self._wanted.is_set():
+                    self._finish()
+            elif self._wanted.is_set():
+                self._keep()
+        except OSError as error:
+            self._fail(f"the recording ended: {error.strerror or error}")
+        except Exception:  # a defect here must not end the conversation
+            log.exception("the recorder failed")
+            self._fail("the recording ended: the program has a defect, the log file tells more")
+
+    def _records(self) -> Iterator[Record]:
+        while self._entries:
+            yield from self._maker.of_entry(self._entries.popleft())
+        if left_out := self._left_out:
+            self._left_out -= left_out
+            yield mark(self._next_n, "left_out", inputs=left_out)
+        if (engine := self._engine()) is not None:
+            yield from self._maker.of_engine(engine, self._next_n, ending=self._closing)
+
+    def _remember(self, records: list[Record]) -> None:
+        if self._ring is None or not records:
+            return
+        try:
+            self._ring.add(records, time.monotonic_ns(), tuple(self._maker.before.values()), self._maker.received)
+        except OSError as error:
+            self._ring = None
+            self._report(f"the last minutes cannot be kept: {error.strerror or error}")
+
+    def _write(self, records: list[Record]) -> None:
+        assert self._writer is not None
+        if not self._writer.add(records) and not self._full:
+            self._full = True
+            self._report("the recording is full: from here on it has no sound")
+
+    def _keep(self) -> None:
+        """Begin a bundle with what the ring holds."""
+        ring = self._ring if self._ring is not None else Ring()
+        began_ns = time.monotonic_ns() if ring.began_ns is None else ring.began_ns
+        manifest = Manifest(
+            program=__version__,
+            sdk=version("azure-ai-voicelive"),
+            api_version=self._state.connection.api_version,
+            session=self._session(),
+            unix_ns=self._unix_ns,
+            t_ns=self._began_ns,
+            sample_zero_ns=self._began_ns,
+            audio_origin=self._maker.first_sample(began_ns / 1e9 - SETTLED_SECONDS - LATE_SECONDS),
+            received_origin=ring.received_from,
+        )
+        self._writer, self._full = BundleWriter(unused(self._folder), manifest), False
+        records = iter(ring) if ring.began_ns is not None else chain(self._maker.before.values())
+        while batch := list(islice(records, BATCH)):
+            self._write(batch)
+        self._report()
+
+    def _finish(self) -> None:
+        writer, self._writer = self._writer, None
+        assert writer is not None
+        writer.finish(self._session(), self._maker.masked, markdown(self._state))
+        self._report()
+
+    def _fail(self, sentence: str) -> None:
+        self._wanted.clear()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+        self._report(sentence)
+
+    def _report(self, problem: str = "") -> None:
+        path = str(self._writer.path) if self._writer else ""
+        try:
+            self._loop.call_soon_threadsafe(self._apply, inputs.RecordingChanged(path, problem))
+        except RuntimeError:  # the loop is closed: the program ends
+            if problem:
+                log.warning("%s", problem)
+
+    def _session(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = json.loads(without_secrets(json.dumps(dict(self._state.in_force))))
+        return found
+
+
+def unused(folder: Path) -> Path:
+    """A new name for a bundle in a folder."""
+    name = time.strftime("%Y-%m-%d-%H%M%S")
+    path, number = folder / f"{name}{SUFFIX}", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}{SUFFIX}"
+    return path
