@@ -194,6 +194,34 @@ class Audio(_Section, frozen=True):
     """Send silence while the assistant is heard: no echo, and no interrupting by voice."""
 
 
+class Function(_Section, frozen=True):
+    """How calls of one function are handled."""
+
+    policy: Literal["auto", "ask", "stub", "fail"] = "auto"
+    """Run it at once, run it when the user approves, answer with `answer`, or fail with `error`."""
+    answer: str = ""
+    """The output of a stub, or @FILE to read it from a file."""
+    error: str = "the service is not available"
+    """What the model is told when the function is to fail."""
+    delay: Annotated[float, Meta(ge=0, le=600)] = 0.0
+    """Seconds before it is run or answered."""
+    timeout: Annotated[float, Meta(gt=0, le=600)] | Unset = ""
+    """Seconds; empty: that of all tools."""
+
+
+class Tools(_Section, frozen=True):
+    """Functions that the model can call."""
+
+    load: tuple[str, ...] = ()
+    """FILE.py or package.module, perhaps with ":name,name" for some of its functions. Importing a file runs it."""
+    timeout: Annotated[float, Meta(gt=0, le=600)] = 20.0
+    """Seconds for a call; then the model gets an error."""
+    parallel: bool = True
+    """Let the model call several at once."""
+    functions: dict[str, Function] = {}
+    """By name."""
+
+
 class Ui(_Section, frozen=True):
     """The dashboard."""
 
@@ -235,6 +263,7 @@ class Settings(_Section, frozen=True):
     service: Service = Service()
     session: Session = Session()
     audio: Audio = Audio()
+    tools: Tools = Tools()
     ui: Ui = Ui()
     recording: Recording = Recording()
     logging: Logging = Logging()

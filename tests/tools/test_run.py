@@ -178,9 +178,9 @@ async def test_a_broken_file_keeps_the_old_tools(toolbox: Toolbox) -> None:
     path = Path(toolbox.named[0])
     path.write_text("def words(:")
     with pytest.raises(ToolError, match="line 1: invalid syntax"):
-        toolbox.reload()
+        await toolbox.reload()
     assert await output(toolbox, "waits") == "7"
     path.write_text('def words() -> str:\n    """Text."""\n    return "other"')
-    toolbox.reload()
+    await toolbox.reload()
     assert [tool["name"] for tool in toolbox.declarations] == ["words"]
     assert await output(toolbox, "words") == "other"

@@ -99,6 +99,8 @@ class ScriptedLive:
     async def close(self) -> None:
         self._closed.set()
 
+    async def reload_tools(self) -> None: ...
+
     async def suspend(self) -> None:
         self.apply(self._inputs.CaptureChanged(False))
 

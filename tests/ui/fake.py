@@ -95,6 +95,8 @@ class FakeLive:
     async def test_tone(self) -> None:
         self.calls.append("test_tone")
 
+    async def reload_tools(self) -> None: ...
+
     async def suspend(self) -> None:
         self.calls.append("suspend")
 

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from voicelive_tui.client.log_file import follow_logging, write_log
 from voicelive_tui.client.shell import Observer
+from voicelive_tui.client.tool_calls import ToolCalls
 from voicelive_tui.config import Agent, Service, Settings
 from voicelive_tui.credentials import Credential
 from voicelive_tui.endpoint import host_of
@@ -31,8 +32,9 @@ from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.reading import DeviceChoice, Reading
-from voicelive_tui.session.request import server_detection, wanted_session
+from voicelive_tui.session.request import server_detection, wanted_session, with_functions
 from voicelive_tui.session.state import Connection, SessionState, Stage
+from voicelive_tui.tools.run import Toolbox
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source
@@ -63,6 +65,8 @@ class LiveSession:
         source: A synthetic microphone in place of the input device.
         native_messages: Counts the lines that C libraries have printed.
         connect: Makes the connections; `ServiceConnection.open` unless a test scripts them.
+        toolbox: The functions that the model can call.
+        attended: There is a user who can approve a call.
     """
 
     def __init__(
@@ -74,17 +78,23 @@ class LiveSession:
         source: "Source | None" = None,
         native_messages: Callable[[], int] = lambda: 0,
         connect: "Callable[[Service, str, Any, Agent | None], Awaitable[ServiceConnection]] | None" = None,
+        toolbox: Toolbox | None = None,
+        attended: bool = True,
     ) -> None:
         self.settings = settings
         intent = Intent(reconnect=settings.service.reconnect)
+        toolbox = toolbox or Toolbox()
         self.state = SessionState(
             Connection(demo=demo),
             conversation_id=settings.agent.conversation,
-            wanted=wanted_session(settings),
+            wanted=with_functions(wanted_session(settings), toolbox.declarations, parallel=settings.tools.parallel),
             detection=server_detection(settings.session.turn_detection),
             barge_in=settings.session.barge_in,
+            rules=settings.tools.functions,
+            attended=attended,
             intent=intent,
         )
+        self._tools = ToolCalls(toolbox, settings.tools, lambda: self.state, self.apply)
         self._demo = demo
         self._find_caller = demo and caller
         self._source = source
@@ -156,6 +166,9 @@ class LiveSession:
     async def test_tone(self) -> None:
         if self._path is not None:
             self._path.play_test_tone()
+
+    async def reload_tools(self) -> None:
+        await self._tools.reload()
 
     async def suspend(self) -> None:
         if self._path is not None:
@@ -316,6 +329,8 @@ class LiveSession:
             case effects.Send(event):
                 if self._link is not None:
                     self._link.send(event)
+            case effects.CallTool():
+                self._start(self._tools.perform(effect))
             case effects.Disconnect():
                 self._connect_at(None)
                 self._start(self._disconnect())

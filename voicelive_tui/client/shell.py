@@ -49,6 +49,9 @@ class Shell(Protocol):
     async def test_tone(self) -> None:
         """Play a short tone."""
 
+    async def reload_tools(self) -> None:
+        """Load the functions again that the model can call; a problem is reported as an input."""
+
     async def suspend(self) -> None:
         """Release the microphone before the program is stopped by Ctrl+Z."""
 

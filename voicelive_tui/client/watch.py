@@ -8,10 +8,13 @@ from voicelive_tui.client.link import Link
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS
 from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.tools import holds_up
 
 LOOK_SECONDS = 1.0
 PING_SECONDS = 5.0
 """Between checks of a link on which sound is sent or an answer is awaited."""
+LOST_SECONDS = 5.0
+"""Without a server event, after which a response that holds up the next one is taken to be over."""
 SLEPT_SECONDS = 10.0
 """More wall clock than this between two looks: the computer slept, or the program was stopped."""
 
@@ -34,6 +37,7 @@ class LinkWatch:
         self._state, self._apply, self._link = state, apply, link
         self._wall: float | None = None  # of the last look
         self._pinged_at = 0.0
+        self._events_in, self._came_at = 0, 0.0  # server events so far, and when the last one was noticed
         self._told_at: float | None = None  # the start of the wait that was reported
 
     async def run(self) -> None:
@@ -55,10 +59,19 @@ class LinkWatch:
         if link is None or state.connection.stage is not Stage.READY:
             return
         waits = self._report_wait(state, link, now)
+        self._report_lost_response(state, now)
         busy = state.microphone.sending or state.awaiting
         if slept or waits or (busy and now - self._pinged_at > PING_SECONDS):
             self._pinged_at = now
             link.check()
+
+    def _report_lost_response(self, state: SessionState, now: float) -> None:
+        """Report a response whose end does not come although the next one waits for it."""
+        if state.counts.events_in != self._events_in:
+            self._events_in, self._came_at = state.counts.events_in, now
+        elif now - self._came_at > LOST_SECONDS and holds_up(state):
+            self._apply(inputs.ResponseLost(now - self._came_at))
+            self._came_at = now
 
     def _report_wait(self, state: SessionState, link: Link, now: float) -> bool:
         """Report a wait for an answer in which nothing came, once; whether this was done."""

@@ -55,6 +55,20 @@ class Call(Struct, frozen=True):
     spoken_at: float | None = None
     """When the first words or sound of that response came."""
 
+    again: str = ""
+    """The result of the last run that was for the user only."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for the user's approval."""
+        undecided = self.waiting_at is not None and self.decided_at is None
+        return undecided and self.started_at is None and self.ended_at is None
+
+    @property
+    def open(self) -> bool:
+        """Whether its output, or an answer of the assistant, is still to come."""
+        return self.ended_at is None or (self.due_at is not None and not self.answered_by and self.overtaken_at is None)
+
     @property
     def state(self) -> CallState:
         """What has become of it so far."""
@@ -63,7 +77,7 @@ class Call(Struct, frozen=True):
         if self.spoken_at is not None:
             return CallState.SPOKEN
         if self.ended_at is None:
-            if self.started_at is None and self.waiting_at is not None and self.decided_at is None:
+            if self.waits:
                 return CallState.AWAITING
             return CallState.ARGUMENTS if self.complete_at is None else CallState.RUNNING
         if self.overtaken_at is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from voicelive_tui.config import Function
 from voicelive_tui.session.state import Restored, Retry
 
 
@@ -85,4 +86,15 @@ class AskVoiced(OnSound, frozen=True):
     """Report `VoicedUntil`."""
 
 
-Effect = OnSound | Send | Disconnect | Reconnect | Restore
+class CallTool(Struct, frozen=True):
+    """Run a function, or answer its call as the rule says; `ToolStarted` and `ToolReturned` report it."""
+
+    item_id: str
+    name: str
+    arguments: str
+    rule: Function
+    again: bool = False
+    """The call has its output: the result is for the user only."""
+
+
+Effect = OnSound | Send | CallTool | Disconnect | Reconnect | Restore

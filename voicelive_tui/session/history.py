@@ -68,7 +68,9 @@ def _items(entry: Entry) -> tuple[Item, ...]:
     """The items that an entry becomes, none where it has no words."""
     names = {"id": entry.item_id} if len(entry.item_id) <= LONGEST_ID else {}
     if entry.role == "tool":
-        return call_items(entry) if entry.call and entry.call.call_id and entry.call.ended_at is not None else ()
+        call = entry.call
+        ended = call and call.call_id and call.ended_at is not None and call.ended != "cancelled"
+        return call_items(entry) if ended else ()
     words = entry.text
     if entry.role == "assistant":
         # All sound that arrived is played to its end, even after the loss.
@@ -122,7 +124,9 @@ def heard_characters(entry: Entry, reading: Reading) -> int | None:
 
 
 def owes_answer(state: SessionState) -> bool:
-    """Whether the user's latest turn is complete, known in words, and nothing of its answer came."""
+    """Whether calls of tools await their answer, or the latest turn: complete, known in words, nothing answered."""
+    if any(entry.call and entry.call.due_at is not None for entry in state.open_calls):
+        return True
     turn = state.turn
     if turn is None or turn.response_id or turn.began_by == "service" or state.fresh_at > (turn.ended_speaking_at or 0):
         return False

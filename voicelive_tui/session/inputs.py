@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from voicelive_tui.config import BargeIn
+from voicelive_tui.config import BargeIn, Function
 from voicelive_tui.session.state import Restored, Retry
 from voicelive_tui.wire.log import Severity
 
@@ -193,6 +193,42 @@ class TextTyped(Key, frozen=True):
     text: str
 
 
+class ToolStarted(Input, frozen=True):
+    """A function runs."""
+
+    item_id: str
+    """Of the call."""
+    again: bool = False
+    """See `CallTool.again`."""
+
+
+class ToolReturned(Input, frozen=True):
+    """A function ended."""
+
+    item_id: str
+    output: str
+    """For the model."""
+    ended: Literal["", "failed", "timed out"] = ""
+    """How, if not with a result."""
+    remark: str = ""
+    """For the user."""
+    again: bool = False
+
+
+class ResponseLost(Input, frozen=True):
+    """A response keeps the next one from being asked for, and nothing comes of it."""
+
+    seconds: float
+    """Since anything came."""
+
+
+class RuleChanged(Key, frozen=True):
+    """The user wants calls of a function handled in another way."""
+
+    name: str
+    rule: Function
+
+
 class CallApproved(Key, frozen=True):
     """The user approved the call of a function, or of a tool of an MCP server."""
 
@@ -200,6 +236,8 @@ class CallApproved(Key, frozen=True):
     """Of the call, or of the request for its approval."""
     arguments: str | None = None
     """In place of those that were generated; for functions only."""
+    delay: float | None = None
+    """Seconds before it is run, in place of the rule's."""
 
 
 class CallRefused(Key, frozen=True):
@@ -209,6 +247,23 @@ class CallRefused(Key, frozen=True):
     """As in `CallApproved`."""
     sentence: str = "refused by the user"
     """The reason, for the model."""
+
+
+class CallAnswered(Key, frozen=True):
+    """The user answers the call of a function in its place."""
+
+    item_id: str
+    output: str
+
+
+class CallRepeated(Key, frozen=True):
+    """The user wants a function run again with the same arguments; the model does not learn of it."""
+
+    item_id: str
+
+
+CallInput = ToolStarted | ToolReturned | CallApproved | CallRefused | CallAnswered | CallRepeated
+"""Inputs about one call."""
 
 
 class ProblemsSeen(Key, frozen=True):

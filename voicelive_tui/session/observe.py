@@ -10,10 +10,11 @@ Rules of this file:
 """
 
 from functools import singledispatch
+from typing import get_args
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import inputs, loss, talk, turns
+from voicelive_tui.session import inputs, loss, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.edits import observe_barge_in, observe_edit
 from voicelive_tui.session.notes import NOT_CONNECTED, note
@@ -191,19 +192,21 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     answer = [entry for entry in state.transcript if entry.response_id == response_id]
     if not any(entry.text or entry.audio_ms or entry.call for entry in answer):  # nothing of it came
         state = turns.take_back(state, response_id)
-    return replace(
+    state = replace(
         state,
         microphone=replace(state.microphone, capturing=False) if lost else _idle(state),
         response=None,
         awaiting=False,
         transcript=tuple(_ended(entry, response_id, now) for entry in state.transcript),
     )
+    return tools.connection_ended(state, response_id, now)
 
 
 def _ended(entry: Entry, response_id: str, now: float) -> Entry:
     """An entry as the end of the connection leaves it."""
     spoken = entry.role == "user" and entry.status in (EntryStatus.LISTENING, EntryStatus.PARTIAL)
     answer = bool(response_id) and entry.response_id == response_id and entry.status is EntryStatus.PARTIAL
+    answer = answer and not (entry.call and entry.call.kind == "function")  # which may still run
     if not spoken and not answer:
         return entry
     return replace(entry, status=EntryStatus.FAILED, note="the connection ended before the rest", done_at=now)
@@ -215,6 +218,12 @@ def _idle(state: SessionState) -> Microphone:
 
 for kind, handler in {**loss.HANDLERS, **talk.HANDLERS}.items():
     observe.register(kind, handler)
+
+
+for kind in get_args(inputs.CallInput):
+    observe.register(kind, tools.observe_input)
+observe.register(inputs.ResponseLost, tools.response_lost)
+observe.register(inputs.RuleChanged, tools.rule_changed)
 
 
 # --- sound ---------------------------------------------------------------------------------------------------------
@@ -290,7 +299,7 @@ def _mute(event: inputs.MutePressed, state: SessionState, now: float) -> Session
 
 @observe.register
 def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) -> SessionState:
-    after = interrupt(state, now)
+    after = tools.overtake(interrupt(state, now), now)
     sentence = "nothing to interrupt" if after is state else "interrupted by key"
     return note(replace(after, awaiting=False), now, "interrupt", sentence)
 
@@ -317,7 +326,8 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> SessionSt
         state = note(state, now, "type", "kept, and sent when the session is back")
     elif state.connection.stage is not Stage.READY:
         return note(state, now, "type", NOT_CONNECTED, "warning")
-    return turns.begin(replace(interrupt(state, now), awaiting=True), "text", asked_at=now)
+    state = tools.overtake(interrupt(state, now), now)
+    return turns.begin(replace(state, awaiting=True), "text", asked_at=now)
 
 
 @observe.register

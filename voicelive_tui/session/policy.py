@@ -1,5 +1,7 @@
 """The rules of this client: when it configures, plays, captures, asks, cancels and truncates.
 
+`tool_rules.py` has those about calls of tools.
+
 Rules of this file:
 
 - `policy` compares the states before and after `observe` and returns effects in the order to perform them; it is pure.
@@ -12,11 +14,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import edits, effects, inputs
+from voicelive_tui.session import edits, effects, inputs, tool_rules
 from voicelive_tui.session.barge_in import should_cancel, should_clear, truncation
 from voicelive_tui.session.history import history, owes_answer
 from voicelive_tui.session.reconnect import kept_from, next_retry, worth_a_try
-from voicelive_tui.session.server_events import CONFIGURE, CREATE, SEED, TYPE, caused_by, is_late
+from voicelive_tui.session.server_events import CONFIGURE, CREATE, OUTPUT, SEED, TYPE, caused_by, is_late
 from voicelive_tui.session.state import RECENT, Restored, Seed, SessionState, Stage
 from voicelive_tui.session.talk import PREROLL_SECONDS, talk_refusal, too_short, waits_for_commit
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
@@ -26,6 +28,26 @@ Step = tuple[SessionState, tuple[effects.Effect, ...]]
 
 def policy(event: inputs.Input, before: SessionState, after: SessionState, now: float) -> Step:
     """The state with this client's intent, and the effects of `event`, which led from `before` to `after`."""
+    after, called = _call_steps(event, before, after)
+    after, wanted = _steps(event, before, after, now)
+    return after, (*called, *wanted)
+
+
+def _call_steps(event: inputs.Input, before: SessionState, after: SessionState) -> Step:
+    """What follows for calls of tools; the answer that is due is asked for by `_steps`, after the outputs."""
+    wanted = tool_rules.steps(event, before, after)
+    if wanted == tool_rules.Steps():
+        return after, ()
+    made: list[effects.Effect] = list(wanted.run)
+    ready = after.connection.stage is Stage.READY  # else the next session gets them with its history
+    for item in wanted.outputs if ready else ():
+        after, output = _send(after, OUTPUT, {"type": "conversation.item.create", "item": item})
+        made.append(output)
+    create = (after.intent.create or (wanted.ask and ready)) and not wanted.withdraw
+    return replace(after, intent=replace(after.intent, create=create)), tuple(made)
+
+
+def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: float) -> Step:
     match event:
         case inputs.Received(body):
             rule = _RULES.get(canonical(text(body.get("type"))))
@@ -49,6 +71,8 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.InterruptPressed():
             after, interruption = _interruption(before, after, by_key=True)
             return replace(after, intent=replace(after.intent, create=False)), interruption
+        case inputs.ToolReturned() | inputs.CallRefused() | inputs.CallAnswered() | inputs.ResponseLost():
+            return _create_if_due(after)
         case inputs.MutePressed():
             return after, (effects.SetMute(after.microphone.muted),)
         case inputs.ResetPressed(keep):

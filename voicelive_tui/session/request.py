@@ -59,6 +59,17 @@ def session_request(settings: Session) -> dict[str, Any]:
     }
 
 
+def with_functions(
+    session: Mapping[str, Any], declarations: Sequence[Mapping[str, Any]], *, parallel: bool = True
+) -> dict[str, Any]:
+    """The session object with these functions as its only ones, beside its other tools."""
+    others = [tool for tool in session.get("tools", ()) if tool.get("type") != "function"]
+    if not declarations and "tools" not in session:
+        return dict(session)
+    one_at_a_time = {} if parallel else {"parallel_tool_calls": False}
+    return {**session, "tools": [*declarations, *others], **one_at_a_time}
+
+
 def _given(optional: dict[str, Any]) -> dict[str, Any]:
     """The fields that are set."""
     return {name: value for name, value in optional.items() if value not in ("", [], None)}

@@ -31,7 +31,7 @@ Event = Mapping[str, Any]
 Handler = Callable[[Event, SessionState, float], SessionState]
 Severity = Literal["warning", "error"]
 
-CONFIGURE, CREATE, SEED, TYPE = "configure", "create", "seed", "type"
+CONFIGURE, CREATE, OUTPUT, SEED, TYPE = "configure", "create", "output", "seed", "type"
 """Kinds of client events whose refusal changes the state; an `error` repeats their `event_id`, see `caused_by`."""
 UNTRANSCRIBED = "not transcribed"
 PINNED = 100
@@ -92,7 +92,7 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
     sentence = error_text(error)
     if (code := text(error.get("code"))) in BENIGN_ERRORS:
         over = code != ALREADY_ACTIVE and state.response and state.response.response_id in state.silenced
-        return replace(state, response=None) if over else state  # its response.done never came
+        return tools.settle(replace(state, response=None), now) if over else state  # its response.done never came
     if state.connection.stage is Stage.CONFIGURING and caused_by(event, CONFIGURE):
         sentence = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
@@ -124,7 +124,8 @@ def pin(state: SessionState, now: float, sentence: str, severity: Severity = "er
 @_on("input_audio_buffer.speech_started")
 def _speech_started(event: Event, state: SessionState, now: float) -> SessionState:
     item_id = text(event.get("item_id"))
-    state = turns.begin(interrupt(state, now), "speech", item_id=item_id, speech_started_at=now)
+    state = tools.overtake(interrupt(state, now), now)
+    state = turns.begin(state, "speech", item_id=item_id, speech_started_at=now)
     if not item_id or state.entry(item_id) is not None:
         return state
     return replace(state, transcript=update(state.transcript, item_id, "user", now, status=EntryStatus.LISTENING))
@@ -208,7 +209,9 @@ def _item_created(event: Event, state: SessionState, now: float) -> SessionState
 
 @_on("response.output_item.added", "response.output_item.done")
 def _output_item(event: Event, state: SessionState, now: float) -> SessionState:
-    return _upsert_item(state, mapping(event.get("item")), now, text(event.get("response_id")))
+    item = mapping(event.get("item"))
+    state = _upsert_item(state, item, now, text(event.get("response_id")))
+    return tools.item_done(state, item, now) if event.get("type") == "response.output_item.done" else state
 
 
 def _upsert_item(state: SessionState, item: Event, now: float, response_id: str = "") -> SessionState:
@@ -267,7 +270,7 @@ def _response_created(event: Event, state: SessionState, now: float) -> SessionS
         state = turns.begin(state, "service")
     answers = turns.unanswered(state)
     state = turns.mark(state, lambda turn: turn is answers, response_id=response_id, created_at=now)
-    return replace(state, response=Response(response_id, now), awaiting=False)
+    return tools.answered_by(replace(state, response=Response(response_id, now), awaiting=False), response_id)
 
 
 def _called_a_tool(state: SessionState) -> bool:
@@ -286,6 +289,8 @@ def _answer_words(event: Event, state: SessionState, now: float) -> SessionState
     if not item_id or settled:
         return state
     state = turns.mark(replace(state, awaiting=False), turns.of_response(response_id), first_text_at=now)
+    if entry is None or not entry.text:
+        state = tools.spoken(state, response_id, now)
     words = (entry.text if entry else "") + text(event.get("delta"))
     transcript = update(state.transcript, item_id, "assistant", now, text=words, response_id=response_id)
     return replace(state, transcript=transcript)
@@ -317,6 +322,8 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
         state = replace(state, counts=replace(state.counts, bad_messages=state.counts.bad_messages + 1))
         return pin(state, now, f"an audio delta of {item_id} is not valid base64 and was skipped", "warning")
     audio_ms = ms + (entry.audio_ms if (entry := state.entry(item_id)) else 0.0)
+    if audio_ms == ms:
+        state = tools.spoken(state, response_id, now)
     return replace(
         turns.mark(state, turns.of_response(response_id), first_audio_at=now),
         transcript=update(state.transcript, item_id, "assistant", now, audio_ms=audio_ms, response_id=response_id),
@@ -356,7 +363,8 @@ def _arguments(event: Event, state: SessionState, now: float) -> SessionState:
 
 @_on("response.mcp_call.completed", "response.mcp_call.failed")
 def _mcp_call_over(event: Event, state: SessionState, now: float) -> SessionState:
-    return tools.end(state, text(event.get("item_id")), now, failed=event.get("type") == "response.mcp_call.failed")
+    ended = "failed" if event.get("type") == "response.mcp_call.failed" else ""
+    return tools.end(state, text(event.get("item_id")), now, ended=ended)
 
 
 @_on("mcp_list_tools.failed")
@@ -387,6 +395,7 @@ def _response_done(event: Event, state: SessionState, now: float) -> SessionStat
         transcript=transcript,
         response=None if state.response and response_id in (state.response.response_id, "") else state.response,
     )
+    state = tools.response_over(state, response_id, status, now)
     if status in ("failed", "incomplete"):
         sentence = f"the response {'failed' if status == 'failed' else 'is incomplete'}: {why or 'no reason given'}"
         state = pin(state, now, sentence, "error" if status == "failed" else "warning")
@@ -410,7 +419,8 @@ def _without_words(state: SessionState, response_id: str, status: str, outcome: 
 
 def _settle(entry: Entry, status: str, outcome: str, now: float, *, spoken: bool) -> Entry:
     """The entry after the end of its response."""
-    if entry.done_at is not None or entry.status is not EntryStatus.PARTIAL:
+    own = entry.call is not None and entry.call.kind == "function"  # its end is not that of its response
+    if own or entry.done_at is not None or entry.status is not EntryStatus.PARTIAL:
         return entry
     match status:
         case "cancelled":

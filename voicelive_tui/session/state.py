@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 
-from voicelive_tui.config import BargeIn
+from voicelive_tui.config import BargeIn, Function
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.usage import Usage
@@ -211,6 +211,10 @@ class Turn(Struct, frozen=True):
     first_audio_at: float | None = None
     heard_at: float | None = None
     """DAC time of the answer's first sample."""
+    called_at: float | None = None
+    """The arguments of the first call of a tool were complete."""
+    returned_at: float | None = None
+    """The outputs of all calls were known."""
     done_at: float | None = None
     interrupted_at: float | None = None
     """`speech_started` received, or a key pressed, while the answer was generated or played."""
@@ -337,6 +341,10 @@ class SessionState(Struct, frozen=True, eq=False):
     awaiting: bool = False
     """The user's turn ended or an answer was requested, and none of the answer has arrived yet."""
     intent: Intent = field(default_factory=Intent)
+    rules: Mapping[str, Function] = field(default_factory=dict)
+    """How calls of functions are handled, by name."""
+    attended: bool = True
+    """There is a user who can approve a call."""
     playing: str = ""
     """The item being played, "" in silence."""
     silenced: tuple[str, ...] = ()
@@ -351,6 +359,17 @@ class SessionState(Struct, frozen=True, eq=False):
     def entry(self, item_id: str) -> Entry | None:
         """The transcript's entry for an item, searched from the end."""
         return next((e for e in reversed(self.transcript) if e.item_id == item_id), None)
+
+    @property
+    def calls(self) -> list[Entry]:
+        """The entries that are calls of tools."""
+        return [entry for entry in self.transcript if entry.call is not None]
+
+    @property
+    def open_calls(self) -> list[Entry]:
+        """Calls of this conversation whose output or answer is still to come."""
+        recent = self.transcript[-RECENT:]
+        return [entry for entry in recent if entry.call is not None and entry.call.open and entry.at >= self.fresh_at]
 
     @property
     def resuming(self) -> bool:
@@ -402,5 +421,5 @@ class SessionState(Struct, frozen=True, eq=False):
                 return Activity.INTERRUPTED
         if self.playing:
             return Activity.SPEAKING
-        pending = self.connection.stage is Stage.READY and (response is not None or self.unheard)
+        pending = self.connection.stage is Stage.READY and (response is not None or self.unheard or self.open_calls)
         return Activity.THINKING if pending else Activity.READY

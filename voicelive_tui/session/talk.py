@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import inputs, turns
+from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.notes import NOT_CONNECTED, note
 from voicelive_tui.session.state import SessionState, Stage
@@ -48,7 +48,7 @@ def _pressed(event: inputs.TalkPressed, state: SessionState, now: float) -> Sess
         return note(state, now, "talk", refusal, "warning")
     if not state.microphone.talking:
         after = replace(state, microphone=replace(state.microphone, talking=True))
-        after = interrupt(note(after, now, "talk", "push-to-talk turn began"), now)
+        after = tools.overtake(interrupt(note(after, now, "talk", "push-to-talk turn began"), now), now)
         return turns.begin(replace(after, awaiting=False), "talk", speech_started_at=now)
     if too_short(state, now):
         sentence = "too short for a turn, nothing is sent: press, speak, press again"

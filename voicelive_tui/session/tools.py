@@ -1,15 +1,19 @@
 """Observing calls of tools: functions, which the client runs, and tools of MCP servers, which the service runs.
 
-A call is an entry of the transcript (`Entry.call`). These functions record what happens to it; the calls of a
-response belong together, because the assistant is asked for one answer to all of them.
+A call is an entry of the transcript (`Entry.call`). The calls of a response belong together: the assistant is asked for
+one answer to all of them, when each has its output and the response is over. `tool_rules.py` decides.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
+import msgspec
 from msgspec.structs import replace
 
+from voicelive_tui.config import Function
+from voicelive_tui.session import inputs, turns
 from voicelive_tui.session.calls import Call
+from voicelive_tui.session.notes import note
 from voicelive_tui.session.state import Entry, EntryStatus, SessionState
 from voicelive_tui.session.transcript import bounded, change, update
 from voicelive_tui.wire.events import error_text, mapping, text
@@ -27,18 +31,21 @@ def change_call(state: SessionState, item_id: str, **changes: Any) -> SessionSta
     return replace(state, transcript=change(state.transcript, item_id, changed))
 
 
+# --- server events -------------------------------------------------------------------------------------------------
+
+
 def upsert_call(state: SessionState, item: Mapping[str, Any], response_id: str, now: float) -> SessionState:
     """The state with the call that an item of `ITEMS` describes, added or updated."""
     item_id, kind = text(item.get("id")), item.get("type")
     if kind == "function_call_output":
-        entry = next((e for e in state.transcript if e.call and e.call.call_id == item.get("call_id") != ""), None)
+        entry = next((e for e in state.calls if e.call and e.call.call_id == item.get("call_id") != ""), None)
         return state if entry is None else end(state, entry.item_id, now, output=text(item.get("output")))
     if not item_id:
         return state
     entry = state.entry(item_id)
     call = (entry and entry.call) or Call("function" if kind == "function_call" else "mcp")
     call = replace(call, name=text(item.get("name")) or call.name)
-    if arguments := text(item.get("arguments")):
+    if (arguments := text(item.get("arguments"))) and call.complete_at is None:
         call = replace(call, arguments=bounded(arguments))
     if kind == "function_call":
         call = replace(call, call_id=text(item.get("call_id")))
@@ -60,35 +67,213 @@ def _mcp_item(state: SessionState, item_id: str, item: Mapping[str, Any], now: f
     failed = bool(why) or item.get("status") == "failed"
     if not failed and item.get("output") is None:
         return state
-    return end(state, item_id, now, output=text(item.get("output")), failed=failed)
+    return end(state, item_id, now, output=text(item.get("output")), ended="failed" if failed else "")
 
 
 def append_arguments(state: SessionState, event: Mapping[str, Any]) -> SessionState:
     """The state with a delta of a call's arguments appended, or the complete arguments set."""
     entry = state.entry(text(event.get("item_id")))
-    if entry is None or entry.call is None:
+    if entry is None or entry.call is None or entry.call.complete_at is not None:
         return state
     arguments = text(event.get("arguments")) or entry.call.arguments + text(event.get("delta"))
     return change_call(state, entry.item_id, arguments=bounded(arguments))
 
 
+def item_done(state: SessionState, item: Mapping[str, Any], now: float) -> SessionState:
+    """The state after `response.output_item.done` of a function's call: complete, or cancelled within its arguments."""
+    entry = state.entry(text(item.get("id")))
+    if entry is None or entry.call is None or item.get("type") != "function_call":
+        return state
+    return complete(state, entry, now) if item.get("status") != "incomplete" else _cancel(state, entry, now)
+
+
+def complete(state: SessionState, entry: Entry, now: float) -> SessionState:
+    """The state with the arguments of a function's call complete; it waits where its rule is to ask the user."""
+    if entry.call is None or entry.call.complete_at is not None or entry.call.ended_at is not None:
+        return state
+    waiting_at = now if rule_of(state, entry.call.name).policy == "ask" and state.attended else None
+    overtaken_at = now if entry.response_id in state.silenced else entry.call.overtaken_at
+    state = change_call(state, entry.item_id, complete_at=now, waiting_at=waiting_at, overtaken_at=overtaken_at)
+    return turns.mark(state, turns.of_response(entry.response_id), called_at=now)
+
+
+def rule_of(state: SessionState, name: str) -> Function:
+    """How calls of a function are handled."""
+    return state.rules.get(name, Function())
+
+
+def _cancel(state: SessionState, entry: Entry, now: float) -> SessionState:
+    return end(state, entry.item_id, now, output=error_output("the call was cancelled"), ended="cancelled")
+
+
+def response_over(state: SessionState, response_id: str, status: str, now: float) -> SessionState:
+    """The state after `response.done`: a call whose own end did not come is complete or cancelled with its response."""
+    for entry in state.calls:
+        if response_id and entry.response_id == response_id and entry.call and entry.call.kind == "function":
+            if entry.call.complete_at is None and entry.call.ended_at is None:
+                state = complete(state, entry, now) if status == "completed" else _cancel(state, entry, now)
+            if status == "cancelled" and entry.call.overtaken_at is None:
+                state = change_call(state, entry.item_id, overtaken_at=now)
+    return settle(state, now)
+
+
+def answered_by(state: SessionState, response_id: str) -> SessionState:
+    """The state after `response.created`: the response answers all calls that have their output."""
+    for entry in state.calls:
+        call = entry.call
+        if call and call.ended_at is not None and not call.answered_by and entry.at >= state.fresh_at:
+            state = change_call(state, entry.item_id, answered_by=response_id)
+    return state
+
+
+def spoken(state: SessionState, response_id: str, now: float) -> SessionState:
+    """The state after the first words or sound of a response."""
+    for entry in state.calls:
+        if entry.call and response_id and entry.call.answered_by == response_id and entry.call.spoken_at is None:
+            state = change_call(state, entry.item_id, spoken_at=now)
+    return state
+
+
+# --- the end of calls ----------------------------------------------------------------------------------------------
+
+
 def end(
-    state: SessionState, item_id: str, now: float, *, output: str | None = None, failed: bool = False
+    state: SessionState, item_id: str, now: float, *, output: str = "", ended: str = "", remark: str = ""
 ) -> SessionState:
-    """The state with a call ended; the first end counts, but an output and a failure can be added to it."""
+    """The state with a call ended; the first end counts, but an output or a failure that it lacks is added."""
 
     def over(entry: Entry) -> Entry:
         call = entry.call
         if call is None:
             return entry
-        failed_now = failed or call.ended == "failed"
+        first = call.ended_at is None
         call = replace(
             call,
-            output=bounded(output or call.output),
-            ended_at=now if call.ended_at is None else call.ended_at,
-            ended="failed" if failed_now else call.ended,
+            output=bounded(call.output or output),
+            ended_at=now if first else call.ended_at,
+            ended=(ended if first or call.kind == "mcp" else "") or call.ended,
         )
-        done_at = now if entry.done_at is None else entry.done_at
-        return replace(entry, call=call, status=EntryStatus.FAILED if failed_now else EntryStatus.DONE, done_at=done_at)
+        return replace(
+            entry,
+            call=call,
+            note=remark if remark and first else entry.note,
+            status=EntryStatus.FAILED if call.ended else EntryStatus.DONE,
+            done_at=now if entry.done_at is None else entry.done_at,
+        )
 
     return replace(state, transcript=change(state.transcript, item_id, over))
+
+
+def error_output(sentence: str) -> str:
+    """What the model gets of a call that has no result."""
+    return msgspec.json.encode({"error": sentence}).decode()
+
+
+def settle(state: SessionState, now: float) -> SessionState:
+    """The state with an answer due for the calls of each response that is over, if all of them have ended."""
+    active = state.response.response_id if state.response else None
+    going_on = {entry.response_id for entry in state.calls if entry.call and entry.call.ended_at is None} | {active}
+    for entry in state.calls:
+        call = entry.call
+        if call is None or call.ended_at is None or entry.response_id in going_on or entry.at < state.fresh_at:
+            continue
+        if call.due_at is None and call.overtaken_at is None and not call.answered_by and call.ended != "cancelled":
+            state = change_call(state, entry.item_id, due_at=now)
+            state = turns.mark(state, turns.of_response(entry.response_id), again=True, returned_at=call.ended_at)
+    return state
+
+
+def overtake(state: SessionState, now: float) -> SessionState:
+    """The state after the user went on: calls that are not answered yet will not be."""
+    for entry in state.open_calls:
+        if entry.call and entry.call.overtaken_at is None:
+            state = change_call(state, entry.item_id, overtaken_at=now)
+    return state
+
+
+def connection_ended(state: SessionState, response_id: str, now: float) -> SessionState:
+    """The state after the end of the connection, within this response: what was not complete will never be.
+
+    If nothing of the response came, the calls that it was to answer are unanswered again.
+    """
+    lost = response_id and not any(
+        entry.text or entry.audio_ms or entry.call for entry in state.transcript if entry.response_id == response_id
+    )
+    for entry in _unfinished(state):
+        state = end(state, entry.item_id, now, ended="cancelled")
+    for entry in state.calls:
+        if lost and entry.call and entry.call.answered_by == response_id:
+            state = change_call(state, entry.item_id, answered_by="")
+    return settle(state, now)
+
+
+# --- local inputs --------------------------------------------------------------------------------------------------
+
+
+def observe_input(event: inputs.CallInput, state: SessionState, now: float) -> SessionState:
+    """The state after an input about a call; one that can change nothing is noted."""
+    entry = state.entry(event.item_id)
+    call = entry.call if entry else None
+    if call is None:
+        return note(state, now, "tool", f"there is no call {event.item_id}", "warning")
+    item_id = event.item_id
+    match event:
+        case inputs.ToolStarted(again=again):
+            return state if again or call.ended_at is not None else change_call(state, item_id, started_at=now)
+        case inputs.ToolReturned(_, output, ended, remark, again):
+            if again:
+                return note(change_call(state, item_id, again=output), now, "tool", f"{call.name} was run again")
+            if call.ended_at is not None:
+                return note(state, now, "tool", f"{call.name} returned after its call had ended", "warning")
+            state = end(state, item_id, now, output=output, ended=ended, remark=remark)
+            return settle(note(state, now, "tool", f"{call.name} {ended or 'returned'}"), now)
+        case inputs.CallRepeated():
+            return state
+    if call.ended_at is not None or call.decided_at is not None:
+        return note(state, now, "tool", f"the call of {call.name} is decided already", "warning")
+    match event:
+        case inputs.CallApproved(arguments=arguments):
+            edited = {} if arguments is None else {"arguments": arguments}
+            state = change_call(state, item_id, decided_at=now, approved=True, **edited)
+            return note(state, now, "tool", f"{call.name} approved")
+        case inputs.CallRefused(_, sentence):
+            state = change_call(state, item_id, decided_at=now, approved=False)
+            state = end(state, item_id, now, output=error_output(sentence), ended="failed", remark=sentence)
+            return settle(note(state, now, "tool", f"{call.name} refused"), now)
+        case inputs.CallAnswered(_, output):
+            state = change_call(state, item_id, decided_at=now)
+            state = end(state, item_id, now, output=output, remark="answered by hand")
+            return settle(note(state, now, "tool", f"{call.name} answered by hand"), now)
+    assert_never(event)
+
+
+def response_lost(event: inputs.ResponseLost, state: SessionState, now: float) -> SessionState:
+    """The state without a response that shows no sign of life, and without the calls whose arguments do not come."""
+    sentence = f"nothing came for {event.seconds:.0f} s: the response is taken to be over"
+    state = note(replace(state, response=None), now, "response lost", sentence, "warning")
+    for entry in _unfinished(state):
+        state = _cancel(state, entry, now)
+    return settle(state, now)
+
+
+def _unfinished(state: SessionState) -> list[Entry]:
+    """The calls of functions whose arguments are still to come."""
+    return [
+        entry
+        for entry in state.open_calls
+        if entry.call and entry.call.kind == "function" and not entry.call.complete_at and not entry.call.ended_at
+    ]
+
+
+def holds_up(state: SessionState) -> bool:
+    """Whether a call or an answer waits for nothing but the active response."""
+    response_id = state.response.response_id if state.response else ""
+    of_it = [entry.call for entry in state.calls if entry.call and response_id and entry.response_id == response_id]
+    ended = bool(of_it) and all(call.ended_at is not None for call in of_it)
+    return state.intent.create or ended or bool(_unfinished(state))
+
+
+def rule_changed(event: inputs.RuleChanged, state: SessionState, now: float) -> SessionState:
+    """The state with another rule for a function."""
+    state = replace(state, rules={**state.rules, event.name: event.rule})
+    return note(state, now, "tool", f"{event.name}: {event.rule.policy}")

@@ -55,12 +55,12 @@ def abandon(state: SessionState) -> SessionState:
     return replace(state, turns=state.turns[:-1], transcript=transcript)
 
 
-def mark(state: SessionState, which: Callable[[Turn], bool], **marks: Any) -> SessionState:
-    """The state with moments set in the latest turn that `which` accepts; a moment is set once."""
+def mark(state: SessionState, which: Callable[[Turn], bool], *, again: bool = False, **marks: Any) -> SessionState:
+    """The state with moments set in the latest turn that `which` accepts; a moment is set once, unless `again`."""
     for index in range(len(state.turns) - 1, -1, -1):
         turn = state.turns[index]
         if which(turn):
-            new = {name: value for name, value in marks.items() if getattr(turn, name) in (None, "")}
+            new = {name: value for name, value in marks.items() if again or getattr(turn, name) in (None, "")}
             turns = (*state.turns[:index], replace(turn, **new), *state.turns[index + 1 :])
             return replace(state, turns=turns) if new else state
     return state

@@ -66,7 +66,8 @@ def _load(named: str) -> dict[str, Tool]:
     match = _NAMED.fullmatch(named)
     if match is None:
         raise ToolError(f"tools {named!r}: expected FILE.py, FILE.py:name,name or package.module")
-    module = _import(match["place"], named)
+    place = match["place"]
+    module = _import(str(Path(place).expanduser()) if place.endswith(".py") else place, named)
     names = match["names"].split(",") if match["names"] else None
     if isinstance(declared := getattr(module, "TOOLS", None), list) and hasattr(module, "execute_tool"):
         tools = _declared(declared, module.execute_tool, named)

@@ -50,7 +50,7 @@ class _Stream:
 
 @contextlib.contextmanager
 def prints_to_log(tool: str) -> Iterator[None]:
-    """Log what this context prints, also in threads that are given a copy of the context; other output passes.
+    """Log what this context prints, and nothing of other tasks and threads.
 
     The streams stay replaced, because a tool that was abandoned may print later.
     """

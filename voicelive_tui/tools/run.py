@@ -1,11 +1,10 @@
 """Running a tool: whatever it does, there is an output for the model within its time limit."""
 
 import asyncio
-import contextvars
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -14,6 +13,8 @@ from voicelive_tui.tools.load import Tool, load
 from voicelive_tui.tools.printing import prints_to_log
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LONGEST_OUTPUT = 16_000
 """Characters of an output; the rest is left out, and reported."""
@@ -46,13 +47,13 @@ class Toolbox:
         """The tools as a session declares them."""
         return tuple(tool.declaration for tool in self._tools.values())
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
         """Load all of them again; calls that are running go on with what they began with.
 
         Raises:
             ToolError: They cannot be loaded; the tools stay as they were.
         """
-        self._tools = load(self.named)
+        self._tools = await in_thread(lambda: load(self.named), "reload")
 
     async def run(self, name: str, arguments: str, limit: float) -> Outcome:
         """Call a tool.
@@ -94,8 +95,9 @@ def failure(sentence: str, ended: Literal["failed", "timed out"] = "failed") -> 
 
 
 def _start(call: Callable[[], Any], name: str, *, is_async: bool) -> asyncio.Future[str]:
-    """Run a call in the loop or in a daemon thread; its result as text."""
-    loop = asyncio.get_running_loop()
+    """Run a call in the loop or in a thread; its result as text."""
+    if not is_async:
+        return in_thread(lambda: as_text(call()), name)
 
     async def in_loop() -> str:
         with prints_to_log(name):
@@ -104,31 +106,37 @@ def _start(call: Callable[[], Any], name: str, *, is_async: bool) -> asyncio.Fut
             except SystemExit as error:  # asyncio would end the program
                 raise RuntimeError(f"SystemExit: {error}") from None
 
-    if is_async:
-        task = loop.create_task(in_loop())
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # it may be abandoned
-        return task
+    task = asyncio.get_running_loop().create_task(in_loop())
+    task.add_done_callback(lambda task: task.cancelled() or task.exception())  # it may be abandoned
+    return task
 
-    future: asyncio.Future[str] = loop.create_future()
 
-    def report(result: str | None, error: BaseException | None) -> None:
-        if not future.done():
-            future.set_exception(error) if error is not None else future.set_result(result or "")
+def in_thread(call: Callable[[], T], name: str) -> asyncio.Future[T]:
+    """Run a call in a daemon thread, which does not keep the program from ending; what it prints goes to the log."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
 
-    def in_thread() -> None:
+    def report(result: T | None, error: BaseException | None) -> None:
+        if future.done():  # abandoned
+            return
+        if error is None:
+            future.set_result(cast("T", result))
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
         result, failed = None, None
         with prints_to_log(name):
             try:
-                result = as_text(call())
+                result = call()
             except BaseException as error:
-                failed = RuntimeError(f"{type(error).__name__}: {error}") if isinstance(error, StopIteration) else error
+                failed = RuntimeError(f"StopIteration: {error}") if isinstance(error, StopIteration) else error
         try:
             loop.call_soon_threadsafe(report, result, failed)
         except RuntimeError:
             pass  # the loop is gone: the program is ending
 
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(in_thread,), name=f"tool: {name}", daemon=True).start()
+    threading.Thread(target=run, name=f"tool: {name}", daemon=True).start()
     return future
 
 

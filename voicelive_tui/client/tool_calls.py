@@ -1,0 +1,69 @@
+"""Performing `CallTool`: a function of the user's is run, or its call answered as its rule says."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from voicelive_tui.config import Tools
+from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.request import with_functions
+from voicelive_tui.session.state import SessionState
+from voicelive_tui.tools.load import ToolError
+from voicelive_tui.tools.run import Outcome, Toolbox, failure, in_thread
+
+
+class ToolCalls:
+    """Runs functions, and loads them again.
+
+    Args:
+        toolbox: The functions.
+        settings: Their time limit.
+        state: Gives the state of the session.
+        apply: Takes what happened as inputs.
+    """
+
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        settings: Tools,
+        state: Callable[[], SessionState],
+        apply: Callable[[inputs.Input], None],
+    ) -> None:
+        self._toolbox, self._settings, self._state, self._apply = toolbox, settings, state, apply
+
+    async def perform(self, wanted: effects.CallTool) -> None:
+        """Run a function, and report its start and its end."""
+        self._apply(inputs.ToolStarted(wanted.item_id, wanted.again))
+        outcome = await self._outcome(wanted)
+        self._apply(inputs.ToolReturned(wanted.item_id, *outcome, wanted.again))
+
+    async def _outcome(self, wanted: effects.CallTool) -> Outcome:
+        rule = wanted.rule
+        await asyncio.sleep(rule.delay)
+        match rule.policy:
+            case "fail":
+                return failure(rule.error)
+            case "stub":
+                return await _stub(rule.answer)
+        return await self._toolbox.run(wanted.name, wanted.arguments, rule.timeout or self._settings.timeout)
+
+    async def reload(self) -> None:
+        """Load the functions again and declare them to the session; those that cannot be loaded stay as they were."""
+        try:
+            await self._toolbox.reload()
+        except ToolError as error:
+            self._apply(inputs.LocalProblem(f"the tools stay as they were: {error}"))
+            return
+        tools = with_functions(self._state().wanted, self._toolbox.declarations).get("tools", [])
+        self._apply(inputs.SessionEdited({"tools": tools}))
+
+
+async def _stub(answer: str) -> Outcome:
+    """The output of a stub: a text, or what "@FILE" holds."""
+    if not answer.startswith("@"):
+        return Outcome(answer)
+    try:
+        text = await in_thread(lambda: Path(answer[1:]).expanduser().read_text(encoding="utf-8"), answer)
+    except (OSError, ValueError, RuntimeError) as error:
+        return failure(f"the answer in {answer[1:]} cannot be read: {getattr(error, 'strerror', None) or error}")
+    return Outcome(text.strip())

@@ -1,0 +1,86 @@
+"""What this client does about calls of functions: it runs them, answers each once, and has the answer spoken."""
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from voicelive_tui.config import Function
+from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.history import Item, call_items
+from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.tools import rule_of
+from voicelive_tui.wire.events import text
+
+UNATTENDED = Function(policy="fail", error="refused: it needs an approval, and there is no user to give one")
+"""The rule in place of "ask" where there is no user."""
+
+
+class Steps(NamedTuple):
+    """What follows from the changes of some calls."""
+
+    run: tuple[effects.CallTool, ...] = ()
+    outputs: tuple[Item, ...] = ()
+    """To be added to the conversation."""
+    ask: bool = False
+    """An answer of the assistant became due."""
+    withdraw: bool = False
+    """An answer that was due is not wanted any more: the user went on."""
+
+
+def steps(event: inputs.Input, before: SessionState, after: SessionState) -> Steps:
+    """What follows from what `event` changed about calls."""
+    match event:
+        case inputs.Received(body) if text(body.get("type")).endswith(".delta"):
+            return Steps()
+        case inputs.CallApproved(item_id, delay=delay):
+            return Steps(run=_approved(item_id, delay, before, after))
+        case inputs.CallRepeated(item_id):
+            return Steps(run=_again(item_id, after))
+    if after.transcript is before.transcript:
+        return Steps()
+    seeded = isinstance(event, inputs.Received) and event.event.get("type") == "conversation.item.created"
+    old_calls = {entry.item_id: entry.call for entry in before.calls}
+    run: list[effects.CallTool] = []
+    outputs: list[Item] = []
+    ask = withdraw = False
+    for entry in after.calls:
+        call, old = entry.call, old_calls.get(entry.item_id)
+        if call is None or call is old:
+            continue
+        ask |= call.due_at is not None and (old is None or old.due_at is None)
+        overtaken = call.overtaken_at is not None and (old is None or old.overtaken_at is None)
+        withdraw |= overtaken and call.due_at is not None
+        if call.kind != "function":
+            continue
+        if call.complete_at is not None and (old is None or old.complete_at is None) and call.ended_at is None:
+            rule = rule_of(after, call.name)
+            if not (rule.policy == "ask" and after.attended):
+                rule = UNATTENDED if rule.policy == "ask" else rule
+                run.append(effects.CallTool(entry.item_id, call.name, call.arguments, rule))
+        ended = call.ended_at is not None and (old is None or old.ended_at is None)
+        if ended and not seeded and entry.at >= after.fresh_at:
+            # A session after the one of the call has the call only if its output was known when it began.
+            known = entry.at >= after.connection.started_at
+            outputs += call_items(entry)[1:] if known else call_items(entry)
+    return Steps(tuple(run), tuple(outputs), ask, withdraw)
+
+
+def _approved(
+    item_id: str, delay: float | None, before: SessionState, after: SessionState
+) -> tuple[effects.CallTool, ...]:
+    entry, old = after.entry(item_id), before.entry(item_id)
+    call = entry.call if entry else None
+    if call is None or call.kind != "function" or (old and old.call is call) or not call.approved:
+        return ()
+    rule = rule_of(after, call.name)
+    rule = replace(rule, policy="auto" if rule.policy == "ask" else rule.policy)
+    rule = rule if delay is None else replace(rule, delay=delay)
+    return (effects.CallTool(item_id, call.name, call.arguments, rule),)
+
+
+def _again(item_id: str, after: SessionState) -> tuple[effects.CallTool, ...]:
+    entry = after.entry(item_id)
+    if entry is None or entry.call is None or entry.call.kind != "function" or entry.call.ended_at is None:
+        return ()
+    rule = Function(timeout=rule_of(after, entry.call.name).timeout)
+    return (effects.CallTool(item_id, entry.call.name, entry.call.arguments, rule, again=True),)
