@@ -41,6 +41,7 @@ _SETTINGS = {
     "output_device": "audio.output_device",
     "output_latency": "audio.output_latency",
     "half_duplex": "audio.half_duplex",
+    "tools": "tools.load",
     "lean": "ui.lean",
     "record": "recording.folder",
     "log_file": "logging.file",
@@ -142,6 +143,12 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
             "--turn-detection",
             type=click.Choice(config.TurnDetectionType.__args__),  # type: ignore[attr-defined]
             help="How the service detects the end of a turn; none is push-to-talk.",
+        ),
+        click.option(
+            "--tools",
+            metavar="FILE.py[:NAME,...]",
+            multiple=True,
+            help="Let the model call the functions of a file, or of a package.module.",
         ),
         click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file."),
         click.option(

@@ -65,7 +65,7 @@ def run(options: Options, *, as_json: bool, script: Script) -> int:
     if script.messages and device is None:
         flags["audio.input_device"] = "none"  # an open microphone would talk into the script
     options = dataclasses.replace(options, flags=flags, more_inputs=tuple(script.files))
-    return run_conversation(options, functools.partial(_hold, as_json=as_json, script=script), quiet=as_json)
+    return run_conversation(options, functools.partial(_hold, as_json=as_json, script=script), quiet=as_json, attended=False)
 
 
 async def _hold(settings: Settings, open_session: "Open", *, as_json: bool, script: Script) -> tuple[int, SessionState]:
@@ -278,8 +278,8 @@ class _Course:
 
 
 def _all_answered(state: SessionState) -> bool:
-    """Whether each turn that was committed or typed had its `response.done`."""
-    if state.response is not None or state.activity not in (Activity.READY, Activity.INTERRUPTED):
+    """Whether each turn that was committed or typed had its `response.done`, and each call of a tool its answer."""
+    if state.response is not None or state.open_calls or state.activity not in (Activity.READY, Activity.INTERRUPTED):
         return False
     asked = (turn for turn in state.turns if turn.committed_at is not None or turn.began_by == "text")
     return all(turn.done_at is not None for turn in asked)

@@ -21,6 +21,7 @@ from voicelive_tui.text import clock, visible
 if TYPE_CHECKING:
     from voicelive_tui.client.live import LiveSession
     from voicelive_tui.session.state import SessionState
+    from voicelive_tui.tools.run import Toolbox
 
     Open = Callable[[], LiveSession]
     """Makes the session; the dashboard calls it behind its first screen."""
@@ -142,18 +143,41 @@ def _require_credential(settings: Settings, flags: Mapping[str, Any]) -> None:
         raise ConfigError("a credential was given, but no endpoint: add --endpoint URL, or --demo for the demo")
 
 
-def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False) -> int:
+def load_tools(settings: Settings) -> "Toolbox":
+    """Import what the settings name.
+
+    Raises:
+        ConfigError: It cannot be imported, or has no tools.
+    """
+    from voicelive_tui.tools.load import ToolError  # noqa: PLC0415
+    from voicelive_tui.tools.run import Toolbox  # noqa: PLC0415
+
+    try:
+        return Toolbox(settings.tools.load)
+    except ToolError as error:
+        raise ConfigError(f"tools: {error}") from None
+
+
+def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, attended: bool = True) -> int:
     """Hold a conversation, then print its summary unless `quiet`; the exit status."""
     try:
         settings, demo, log_path = prepare(options)
         _validate_files(settings.audio, options.more_inputs)
         runtime.exit_on_signals()
+        toolbox = load_tools(settings)
         with runtime.native_stderr_to(logs.native_path(log_path)) as native, contextlib.ExitStack() as stack:
 
             def open_session() -> "LiveSession":
                 from voicelive_tui.client.live import LiveSession  # noqa: PLC0415
 
-                live = LiveSession(settings, demo=demo, caller=options.caller, native_messages=native.lines)
+                live = LiveSession(
+                    settings,
+                    demo=demo,
+                    caller=options.caller,
+                    native_messages=native.lines,
+                    toolbox=toolbox,
+                    attended=attended,
+                )
                 if settings.recording.enabled:
                     stack.callback(_record(live, settings.recording))
                 return live

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.reconnect import TRIES, tries
 from voicelive_tui.session.state import Activity, SessionState, Stage
 
@@ -39,10 +40,16 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
     if mic.talking:
         return Headline("talking", hint="press {talk} to send")
     activity = state.activity
+    if waiting := next((entry.call for entry in state.open_calls if entry.call and entry.call.waits), None):
+        word = "approve?" if activity in (Activity.READY, Activity.THINKING) else activity.value
+        return Headline(word, _named(waiting), hint=f"{_named(waiting)}: {{approve}} approves, {{refuse}} refuses")
     match activity:
         case Activity.LISTENING:
             return Headline(activity.value, "you interrupted the answer" if state.barged_in else "you are speaking")
         case Activity.THINKING:
+            running = [_named(entry.call) for entry in state.open_calls if entry.call and not entry.call.ended_at]
+            if running and state.response is None:
+                return Headline(activity.value, f"{', '.join(running)} {'runs' if len(running) == 1 else 'run'}")
             asked_at = state.turn.ended_speaking_at if state.turn and state.awaiting else None
             waited = 0.0 if now is None or asked_at is None else now - asked_at
             late = f"no answer for {waited:.0f} s" if waited > NO_ANSWER_SECONDS else "waiting for the answer"
@@ -54,6 +61,11 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
             return Headline(activity.value, "the answer was interrupted")
         case Activity.READY:
             return _ready(state)
+
+
+def _named(call: Call) -> str:
+    """The name of a call's tool; in hints braces are keys, and a name of the service may hold anything."""
+    return call.name if call.name.replace("_", "").replace("-", "").isalnum() else "a tool"
 
 
 def _resuming(state: SessionState, now: float | None) -> Headline:
