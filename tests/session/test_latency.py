@@ -64,3 +64,10 @@ def test_summary_takes_the_nearest_rank():
     found = latency.summary(turns)
     assert [round(value) for value in found] == [100, 1000, 950, 995, 1000]
     assert latency.summary(turns[:1]).p95 == latency.summary(turns[:1]).worst
+
+
+def test_a_tool_has_its_span_between_its_call_and_the_first_words_of_the_answer() -> None:
+    turn = Turn(1, asked_at=1.0, created_at=1.1, called_at=1.3, returned_at=3.3, first_text_at=3.4, heard_at=3.6)
+    assert [(part.name, round(part.milliseconds)) for part in latency.stages(turn)] == [
+        ("start", 100), ("call", 200), ("tool", 2000), ("text", 100), ("play", 200)
+    ]  # fmt: skip

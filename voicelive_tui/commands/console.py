@@ -65,7 +65,9 @@ def run(options: Options, *, as_json: bool, script: Script) -> int:
     if script.messages and device is None:
         flags["audio.input_device"] = "none"  # an open microphone would talk into the script
     options = dataclasses.replace(options, flags=flags, more_inputs=tuple(script.files))
-    return run_conversation(options, functools.partial(_hold, as_json=as_json, script=script), quiet=as_json, attended=False)
+    return run_conversation(
+        options, functools.partial(_hold, as_json=as_json, script=script), quiet=as_json, attended=False
+    )
 
 
 async def _hold(settings: Settings, open_session: "Open", *, as_json: bool, script: Script) -> tuple[int, SessionState]:

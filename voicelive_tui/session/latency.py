@@ -12,7 +12,9 @@ from voicelive_tui.session.state import Turn
 STAGES = (
     ("wait", "░", "end of speech: last voiced microphone sample → turn committed"),
     ("start", "▒", "start of the response: turn committed → response.created received"),
-    ("text", "▓", "first words: response.created → first transcript or text delta"),
+    ("call", "▖", "arguments: response.created → arguments of the first call of a tool complete"),
+    ("tool", "▞", "tools: arguments complete → outputs of all calls known"),
+    ("text", "▓", "first words: response.created, or the outputs → first transcript or text delta"),
     ("audio", "█", "first sound: first words → first response.audio.delta"),
     ("play", "▄", "prebuffer and device: first audio delta → first sample at the speaker"),
 )
@@ -37,7 +39,10 @@ def stages(turn: Turn) -> tuple[Stage, ...]:
     if start is None:
         return ()
     heard_at = math.inf if turn.heard_at is None else turn.heard_at
-    ends = (turn.committed_at, turn.created_at, turn.first_text_at, turn.first_audio_at, turn.heard_at)
+    ends = (
+        *(turn.committed_at, turn.created_at, turn.called_at, turn.returned_at),
+        *(turn.first_text_at, turn.first_audio_at, turn.heard_at),
+    )
     parts: list[Stage] = []
     for (name, mark, _), end in zip(STAGES, ends, strict=True):
         if end is None or not start <= end <= heard_at:
