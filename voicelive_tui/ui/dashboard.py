@@ -69,7 +69,7 @@ class DashboardScreen(LiveScreen):
         Binding("S", "same('response')", "Same response", show=False, tooltip="Of its response", id="same_response"),
         Binding("n", "match(1)", "Next match", show=False, id="match.next"),
         Binding("N", "match(-1)", "Previous match", show=False, id="match.previous"),
-        Binding("w", "apply('KeepPressed')", "Record", show=False, tooltip="Keep the last minutes, or end that", id="keep"),
+        Binding("w", "apply('KeepPressed')", "Record", show=False, tooltip="Keep the last minutes, or stop", id="keep"),
         Binding("o", "devices", "Sound devices", show=False, tooltip="Choose input and output", id="devices"),
         Binding("escape", "back", "Back", show=False, id="back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys and numbers explained", id="help"),
