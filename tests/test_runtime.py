@@ -134,6 +134,7 @@ async def test_the_heap_is_frozen_in_the_end_where_no_connection_is_made(monkeyp
         async with asyncio.timeout(10):
             while gc.get_freeze_count() == 0:
                 await asyncio.sleep(0.001)
+        assert not collecting.done()
         collecting.cancel()
 
 

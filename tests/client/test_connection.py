@@ -702,7 +702,9 @@ async def test_a_peer_that_never_answers_our_close(monkeypatch):
         await done.wait()
 
     async with service(talk) as (link, _):
-        await link.close()
+        async with asyncio.timeout(5):  # aiohttp's own limit is longer
+            await link.close()
+        assert (await end_of(link)).code == 1000
         done.set()
 
 
@@ -733,7 +735,9 @@ async def test_a_peer_that_does_not_even_read(monkeypatch):
 
     async with service(talk) as (link, _):
         sender = await stuck(link)
-        await link.close()
+        async with asyncio.timeout(5):
+            await link.close()
+        assert link._sdk._client_session.closed
         sender.cancel()
         await asyncio.gather(sender, return_exceptions=True)
         done.set()

@@ -7,9 +7,8 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from tests.session.folding import CONNECTING, Fold
+from tests.session.folding import CONNECTING, READY, Fold
 from tests.session.test_fold import LOCAL, damaged
-from tests.session.test_history import READY
 from tests.session.test_reconnect import LOST, RESUMING
 from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
 from voicelive_tui.session import inputs

@@ -12,6 +12,15 @@ from voicelive_tui.loopback.session import Session
 from voicelive_tui.speech.voice import CALLER, PlaceholderVoice, open_voice
 
 RATE = 24_000
+VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
+TAIL = [
+    "response.audio.done",
+    "response.audio_transcript.done",
+    "response.content_part.done",
+    "response.output_item.done",
+    "response.done",
+]
+"""How the events of an answer end."""
 
 
 @functools.cache
@@ -119,3 +128,12 @@ def sound(events):
 def error_of(events):
     """The one error among them."""
     return only(events, "error")["error"]
+
+
+def speaking(**session):
+    """A session in the middle of an answer."""
+    lab = Lab(**session)
+    lab.say(clip(speech(), 1000))
+    lab.run(1.0)
+    assert lab.session.responder.active_id
+    return lab

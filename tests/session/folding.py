@@ -15,6 +15,14 @@ CONNECTING = inputs.Connecting(
 )
 
 
+READY = [
+    inputs.Connected(),
+    {"type": "session.created", "session": {"id": "sess_2"}},
+    {"type": "session.updated", "session": {**REQUEST, "id": "sess_2"}},
+]
+"""A second session that becomes ready."""
+
+
 class Fold:
     """A state and its clock; keeps every requested effect."""
 

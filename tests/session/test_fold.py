@@ -124,41 +124,6 @@ def test_a_reset_keeps_what_was_said_above_a_line_and_the_totals() -> None:
     assert len(fold.state.log) == rows + 1
 
 
-def test_a_reset_stops_playback_and_reconnects() -> None:
-    assert ready().feed(inputs.ResetPressed()) == [effects.StopPlayback(), effects.Reconnect()]
-
-
-def test_mute_is_passed_to_the_engine() -> None:
-    fold = ready()
-    assert fold.feed(inputs.MutePressed()) == [effects.SetMute(muted=True)]
-    assert fold.feed(inputs.MutePressed()) == [effects.SetMute(muted=False)]
-
-
-def test_a_typed_message_is_sent_and_answered() -> None:
-    fold = ready()
-    wanted = fold.feed(inputs.TextTyped("  hello [b] "))
-    assert sent(wanted) == ["conversation.item.create", "response.create"]
-    item = next(e.event["item"] for e in wanted if isinstance(e, effects.Send) and "item" in e.event)
-    assert item["content"] == [{"type": "input_text", "text": "hello [b]"}]
-    assert fold.feed(inputs.TextTyped("   ")) == []
-
-
-def test_a_message_typed_over_an_answer_waits_for_the_cancelled_response_to_end() -> None:
-    fold = ready()
-    fold.feed(*answer())
-    assert sent(fold.feed(inputs.TextTyped("stop"))) == ["response.cancel", "conversation.item.create"]
-    done = {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}}
-    assert sent(fold.feed(done)) == ["response.create"]
-    assert sent(fold.feed(done)) == []
-
-
-def test_the_interrupt_key_withdraws_a_requested_answer() -> None:
-    fold = ready()
-    fold.feed(*answer(), inputs.TextTyped("stop"), inputs.InterruptPressed())
-    done = {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}}
-    assert sent(fold.feed(done)) == []
-
-
 def test_push_to_talk_sends_only_during_a_turn_and_asks_at_its_end() -> None:
     fold = ready(type=None)
     assert not fold.state.microphone.sending

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.data import events
-from tests.session.folding import CONNECTING, Fold, answer, ready, sent
+from tests.session.folding import CONNECTING, Fold, answer, ready
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.server_events import PINNED
 from voicelive_tui.session.state import Activity, EntryStatus, SessionState, Stage
@@ -34,16 +34,6 @@ def test_native_and_cascade_models_fold_to_the_same_conversation(manner: str) ->
     assert fold.state.turn_count == 1
     assert len(fold.state.log) == len(events(manner)) + 2  # connecting, connected
     assert fold.state.connection.expires_at == 1790000000
-
-
-def test_the_session_is_configured_by_one_update_and_capture_starts_once() -> None:
-    fold = Fold(CONNECTING, inputs.Connected())
-    created, updated = events("native_turn")[:2]
-    assert sent(fold.feed(created)) == ["session.update"]
-    assert fold.state.connection.stage is Stage.CONFIGURING
-    assert effects.StartCapture() in fold.feed(updated)
-    assert fold.state.connection.stage is Stage.READY
-    assert effects.StartCapture() not in fold.feed(updated)
 
 
 def test_a_refused_configuration_fails_with_the_message_of_the_service() -> None:
@@ -225,33 +215,6 @@ def test_deleted_items_leave_the_transcript() -> None:
     assert fold.state.transcript == ()
 
 
-def test_a_response_that_never_ends_does_not_block_the_next_question() -> None:
-    fold = ready()
-    fold.feed(*answer())  # and no response.done ever comes for it
-    assert sent(fold.feed(inputs.TextTyped("anyone there?"))) == ["response.cancel", "conversation.item.create"]
-    nothing = {"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}}
-    assert sent(fold.feed(nothing)) == ["response.create"]
-    assert fold.state.response is None
-    assert sent(fold.feed(nothing)) == []
-
-
-def test_a_cancelled_response_that_never_ends_is_cancelled_again_by_the_next_question() -> None:
-    fold = ready()
-    fold.feed(*answer(), inputs.InterruptPressed())  # and no response.done comes for the cancellation
-    assert sent(fold.feed(inputs.TextTyped("anyone there?"))) == ["conversation.item.create", "response.cancel"]
-    nothing = {"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}}
-    assert sent(fold.feed(nothing)) == ["response.create"]
-
-
-def test_a_late_report_that_nothing_was_cancelled_leaves_the_next_response_active() -> None:
-    fold = ready()
-    fold.feed(*answer(), inputs.InterruptPressed())
-    fold.feed({"type": "response.done", "response": {"id": "resp_1", "status": "completed"}}, *answer("b", "resp_2"))
-    fold.feed({"type": "error", "error": {"message": "no active response", "code": "response_cancel_not_active"}})
-    assert fold.state.response is not None
-    assert fold.state.response.response_id == "resp_2"
-
-
 def test_a_refused_answer_is_not_awaited() -> None:
     fold = ready()
     fold.feed(inputs.TextTyped("hello"))
@@ -268,24 +231,11 @@ def test_a_response_that_is_done_twice_counts_once() -> None:
     assert [problem.text for problem in fold.state.problems] == ["the response failed: no reason given"]
 
 
-def test_audio_after_the_end_of_its_item_is_ended_as_well() -> None:
-    fold = ready()
-    fold.feed(*answer(done=True))
-    play, *rest = fold.feed(answer()[-1])
-    assert isinstance(play, effects.Play)
-    assert rest == [effects.FinishItem("item_a")]  # or the speaker would wait for more of it for ever
-
-
 def test_pinned_problems_are_bounded() -> None:
     fold = ready()
     fold.feed(*[{"type": "warning", "warning": {"message": str(number)}} for number in range(PINNED + 5)])
     assert len(fold.state.problems) == PINNED
     assert fold.state.problems[-1].text == str(PINNED + 4)
-
-
-def test_the_session_is_configured_once() -> None:
-    fold = ready()
-    assert sent(fold.feed({"type": "session.created", "session": {"id": "sess_1"}})) == []
 
 
 def test_half_a_sample_is_not_awaited_at_the_speaker() -> None:
