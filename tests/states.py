@@ -12,8 +12,6 @@ from voicelive_tui.session.state import (
     Connection,
     Counts,
     Device,
-    Entry,
-    EntryStatus,
     Microphone,
     Problem,
     Response,
@@ -21,6 +19,7 @@ from voicelive_tui.session.state import (
     Stage,
     Turn,
 )
+from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.session.usage import Tokens, Usage
 from voicelive_tui.wire.log import EventLog
 

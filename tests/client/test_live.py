@@ -26,7 +26,8 @@ from voicelive_tui.session import inputs
 from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Activity, EntryStatus, Stage
+from voicelive_tui.session.state import Activity, Stage
+from voicelive_tui.session.transcript import EntryStatus
 
 PUSH_TO_TALK = TurnDetection(type="none")
 SILENT = Audio(input_device="none", output_device="none")

@@ -17,7 +17,8 @@ from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
-from voicelive_tui.session.state import Activity, EntryStatus, Stage
+from voicelive_tui.session.state import Activity, Stage
+from voicelive_tui.session.transcript import EntryStatus
 
 LONG = "One two three four five six seven eight nine ten, and so on until the connection ends in the middle of it."
 SCRIPT = Script(

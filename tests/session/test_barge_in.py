@@ -7,7 +7,8 @@ import pytest
 from tests.session.folding import Fold, answer, ready, sent
 from voicelive_tui.config import BargeIn
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.state import Activity, EntryStatus
+from voicelive_tui.session.state import Activity
+from voicelive_tui.session.transcript import EntryStatus
 
 SPEECH = {"type": "input_audio_buffer.speech_started", "item_id": "item_u", "audio_start_ms": 0}
 

@@ -12,7 +12,8 @@ from tests.session.folding import CONNECTING, Fold, answer, ready, sent
 from tests.wire.test_events import JSON
 from voicelive_tui.session import effects, inputs, transcript
 from voicelive_tui.session.fold import reduce
-from voicelive_tui.session.state import Activity, EntryStatus, SessionState, Stage
+from voicelive_tui.session.state import Activity, SessionState, Stage
+from voicelive_tui.session.transcript import EntryStatus
 
 _CALL = {"id": "item_c", "name": "find", "call_id": "call_1", "server_label": "maps", "arguments": "{}", "output": "x"}
 CALLS = [

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from tests.session.folding import REQUEST
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import TOKEN_CHARACTERS, TOKENS, TURNS, history
-from voicelive_tui.session.state import Entry, EntryStatus, SessionState
+from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.transcript import Entry, EntryStatus
 
 DONE: dict[str, Any] = {"status": EntryStatus.DONE, "done_at": 2.0}
 

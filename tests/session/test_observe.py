@@ -13,7 +13,8 @@ from tests.session.folding import CONNECTING, Fold, answer, ready
 from tests.session.test_fold import ALL, LOCAL, damaged
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
-from voicelive_tui.session.state import Activity, EntryStatus, SessionState
+from voicelive_tui.session.state import Activity, SessionState
+from voicelive_tui.session.transcript import EntryStatus
 
 FACTS = [name for name in SessionState.__struct_fields__ if name not in ("intent", "log")]
 """Fields that `observe` writes; `log` compares by identity."""

@@ -9,7 +9,8 @@ from tests.data import events
 from tests.session.folding import CONNECTING, Fold, answer, ready
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.server_events import PINNED
-from voicelive_tui.session.state import Activity, EntryStatus, SessionState, Stage
+from voicelive_tui.session.state import Activity, SessionState, Stage
+from voicelive_tui.session.transcript import EntryStatus
 
 
 def conversation(state: SessionState) -> list[tuple[str, str, EntryStatus]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.session.folding import ready
-from voicelive_tui.session.state import EntryStatus
+from voicelive_tui.session.transcript import EntryStatus
 
 
 def test_a_tool_call_is_an_entry_with_its_arguments_and_result() -> None:

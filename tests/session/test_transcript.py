@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.session.state import Entry
 from voicelive_tui.session.transcript import (
     CHARACTERS,
     LIMIT,
     LONGEST,
+    Entry,
     Transcript,
     change,
     find,

@@ -5,7 +5,7 @@ from tests import states
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Entry
+from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.entry_lines import entry_lines
 from voicelive_tui.ui.text import Wrapping
 

@@ -12,7 +12,8 @@ from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.latency import Summary
 from voicelive_tui.session.reconnect import TRIES
-from voicelive_tui.session.state import RECENT, Entry, EntryStatus, SessionState, Stage
+from voicelive_tui.session.state import RECENT, SessionState, Stage
+from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import duration, encodable, escaped, masked, visible
 from voicelive_tui.wire.events import without_audio
 

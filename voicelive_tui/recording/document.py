@@ -2,7 +2,8 @@
 
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Entry, EntryStatus, SessionState
+from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, visible, visible_lines
 
 _NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool", "session": "Session"}

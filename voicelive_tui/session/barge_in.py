@@ -14,8 +14,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from voicelive_tui.session import turns
-from voicelive_tui.session.state import RECENT, EntryStatus, SessionState, Stage
-from voicelive_tui.session.transcript import change
+from voicelive_tui.session.state import RECENT, SessionState, Stage
+from voicelive_tui.session.transcript import EntryStatus, change
 from voicelive_tui.wire.events import mapping
 
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Entry, EntryStatus, SessionState
+from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.wire.events import listing
 
 TURNS, TOKENS = 40, 8_000

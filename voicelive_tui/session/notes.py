@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import EntryStatus, SessionState
-from voicelive_tui.session.transcript import update
+from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.transcript import EntryStatus, update
 from voicelive_tui.wire.log import Severity
 
 NOT_CONNECTED = "not connected: reset for a new session"

@@ -19,18 +19,8 @@ from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.edits import observe_barge_in, observe_edit
 from voicelive_tui.session.notes import NOT_CONNECTED, note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
-from voicelive_tui.session.state import (
-    RECENT,
-    Connection,
-    Device,
-    Entry,
-    EntryStatus,
-    Microphone,
-    Recording,
-    SessionState,
-    Stage,
-)
-from voicelive_tui.session.transcript import change, surplus
+from voicelive_tui.session.state import RECENT, Connection, Device, Microphone, Recording, SessionState, Stage
+from voicelive_tui.session.transcript import Entry, EntryStatus, change, surplus
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
     PCM_BYTES_PER_MS,

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from voicelive_tui.session import edits, loss, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note
-from voicelive_tui.session.state import Entry, EntryStatus, Problem, Response, Role, SessionState, Stage
-from voicelive_tui.session.transcript import change, place, remove, update
+from voicelive_tui.session.state import Problem, Response, SessionState, Stage
+from voicelive_tui.session.transcript import Entry, EntryStatus, Role, change, place, remove, update
 from voicelive_tui.wire.events import (
     ALREADY_ACTIVE,
     BENIGN_ERRORS,

@@ -17,8 +17,8 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, field
 
 from voicelive_tui.config import BargeIn, Function
-from voicelive_tui.session.calls import Call
 from voicelive_tui.session.intent import Intent
+from voicelive_tui.session.transcript import Entry
 from voicelive_tui.session.usage import Usage
 from voicelive_tui.wire.events import PCM_BYTES_PER_MS
 from voicelive_tui.wire.log import EventLog
@@ -138,50 +138,6 @@ class Recording(Struct, frozen=True):
     since: float | None = None
     """When it was begun; None while none is written."""
     problem: str = ""
-
-
-class EntryStatus(StrEnum):
-    """The state of one line of the transcript."""
-
-    LISTENING = "listening"  # the user is speaking, nothing recognised yet
-    PARTIAL = "partial"
-    DONE = "done"
-    INTERRUPTED = "interrupted"  # generated further than it was heard
-    FAILED = "failed"  # transcription or response failed; `note` says why
-
-
-Role = Literal["user", "assistant", "system", "tool", "session"]
-"""Of an entry; `session`: no item, but a remark of this program on the session."""
-
-
-class Entry(Struct, frozen=True):
-    """One line of the transcript: a conversation item."""
-
-    item_id: str
-    role: Role
-    at: float
-    """When an event first named it."""
-    text: str = ""
-    status: EntryStatus = EntryStatus.PARTIAL
-    settled: tuple[int, int] = (-1, 0)
-    """The last content part whose words are complete, and the characters of `text` up to its end."""
-    follows: str = ""
-    """The item before it in the conversation (`previous_item_id`), once known."""
-    response_id: str = ""
-    audio_ms: float = 0.0
-    """Milliseconds of its audio received so far."""
-    audio_done: bool = False
-    """No more of its audio will come."""
-    heard_ms: float | None = None
-    """Milliseconds that reached the speaker, once playback was interrupted or ended."""
-    truncated_ms: int | None = None
-    """`audio_end_ms` of the truncation sent or reported for it."""
-    note: str = ""
-    """Reason of a failure, or another remark."""
-    typed: bool = False
-    call: Call | None = None
-    """Of an entry with the role `tool`."""
-    done_at: float | None = None
 
 
 class Response(Struct, frozen=True):

@@ -14,8 +14,8 @@ from voicelive_tui.config import Function
 from voicelive_tui.session import inputs, turns
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.notes import note
-from voicelive_tui.session.state import Entry, EntryStatus, SessionState
-from voicelive_tui.session.transcript import bounded, change, update
+from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.transcript import Entry, EntryStatus, bounded, change, update
 from voicelive_tui.wire.events import error_text, mapping, text
 
 ITEMS = frozenset({"function_call", "function_call_output", "mcp_call", "mcp_approval_request"})

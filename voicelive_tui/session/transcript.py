@@ -1,4 +1,4 @@
-"""The transcript in conversation order, which differs from the order of arrival.
+"""The entries of the transcript, in conversation order, which differs from the order of arrival.
 
 An item's place is given by `previous_item_id` in `conversation.item.created`; its words may come before that (cascade
 models), and the user's words often come after the answer has begun (native models). So the first event that names an
@@ -6,11 +6,58 @@ item makes its entry, and the entry is moved once its place is known.
 """
 
 from collections.abc import Callable
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import Entry, Role
+from voicelive_tui.session.calls import Call
+
+
+class EntryStatus(StrEnum):
+    """The state of one line of the transcript."""
+
+    LISTENING = "listening"  # the user is speaking, nothing recognised yet
+    PARTIAL = "partial"
+    DONE = "done"
+    INTERRUPTED = "interrupted"  # generated further than it was heard
+    FAILED = "failed"  # transcription or response failed; `note` says why
+
+
+Role = Literal["user", "assistant", "system", "tool", "session"]
+"""Of an entry; `session`: no item, but a remark of this program on the session."""
+
+
+class Entry(Struct, frozen=True):
+    """One line of the transcript: a conversation item."""
+
+    item_id: str
+    role: Role
+    at: float
+    """When an event first named it."""
+    text: str = ""
+    status: EntryStatus = EntryStatus.PARTIAL
+    settled: tuple[int, int] = (-1, 0)
+    """The last content part whose words are complete, and the characters of `text` up to its end."""
+    follows: str = ""
+    """The item before it in the conversation (`previous_item_id`), once known."""
+    response_id: str = ""
+    audio_ms: float = 0.0
+    """Milliseconds of its audio received so far."""
+    audio_done: bool = False
+    """No more of its audio will come."""
+    heard_ms: float | None = None
+    """Milliseconds that reached the speaker, once playback was interrupted or ended."""
+    truncated_ms: int | None = None
+    """`audio_end_ms` of the truncation sent or reported for it."""
+    note: str = ""
+    """Reason of a failure, or another remark."""
+    typed: bool = False
+    call: Call | None = None
+    """Of an entry with the role `tool`."""
+    done_at: float | None = None
+
 
 Transcript = tuple[Entry, ...]
 

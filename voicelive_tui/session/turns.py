@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import EntryStatus, SessionState, Turn
-from voicelive_tui.session.transcript import remove
+from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.session.transcript import EntryStatus, remove
 
 LIMIT = 1_000
 

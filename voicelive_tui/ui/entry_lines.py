@@ -6,7 +6,8 @@ estimate of `heard_characters`.
 
 from voicelive_tui.session import latency
 from voicelive_tui.session.calls import Call, CallState
-from voicelive_tui.session.state import Entry, EntryStatus, Turn
+from voicelive_tui.session.state import Turn
+from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.text import Line, Wrapping, fit, wrap
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import Activity, Entry, SessionState
+from voicelive_tui.session.state import Activity, SessionState
+from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.rows import foldable
 
 

@@ -10,7 +10,8 @@ from textual.app import ComposeResult
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Entry, SessionState, Stage, Turn
+from voicelive_tui.session.state import SessionState, Stage, Turn
+from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.entry_lines import entry_lines, room_for_words
 from voicelive_tui.ui.hints import Hint, with_keys
