@@ -2,13 +2,20 @@
 
 from typing import Any
 
-from tests.session.folding import REQUEST, ready
+from tests.session.folding import REQUEST, Fold, ready
 from voicelive_tui.config import BargeIn
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.edits import other_detection
 
 WHOLE = {**REQUEST["turn_detection"], "silence_duration_ms": 800}
 EDIT = inputs.SessionEdited({"turn_detection": WHOLE})
+
+
+def edit(fold: Fold, *edits: inputs.SessionEdited) -> list[effects.Effect]:
+    """Feed edits, and then what was sent for them."""
+    sends = fold.feed(*edits)
+    fold.feed(*(inputs.Sent(send.event) for send in sends if isinstance(send, effects.Send)))
+    return sends
 
 
 def error(event_id: str | None, param: str = "session.turn_detection.silence_duration_ms") -> dict[str, Any]:
@@ -53,15 +60,18 @@ def test_an_edit_for_the_next_session_sends_nothing_now() -> None:
 
 def test_a_refused_edit_is_taken_back() -> None:
     fold = ready()
-    fold.feed(EDIT, inputs.Sent({"type": "session.update", "session": {"turn_detection": WHOLE}}), error("edit-2"))
+    edit(fold, EDIT)
+    assert fold.state.asked["turn_detection"] == WHOLE
+    fold.feed(error("edit-2"))
     assert fold.state.wanted == fold.state.asked == REQUEST
-    assert fold.state.intent.edits[0].refusal["message"] == "no"
+    assert fold.state.edits[0].refusal["message"] == "no"
     assert fold.state.problems[-1].text.startswith("no (code invalid_value")
 
 
 def test_a_refusal_that_repeats_no_id_is_matched_by_the_field_that_it_names() -> None:
     fold = ready()
-    fold.feed(EDIT, error(None, "item.call_id"))
+    edit(fold, EDIT)
+    fold.feed(error(None, "item.call_id"))
     assert fold.state.wanted["turn_detection"] == WHOLE
     fold.feed(error(None))
     assert fold.state.wanted == REQUEST
@@ -70,14 +80,16 @@ def test_a_refusal_that_repeats_no_id_is_matched_by_the_field_that_it_names() ->
 def test_a_refusal_leaves_what_a_later_edit_changed_since() -> None:
     fold = ready()
     later = {**WHOLE, "silence_duration_ms": 900}
-    fold.feed(EDIT, inputs.SessionEdited({"turn_detection": later, "temperature": 0.7}), error("edit-2"))
+    edit(fold, EDIT, inputs.SessionEdited({"turn_detection": later, "temperature": 0.7}))
+    fold.feed(error("edit-2"))
     assert fold.state.wanted == REQUEST | {"turn_detection": later, "temperature": 0.7}
 
 
 def test_two_refused_edits_of_a_field_lead_back_to_what_was_accepted() -> None:
     fold = ready()
     later = inputs.SessionEdited({"turn_detection": {**WHOLE, "silence_duration_ms": 900}})
-    fold.feed(EDIT, later, error("edit-2"), error("edit-3"))
+    edit(fold, EDIT, later)
+    fold.feed(error("edit-2"), error("edit-3"))
     assert fold.state.wanted == REQUEST
 
 
@@ -92,8 +104,15 @@ def test_a_field_that_is_set_to_nothing_is_no_longer_asked_for() -> None:
 
 def test_the_service_answers_edits_in_order() -> None:
     fold = ready()
-    fold.feed(EDIT, EDIT, {"type": "session.updated", "session": {**REQUEST, "turn_detection": WHOLE}})
-    assert [edit.answered for edit in fold.state.intent.edits] == [True, False]
+    edit(fold, EDIT, EDIT)
+    fold.feed({"type": "session.updated", "session": {**REQUEST, "turn_detection": WHOLE}})
+    assert [edit.answered for edit in fold.state.edits] == [True, False]
+
+
+def test_an_update_before_the_edit_was_sent_does_not_answer_it() -> None:
+    fold = ready()
+    fold.feed(EDIT, {"type": "session.updated", "session": REQUEST})
+    assert not fold.state.edits[0].answered
 
 
 def test_the_detection_that_push_to_talk_replaced_comes_back_whole() -> None:

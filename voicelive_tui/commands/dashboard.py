@@ -34,7 +34,7 @@ async def _hold(settings: Settings, open_session: "Open") -> "tuple[int, Session
 
         validate_ui(settings, VoiceLiveApp)
         app = VoiceLiveApp(open_session, settings.ui, settings.keys)
-        runtime.end_on_signals(lambda status: app.call_later(app.end, status))
+        runtime.end_on_signals(app.end_on_signal)
         collecting = asyncio.create_task(policy.collect(lambda: app.live.state if app.live else None))
         await app.run_async(mouse=settings.ui.mouse)
         collecting.cancel()

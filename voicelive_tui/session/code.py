@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from voicelive_tui.config import Session
-from voicelive_tui.session.edits import NULL_MEANS_OFF
-from voicelive_tui.session.request import session_request, settings_of
+from voicelive_tui.session.request import NULL_MEANS_OFF, session_request, settings_of
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.tables import difference, values_of
 from voicelive_tui.text import HIDDEN, encodable, masked, visible

@@ -1,21 +1,6 @@
 """`Intent` and its parts."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from msgspec import Struct
-
-
-class Edit(Struct, frozen=True):
-    """A `session.update` for which the user asked, and its answer."""
-
-    event_id: str
-    changes: Mapping[str, Any]
-    before: Mapping[str, Any]
-    """What was wanted of the same fields; a field that was not is missing."""
-    answered: bool = False
-    refusal: Mapping[str, Any] = {}
-    """The `error` object; empty where the service accepted it."""
 
 
 class Intent(Struct, frozen=True):
@@ -31,5 +16,3 @@ class Intent(Struct, frozen=True):
     """The service reported in this connection that a quota is used up: it is not connected again."""
     typed: tuple[tuple[str, str], ...] = ()
     """Messages whose item was not created yet: the event's id and the words. They are sent again to a new session."""
-    edits: tuple[Edit, ...] = ()
-    """The latest edits of this connection, in the order in which they were sent."""

@@ -14,9 +14,8 @@ from typing import get_args
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import inputs, loss, talk, tools, turns
+from voicelive_tui.session import edits, inputs, loss, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
-from voicelive_tui.session.edits import observe_barge_in, observe_edit
 from voicelive_tui.session.notes import NOT_CONNECTED, note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
 from voicelive_tui.session.state import RECENT, Connection, Device, Microphone, Recording, SessionState, Stage
@@ -110,7 +109,8 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
         case "response.create":
             return turns.mark(replace(state, awaiting=state.response is None), turns.latest, asked_at=now)
         case "session.update":
-            return replace(state, asked={**state.asked, **session_of(body)})
+            asked = replace(state, asked={**state.asked, **session_of(body)})
+            return edits.sent(asked, text(body.get("event_id")))
         case "response.cancel" if state.response and response_id in ("", state.response.response_id):
             return interrupt(state, now)
         case "conversation.item.create" if state.connection.tap and mapping(body.get("item")).get("role") == "user":
@@ -141,6 +141,7 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
         retry=None,
         restored=None,
         asked={},
+        edits=(),
         in_force={},
         response=None,
         awaiting=False,
@@ -329,8 +330,8 @@ def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> Sessi
     return note(state, now, "reset", "trying again now")
 
 
-observe.register(inputs.SessionEdited, observe_edit)
-observe.register(inputs.BargeInEdited, observe_barge_in)
+observe.register(inputs.SessionEdited, edits.edited)
+observe.register(inputs.BargeInEdited, edits.barge_in_edited)
 
 
 @observe.register

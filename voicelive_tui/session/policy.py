@@ -14,8 +14,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import edits, effects, inputs, tool_rules
+from voicelive_tui.session import effects, inputs, tool_rules
 from voicelive_tui.session.barge_in import should_cancel, should_clear, truncation
+from voicelive_tui.session.edits import EDIT
 from voicelive_tui.session.history import history, owes_answer
 from voicelive_tui.session.reconnect import kept_from, next_retry, worth_a_try
 from voicelive_tui.session.server_events import CONFIGURE, CREATE, OUTPUT, SEED, TYPE, caused_by, is_late
@@ -79,10 +80,8 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             silence = () if keep or after.lost_at is not None else (effects.StopPlayback(),)
             return after, (*silence, effects.Reconnect())
         case inputs.SessionEdited(changes, at_once) if at_once and before.connection.stage is Stage.READY:
-            after, update = _send(after, "edit", {"type": "session.update", "session": changes})
-            edit = edits.made(update.event["event_id"], changes, before.wanted)
-            made = (*after.intent.edits, edit)[-edits.KEPT :]
-            return replace(after, intent=replace(after.intent, edits=made)), (update,)
+            after, update = _send(after, EDIT, {"type": "session.update", "session": changes})
+            return after, (update,)
         case inputs.StopPressed() if before.retry is not None:
             return after, (effects.Disconnect(),)
         case inputs.PlaybackStopped(item_id):
@@ -90,7 +89,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             after, *sends = _send(after, "truncate", truncate) if truncate else (after,)
             return after, tuple(sends)
         case inputs.Connecting(resumed=resumed):
-            intent = replace(after.intent, over_quota=False, create=False, edits=())
+            intent = replace(after.intent, over_quota=False, create=False)
             if not resumed:
                 intent = replace(intent, typed=())
             return replace(after, intent=intent), ()
@@ -128,9 +127,6 @@ def _session_updated(event: Event, before: SessionState, after: SessionState) ->
     if after.connection.stage is not Stage.READY:
         return after, ()
     if before.connection.stage is Stage.READY:
-        waiting = next((edit for edit in after.intent.edits if not edit.answered), None)  # it answers in order
-        known = edits.answered(after.intent.edits, waiting)
-        after = replace(after, intent=replace(after.intent, edits=known))
         if before.microphone.push_to_talk or not after.microphone.push_to_talk:
             return after, ()
         # What the service heard so far is no part of the first turn by key.
@@ -180,9 +176,6 @@ def _error(event: Event, before: SessionState, after: SessionState) -> Step:
     error = mapping(event.get("error"))
     code = text(error.get("code"))
     event_id = text(error.get("event_id"))
-    if edit := edits.refused(after.intent.edits, error):
-        known = edits.answered(after.intent.edits, edit, error)
-        return replace(after, intent=replace(after.intent, edits=known)), ()
     if event_id.startswith(f"{TYPE}-"):  # refused, and reported as a problem: not sent again
         typed = tuple((name, words) for name, words in after.intent.typed if name != event_id)
         after = replace(after, intent=replace(after.intent, typed=typed))

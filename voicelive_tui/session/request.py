@@ -12,6 +12,10 @@ from voicelive_tui.tables import merged, nested, values_of
 SOUND = ("modalities", "input_audio_format", "input_audio_sampling_rate", "output_audio_format")
 """Fields that must fit this program's sound path."""
 TOOL_CHOICES = ("auto", "none", "required")
+NULL_MEANS_OFF = frozenset(
+    ("turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "input_audio_echo_cancellation")
+)
+"""Fields whose null means "off" to the service; the null of others stands for its default."""
 
 
 def wanted_session(settings: Settings) -> dict[str, Any]:
@@ -170,7 +174,7 @@ _GROUPS = {
     "input_audio_echo_cancellation": ("echo_cancellation",),
 }
 """Fields of the session object, and the settings from which they are made, where the names differ."""
-_SETTINGS = {
+PARTS = {
     "voice.name": "voice",
     "voice.rate": "voice_rate",
     "voice.temperature": "voice_temperature",
@@ -178,7 +182,7 @@ _SETTINGS = {
     "tool_choice.name": "tool_choice",
     "turn_detection.end_of_utterance_detection.model": "turn_detection.end_of_utterance_model",
 }
-"""The same for the parts of fields."""
+"""Paths in the session object, and the settings for them, where the names differ."""
 _OFF = {
     "turn_detection": nested("turn_detection.type", "none"),
     "input_audio_transcription": nested("input_audio_transcription.model", "none"),
@@ -207,7 +211,7 @@ def settings_of(session: Mapping[str, Any], base: Session) -> Session:
                 part = f" {part}"  # noqa: PLW2901 - a setting with "@" at its beginning names a file
             if path == "interim_response.type":
                 part = str(part).removesuffix("_interim_response")  # noqa: PLW2901
-            changed = merged(table, nested(_SETTINGS.get(path, path), part))
+            changed = merged(table, nested(PARTS.get(path, path), part))
             with contextlib.suppress(msgspec.ValidationError):  # null, or something for which there is no setting
                 msgspec.convert(changed, Session)
                 table = changed

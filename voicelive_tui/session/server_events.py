@@ -70,6 +70,7 @@ def _session_reported(event: Event, state: SessionState, now: float) -> SessionS
             connection, lost_at = replace(connection, stage=Stage.READY, ready_at=now), None
             if state.lost_at is not None:
                 state = note(state, now, "reconnected", f"after {now - state.lost_at:.1f} s")
+    state = edits.accepted(state) if event.get("type") == "session.updated" else state
     state = _in_conversation(state, session.get("conversation_id"), mapping(session.get("agent")).get("thread_id"))
     return replace(state, connection=connection, in_force=session, microphone=microphone, lost_at=lost_at)
 
@@ -97,8 +98,8 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
         sentence = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
         return pin(replace(state, connection=connection), now, sentence)
-    if edit := edits.refused(state.intent.edits, error):
-        return pin(edits.take_back(state, edit), now, sentence)
+    if (without := edits.refused(state, error)) is not None:
+        return pin(without, now, sentence)
     event_id = text(error.get("event_id"))
     if (restored := state.restored) and any(seed.event_id == event_id for seed in restored.seeds):
         return loss.seed_refused(state, restored, event_id, now)

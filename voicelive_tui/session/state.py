@@ -207,6 +207,19 @@ class Retry(Struct, frozen=True):
     """Counted from 1 for each loss."""
 
 
+class Edit(Struct, frozen=True):
+    """A `session.update` for which the user asked, and its answer."""
+
+    changes: Mapping[str, Any]
+    before: Mapping[str, Any]
+    """What was wanted of the same fields; a field that was not is missing."""
+    event_id: str = ""
+    """Once it is sent."""
+    answered: bool = False
+    refusal: Mapping[str, Any] = {}
+    """The `error` object; empty where the service accepted it."""
+
+
 class Seed(NamedTuple):
     """A client event that gives an item of a lost session to the new one."""
 
@@ -283,6 +296,8 @@ class SessionState(Struct, frozen=True, eq=False):
     barge_in: BargeIn = field(default_factory=BargeIn)
     asked: Mapping[str, Any] = field(default_factory=dict)
     """The session object as asked for by every `session.update` of this connection, merged."""
+    edits: tuple[Edit, ...] = ()
+    """The latest edits of this connection, in their order."""
     in_force: Mapping[str, Any] = field(default_factory=dict)
     """The session object as last reported by the service, with Voice Live's field names."""
     microphone: Microphone = field(default_factory=Microphone)

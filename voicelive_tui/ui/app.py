@@ -93,6 +93,8 @@ class VoiceLiveApp(App[None]):
         self.open_session = open_session
         self.ui = ui
         self.keys = keys
+        self.lent = False
+        """Another program has the terminal, and Ctrl+C is meant for it."""
         self._ending = False
         for theme in THEMES:
             self.register_theme(theme)
@@ -171,6 +173,11 @@ class VoiceLiveApp(App[None]):
             self.action_suspend_process()
         finally:
             await self.live.resume()
+
+    def end_on_signal(self, status: int) -> None:
+        """End the program with the exit status of a signal."""
+        if not (self.lent and status == 130):
+            self.call_later(self.end, status)
 
     async def end(self, return_code: int) -> None:
         """End the conversation in order, within `CLOSE_LIMIT` seconds, then the program; a second call ends at once."""

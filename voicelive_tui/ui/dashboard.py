@@ -70,6 +70,7 @@ class DashboardScreen(LiveScreen):
         Binding("n", "match(1)", "Next match", show=False, id="match.next"),
         Binding("N", "match(-1)", "Previous match", show=False, id="match.previous"),
         Binding("w", "apply('KeepPressed')", "Record", show=False, tooltip="Keep the last minutes, or stop", id="keep"),
+        Binding("c", "edit", "Configure", tooltip="Edit the session while it runs", id="edit"),
         Binding("o", "devices", "Sound devices", show=False, tooltip="Choose input and output", id="devices"),
         Binding("escape", "back", "Back", show=False, id="back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys and numbers explained", id="help"),
@@ -309,6 +310,11 @@ class DashboardScreen(LiveScreen):
 
         pane = self.meters if self.meters.has_focus_within else self.pane
         self.app.push_screen(HelpScreen(pane.NAME, with_keys(pane, pane.HELP_TEXT), self.active_bindings))
+
+    def action_edit(self) -> None:
+        from voicelive_tui.ui.editor import EditorScreen  # noqa: PLC0415
+
+        self.app.push_screen(EditorScreen(self))
 
     def action_devices(self) -> None:
         from voicelive_tui.ui.picker import DevicePicker  # noqa: PLC0415

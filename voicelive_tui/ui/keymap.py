@@ -10,6 +10,7 @@ from voicelive_tui.config import ConfigError
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.editor import Choice, EditorScreen
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.panes.session import SessionPane
 from voicelive_tui.ui.picker import DevicePicker
@@ -17,7 +18,9 @@ from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 
 PANES = (SessionPane,)
-OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, ScrollList, EventDetail, Prompt, HelpScreen, DevicePicker)
+OVER = (Prompt, HelpScreen, DevicePicker)
+"""What has the keys to itself while it is open."""
+OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, ScrollList, EventDetail, *OVER, EditorScreen, Choice)
 """The classes of this package that have bindings."""
 
 
@@ -66,7 +69,8 @@ def validate_keys(keys: Mapping[str, str]) -> None:
     for together in (
         *([*bound(ScrollList, pane, DashboardScreen), *whole] for pane in PANES),
         [*bound(EventDetail, DashboardScreen), *whole],
-        *([*bound(owner), *everywhere] for owner in (Prompt, HelpScreen, DevicePicker)),
+        [*bound(EditorScreen, Choice), *everywhere],
+        *([*bound(owner), *everywhere] for owner in OVER),
     ):
         for binding in together:
             usual = {other.key for other in together if other.id == binding.id}  # some of these are shared on purpose

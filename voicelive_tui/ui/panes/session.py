@@ -10,8 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
 from voicelive_tui.session import latency
-from voicelive_tui.session.edits import NULL_MEANS_OFF
 from voicelive_tui.session.inputs import SessionEdited
+from voicelive_tui.session.request import NULL_MEANS_OFF
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock, duration, excerpt, short_id, visible
 from voicelive_tui.ui.hints import Hint

@@ -1,0 +1,265 @@
+"""The session editor over the dashboard; the state behind it is folded, the service's answers are given."""
+
+import pytest
+from msgspec.structs import replace
+
+from tests.session.folding import REQUEST, answer, ready
+from tests.ui.fake import FakeLive, FakeUi
+from tests.ui.screens import screen_text
+from voicelive_tui.config import BargeIn
+from voicelive_tui.session.effects import Send
+from voicelive_tui.session.fold import reduce
+from voicelive_tui.session.inputs import BargeInEdited, Disconnected, Received, ResetPressed, Sent, SessionEdited
+from voicelive_tui.ui.app import VoiceLiveApp
+from voicelive_tui.ui.dashboard import DashboardScreen
+from voicelive_tui.ui.editor import EditorScreen
+
+BLOCK = REQUEST["turn_detection"]
+
+
+class FoldedLive(FakeLive):
+    """Folds every input, and keeps those of the keys."""
+
+    def __init__(self, state=None):
+        super().__init__(state or ready().state)
+        self.now = 2_000.0
+
+    def apply(self, input_):
+        self.applied.append(input_)
+        self.fold(input_)
+
+    def fold(self, input_):
+        self.now += 0.01
+        state, wanted = reduce(input_, self.state, self.now)
+        self.receive(input_, state)
+        for effect in wanted:
+            if isinstance(effect, Send):
+                self.fold(Sent(effect.event))
+
+    def answer(self, **session):
+        self.fold(Received({"type": "session.updated", "session": {**REQUEST, **session}}))
+
+    def refuse(self, param):
+        error = {"message": "this is out of range", "param": param, "event_id": self.state.edits[-1].event_id}
+        self.fold(Received({"type": "error", "error": error}))
+
+
+class Editing:
+    """A running app with the editor open."""
+
+    def __init__(self, pilot, live):
+        self.pilot, self.live, self.app = pilot, live, pilot.app
+
+    @property
+    def text(self):
+        return screen_text(self.app)
+
+    def line(self, label):
+        return next(line for line in self.text.splitlines() if line.startswith(f" {label} "))
+
+    async def go(self, label):
+        """Move to a field."""
+        for _ in range(40):
+            if f"\n {label}: " in self.text:
+                return
+            await self.pilot.press("tab")
+            await self.pilot.pause()
+        raise AssertionError(f"there is no field {label}:\n{self.text}")
+
+    async def press(self, *keys):
+        await self.pilot.press(*keys)
+        await self.pilot.pause(0.05)
+
+
+def editing(test):
+    """Run a test with the editor open, at a size that shows every field."""
+
+    async def run():
+        live = FoldedLive()
+        async with VoiceLiveApp(lambda: live, FakeUi(), {}).run_test(size=(100, 60), notifications=True) as pilot:
+            await opened(pilot)
+            await test(Editing(pilot, live))
+
+    return run
+
+
+async def opened(pilot):
+    while not isinstance(pilot.app.screen, DashboardScreen):
+        await pilot.pause(0.02)
+    await pilot.press("c")
+    while not (isinstance(pilot.app.screen, EditorScreen) and pilot.app.focused):
+        await pilot.pause(0.02)
+
+
+async def type_silence(form, text="800"):
+    await form.go("silence (ms)")
+    await form.press(*text)
+
+
+@editing
+async def test_a_number_is_changed_by_keys_and_one_whole_block_is_asked_for(form):
+    await type_silence(form)
+    assert form.line("silence (ms)").endswith("changed")
+    assert "Session · 1 not sent" in form.text
+    await form.press("ctrl+s")
+    assert form.live.applied == [SessionEdited({"turn_detection": {**BLOCK, "silence_duration_ms": 800}})]
+    assert form.line("silence (ms)").endswith("sent")
+    form.live.answer(turn_detection={**BLOCK, "silence_duration_ms": 800})
+    await form.pilot.pause(0.2)
+    assert form.line("silence (ms)").endswith("in force")
+    await form.press("escape")
+    assert isinstance(form.app.screen, DashboardScreen)
+
+
+@editing
+async def test_what_the_service_ignores_is_shown_with_what_is_in_force(form):
+    await type_silence(form)
+    await form.press("ctrl+s")
+    form.live.answer()
+    await form.pilot.pause(0.2)
+    assert form.line("silence (ms)").endswith("ignored: in force: 500")
+
+
+@editing
+async def test_a_refusal_stands_at_its_field_and_what_was_typed_is_kept(form):
+    await form.go("temperature")
+    await form.press("1")
+    await type_silence(form)
+    await form.press("ctrl+s")
+    form.live.refuse("session.turn_detection.silence_duration_ms")
+    await form.pilot.pause(0.2)
+    assert "800 " in form.line("silence (ms)")
+    assert "refused: this is out of range" in form.line("silence (ms)")
+    assert "not applied" in form.line("temperature")
+    await form.press("ctrl+s")  # all but what was refused
+    assert form.live.applied[-1] == SessionEdited({"temperature": 1.0})
+
+
+@editing
+async def test_what_cannot_be_a_value_is_not_sent(form):
+    await form.go("threshold")
+    await form.press("2", "ctrl+s")
+    assert form.live.applied == []
+    assert "invalid: 2 is not in the range 0 to 1" in form.line("threshold")
+
+
+@editing
+async def test_leaving_with_something_unsent_asks_once(form):
+    await type_silence(form)
+    await form.press("escape")
+    assert isinstance(form.app.screen, EditorScreen)
+    await form.press("escape")
+    assert isinstance(form.app.screen, DashboardScreen)
+    assert form.live.applied == []
+
+
+@editing
+async def test_a_locked_voice_is_changed_by_a_new_session_that_keeps_the_history(form):
+    for event in answer(done=True):
+        form.live.fold(Received(event))
+    await form.press("home", "shift+end", *"ash", "escape")
+    await form.press("ctrl+s")
+    assert form.live.applied == []
+    assert "locked: the assistant has spoken in this session" in form.text
+    await form.press("ctrl+n")
+    assert form.live.applied == [
+        SessionEdited({"voice": {"type": "openai", "name": "ash"}}, at_once=False),
+        ResetPressed(keep=True),
+    ]
+
+
+@editing
+async def test_voices_are_listed_by_kind_and_filtered_by_what_is_typed(form):
+    await form.press("enter")
+    assert "OpenAI" in form.text
+    assert "alloy" in form.text
+    await form.press("home", "shift+end", *"shim")
+    assert "alloy" not in form.text
+    await form.press("down", "down", "enter")
+    assert "shimmer" in form.line("voice")
+    await form.press("home", "shift+end", *"my-own-voice")
+    await form.press("ctrl+s")
+    assert form.live.applied == [SessionEdited({"voice": {"type": "azure-standard", "name": "my-own-voice"}})]
+
+
+@editing
+async def test_a_choice_is_stepped_through_and_decides_which_fields_are_used(form):
+    assert "not with server_vad" in form.line("languages")
+    await form.go("type")
+    while "azure_semantic_vad " not in form.line("type"):
+        await form.press("space")
+    assert "not with" not in form.line("languages")
+    await form.press("enter")
+    assert "semantic_vad\n" in form.text
+    await form.press("escape")
+    await form.go("answers")
+    await form.press("enter", "ctrl+s")
+    (edit,) = form.live.applied
+    assert edit.changes["turn_detection"]["type"] == "azure_semantic_vad"
+    assert edit.changes["turn_detection"]["create_response"] is False
+
+
+@editing
+async def test_nothing_typed_is_lost_when_the_session_drops(form):
+    await type_silence(form)
+    form.live.fold(Disconnected(1006, "the network is gone"))
+    await form.pilot.pause(0.2)
+    assert "the network is gone" in form.text
+    assert "800 " in form.line("silence (ms)")
+    await form.press("ctrl+s")
+    assert form.line("silence (ms)").endswith("next session")
+    assert form.live.state.wanted["turn_detection"]["silence_duration_ms"] == 800
+
+
+@editing
+async def test_settings_that_another_part_of_the_program_changes_are_followed(form):
+    await type_silence(form)
+    form.live.fold(SessionEdited({"turn_detection": {**BLOCK, "threshold": 0.7}}))
+    await form.pilot.pause(0.2)
+    assert " 0.7 " in form.line("threshold")
+    assert "800 " in form.line("silence (ms)")
+
+
+@editing
+async def test_nothing_is_sent_when_nothing_was_changed(form):
+    await form.press("ctrl+s")
+    assert form.live.applied == []
+    assert "Nothing has changed." in form.text
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16)])
+async def test_the_form_scrolls_and_leaves_the_status_line_and_the_levels_in_view(size):
+    live = FoldedLive()
+    async with VoiceLiveApp(lambda: live, FakeUi(), {}).run_test(size=size) as pilot:
+        await opened(pilot)
+        form = Editing(pilot, live)
+        await form.go("echo cancellation")
+        assert "READY" in form.text
+        assert "mic LIVE" in form.text
+        assert "^s Send" in form.text
+        assert "echo cancellation  ● on" in form.text
+        live.receive(None, replace(live.state, microphone=replace(live.state.microphone, muted=True)))
+        await pilot.pause(0.3)
+        assert "MUTED" in form.text  # it goes on behind the form
+
+
+async def test_a_session_object_with_escape_sequences_and_a_long_instruction_is_drawn_as_data():
+    hostile = REQUEST | {"instructions": "be\x1b[2Jkind\n" + "x" * 100_000, "voice": {"type": "openai", "name": "[b]a"}}
+    live = FoldedLive()
+    live.fold(SessionEdited(hostile))
+    async with VoiceLiveApp(lambda: live, FakeUi(), {}).run_test(size=(100, 60)) as pilot:
+        await opened(pilot)
+        form = Editing(pilot, live)
+        assert "be␛[2Jkind" in form.text
+        assert "[b]a" in form.line("voice")
+        await type_silence(form)
+        await form.press("ctrl+s")
+        assert set(live.applied[-1].changes) == {"turn_detection"}  # what was only drawn is not changed
+
+
+@editing
+async def test_the_rules_for_barge_in_are_in_force_at_once(form):
+    await form.go("cancel")
+    await form.press("right", "ctrl+s")
+    assert form.live.applied == [BargeInEdited(BargeIn(cancel="never"))]
+    assert form.line("cancel").endswith("in force")
