@@ -69,12 +69,20 @@ def test_an_append_does_not_change_the_earlier_log() -> None:
     assert after.sealed[0] is before.sealed[0]
 
 
+def test_rows_of_captured_sound_take_little_memory() -> None:
+    log = EventLog()
+    for number in range(EventLog.CHUNK):
+        log = log.append(number * 0.04, "out", "input_audio_buffer.append", '{"audio":{"bytes":1920}}', size=1920)
+    assert log.sealed_bytes < 100
+    assert {row.text for row in log.since(0)} == {'{"audio":{"bytes":1920}}'}
+
+
 def test_the_log_is_bounded_in_bytes_too() -> None:
     log = EventLog()
-    for _ in range(10 * EventLog.CHUNK):
-        log = log.append(1.0, "in", "big", "é" * 20_000)
+    for number in range(10 * EventLog.CHUNK):
+        log = log.append(1.0, "in", "big", f"{number} {'é' * 20_000}")
     kept = sum(len(row.text.encode()) for row in log.since(0))
-    assert kept <= EventLog.BYTES + EventLog.CHUNK * 40_000
+    assert kept <= EventLog.BYTES + EventLog.CHUNK * 40_010
     assert (log.next_seq, log.first_seq) == (10 * EventLog.CHUNK, log.next_seq - len(log))
     assert log.row(log.first_seq - 1) is None
     assert log.row(log.first_seq) is not None or not len(log)

@@ -49,9 +49,9 @@ def bounded(text: str) -> str:
 
 
 class Sealed:
-    """Rows in columns: shared values are stored once, and the texts are one piece of UTF-8."""
+    """Rows in columns: equal values and texts are stored once, and the texts are one piece of UTF-8."""
 
-    __slots__ = ("_at", "_ends", "_first_seq", "_names", "_sizes", "_texts")
+    __slots__ = ("_at", "_ends", "_first_seq", "_names", "_sizes", "_starts", "_texts")
 
     def __init__(self, rows: tuple[LogRow, ...]) -> None:
         self._first_seq = rows[0].seq
@@ -61,8 +61,11 @@ class Sealed:
         names = ((row.direction, row.type, row.severity, row.item_id, row.response_id) for row in rows)
         self._names = tuple(known.setdefault(name, name) for name in names)
         texts = [row.text.encode("utf-8", "surrogatepass") for row in rows]
-        self._ends = array("Q", accumulate(map(len, texts)))
-        self._texts = b"".join(texts)
+        unlike = dict.fromkeys(texts)  # most rows are captured sound, of which only the size is kept
+        starts = dict(zip(unlike, accumulate(map(len, unlike), initial=0), strict=False))
+        self._starts = array("I", (starts[text] for text in texts))
+        self._ends = array("I", (starts[text] + len(text) for text in texts))
+        self._texts = b"".join(unlike)
 
     def __len__(self) -> int:
         return len(self._at)
@@ -73,7 +76,7 @@ class Sealed:
         return len(self._texts)
 
     def __getitem__(self, index: int) -> LogRow:
-        text = self._texts[self._ends[index - 1] if index else 0 : self._ends[index]].decode("utf-8", "surrogatepass")
+        text = self._texts[self._starts[index] : self._ends[index]].decode("utf-8", "surrogatepass")
         return LogRow(self._first_seq + index, self._at[index], *self._names[index], self._sizes[index], text)
 
 
