@@ -62,6 +62,7 @@ def test_a_turn_begun_while_reconnecting_is_ended_in_the_next_session() -> None:
 
 def test_a_commit_that_was_lost_with_the_session_is_sent_again() -> None:
     fold = ready(type=None)
+    fold.now += 1
     fold.feed(inputs.TalkPressed())
     began_at = fold.now
     fold.now += 1

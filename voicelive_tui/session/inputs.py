@@ -183,6 +183,33 @@ class SessionEdited(Key, frozen=True):
     """Ask for them now; else in the next session."""
 
 
+class DeleteItem(Key, frozen=True):
+    """Delete an item of the conversation."""
+
+    item_id: str
+
+
+class InsertItem(Key, frozen=True):
+    """Insert a message after an item of the conversation."""
+
+    item_id: str
+    role: Literal["user", "assistant", "system"]
+    text: str
+
+
+class AskAgain(Key, frozen=True):
+    """Ask for another answer to the conversation as it is."""
+
+    instructions: str = ""
+    """For this answer alone, beside those of the session."""
+
+
+class Branch(Key, frozen=True):
+    """Start a new session with the history up to an item."""
+
+    item_id: str
+
+
 class StopPressed(Key, frozen=True):
     """Do not connect again by itself."""
 

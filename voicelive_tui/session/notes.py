@@ -3,10 +3,11 @@
 from msgspec.structs import replace
 
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.session.transcript import EntryStatus, update
+from voicelive_tui.session.transcript import Entry, EntryStatus, update
 from voicelive_tui.wire.log import Severity
 
 NOT_CONNECTED = "not connected: reset for a new session"
+_RULE = "rule-"
 
 
 def note(state: SessionState, now: float, kind: str, sentence: str, severity: Severity = "info") -> SessionState:
@@ -17,6 +18,19 @@ def note(state: SessionState, now: float, kind: str, sentence: str, severity: Se
 
 def remark(state: SessionState, now: float, sentence: str) -> SessionState:
     """The state with a remark on the session at the end of the transcript."""
-    name = f"remark-{state.log.next_seq}"
+    return _remark(state, now, f"remark-{state.log.next_seq}", sentence)
+
+
+def rule(state: SessionState, now: float, sentence: str) -> SessionState:
+    """The state with a remark between two lines of conversation: what follows knows nothing of what is above."""
+    return _remark(state, now, f"{_RULE}{state.log.next_seq}", sentence)
+
+
+def is_rule(entry: Entry) -> bool:
+    """Whether an entry is such a remark."""
+    return entry.role == "session" and entry.item_id.startswith(_RULE)
+
+
+def _remark(state: SessionState, now: float, name: str, sentence: str) -> SessionState:
     made = update(state.transcript, name, "session", now, text=sentence, status=EntryStatus.DONE, done_at=now)
     return replace(state, transcript=made)

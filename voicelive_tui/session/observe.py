@@ -14,7 +14,7 @@ from typing import get_args
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import edits, inputs, loss, talk, tools, turns
+from voicelive_tui.session import edits, inputs, loss, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.notes import NOT_CONNECTED, note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
@@ -113,6 +113,8 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
             return edits.sent(asked, text(body.get("event_id")))
         case "response.cancel" if state.response and response_id in ("", state.response.response_id):
             return interrupt(state, now)
+        case "conversation.item.create" | "conversation.item.delete" if not state.connection.tap:
+            return surgery.sent(state, body)
         case "conversation.item.create" if state.connection.tap and mapping(body.get("item")).get("role") == "user":
             return turns.begin(state, "text")
         case "conversation.item.truncate" if state.connection.tap:  # the only report of what was heard
@@ -207,7 +209,7 @@ def _idle(state: SessionState) -> Microphone:
     return replace(state.microphone, capturing=False, talking=False)
 
 
-for kind, handler in {**loss.HANDLERS, **talk.HANDLERS}.items():
+for kind, handler in {**loss.HANDLERS, **talk.HANDLERS, **surgery.HANDLERS}.items():
     observe.register(kind, handler)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import effects, inputs, tool_rules
+from voicelive_tui.session import effects, inputs, surgery, tool_rules
 from voicelive_tui.session.barge_in import should_cancel, should_clear, truncation
 from voicelive_tui.session.edits import EDIT
 from voicelive_tui.session.history import history, owes_answer
@@ -79,6 +79,11 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.ResetPressed(keep):
             silence = () if keep or after.lost_at is not None else (effects.StopPlayback(),)
             return after, (*silence, effects.Reconnect())
+        case inputs.DeleteItem() | inputs.InsertItem() | inputs.AskAgain() if not surgery.refusal(event, before):
+            return _change_conversation(event, before, after)
+        case inputs.Branch() if not surgery.refusal(event, before):
+            intent = replace(after.intent, create=False, typed=())
+            return replace(after, intent=intent), (effects.StopPlayback(), effects.Reconnect())
         case inputs.SessionEdited(changes, at_once) if at_once and before.connection.stage is Stage.READY:
             after, update = _send(after, EDIT, {"type": "session.update", "session": changes})
             return after, (update,)
@@ -163,6 +168,8 @@ def _restore(after: SessionState, seconds: float) -> Step:
 def _item_created(event: Event, before: SessionState, after: SessionState) -> Step:
     item, intent = mapping(event.get("item")), after.intent
     part = mapping(next(iter(listing(item.get("content"))), None))
+    if surgery.inserted(before, text(item.get("id"))):
+        return after, ()
     if (before.restored and before.restored.seeds) or item.get("role") != "user" or part.get("type") != "input_text":
         return after, ()
     index = next((at for at, (_, words) in enumerate(intent.typed) if words == part.get("text")), 0)
@@ -253,6 +260,16 @@ def _commit(before: SessionState, after: SessionState) -> Step:
     after, commit = _send(after, "commit", {"type": "input_audio_buffer.commit"})
     after, create = _ask(before, after)
     return after, (commit, *create)
+
+
+def _change_conversation(event: surgery.Surgery, before: SessionState, after: SessionState) -> Step:
+    """Delete or insert an item, or silence the answer that is played and ask for another one."""
+    silence: tuple[effects.Effect, ...] = ()
+    if asks := isinstance(event, inputs.AskAgain):
+        after, silence = _interruption(before, after, by_key=True)
+    made = surgery.request(event, f"inserted-{after.intent.sent + 1}")
+    after, send = _send(after, CREATE if asks else "change", made)
+    return after, (*silence, send)
 
 
 def _cancel(before: SessionState, after: SessionState) -> Step:

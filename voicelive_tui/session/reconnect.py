@@ -77,4 +77,4 @@ def kept_from(state: SessionState, lost_at: float) -> float:
         onset = ONSET_SECONDS if turn.began_by == "speech" else PREROLL_SECONDS
         start = min(start, turn.speech_started_at - onset)
     ends = (turn.speech_stopped_at or turn.committed_at for turn in state.turns[-2:] if not turns.being_spoken(turn))
-    return max(start, *(end for end in ends if end is not None), 0.0)
+    return max(start, *(end for end in ends if end is not None), state.fresh_at)

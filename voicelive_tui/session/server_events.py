@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import edits, loss, tools, turns
+from voicelive_tui.session import edits, loss, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note
 from voicelive_tui.session.state import Problem, Response, SessionState, Stage
@@ -53,7 +53,7 @@ def _on(*types: str) -> Callable[[Handler], Handler]:
 
 @_on("session.created", "session.updated")
 def _session_reported(event: Event, state: SessionState, now: float) -> SessionState:
-    session, microphone, lost_at = session_of(event), state.microphone, state.lost_at
+    session, lost_at = session_of(event), state.lost_at
     connection = replace(
         state.connection,
         session_id=text(session.get("id")) or state.connection.session_id,
@@ -61,18 +61,14 @@ def _session_reported(event: Event, state: SessionState, now: float) -> SessionS
     )
     if event.get("type") == "session.updated":
         detection = mapping(session.get("turn_detection", state.asked.get("turn_detection")))
-        push_to_talk = text(detection.get("type")) in ("", "none")
-        if connection.stage is Stage.READY and push_to_talk is not microphone.push_to_talk:
-            state = turns.abandon(state)  # who finds its end has changed
-            microphone = replace(microphone, talking=False)
-        microphone = replace(microphone, push_to_talk=push_to_talk)
+        state = talk.switch(state, push_to_talk=text(detection.get("type")) in ("", "none"))
         if connection.stage is Stage.CONFIGURING:
             connection, lost_at = replace(connection, stage=Stage.READY, ready_at=now), None
             if state.lost_at is not None:
                 state = note(state, now, "reconnected", f"after {now - state.lost_at:.1f} s")
     state = edits.accepted(state) if event.get("type") == "session.updated" else state
     state = _in_conversation(state, session.get("conversation_id"), mapping(session.get("agent")).get("thread_id"))
-    return replace(state, connection=connection, in_force=session, microphone=microphone, lost_at=lost_at)
+    return replace(state, connection=connection, in_force=session, lost_at=lost_at)
 
 
 def _in_conversation(state: SessionState, *ids: object) -> SessionState:
@@ -105,7 +101,7 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
         return loss.seed_refused(state, restored, event_id, now)
     if caused_by(event, CREATE):  # no answer will come
         state = replace(state, awaiting=False)
-    return pin(state, now, sentence)
+    return pin(surgery.refused(state, event_id, sentence), now, sentence)
 
 
 @_on("warning")
@@ -199,12 +195,11 @@ def _user_words_failed(event: Event, state: SessionState, now: float) -> Session
 @_on("conversation.item.created")
 def _item_created(event: Event, state: SessionState, now: float) -> SessionState:
     item = mapping(event.get("item"))
-    item_id, previous = text(item.get("id")), state.entry(text(event.get("previous_item_id")))
+    item_id = text(item.get("id"))
     if state.restored and state.restored.seeds:
         return loss.seed_created(state, state.restored, item, now)
     state = _upsert_item(state, item, now)
-    # After an item of an earlier session comes what was not given to this one, and a remark.
-    after = previous.item_id if previous and previous.at >= state.connection.started_at else ""
+    after = surgery.place_after(state, item_id, text(event.get("previous_item_id")))
     return replace(state, transcript=place(state.transcript, item_id, after))
 
 

@@ -245,6 +245,16 @@ class Restored(Struct, frozen=True):
     """Seeds that the service refused."""
 
 
+class Request(NamedTuple):
+    """A change of the conversation that a client asked for."""
+
+    event_id: str
+    kind: Literal["delete", "insert"]
+    item_id: str
+    at: str
+    """The item that is deleted, or after which one is inserted."""
+
+
 class Counts(Struct, frozen=True):
     """Sums over the session."""
 
@@ -308,6 +318,8 @@ class SessionState(Struct, frozen=True, eq=False):
     transcript: tuple[Entry, ...] = ()
     left_out: int = 0
     """Entries evicted from the front of the transcript."""
+    requests: tuple[Request, ...] = ()
+    """The last `RECENT` of this program."""
     response: Response | None = None
     awaiting: bool = False
     """The user's turn ended or an answer was requested, and none of the answer has arrived yet."""

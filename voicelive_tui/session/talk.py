@@ -39,8 +39,9 @@ def too_short(state: SessionState, now: float) -> bool:
 def waits_for_commit(state: SessionState) -> bool:
     """Whether the latest turn was ended by the key and the service has not committed it."""
     turn = state.turn
-    ended = turn is not None and turn.began_by == "talk" and turn.speech_stopped_at is not None
-    return ended and turn is not None and turn.committed_at is None
+    if turn is None or turn.began_by != "talk" or turn.committed_at is not None:
+        return False
+    return turn.speech_stopped_at is not None and turn.speech_stopped_at >= state.fresh_at
 
 
 def _pressed(event: inputs.TalkPressed, state: SessionState, now: float) -> SessionState:
@@ -67,6 +68,13 @@ def _cancelled(event: inputs.TalkCancelled, state: SessionState, now: float) -> 
 def discard(state: SessionState) -> SessionState:
     """The state without the turn in progress."""
     return turns.abandon(replace(state, microphone=replace(state.microphone, talking=False)))
+
+
+def switch(state: SessionState, *, push_to_talk: bool) -> SessionState:
+    """The state with push-to-talk or without; an utterance in progress is abandoned when that changes."""
+    if push_to_talk is not state.microphone.push_to_talk and state.connection.stage is Stage.READY:
+        state = discard(state)
+    return replace(state, microphone=replace(state.microphone, push_to_talk=push_to_talk))
 
 
 HANDLERS: dict[type, Callable[[Any, SessionState, float], SessionState]] = {

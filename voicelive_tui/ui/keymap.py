@@ -12,13 +12,15 @@ from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.editor import Choice, EditorScreen
 from voicelive_tui.ui.help import HelpScreen
+from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes.session import SessionPane
+from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 
-PANES = (SessionPane,)
-OVER = (Prompt, HelpScreen, DevicePicker)
+PANES = (SessionPane, TranscriptPane)
+OVER = (Prompt, HelpScreen, DevicePicker, LineDialog)
 """What has the keys to itself while it is open."""
 OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, ScrollList, EventDetail, *OVER, EditorScreen, Choice)
 """The classes of this package that have bindings."""

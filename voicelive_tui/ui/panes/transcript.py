@@ -15,8 +15,9 @@ from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.entry_lines import entry_lines, room_for_words
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.panes import ListPane, Place, following_note
+from voicelive_tui.ui.panes import Place, following_note
 from voicelive_tui.ui.panes.status import silent_devices
+from voicelive_tui.ui.panes.surgery import SurgeryPane
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, Wrapping, wrap
 
@@ -201,7 +202,7 @@ class TranscriptView(ScrollList):
             kept -= len(self._drawn_last.pop(next(iter(self._drawn_last))).lines)
 
 
-class TranscriptPane(ListPane):
+class TranscriptPane(SurgeryPane):
     """The entries, a search through them, and what is new below."""
 
     NAME = "Transcript"
@@ -215,7 +216,9 @@ Words in italics were not heard (yet); where they begin is estimated from the sh
 Under each answer: the number of its turn, the time from your last word to its first sound, and its parts; \
 {pane.session} and {help} explain them.
 {cross} shows the events of the line under the cursor. {query} searches, \
-{match.next} and {match.previous} go to the next and the previous match.""")
+{match.next} and {match.previous} go to the next and the previous match.
+{item.delete} deletes the item under the cursor on the service, {item.insert} inserts a message after it, \
+{item.ask} asks for another answer, and {item.branch} starts a new session that knows the conversation up to here.""")
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
@@ -307,7 +310,6 @@ Under each answer: the number of its turn, the time from your last word to its f
         self.view.go_to(matches[at % len(matches)])
 
     def selected(self) -> Entry | None:
-        """The entry under the cursor, or the last one."""
         view = self.view
         if not view.entries:
             return None
