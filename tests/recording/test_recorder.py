@@ -24,6 +24,7 @@ from voicelive_tui.session.state import Activity, SessionState, Stage
 NOT_RECORDED = {
     "intent": "what this client wants to do next is decided by `policy`, which a replay does not run",
     "wanted": "the settings of this program, which come from its configuration",
+    "detection": "what push-to-talk is switched back to, a setting of this program",
     "recording": "about the recording itself",
 }
 
