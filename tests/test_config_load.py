@@ -139,7 +139,7 @@ def test_the_default_path_is_in_the_users_folder(monkeypatch, tmp_path):
         ("a = " + "[" * 5000, "not valid TOML"),
         (
             "[sesion]\n",
-            "unknown key sesion (known here: service, session, audio, ui, logging, agent, mcp, keys, profiles)",
+            f"unknown key sesion (known here: {', '.join(Settings.__struct_fields__)}, profiles)",
         ),
         ('model = "x"\n', "unknown key model"),
         ('[session]\nmodle = "x"\n', "unknown key session.modle (known here: model, voice, "),

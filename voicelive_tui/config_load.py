@@ -33,6 +33,8 @@ class Loaded(NamedTuple):
     """Names of the profiles in the file."""
     profile: str
     """The one in use, or ""."""
+    overridden: tuple[str, ...]
+    """Keys of it for which the environment or a flag is stronger."""
 
 
 def default_path() -> Path:
@@ -94,7 +96,9 @@ def load(
     settings = msgspec.structs.replace(
         settings, session=msgspec.structs.replace(settings.session, instructions=instructions)
     )
-    return Loaded(settings, sources, place, file is not None, tuple(profiles), profile)
+    chosen = profiles[profile] if profile else {}
+    overridden = [key for key, _ in values_of(chosen) if sources[key] != f"profile {profile}"]
+    return Loaded(settings, sources, place, file is not None, tuple(profiles), profile, tuple(overridden))
 
 
 def profile_names(path: Path | None = None) -> list[str]:
@@ -170,9 +174,7 @@ def _unquoted(value: str) -> str:
 def _read_file(path: Path, *, may_be_missing: bool) -> Table | None:
     """The values in the file; None where there is none and `may_be_missing`."""
     try:
-        raw = path.expanduser().read_bytes()
-        utf16 = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # some editors' "Unicode"
-        return tomllib.loads(raw.decode("utf-16" if utf16 else "utf-8-sig"))
+        return tomllib.loads(decoded(path.expanduser().read_bytes())[0])
     except OSError as problem:
         if may_be_missing and isinstance(problem, FileNotFoundError | NotADirectoryError):
             return None
@@ -185,6 +187,18 @@ def _read_file(path: Path, *, may_be_missing: bool) -> Table | None:
         raise ConfigError(f"{path}: not valid TOML: a number is too long, or the nesting too deep") from None
     except RuntimeError as problem:  # "~" of an unknown user
         raise ConfigError(f"{path}: cannot be read: {problem}") from None
+
+
+def decoded(raw: bytes) -> tuple[str, str]:
+    """The text of a file, and the encoding to write it in again.
+
+    Raises:
+        UnicodeDecodeError: It is no text in UTF-8, or UTF-16 with a byte order mark.
+    """
+    if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):  # some editors' "Unicode"
+        return raw.decode("utf-16"), "utf-16"
+    marked = raw.startswith(codecs.BOM_UTF8)
+    return raw.decode("utf-8-sig"), "utf-8-sig" if marked else "utf-8"
 
 
 def _convert(tree: Mapping[str, Any], origin: str, *more_known: str) -> Settings:

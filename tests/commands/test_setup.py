@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from voicelive_tui.commands.setup import summary
+from voicelive_tui.commands.setup import Options, summary, usable
+from voicelive_tui.config import Agent, ConfigError, Mcp, Service, Settings
 from voicelive_tui.session.state import Connection, Counts, SessionState, Turn
 from voicelive_tui.session.usage import Tokens, Usage
+from voicelive_tui.text import visible
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,25 @@ from voicelive_tui.session.usage import Tokens, Usage
 )
 def test_the_summary_in_the_scrollback(state, text):
     assert summary(state, Path("the.log")) == f"voicelive-tui: {text}"
+
+
+HERE = Service(endpoint="https://here.example", api_key="a-key-of-a-profile")
+
+
+def test_usable_settings_have_a_credential_and_their_secrets_are_masked_from_then_on(monkeypatch):
+    monkeypatch.setenv("MCP_TOKEN", "a-token-of-a-server")
+    server = Mcp(label="x", url="https://x.example", headers={"authorization": "MCP_TOKEN"})
+    settings = Settings(service=HERE, mcp=(server,))
+    assert usable(Options(), settings) == (settings, False)
+    assert visible("a-key-of-a-profile, a-token-of-a-server") == "<hidden>, <hidden>"
+    with pytest.raises(ConfigError, match="an endpoint needs a credential"):
+        usable(Options(), Settings(service=Service(endpoint="https://here.example")))
+    monkeypatch.delenv("MCP_TOKEN")
+    with pytest.raises(ConfigError, match="MCP_TOKEN is not set"):
+        usable(Options(), settings)
+
+
+def test_a_demo_that_was_asked_for_stays_one():
+    agent = Settings(service=HERE, agent=Agent(name="x"))
+    assert usable(Options(demo=True), agent) == (Settings(service=HERE), True)
+    assert usable(Options(), Settings()) == (Settings(), True)

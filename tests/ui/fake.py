@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from tests import states
 from voicelive_tui.client.shell import Observer
+from voicelive_tui.config import Settings
 from voicelive_tui.session.inputs import Input, MutePressed, ProblemsSeen
 from voicelive_tui.session.reading import DeviceChoice, Reading
 from voicelive_tui.session.state import SessionState
@@ -73,6 +74,9 @@ class FakeLive:
                 self.receive(input_, replace(self.state, microphone=replace(mic, muted=not mic.muted)))
             case ProblemsSeen():
                 self.receive(input_, replace(self.state, problems=()))
+
+    async def change_settings(self, settings: Settings, origin: str, *, demo: bool) -> None:
+        self.calls.append(("change_settings", settings, origin, demo))
 
     async def run(self) -> None:
         self.calls.append("run")

@@ -32,8 +32,8 @@ from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.reading import DeviceChoice, Reading
-from voicelive_tui.session.request import server_detection, wanted_session, with_functions
 from voicelive_tui.session.state import Connection, SessionState, Stage
+from voicelive_tui.session.wanted import change_to, with_settings
 from voicelive_tui.tools.run import Toolbox
 
 if TYPE_CHECKING:
@@ -84,16 +84,9 @@ class LiveSession:
         self.settings = settings
         intent = Intent(reconnect=settings.service.reconnect)
         toolbox = toolbox or Toolbox()
-        self.state = SessionState(
-            Connection(demo=demo),
-            conversation_id=settings.agent.conversation,
-            wanted=with_functions(wanted_session(settings), toolbox.declarations, parallel=settings.tools.parallel),
-            detection=server_detection(settings.session.turn_detection),
-            barge_in=settings.session.barge_in,
-            rules=settings.tools.functions,
-            attended=attended,
-            intent=intent,
-        )
+        self._functions = toolbox.declarations
+        state = SessionState(Connection(demo=demo), attended=attended, intent=intent)
+        self.state = with_settings(state, change_to(settings, self._functions))
         self._tools = ToolCalls(toolbox, settings.tools, lambda: self.state, self.apply)
         self._demo = demo
         self._find_caller = demo and caller
@@ -105,6 +98,8 @@ class LiveSession:
         self._postponed: list[effects.OnSound] = []  # until the sound path is loaded
         self._link: link.Link | None = None
         self._credential = Credential(settings.service, demo=demo)
+        self._own_service: Service | None = None  # of the demo, once it was started
+        self._stack: AsyncExitStack | None = None  # what is to end with `run`
         self._dropped_ms = 0.0  # by the links that are over
         self._reconnect = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None  # sets it
@@ -163,6 +158,13 @@ class LiveSession:
         if self._path is not None:
             await self._path.choose_device(direction, spec)
 
+    async def change_settings(self, settings: Settings, origin: str, *, demo: bool) -> None:
+        devices = self.settings.audio
+        await self._use(settings, demo=demo)
+        self.apply(change_to(self.settings, self._functions, origin))
+        if self._path is not None:
+            await self._path.change_settings(devices, settings.audio, demo=demo)
+
     async def test_tone(self) -> None:
         if self._path is not None:
             self._path.play_test_tone()
@@ -218,15 +220,26 @@ class LiveSession:
     async def _set_up(self, stack: AsyncExitStack) -> None:
         """Import and start what a connection needs; what was started ends with the stack."""
         await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.link")
-        if self._demo:
-            await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.demo")
+        self._stack = stack
+        await self._use(self.settings, demo=self._demo)
+        if self._find_caller:
             from voicelive_tui.client import demo  # noqa: PLC0415
 
-            self.settings = await demo.start_service(self.settings, stack)
-            if self._find_caller:
-                self._source = await demo.find_caller(self.settings)
-            self._credential = Credential(self.settings.service, demo=True)
-        stack.push_async_callback(self._credential.close)
+            self._source = await demo.find_caller(self.settings)
+        stack.push_async_callback(lambda: self._credential.close())  # noqa: PLW0108 - the one in use by then
+
+    async def _use(self, settings: Settings, *, demo: bool) -> None:
+        """Take settings over for the next connection; the demo's lead to a service of its own."""
+        if demo and self._stack is not None:
+            if self._own_service is None:
+                await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.demo")
+                from voicelive_tui.client.demo import start_service  # noqa: PLC0415
+
+                self._own_service = (await start_service(settings, self._stack)).service
+            settings = replace(settings, service=self._own_service)
+        self.settings, self._demo = replace(settings, tools=self.settings.tools), demo  # which are imported once
+        before, self._credential = self._credential, Credential(settings.service, demo=demo)
+        await before.close()
 
     async def _load_sound(self) -> None:
         """Load the sound path, which starts its tasks."""
@@ -284,7 +297,7 @@ class LiveSession:
                 credential=self._credential.kind,
                 agent=self.settings.agent.name,
                 demo=self._demo,
-                caller=self._source is not None,
+                caller=self._demo and self._source is not None,
                 resumed=resumed,
             )
         )

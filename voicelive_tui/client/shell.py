@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, Protocol
 
+from voicelive_tui.config import Settings
 from voicelive_tui.session.inputs import Input
 from voicelive_tui.session.reading import DeviceChoice, Reading
 from voicelive_tui.session.state import SessionState
@@ -45,6 +46,15 @@ class Shell(Protocol):
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
         """Change to another device during the conversation."""
+
+    async def change_settings(self, settings: Settings, origin: str, *, demo: bool) -> None:
+        """Use other settings from the next session on, sound devices at once.
+
+        Args:
+            settings: With an endpoint, unless `demo`.
+            origin: Where they come from, in words.
+            demo: Talk to a loopback service that is started for it.
+        """
 
     async def test_tone(self) -> None:
         """Play a short tone."""

@@ -152,6 +152,14 @@ class SoundPath:
             self._apply(inputs.CaptureChanged(capturing=True))  # another file
         self._follow_capture()
 
+    async def change_settings(self, before: Audio, after: Audio, *, demo: bool) -> None:
+        """Change to the devices of other settings; the demo's caller speaks in the demo only."""
+        self._engine.half_duplex = after.half_duplex
+        if after.input_device != before.input_device or (self.sound.devices["input"] == SYNTHETIC and not demo):
+            await self.choose_device("input", str(after.input_device))
+        if after.output_device != before.output_device:
+            await self.choose_device("output", str(after.output_device))
+
     async def device_choices(self) -> list[DeviceChoice]:
         """Every device of both directions, the system's default, the synthetic microphone, the file in use, and none.
 

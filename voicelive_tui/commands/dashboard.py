@@ -3,10 +3,13 @@
 import asyncio
 import os
 import sys
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from voicelive_tui import runtime
-from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation
+from voicelive_tui.client.profiles import Choice, Profiles
+from voicelive_tui.commands.setup import FAILED, Options, complain, load, run_conversation, usable, validate_files
 from voicelive_tui.config import ConfigError, Settings
 
 if TYPE_CHECKING:
@@ -22,10 +25,10 @@ def run(options: Options) -> int:
             return complain(f"the dashboard needs a terminal, and standard {name} is none; use: voicelive-tui console")
     if os.environ.get("TERM") == "dumb":
         return complain("TERM is dumb, and the dashboard must move the cursor; use: voicelive-tui console")
-    return run_conversation(options, _hold)
+    return run_conversation(options, partial(_hold, options))
 
 
-async def _hold(settings: Settings, open_session: "Open") -> "tuple[int, SessionState | None]":
+async def _hold(options: Options, settings: Settings, open_session: "Open") -> "tuple[int, SessionState | None]":
     if settings.ui.lean and os.environ.get("COLORTERM") in ("truecolor", "24bit"):
         # 24-bit colours take twice the bytes of the 256. Textual reads this once, when it is imported.
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")
@@ -33,7 +36,8 @@ async def _hold(settings: Settings, open_session: "Open") -> "tuple[int, Session
         from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
 
         validate_ui(settings, VoiceLiveApp)
-        app = VoiceLiveApp(open_session, settings.ui, settings.keys)
+        profiles = Profiles(options.config_path, partial(_with_profile, options), settings)
+        app = VoiceLiveApp(open_session, settings.ui, settings.keys, profiles)
         runtime.end_on_signals(app.end_on_signal)
         collecting = asyncio.create_task(policy.collect(lambda: app.live.state if app.live else None))
         await app.run_async(mouse=settings.ui.mouse)
@@ -44,6 +48,20 @@ async def _hold(settings: Settings, open_session: "Open") -> "tuple[int, Session
     await app.live.close()
     state = app.live.state
     return (FAILED if status == 0 and state.connection.failed else status), state
+
+
+def _with_profile(options: Options, name: str) -> Choice:
+    """The settings with another profile.
+
+    Raises:
+        ConfigError: They cannot be used.
+    """
+    from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415 - loaded by now
+
+    loaded = load(replace(options, profile=name), report=lambda _: None)
+    validate_ui(loaded.settings, VoiceLiveApp)
+    validate_files(loaded.settings.audio, options.more_inputs)
+    return Choice(*usable(options, loaded.settings), loaded.overridden)
 
 
 def validate_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:

@@ -16,7 +16,7 @@ from voicelive_tui import config_load, logs, runtime
 from voicelive_tui.commands.output import print_line
 from voicelive_tui.config import APP_NAME, Agent, Audio, ConfigError, Mcp, Recording, Settings
 from voicelive_tui.credentials import Credential
-from voicelive_tui.text import clock, visible
+from voicelive_tui.text import clock, hide, visible
 
 if TYPE_CHECKING:
     from voicelive_tui.client.live import LiveSession
@@ -70,8 +70,8 @@ def warn(problem: object) -> None:
         click.echo(f"{APP_NAME}: {visible(str(problem))}", err=True)
 
 
-def load(options: Options, profile: str | None = None) -> config_load.Loaded:
-    """Load the settings, with another profile than that of the options where one is given.
+def load(options: Options, report: Callable[[str], None] = warn) -> config_load.Loaded:
+    """Load the settings.
 
     Raises:
         ConfigError: They cannot be used.
@@ -81,8 +81,21 @@ def load(options: Options, profile: str | None = None) -> config_load.Loaded:
         if "service.use_token_credential" in flags:
             raise ConfigError("--api-key and --use-token-credential exclude each other")
         flags = {**flags, "service.use_token_credential": False}
-    profile = options.profile if profile is None else profile
-    return config_load.load(options.config_path, flags, report=warn, profile=profile)
+    return config_load.load(options.config_path, flags, report=report, profile=options.profile)
+
+
+def usable(options: Options, settings: Settings) -> tuple[Settings, bool]:
+    """The settings, and whether the conversation is with the loopback service; all others need a credential.
+
+    Raises:
+        ConfigError: It is missing, or the value of an MCP server's header.
+    """
+    if options.demo:  # whatever is configured
+        settings = replace(settings, agent=Agent())
+    else:
+        _require_credential(settings, options.flags)
+    hide(settings.service.api_key, *_mcp_secrets(settings.mcp))
+    return settings, options.demo or not settings.service.endpoint
 
 
 def prepare(options: Options) -> Setup:
@@ -91,15 +104,9 @@ def prepare(options: Options) -> Setup:
     Raises:
         ConfigError: They cannot be used.
     """
-    settings, flags = load(options).settings, options.flags
-    demo = options.demo or not settings.service.endpoint
-    if options.demo:  # whatever is configured
-        settings = replace(settings, agent=Agent())
-    if not options.demo:
-        _require_credential(settings, flags)
-    secrets = (settings.service.api_key, *_mcp_secrets(settings.mcp))
-    log_path = logs.start(settings.logging, verbose=options.verbose, secrets=secrets, report=warn)
-    if "service.api_key" in flags:
+    settings, demo = usable(options, load(options).settings)
+    log_path = logs.start(settings.logging, verbose=options.verbose, report=warn)
+    if "service.api_key" in options.flags:
         warn(KEY_IS_SEEN)
     return Setup(settings, demo, log_path)
 
@@ -162,7 +169,7 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, att
     """Hold a conversation, then print its summary unless `quiet`; the exit status."""
     try:
         settings, demo, log_path = prepare(options)
-        _validate_files(settings.audio, options.more_inputs)
+        validate_files(settings.audio, options.more_inputs)
         runtime.exit_on_signals()
         toolbox = load_tools(settings)
         with runtime.native_stderr_to(logs.native_path(log_path)) as native, contextlib.ExitStack() as stack:
@@ -204,7 +211,7 @@ def _record(live: "LiveSession", settings: Recording) -> Callable[[], None]:
     return recorder.close
 
 
-def _validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
+def validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
     """Check files that stand in for devices, before the screen opens. None is written.
 
     Raises:

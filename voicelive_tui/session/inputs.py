@@ -210,6 +210,18 @@ class Branch(Key, frozen=True):
     item_id: str
 
 
+class SettingsChanged(Input, frozen=True):
+    """Other settings apply from the next session on, in place of all that was wanted; fields as in `SessionState`."""
+
+    wanted: Mapping[str, Any]
+    detection: Mapping[str, Any]
+    barge_in: BargeIn
+    rules: Mapping[str, Function]
+    conversation_id: str
+    origin: str
+    """Where they come from, in words."""
+
+
 class StopPressed(Key, frozen=True):
     """Do not connect again by itself."""
 

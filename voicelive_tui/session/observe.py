@@ -20,6 +20,7 @@ from voicelive_tui.session.notes import NOT_CONNECTED, note
 from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
 from voicelive_tui.session.state import RECENT, Connection, Device, Microphone, Recording, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus, change, surplus
+from voicelive_tui.session.wanted import settings_changed
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
     PCM_BYTES_PER_MS,
@@ -334,6 +335,7 @@ def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> Sessi
 
 observe.register(inputs.SessionEdited, edits.edited)
 observe.register(inputs.BargeInEdited, edits.barge_in_edited)
+observe.register(inputs.SettingsChanged, settings_changed)
 
 
 @observe.register

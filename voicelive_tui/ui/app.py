@@ -18,6 +18,7 @@ from voicelive_tui.text import visible
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from voicelive_tui.client.profiles import Profiles
     from voicelive_tui.client.shell import Shell
     from voicelive_tui.config import Ui
 
@@ -69,6 +70,7 @@ class VoiceLiveApp(App[None]):
         open_session: Makes the session. Called after the first screen is drawn, because its modules take time to load.
         ui: Theme, lean, mouse.
         keys: Binding id to keys, from the configuration; see `keymap.py`.
+        profiles: Those of the configuration file.
     """
 
     TITLE = "voicelive-tui"
@@ -87,6 +89,7 @@ class VoiceLiveApp(App[None]):
         open_session: "Callable[[], Shell]",
         ui: "Ui",
         keys: Mapping[str, str],
+        profiles: "Profiles | None" = None,
     ) -> None:
         super().__init__()
         self.live: Shell | None = None
@@ -95,10 +98,11 @@ class VoiceLiveApp(App[None]):
         self.keys = keys
         self.lent = False
         """Another program has the terminal, and Ctrl+C is meant for it."""
+        self.profiles = profiles
         self._ending = False
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
+        self.theme = self.theme_of(ui)
         self.set_keymap(keys)
 
     def get_driver_class(self) -> type[Driver]:
@@ -107,6 +111,11 @@ class VoiceLiveApp(App[None]):
         from voicelive_tui.ui.terminal import TerminalDriver  # noqa: PLC0415 - loads termios
 
         return TerminalDriver
+
+    @staticmethod
+    def theme_of(ui: "Ui") -> str:
+        """The name of the theme that the settings choose."""
+        return ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
 
     @staticmethod
     def theme_names() -> frozenset[str]:

@@ -22,6 +22,7 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
         text: To begin with.
         kinds: One of which `tab` chooses; none: there is no choice.
         optional: The text may be empty.
+        enter: What the key does, in words.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -41,8 +42,17 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
     }
     """
 
-    def __init__(self, title: str, text: str = "", kinds: tuple[str, ...] = (), *, optional: bool = False) -> None:
+    def __init__(
+        self,
+        title: str,
+        text: str = "",
+        kinds: tuple[str, ...] = (),
+        *,
+        optional: bool = False,
+        enter: str = "sends",
+    ) -> None:
         super().__init__()
+        self._enter = enter
         self._title, self._text, self._kinds, self._optional = title, text, kinds, optional
         self._kind = 0
 
@@ -60,7 +70,7 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
         if self._kinds:
             title, choose = f"{title} as {self._kinds[self._kind]}", "{line.kind} changes the kind · "
         frame.border_title = Content(visible(title))  # a plain string would be markup
-        frame.border_subtitle = with_keys(self, Hint("enter sends · " + choose + "{line.leave} leaves"))
+        frame.border_subtitle = with_keys(self, Hint(f"enter {self._enter} · " + choose + "{line.leave} leaves"))
 
     def action_kind(self, step: int) -> None:
         if self._kinds:

@@ -1,48 +1,117 @@
-"""Commands of the palette that concern the session as a whole."""
+"""Commands of the palette that concern the session as a whole: profiles, single events, the session as code."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.markup import escape
 
+from voicelive_tui.config import ConfigError
 from voicelive_tui.session.code import FORMATS
 from voicelive_tui.session.inputs import CancelPressed, ClearPressed, Key
 from voicelive_tui.session.state import SessionState
+from voicelive_tui.text import visible
+from voicelive_tui.ui.app import VoiceLiveApp
+from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.live_screen import LiveScreen
 
-Command = tuple[str, str, Callable[[], None]]
+Command = tuple[str, str, Callable[[], object]]
 """Its name, what it does, and how."""
 
 
-def copy_session(app: App[object], state: SessionState, form: str) -> None:
+def copy_session(app: App[Any], state: SessionState, form: str) -> None:
     """Put the session in force on the clipboard in one of the `FORMATS`."""
     copied = FORMATS[form](state)
     app.copy_to_clipboard(copied)
     app.notify(f"Copied the session as {form}: {len(copied):,} characters.", timeout=2)
 
 
+async def use_profile(app: VoiceLiveApp, screen: LiveScreen, name: str) -> None:
+    """Begin a new session with a profile, or without one for ""."""
+    assert app.profiles is not None
+    try:
+        choice, after_restart = await asyncio.to_thread(app.profiles.switch, name)
+    except ConfigError as problem:
+        app.notify(str(problem), severity="error")
+        return
+    origin = f"profile {name}" if name else "no profile"
+    await screen.live.change_settings(choice.settings, origin, demo=choice.demo)
+    app.theme = app.theme_of(choice.settings.ui)
+    await app.run_action("reset", screen)
+    sentences = [f"New session with {origin}."]
+    if choice.overridden:
+        sentences.append(f"The environment or a flag is stronger for {', '.join(choice.overridden)}.")
+    if after_restart:
+        sentences.append(f"In force after a restart: {', '.join(after_restart)}.")
+    app.notify(" ".join(sentences), severity="warning" if choice.overridden or after_restart else "information")
+
+
+async def save_as_profile(app: VoiceLiveApp, session: Mapping[str, Any]) -> None:
+    """Ask for a name, and save the settings in use with this session object as a profile. To be run by a worker."""
+    assert app.profiles is not None
+    names = await asyncio.to_thread(app.profiles.names)
+    there = f" (there are: {', '.join(names)})" if names else ""
+    answer = await app.push_screen_wait(LineDialog(f"Save as profile{there}", enter="saves"))
+    if answer is None:
+        return
+    name, _ = answer
+    try:
+        left_out = await asyncio.to_thread(app.profiles.save, name, session)
+    except ConfigError as problem:
+        app.notify(str(problem), severity="error")
+        return
+    more = f" Not saved, because it looks like a secret: {', '.join(left_out)}." if left_out else ""
+    done = f"{'Replaced' if name in names else 'Saved'} profile {name}: --profile {name} uses it.{more}"
+    app.notify(done, severity="warning" if more else "information")
+
+
 class SessionCommands(Provider):
-    """Sends single events, and copies the session."""
+    """Begins sessions with a profile, saves one, sends single events, and copies the session."""
+
+    async def startup(self) -> None:
+        profiles = self.app.profiles if isinstance(self.app, VoiceLiveApp) else None
+        self.names = [] if profiles is None else await asyncio.to_thread(profiles.names)
 
     async def discover(self) -> Hits:
         for name, does, run in self.commands():
-            yield DiscoveryHit(name, run, help=does)
+            yield DiscoveryHit(Content(name), run, name, does)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for name, does, run in self.commands():
             if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(name), run, help=does)
+                yield Hit(score, matcher.highlight(escape(name)), run, name, does)
 
     def commands(self) -> Iterator[Command]:
         """What can be done now."""
-        if not isinstance(self.screen, LiveScreen):
+        app, screen = self.app, self.screen
+        if not isinstance(screen, LiveScreen) or not isinstance(app, VoiceLiveApp):
             return
+
+        def in_worker(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
+            return lambda: screen.run_worker(work(), name="profile")
+
+        if app.profiles is not None:
+            for name in self.names:
+                use = partial(use_profile, app, screen, name)
+                yield (
+                    f"New session with profile {visible(name)}",
+                    "Reset with the settings of the profile",
+                    in_worker(use),
+                )
+            if self.names:
+                use = partial(use_profile, app, screen, "")
+                yield "New session without a profile", "Reset with the rest of the configuration", in_worker(use)
+            save = partial(save_as_profile, app, screen.session.wanted)
+            yield "Save as profile", "Save the settings in use under a name in the configuration", in_worker(save)
         for name, does, key in SINGLE_EVENTS:
-            yield name, does, partial(self.screen.apply, key)
+            yield name, does, partial(screen.apply, key)
         for form, does in ABOUT.items():
-            yield f"Copy the session as {form}", does, partial(copy_session, self.app, self.screen.session, form)
+            yield f"Copy the session as {form}", does, partial(copy_session, app, screen.session, form)
 
 
 SINGLE_EVENTS: tuple[tuple[str, str, Key], ...] = (

@@ -1,0 +1,107 @@
+"""The profiles of the configuration file, for a program that runs: names, switching, saving."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from voicelive_tui import config_load
+from voicelive_tui.config import Settings
+from voicelive_tui.session.request import settings_of
+from voicelive_tui.tables import Table, difference, values_of
+from voicelive_tui.text import masked
+
+AT_ONCE = (
+    *("service.endpoint.", "service.api_version.", "service.api_key.", "service.use_token_credential."),
+    *(
+        "service.insecure.",
+        "session.",
+        "audio.input_device.",
+        "audio.output_device.",
+        "audio.half_duplex.",
+        "ui.theme.",
+    ),
+)
+"""Settings, and sections, that change in a program that runs; all others need a restart."""
+NEVER_SAVED = ("service.api_key", "service.insecure", "logging")
+"""A key belongs into no file that is shared, and to send one unencrypted is decided each time."""
+
+
+class Choice(NamedTuple):
+    """Settings to go on with."""
+
+    settings: Settings
+    demo: bool
+    overridden: Sequence[str] = ()
+    """Keys of the profile for which the environment or a flag is stronger."""
+
+
+class Profiles:
+    """The profiles of one file. Its methods read and write it: call them off the event loop.
+
+    Args:
+        path: The file, None for the default one.
+        load: Loads the settings with a profile ("" for none) and raises `ConfigError` if they cannot be used.
+        settings: Those in use.
+    """
+
+    def __init__(self, path: Path | None, load: Callable[[str], Choice], settings: Settings) -> None:
+        self.path, self._load, self.settings = path, load, settings
+
+    def names(self) -> list[str]:
+        """Names of the profiles in the file; none if it cannot be read."""
+        return config_load.profile_names(self.path)
+
+    def switch(self, name: str) -> tuple[Choice, list[str]]:
+        """Go over to a profile, or to the settings without one for "".
+
+        Returns:
+            The choice, and the changed keys that need a restart.
+
+        Raises:
+            ConfigError: It is not in the file any more, or cannot be used.
+        """
+        choice = self._load(name)
+        before, self.settings = msgspec.to_builtins(self.settings), choice.settings
+        changed = dict(values_of(difference(msgspec.to_builtins(choice.settings), before)))
+        return choice, [key for key in changed if not f"{key}.".startswith(AT_ONCE)]
+
+    def save(self, name: str, session: Mapping[str, Any]) -> list[str]:
+        """Save the settings in use as a profile, as far as they differ from the rest of the file.
+
+        Args:
+            name: Of the profile; one of this name is replaced.
+            session: The session object that is asked for now.
+
+        Returns:
+            The keys that were left out because their value looks like a secret.
+
+        Raises:
+            ConfigError: The file cannot be read or written.
+        """
+        from voicelive_tui.config_save import save_profile  # noqa: PLC0415 - tomlkit is only needed here
+
+        file = config_load.load(self.path, environment={})
+        now = msgspec.structs.replace(self.settings, session=settings_of(session, self.settings.session))
+        left_out: list[str] = []
+        changed = difference(msgspec.to_builtins(now), msgspec.to_builtins(file.settings))
+        save_profile(file.path, name, _savable(changed, left_out))
+        return left_out
+
+
+def _savable(table: Mapping[str, Any], left_out: list[str], prefix: str = "") -> Table:
+    """The values that may be saved; keys of what looks like a secret go to `left_out`."""
+    kept: Table = {}
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        if key in NEVER_SAVED:
+            continue
+        if isinstance(value, Mapping):
+            if inner := _savable(value, left_out, f"{key}."):
+                kept[name] = inner
+        elif masked(value) != value:
+            left_out.append(key)
+        else:
+            kept[name] = value
+    return kept

@@ -1,0 +1,35 @@
+"""What the settings want of a session, as facts of its state."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from voicelive_tui.config import Settings
+from voicelive_tui.session.inputs import SettingsChanged
+from voicelive_tui.session.notes import note
+from voicelive_tui.session.request import server_detection, wanted_session, with_functions
+from voicelive_tui.session.state import SessionState
+
+
+def change_to(settings: Settings, functions: Sequence[Mapping[str, Any]], origin: str = "") -> SettingsChanged:
+    """The change to these settings, with the declarations of the functions that the model can call."""
+    return SettingsChanged(
+        wanted=with_functions(wanted_session(settings), functions, parallel=settings.tools.parallel),
+        detection=server_detection(settings.session.turn_detection),
+        barge_in=settings.session.barge_in,
+        rules=settings.tools.functions,
+        conversation_id=settings.agent.conversation,
+        origin=origin,
+    )
+
+
+def with_settings(state: SessionState, change: SettingsChanged) -> SessionState:
+    """The state after a change of the settings."""
+    fields = {name: getattr(change, name) for name in change.__struct_fields__ if name != "origin"}
+    return replace(state, **fields)
+
+
+def settings_changed(event: SettingsChanged, state: SessionState, now: float) -> SessionState:
+    """The same, with a row."""
+    return note(with_settings(state, event), now, "settings", f"in the next session: {event.origin}")
