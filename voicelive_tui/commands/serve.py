@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
+import ssl
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,16 +21,6 @@ from voicelive_tui.loopback.handshake import is_loopback
 from voicelive_tui.loopback.service import LoopbackService, ServiceError, ServiceRecord
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.text import visible
-
-Write = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """What was asked for: a certificate with its key, or a self-signed one if there is none."""
-
-    cert: str | None = None
-    key: str | None = None
 
 
 def run(
@@ -48,34 +39,33 @@ def run(
 ) -> int:
     """Run the service, or only check its script; the exit status."""
     try:
-        plan = read_script(script) if script else None
+        plan = _script(script) if script else None
         if only_check:
             if plan is None:
                 raise ConfigError("--check needs --script FILE")
             click.echo(f"{visible(str(script))}: a good script")
             return 0
-        trouble = read_faults(faults)
-        wanted_tls = read_tls(self_signed=self_signed, cert=tls_cert, key=tls_key)
-        if is_open_to_others(host):
-            warn(f"other machines can reach this service on {host}{'' if wanted_tls else ', unencrypted'}")
-        return asyncio.run(
-            serve(
-                click.echo,
-                host=host,
-                port=port,
-                api_key=api_key,
-                script=plan,
-                faults=trouble,
-                as_json=as_json,
-                wanted_tls=wanted_tls,
-                allow_origins=origins,
-            )
+        trouble = [faulty.parse(text) for text in faults]
+        context, pem = _tls(host, self_signed=self_signed, cert=tls_cert, key=tls_key)
+        if not is_loopback(host):
+            warn(f"other machines can reach this service on {host}{'' if context else ', unencrypted'}")
+        service = LoopbackService(
+            host=host,
+            port=port,
+            api_key=api_key,
+            script=plan,
+            faults=trouble,
+            tls=context,
+            allow_origins=origins,
+            on_record=partial(_write_record, as_json),
         )
-    except ConfigError as problem:
+        with _public(pem) as certificate:
+            return asyncio.run(_serve(service, certificate, "KEY" if api_key else "anything", as_json=as_json))
+    except (ConfigError, faulty.FaultError, ServiceError, tls.TlsError) as problem:
         return complain(problem)
 
 
-def read_script(name: str) -> scripts.Script:
+def _script(name: str) -> scripts.Script:
     """The script in a file, or the shipped one of that name.
 
     Raises:
@@ -91,29 +81,20 @@ def read_script(name: str) -> scripts.Script:
         raise ConfigError(f"{error}{hint}") from None
 
 
-def read_faults(texts: Sequence[str]) -> list[faulty.Fault]:
-    """The faults of the command line.
+def _tls(host: str, *, self_signed: bool, cert: str | None, key: str | None) -> tuple[ssl.SSLContext | None, str]:
+    """The context that the TLS options ask for, and the certificate where it was made for this run.
 
     Raises:
-        ConfigError: A name is unknown, or a value or moment is not allowed.
-    """
-    try:
-        return [faulty.parse(text) for text in texts]
-    except faulty.FaultError as error:
-        raise ConfigError(str(error)) from None
-
-
-def read_tls(*, self_signed: bool, cert: str | None, key: str | None) -> Tls | None:
-    """What the three TLS options ask for.
-
-    Raises:
-        ConfigError: They contradict each other.
+        ConfigError: The options contradict each other.
+        TlsError: The certificate cannot be used.
     """
     if bool(cert) != bool(key):
         raise ConfigError("--tls-cert and --tls-key belong together")
     if cert and self_signed:
         raise ConfigError("--tls makes a certificate of its own: leave it out, or --tls-cert and --tls-key")
-    return Tls(cert, key) if cert or self_signed else None
+    if cert and key:
+        return tls.from_files(cert, key), ""
+    return tls.self_signed(host) if self_signed else (None, "")
 
 
 def fault_help() -> list[tuple[str, str]]:
@@ -121,81 +102,47 @@ def fault_help() -> list[tuple[str, str]]:
     return [faulty.FORM, *faulty.FAULTS.items()]
 
 
-async def serve(
-    write: Write,
-    *,
-    host: str,
-    port: int,
-    api_key: str | None,
-    script: scripts.Script | None,
-    faults: Sequence[faulty.Fault],
-    as_json: bool,
-    wanted_tls: Tls | None = None,
-    allow_origins: Collection[str] = (),
-) -> int:
-    """Run the service until SIGTERM, SIGHUP or Ctrl+C; writes a line for each session, turn, answer, error and fault.
+async def _serve(service: LoopbackService, certificate: str, key_hint: str, *, as_json: bool) -> int:
+    """Run the service until SIGTERM, SIGHUP or Ctrl+C; the exit status.
 
     The first line is written when the service listens, and its form is stable: `endpoint: URL`, or as JSON an object
     with `kind` "ready", `endpoint`, and with a self-signed certificate its path as `certificate`.
 
-    Returns:
-        The exit status.
-
     Raises:
-        ConfigError: It cannot listen there, or cannot use the certificate.
+        ServiceError: It cannot listen there.
     """
-    ended = asyncio.Event()
-    status = 0
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    def end(with_status: int) -> None:
-        nonlocal status
-        status = with_status
-        ended.set()
+    def end(status: int) -> None:
+        if not ended.done():
+            ended.set_result(status)
 
     end_on_signals(end)
-
-    def line(text: str) -> None:
-        with contextlib.suppress(OSError):  # `serve | head -1` wants the endpoint, and the sessions go on
-            write(text)
-
-    def on_record(record: ServiceRecord) -> None:
+    async with service:
         if as_json:
-            fields = {"time": record.time, "kind": record.kind, "session": record.session, "text": record.text}
-            line(json.dumps({**fields, "data": record.data}, default=repr))
+            about = {"certificate": certificate} if certificate else {}
+            _write(json.dumps({"kind": "ready", "endpoint": service.endpoint, **about}))
         else:
-            moment = datetime.fromtimestamp(record.time).astimezone()
-            line(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {visible(record.text)}")
+            _write(f"endpoint: {service.endpoint}    (Ctrl+C ends it)")
+            if certificate:
+                _write(f"trust it: export SSL_CERT_FILE={certificate}")
+            _write(f"try:      voicelive-tui --endpoint {service.endpoint} --api-key {key_hint}")
+        return await ended
 
-    try:
-        context, pem = (None, "")
-        if wanted_tls:
-            cert, key = wanted_tls.cert, wanted_tls.key
-            context, pem = (tls.from_files(cert, key), "") if cert and key else tls.self_signed(host)
-        service = LoopbackService(
-            host=host,
-            port=port,
-            api_key=api_key,
-            script=script,
-            faults=faults,
-            tls=context,
-            allow_origins=allow_origins,
-            on_record=on_record,
-        )
-        with _public(pem) as certificate:
-            async with service:
-                if as_json:
-                    about = {"certificate": certificate} if certificate else {}
-                    line(json.dumps({"kind": "ready", "endpoint": service.endpoint, **about}))
-                else:
-                    line(f"endpoint: {service.endpoint}    (Ctrl+C ends it)")
-                    if certificate:
-                        line(f"trust it: export SSL_CERT_FILE={certificate}")
-                    key_hint = "KEY" if api_key else "anything"
-                    line(f"try:      voicelive-tui --endpoint {service.endpoint} --api-key {key_hint}")
-                await ended.wait()
-    except (ServiceError, tls.TlsError) as error:
-        raise ConfigError(str(error)) from None
-    return status
+
+def _write_record(as_json: bool, record: ServiceRecord) -> None:
+    """Write a line for a session, turn, answer, error or fault."""
+    if as_json:
+        fields = {"time": record.time, "kind": record.kind, "session": record.session, "text": record.text}
+        _write(json.dumps({**fields, "data": record.data}, default=repr))
+    else:
+        moment = datetime.fromtimestamp(record.time).astimezone()
+        _write(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {visible(record.text)}")
+
+
+def _write(line: str) -> None:
+    with contextlib.suppress(OSError):  # `serve | head -1` wants the endpoint, and the sessions go on
+        click.echo(line)
 
 
 @contextlib.contextmanager
@@ -208,8 +155,3 @@ def _public(pem: str) -> Iterator[str]:
         file.write(pem)
         file.flush()
         yield file.name
-
-
-def is_open_to_others(host: str) -> bool:
-    """Whether other machines may reach a service on this address."""
-    return not is_loopback(host)
