@@ -76,7 +76,6 @@ class VoiceLiveApp(App[None]):
     TITLE = "voicelive-tui"
     COMMANDS = App.COMMANDS | {_session_commands}
     CSS_PATH = "dashboard.tcss"  # a screen's own would be loaded with it, and everything parsed again
-    CSS = "OptionList { min-width: 12; }"  # Textual's fails without room for a character
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit", id="quit"),
         # Textual would answer Ctrl+C with a hint on how to quit; in a terminal it ends the program.

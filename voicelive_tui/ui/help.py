@@ -21,24 +21,13 @@ class HelpScreen(ModalScreen[None]):
         Binding("j,down", "scroll('down')", "Down", show=False, id="help.down"),
         Binding("k,up", "scroll('up')", "Up", show=False, id="help.up"),
     ]
-    DEFAULT_CSS = """
-    HelpScreen {
-        align: center middle;
-        & > VerticalScroll {
-            width: 90%; max-width: 110; height: auto; max-height: 90%;
-            background: $surface; border: round $accent; padding: 0 1;
-            border-title-color: $accent; border-subtitle-color: $text-muted;
-        }
-        & Static { width: 1fr; height: auto; }
-    }
-    """
 
     def __init__(self, title: str, text: str, bindings: Mapping[str, ActiveBinding]) -> None:
         super().__init__()
         self._pane_title, self._text, self._keys = title, text, bindings
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll() as sheet:
+        with VerticalScroll(classes="sheet") as sheet:
             sheet.border_title = f"Help: {self._pane_title}"
             sheet.border_subtitle = with_keys(self, Hint("{help.close} closes"))
             yield Static(self._sheet())

@@ -28,16 +28,6 @@ class DevicePicker(ModalScreen[None]):
         Binding("j", "move('down')", "Down", show=False, id="devices.down"),
         Binding("k", "move('up')", "Up", show=False, id="devices.up"),
     ]
-    DEFAULT_CSS = """
-    DevicePicker {
-        align: center middle;
-        & > OptionList {
-            width: 90%; max-width: 90; height: auto; max-height: 80%;
-            background: $surface; border: round $accent; padding: 0 1;
-            border-title-color: $accent; border-subtitle-color: $text-muted;
-        }
-    }
-    """
 
     def __init__(self, live: "Shell") -> None:
         super().__init__()
@@ -45,7 +35,7 @@ class DevicePicker(ModalScreen[None]):
         self._choices: list[DeviceChoice] = []
 
     def compose(self) -> ComposeResult:
-        options = OptionList(Option("looking for sound devices…", disabled=True))
+        options = OptionList(Option("looking for sound devices…", disabled=True), classes="sheet")
         options.border_title = "Sound devices"
         hint = Hint("enter chooses · {devices.test_tone} plays a test tone · {devices.close} closes")
         options.border_subtitle = with_keys(self, hint)

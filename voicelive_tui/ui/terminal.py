@@ -11,12 +11,10 @@ import select
 import termios
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
-
-if TYPE_CHECKING:
-    from voicelive_tui.ui.app import VoiceLiveApp
 
 LIMIT = 65_536
 """Bytes that wait to be written, from which on drawing is dropped."""
@@ -25,7 +23,7 @@ PIECE = 4_096
 DRAIN_LIMIT = 0.5
 """Seconds that the end waits for the terminal to take what was drawn."""
 CHECK_SECONDS = 1.0
-"""Between two looks at an idle terminal: reading from one that is gone would otherwise spin."""
+"""Between two checks of an idle terminal: reading from one that is gone would otherwise spin."""
 
 
 class Writer(threading.Thread):
@@ -126,9 +124,9 @@ def termios_of(fileno: int) -> list[Any]:
 class TerminalDriver(LinuxDriver):
     """Textual's driver with a `Writer`. Textual's own thread for writing starts as well, and has nothing to do."""
 
-    def __init__(self, app: "VoiceLiveApp", **options: Any) -> None:
+    def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
-        self._voice_app = app
+        self._dashboard = app
         self._event_loop = asyncio.get_running_loop()
         self._writer: Writer | None = None
 
@@ -137,7 +135,7 @@ class TerminalDriver(LinuxDriver):
             self._writer.write(data)
 
     def start_application_mode(self) -> None:
-        self._writer = Writer(self.fileno, lambda: self._call(self._voice_app.refresh), self._end)
+        self._writer = Writer(self.fileno, lambda: self._call(self._dashboard.refresh), self._end)
         self._writer.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
@@ -159,7 +157,7 @@ class TerminalDriver(LinuxDriver):
             self._end()
 
     def _end(self) -> None:
-        self._call(lambda: self._voice_app.call_later(self._voice_app.end, 0))  # as after SIGHUP
+        self._call(lambda: self._dashboard.call_later(self._dashboard.action_quit))  # as after SIGHUP
 
     def _call(self, action: Callable[[], object]) -> None:
         """Call something on the event loop, from any thread."""
