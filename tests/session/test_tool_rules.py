@@ -179,7 +179,9 @@ def test_a_refused_call_is_answered_with_the_reason() -> None:
 def test_an_answer_by_hand_takes_the_place_of_the_function() -> None:
     fold = ready()
     fold.feed(*calls(1), done(), inputs.ToolStarted("item_1"))
-    wanted = fold.feed(inputs.CallAnswered("item_1", "rainy"), inputs.ToolReturned("item_1", "sunny"))
+    (stub,) = run(fold.feed(inputs.CallAnswered("item_1", "rainy")))
+    assert stub.rule == Function(policy="stub", answer="rainy")
+    wanted = fold.feed(inputs.ToolReturned("item_1", "rainy"), inputs.ToolReturned("item_1", "sunny"))
     assert (outputs(wanted), creates(wanted)) == ([("call_1", "rainy")], 1)
 
 

@@ -1,7 +1,7 @@
 import pytest
 from textual.geometry import Size
 
-from voicelive_tui.ui.arrangement import CLASSES, PANES, arrange, layout_for
+from voicelive_tui.ui.arrangement import CLASSES, arrange, layout_for
 
 
 @pytest.mark.parametrize(
@@ -35,17 +35,17 @@ def test_layout_for(size, layout):
         ((80, 50), "session", False, ("session", "events")),
         ((80, 50), "events", False, ("transcript", "events")),
         ((80, 50), "events", True, ("events",)),
-        ((120, 40), "events", False, PANES),
+        ((120, 40), "events", False, ("session", "transcript", "events")),
         ((200, 60), "session", True, ("session",)),
     ],
 )
 def test_the_panes_that_are_shown(size, current, zoomed, shown):
     words = "transcript" if current == "events" else current
-    arrangement = arrange(Size(*size), current, words, zoomed=zoomed, spacious=True)
+    arrangement = arrange(Size(*size), current, words, "events", zoomed=zoomed, spacious=True)
     assert arrangement.shown == shown
     assert arrangement.classes <= CLASSES
 
 
 def test_lean_has_no_tall_status_line():
-    assert "tall" in arrange(Size(80, 50), "events", "transcript", zoomed=False, spacious=True).classes
-    assert "tall" not in arrange(Size(80, 50), "events", "transcript", zoomed=False, spacious=False).classes
+    assert "tall" in arrange(Size(80, 50), "events", "transcript", "events", zoomed=False, spacious=True).classes
+    assert "tall" not in arrange(Size(80, 50), "events", "transcript", "tools", zoomed=False, spacious=False).classes

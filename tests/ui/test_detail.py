@@ -3,8 +3,7 @@ import json
 import pytest
 from textual.app import App
 
-from voicelive_tui.ui.detail import LONG, MANY, EventDetail
-from voicelive_tui.wire.log import EventLog, LogRow
+from voicelive_tui.ui.detail import LONG, MANY, EventDetail, parsed
 
 
 class DetailApp(App):
@@ -12,16 +11,12 @@ class DetailApp(App):
         yield EventDetail()
 
 
-def row_of(value):
-    return LogRow(0, 0.0, "in", "some.event", "info", "", "", 0, json.dumps(value))
-
-
 async def nodes(value, *keys):
     """The number of nodes of a value's tree and the label of its last child, after some keys."""
     app = DetailApp()
     async with app.run_test(size=(80, 24)) as pilot:
         tree = app.query_one(EventDetail)
-        tree.show(row_of(value))
+        tree.show(0, "some.event", value)
         tree.focus()
         await pilot.press(*keys)
         await pilot.pause()
@@ -68,7 +63,7 @@ async def test_every_sibling_is_opened_where_there_is_room():
     app = DetailApp()
     async with app.run_test(size=(80, 24)) as pilot:
         tree = app.query_one(EventDetail)
-        tree.show(row_of({"a": [1], "b": [2], "c": 3}))
+        tree.show(0, "some.event", {"a": [1], "b": [2], "c": 3})
         tree.focus()
         await pilot.press("down", "shift+space")
         assert [node.is_expanded for node in tree.root.children] == [False, False, False]
@@ -81,7 +76,7 @@ async def test_unreadable_json_is_shown_as_text(text):
     app = DetailApp()
     async with app.run_test(size=(80, 24)):
         tree = app.query_one(EventDetail)
-        tree.show(EventLog().append(0.0, "in", "some.event", text).row(0))
+        tree.show(0, "some.event", parsed(text))
         assert tree.selected_text() == text
 
 
@@ -90,6 +85,6 @@ async def test_a_long_name_is_cut_and_copied_whole():
     app = DetailApp()
     async with app.run_test(size=(80, 24)):
         tree = app.query_one(EventDetail)
-        tree.show(row_of(value))
+        tree.show(0, "some.event", value)
         assert len(tree.root.children[0].label.plain) == LONG
         assert json.loads(tree.selected_text()) == value

@@ -47,8 +47,8 @@ def test_keys_that_cannot_work_are_refused_in_one_sentence(keys, says):
         {"mute": "i", "interrupt": "m"},
         {"help": "f1", "mute": "?"},
         {"palette": "ctrl+p", "quit": "ctrl+q"},  # as Textual has it
-        {"mute": "p", "help.close": "m", "devices.close": "t"},  # not at the same time
-        {"detail.down": "ctrl+n", "list.down": "ctrl+n"},
+        {"help.close": "m", "devices.close": "t"},  # not at the same time
+        {"detail.down": "ctrl+j", "list.down": "ctrl+j"},
         {"prompt.leave": "ctrl+g", "back": "ctrl+g"},
     ],
 )

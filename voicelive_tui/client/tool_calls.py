@@ -61,9 +61,9 @@ class ToolCalls:
 async def _stub(answer: str) -> Outcome:
     """The output of a stub: a text, or what "@FILE" holds."""
     if not answer.startswith("@"):
-        return Outcome(answer)
+        return Outcome(answer, remark="answered by a stub")
     try:
         text = await in_thread(lambda: Path(answer[1:]).expanduser().read_text(encoding="utf-8"), answer)
     except (OSError, ValueError, RuntimeError) as error:
         return failure(f"the answer in {answer[1:]} cannot be read: {getattr(error, 'strerror', None) or error}")
-    return Outcome(text.strip())
+    return Outcome(text.strip(), remark=f"answered from {answer[1:]}")

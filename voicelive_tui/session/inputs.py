@@ -292,7 +292,8 @@ class CallAnswered(Key, frozen=True):
     """The user answers the call of a function in its place."""
 
     item_id: str
-    output: str
+    answer: str
+    """The output, or @FILE to read it from a file."""
 
 
 class CallRepeated(Key, frozen=True):

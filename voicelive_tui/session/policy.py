@@ -72,7 +72,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.InterruptPressed():
             after, interruption = _interruption(before, after, by_key=True)
             return replace(after, intent=replace(after.intent, create=False)), interruption
-        case inputs.ToolReturned() | inputs.CallRefused() | inputs.CallAnswered() | inputs.ResponseLost():
+        case inputs.ToolReturned() | inputs.CallRefused() | inputs.ResponseLost():
             return _create_if_due(after)
         case inputs.MutePressed():
             return after, (effects.SetMute(after.microphone.muted),)

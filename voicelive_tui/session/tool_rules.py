@@ -32,8 +32,8 @@ def steps(event: inputs.Input, before: SessionState, after: SessionState) -> Ste
     match event:
         case inputs.Received(body) if text(body.get("type")).endswith(".delta"):
             return Steps()
-        case inputs.CallApproved(item_id, delay=delay):
-            return Steps(run=_approved(item_id, delay, before, after))
+        case inputs.CallApproved() | inputs.CallAnswered():
+            return Steps(run=_decided(event, before, after))
         case inputs.CallRepeated(item_id):
             return Steps(run=_again(item_id, after))
     if after.transcript is before.transcript:
@@ -65,17 +65,20 @@ def steps(event: inputs.Input, before: SessionState, after: SessionState) -> Ste
     return Steps(tuple(run), tuple(outputs), ask, withdraw)
 
 
-def _approved(
-    item_id: str, delay: float | None, before: SessionState, after: SessionState
+def _decided(
+    event: inputs.CallApproved | inputs.CallAnswered, before: SessionState, after: SessionState
 ) -> tuple[effects.CallTool, ...]:
-    entry, old = after.entry(item_id), before.entry(item_id)
+    entry, old = after.entry(event.item_id), before.entry(event.item_id)
     call = entry.call if entry else None
-    if call is None or call.kind != "function" or (old and old.call is call) or not call.approved:
+    if call is None or call.kind != "function" or (old and old.call is call):
         return ()
     rule = rule_of(after, call.name)
-    rule = replace(rule, policy="auto" if rule.policy == "ask" else rule.policy)
-    rule = rule if delay is None else replace(rule, delay=delay)
-    return (effects.CallTool(item_id, call.name, call.arguments, rule),)
+    if isinstance(event, inputs.CallAnswered):
+        rule = Function(policy="stub", answer=event.answer)
+    else:
+        delay = rule.delay if event.delay is None else event.delay
+        rule = replace(rule, policy="auto" if rule.policy == "ask" else rule.policy, delay=delay)
+    return (effects.CallTool(event.item_id, call.name, call.arguments, rule),)
 
 
 def _again(item_id: str, after: SessionState) -> tuple[effects.CallTool, ...]:

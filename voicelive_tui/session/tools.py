@@ -229,8 +229,8 @@ def observe_input(event: inputs.CallInput, state: SessionState, now: float) -> S
             return settle(note(state, now, "tool", f"{call.name} {ended or 'returned'}"), now)
         case inputs.CallRepeated():
             return state
-    if call.ended_at is not None or call.decided_at is not None:
-        return note(state, now, "tool", f"the call of {call.name} is decided already", "warning")
+    if call.ended_at is not None or (isinstance(event, inputs.CallApproved) and not call.waits):
+        return note(state, now, "tool", f"the call of {call.name} does not wait for this", "warning")
     match event:
         case inputs.CallApproved(arguments=arguments):
             edited = {} if arguments is None else {"arguments": arguments}
@@ -240,10 +240,9 @@ def observe_input(event: inputs.CallInput, state: SessionState, now: float) -> S
             state = change_call(state, item_id, decided_at=now, approved=False)
             state = end(state, item_id, now, output=error_output(sentence), ended="failed", remark=sentence)
             return settle(note(state, now, "tool", f"{call.name} refused"), now)
-        case inputs.CallAnswered(_, output):
-            state = change_call(state, item_id, decided_at=now)
-            state = end(state, item_id, now, output=output, remark="answered by hand")
-            return settle(note(state, now, "tool", f"{call.name} answered by hand"), now)
+        case inputs.CallAnswered():
+            state = change_call(state, item_id, decided_at=now, approved=True)
+            return note(state, now, "tool", f"{call.name} answered by hand")
     assert_never(event)
 
 

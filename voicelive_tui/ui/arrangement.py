@@ -10,7 +10,9 @@ from textual.geometry import Size
 Layout = Literal["tiny", "compact", "stacked", "beside", "normal", "wide"]
 CLASSES = frozenset(("tiny", "compact", "stacked", "beside", "normal", "wide", "tall", "levels"))
 """Classes of the screen that place the panes; `levels`: the levels alone."""
-PANES = ("session", "transcript", "events")
+PANES = ("session", "transcript", "events", "tools")
+BELOW = ("events", "tools")
+"""Of these one is shown; where two panes fit, so it is of the others."""
 LEAST = Size(60, 16)
 """Columns and rows; a smaller terminal shows a sentence in place of the panes."""
 
@@ -35,13 +37,14 @@ def layout_for(size: Size) -> Layout:
     return "wide" if width >= 160 and height >= 40 else "normal"
 
 
-def arrange(size: Size, current: str, words: str, *, zoomed: bool, spacious: bool) -> Arrangement:
+def arrange(size: Size, current: str, words: str, below: str, *, zoomed: bool, spacious: bool) -> Arrangement:
     """Choose panes and classes for a terminal.
 
     Args:
         size: Of the terminal.
         current: The pane in use.
         words: Session or transcript, which share a place where two panes fit: the one used last.
+        below: Events or tools, which share a place: the one used last.
         zoomed: The pane in use gets all the room.
         spacious: A tall terminal gets a status line of three rows.
     """
@@ -52,7 +55,7 @@ def arrange(size: Size, current: str, words: str, *, zoomed: bool, spacious: boo
     elif zoomed or layout == "compact":
         shown = (current,)
     elif layout in ("stacked", "beside"):
-        shown = (words, "events")
+        shown = (words, below)
     else:
-        shown = PANES
+        shown = ("session", "transcript", below)
     return Arrangement(frozenset((layout, "tall") if tall else (layout,)), shown)

@@ -21,7 +21,7 @@ from voicelive_tui.session.inputs import (
 )
 from voicelive_tui.session.state import Stage
 from voicelive_tui.text import visible
-from voicelive_tui.ui.arrangement import CLASSES, PANES, Arrangement, arrange
+from voicelive_tui.ui.arrangement import BELOW, CLASSES, PANES, Arrangement, arrange
 from voicelive_tui.ui.canvas import HorizontalGround, VerticalGround
 from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
@@ -32,6 +32,7 @@ from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.session import SessionPane
 from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, TooSmall
+from voicelive_tui.ui.panes.tools import ToolsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
@@ -61,6 +62,9 @@ class DashboardScreen(LiveScreen):
         Binding("2", "go('transcript')", "Transcript", show=False, id="pane.transcript"),
         Binding("3", "go('events')", "Events", show=False, id="pane.events"),
         Binding("4", "go('meters')", "Levels", show=False, id="pane.meters"),
+        Binding("5", "go('tools')", "Tools", show=False, id="pane.tools"),
+        Binding("ctrl+y", "decide(True)", "Approve", show=False, tooltip="The call that waits", id="approve"),
+        Binding("ctrl+n", "decide(False)", "Refuse", show=False, tooltip="The call that waits", id="refuse"),
         Binding("z", "zoom", "Zoom", show=False, tooltip="Give the focused pane all the room, or end that", id="zoom"),
         Binding("f", "follow", "Follow", show=False, tooltip="Stay at the end, or stop that", id="follow"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the selection or the line", id="copy"),
@@ -79,6 +83,7 @@ class DashboardScreen(LiveScreen):
 
     def __init__(self, live: "Shell", ui: "Ui", size: Size) -> None:
         self.current = self.words = "transcript"
+        self.below = "events"
         self.zoomed = False
         self.rates = LEAN if ui.lean else NORMAL
         # The first layout comes with the first style pass; classes set later would need a second one.
@@ -96,6 +101,7 @@ class DashboardScreen(LiveScreen):
                 yield SessionPane(id="session").data_bind(cls.session, cls.elapsed)
                 yield TranscriptPane(id="transcript").data_bind(cls.session)
             yield EventsPane(id="events").data_bind(session=cls.logged)
+            yield ToolsPane(id="tools").data_bind(cls.session)
         yield MetersPane(self.rates, id="meters").data_bind(cls.session)
         yield Prompt(id="prompt")
         yield Keys()
@@ -105,15 +111,18 @@ class DashboardScreen(LiveScreen):
             view.step = self.rates.scroll_step
         self.events_pane, self.transcript = self.query_one(EventsPane), self.query_one(TranscriptPane)
         self.meters, self.prompt = self.query_one(MetersPane), self.query_one(Prompt)
+        self.tools = self.query_one(ToolsPane)
         self.lay_out()
-        self.draw_from_now_on(*self.query(StatusLine), self.query_one(SessionPane), self.transcript, self.meters)
+        self.draw_from_now_on(
+            *self.query(StatusLine), self.query_one(SessionPane), self.transcript, self.tools, self.meters
+        )
         self.call_after_refresh(self.run_worker, self.live.run(), name="conversation")
 
     # Layout
 
     def arrangement(self, size: Size) -> Arrangement:
         """The panes and classes for a terminal of this size."""
-        return arrange(size, self.current, self.words, zoomed=self.zoomed, spacious=self.rates.spacious)
+        return arrange(size, self.current, self.words, self.below, zoomed=self.zoomed, spacious=self.rates.spacious)
 
     def on_resize(self, event: events.Resize) -> None:
         self.lay_out(event.size)  # the screen itself learns of its size after this
@@ -132,10 +141,11 @@ class DashboardScreen(LiveScreen):
         if classes != self.classes & CLASSES:
             self.set_classes(self.classes - CLASSES | classes)
         panes = [self.query_one(f"#{name}", Pane) for name in PANES]
-        hidden = tuple(f"{pane.go_key} {pane.NAME}" for pane in panes if pane.id not in shown)
+        hidden = [pane for pane in panes if pane.id not in shown]
         for pane in panes:
             pane.display = pane.id in shown
-            pane.others = hidden if shown[:1] == (pane.id,) else ()
+            others = [each for each in hidden if len(shown) == 1 or (each.id in BELOW) == (pane.id in BELOW)]
+            pane.others = tuple(f"{each.go_key} {each.NAME}" for each in others)
         self.query_one("#talk").display = bool({"session", "transcript"}.intersection(shown))
 
     @property
@@ -156,7 +166,9 @@ class DashboardScreen(LiveScreen):
     def use(self, name: str) -> None:
         """Remember which pane is in use."""
         self.current = name
-        if name != "events":
+        if name in BELOW:
+            self.below = name
+        else:
             self.words = name
 
     def action_go(self, name: str) -> None:
@@ -213,7 +225,13 @@ class DashboardScreen(LiveScreen):
             self.transcript.search_left()
         self.set_focus(self.pane.target)
 
+    def action_decide(self, approve: bool) -> None:
+        self.tools.decide(approve)
+
     # Panes
+
+    def on_pane_asks(self, message: Pane.Asks) -> None:
+        self.prompt.ask_for(message.label, message.text, message.placeholder, message.take)
 
     def query_pane(self, purpose: Literal["filter", "search"], text: str) -> None:
         """Filter the events, or search the transcript."""
@@ -290,7 +308,7 @@ class DashboardScreen(LiveScreen):
             self.prompt.action_leave()
         elif self.session.microphone.talking:
             self.apply(TalkCancelled())
-        elif self.events_pane.display and self.events_pane.close():
+        elif any(pane.display and pane.close() for pane in (self.events_pane, self.tools)):
             pass
         elif self.session.retry is not None:
             self.apply(StopPressed())

@@ -1,4 +1,4 @@
-"""The inspector: an event's JSON as a tree. Long strings are clipped; a copied value is complete."""
+"""The inspector: the JSON of an event or a call as a tree. Long strings are clipped; a copied value is complete."""
 
 import json
 from collections import deque
@@ -13,7 +13,6 @@ from textual.widgets.tree import TreeNode
 from voicelive_tui.text import visible
 from voicelive_tui.ui.text import clip
 from voicelive_tui.wire.events import is_too_deep
-from voicelive_tui.wire.log import LogRow
 
 LONG = 200
 """Cells of a string, or of a name, that are drawn."""
@@ -45,15 +44,14 @@ class EventDetail(Tree[Any]):
     def __init__(self) -> None:
         super().__init__("event", id="event-detail")
         self.guide_depth = 2
-        self._seq = -1
+        self._shown: object = None
 
-    def show(self, row: LogRow) -> None:
-        """Show a row; the same row again changes nothing."""
-        if row.seq == self._seq:
+    def show(self, key: object, title: str, value: Any) -> None:
+        """Show a JSON value; with the same key again nothing changes."""
+        if key == self._shown:
             return
-        self._seq = row.seq
-        value = _parsed(row)
-        self.reset(_label(row.type, "" if isinstance(value, dict | list) else value), value)
+        self._shown = key
+        self.reset(_label(title, "" if isinstance(value, dict | list) else value), value)
         if isinstance(value, dict | list):
             self._open(value)
         self.root.expand()
@@ -98,14 +96,13 @@ class EventDetail(Tree[Any]):
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _parsed(row: LogRow) -> Any:
-    if row.direction in ("local", "log"):
-        return row.text
+def parsed(text: str) -> Any:
+    """The JSON value of a text; the text itself if it is no JSON, or nested too deep."""
     try:
-        value = json.loads(row.text)
+        value = json.loads(text)
     except (ValueError, RecursionError):  # no JSON, or nested deeper than Python goes
-        return row.text
-    return row.text if is_too_deep([value]) else value
+        return text
+    return text if is_too_deep([value]) else value
 
 
 def _label(name: str, value: Any) -> Text:

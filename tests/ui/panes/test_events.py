@@ -197,7 +197,7 @@ async def test_hostile_events_are_drawn_verbatim_and_harmless():
         assert "␛[31mtype[bold]" in screen_text(pilot.app)
         for seq in range(4):
             pane.go_to(Place(seq=seq))
-            pane.open(pane.selected())
+            pane.open(pane.view.count - 1 if pane.view.cursor is None else pane.view.cursor)
             await pilot.pause()
         pane.go_to(Place(seq=0))
         await pilot.pause()

@@ -1,13 +1,13 @@
 """The event pane: every event in both directions, folded, filtered, and opened as a JSON tree beside the list."""
 
-from textual.app import ComposeResult
+from typing import Any
 
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import short_id, size, visible
-from voicelive_tui.ui.canvas import HorizontalGround
-from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.panes import ListPane, Place, following_note
+from voicelive_tui.ui.panes import Place, following_note
+from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.rows import Fold, Rows, foldable
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clip_left, fit
@@ -147,7 +147,7 @@ class EventsView(ScrollList):
         super().follow(following)
 
 
-class EventsPane(ListPane):
+class EventsPane(InspectingPane):
     """The list of events, and an opened event beside it."""
 
     NAME = "Events"
@@ -166,25 +166,14 @@ All terms must hold; an empty filter shows everything.
 once more shows everything.
 {cross} goes to the transcript line that the event belongs to.""")
 
-    DEFAULT_CSS = """
-    EventsPane {
-        & > Horizontal { height: 1fr; }
-        & EventsView { width: 1fr; }
-        & EventDetail { width: 45%; display: none; }
-        &.-detail EventDetail { display: block; }
-    }
-    """
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
         self.query_text = ""
         self._seen = 0
         """Number of lines when following ended."""
 
-    def body(self) -> ComposeResult:
-        with HorizontalGround():
-            yield EventsView()
-            yield EventDetail()
+    def make_view(self) -> EventsView:
+        return EventsView()
 
     @property
     def view(self) -> EventsView:
@@ -255,31 +244,16 @@ once more shows everything.
         self._seen = len(self.view.rows)
         self.show_head()
 
-    def on_scroll_list_opened(self, message: ScrollList.Opened) -> None:
-        message.stop()
-        if row := self.view.row_at(message.index):
-            self.open(row)
-
     def on_scroll_list_moved(self) -> None:
         if self.view.cursor == len(self.view.rows) - 1:
             self._seen = len(self.view.rows)
         super().on_scroll_list_moved()
-        if self.has_class("-detail") and (row := self.view.row_at(self.view.cursor)):
-            self.query_one(EventDetail).show(row)
 
-    def open(self, row: LogRow) -> None:
-        """Open a row as a tree."""
-        self.add_class("-detail")
-        self.query_one(EventDetail).show(row)
-
-    def close(self) -> bool:
-        """Close the opened event; False if none was open."""
-        if not self.has_class("-detail"):
-            return False
-        if self.query_one(EventDetail).has_focus:
-            self.screen.set_focus(self.view)
-        self.remove_class("-detail")
-        return True
+    def inspected(self, index: int) -> tuple[object, str, Any] | None:
+        row = self.view.row_at(index)
+        if row is None:
+            return None
+        return row.seq, row.type, row.text if row.direction in ("local", "log") else parsed(row.text)
 
     def selected(self) -> LogRow | None:
         """The row under the cursor, or the last one."""
@@ -310,13 +284,12 @@ once more shows everything.
             return False
         self.view.go_to(index)
         if place.opened:
-            self.open(row)
+            self.open(index)
         return True
 
     def copy(self) -> None:
         """Copy the event under the cursor, or the value under the cursor of the opened event."""
-        detail = self.query_one(EventDetail)
-        if detail.has_focus:
-            self.post_message(self.Copied(detail.selected_text(), "this value"))
+        if self.detail.has_focus:
+            self.post_message(self.Copied(self.detail.selected_text(), "this value"))
         elif row := self.selected():
             self.post_message(self.Copied(row.text, "this event"))

@@ -1,0 +1,69 @@
+"""`InspectingPane`: a list, and beside it the inspector with what was opened."""
+
+from typing import Any
+
+from textual.app import ComposeResult
+
+from voicelive_tui.ui.canvas import HorizontalGround
+from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.panes import ListPane
+from voicelive_tui.ui.scroll_list import ScrollList
+
+
+class InspectingPane(ListPane):
+    """A subclass yields its list in `make_view`, and gives what the inspector shows in `inspected`."""
+
+    DEFAULT_CSS = """
+    InspectingPane {
+        & > Horizontal { height: 1fr; }
+        & ScrollList { width: 1fr; }
+        & EventDetail { width: 45%; display: none; }
+        &.-detail EventDetail { display: block; }
+    }
+    """
+
+    def make_view(self) -> ScrollList:
+        """The list, made once."""
+        raise NotImplementedError
+
+    def inspected(self, index: int) -> tuple[object, str, Any] | None:
+        """Of an item of the list: what tells whether it changed, a title, and its JSON value."""
+        raise NotImplementedError
+
+    def body(self) -> ComposeResult:
+        with HorizontalGround():
+            yield self.make_view()
+            yield EventDetail()
+
+    @property
+    def detail(self) -> EventDetail:
+        """The inspector."""
+        return self.query_one(EventDetail)
+
+    @property
+    def inspecting(self) -> bool:
+        """Whether the inspector is open."""
+        return self.has_class("-detail")
+
+    def on_scroll_list_opened(self, message: ScrollList.Opened) -> None:
+        message.stop()
+        self.open(message.index)
+
+    def on_scroll_list_moved(self) -> None:
+        super().on_scroll_list_moved()
+        if self.inspecting and self.view.cursor is not None:
+            self.open(self.view.cursor)
+
+    def open(self, index: int) -> None:
+        """Show an item of the list in the inspector."""
+        if (inspected := self.inspected(index)) is not None:
+            self.add_class("-detail")
+            self.detail.show(*inspected)
+
+    def close(self) -> bool:
+        if not self.inspecting:
+            return False
+        if self.detail.has_focus:
+            self.screen.set_focus(self.view)
+        self.remove_class("-detail")
+        return True

@@ -1,0 +1,285 @@
+"""The tools pane: each call of a tool with its state, its time and its result, and what the user does about it."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from msgspec.structs import replace
+from textual.binding import Binding, BindingType
+
+from voicelive_tui.session import inputs
+from voicelive_tui.session.calls import Call, CallState
+from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import Entry, SessionState
+from voicelive_tui.session.tools import rule_of
+from voicelive_tui.text import clock, duration, excerpt, visible
+from voicelive_tui.ui.detail import parsed
+from voicelive_tui.ui.hints import Hint, with_keys
+from voicelive_tui.ui.panes import Place, following_note
+from voicelive_tui.ui.panes.inspecting import InspectingPane
+from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.text import Line, Span, fit
+
+BAR = 10
+"""Cells of the longest call's duration."""
+POLICIES: tuple[Literal["auto", "ask", "stub", "fail"], ...] = ("auto", "ask", "stub", "fail")
+LONGEST_DELAY = 600.0
+
+_LOOKS = {
+    CallState.ARGUMENTS: ("…", "arguments", "dim"),
+    CallState.AWAITING: ("?", "approve?", "warn"),
+    CallState.RUNNING: ("▶", "running", "accent"),
+    CallState.ANSWERED: ("✓", "answered", "text"),
+    CallState.PENDING: ("✓", "pending", "warn"),
+    CallState.SPOKEN: ("✓", "spoken", "good"),
+    CallState.FAILED: ("✗", "failed", "bad"),
+    CallState.TIMED_OUT: ("✗", "timed out", "bad"),
+    CallState.STALE: ("✓", "late", "warn"),
+    CallState.CANCELLED: ("╎", "cancelled", "warn"),
+}
+
+
+def seconds(call: Call, now: float) -> float | None:
+    """How long a call has been running, or ran; None for one that did not run."""
+    began = call.started_at
+    return None if began is None else (now if call.ended_at is None else call.ended_at) - began
+
+
+def call_line(entry: Entry, origin: float, now: float, longest: float, width: int) -> Line:
+    """One call: when, state, tool, duration, arguments and result; its bar is `BAR` cells for `longest` seconds."""
+    call = entry.call
+    assert call is not None
+    mark, word, tone = _LOOKS[call.state]
+    name = f"{call.server}.{call.name}" if call.server else call.name
+    spans: list[Span] = [
+        (f" {clock(entry.at - origin):>5} ", "dim"),
+        (f"{mark} {word.ljust(10)}", tone),
+        (fit(visible(name[:99]), 24 if width >= 100 else 14) + " ", "strong"),
+    ]
+    took = seconds(call, now)
+    bar = "" if took is None or longest <= 0 else "█" * max(round(took / longest * BAR), 1)
+    shown = "" if took is None else duration(took * 1000)
+    spans += [(bar.ljust(BAR), tone if call.ended else "accent"), (f"{shown:>8} ", "dim")]
+    arguments, output = (excerpt(" ".join(text.split())) for text in (call.arguments, call.output))
+    spans.append((fit(arguments, max((width - 66) // 2, 8)) if output else arguments, "dim"))
+    if output:
+        spans.append((" → " + output, "bad" if call.ended else "text"))
+    return tuple(spans)
+
+
+class ToolsView(ScrollList):
+    """The calls, one a line."""
+
+    def __init__(self) -> None:
+        super().__init__(id="tools-view")
+        self.entries: list[Entry] = []
+        self.empty: Line = ()
+        """The line in place of calls."""
+        self.origin = self.now = 0.0
+
+    @property
+    def count(self) -> int:
+        return len(self.entries)
+
+    def line(self, y: int) -> Line:
+        if y >= len(self.entries):
+            return self.empty if y == 0 else ()
+        times = [seconds(entry.call, self.now) or 0.0 for entry in self.entries if entry.call]
+        line = call_line(self.entries[y], self.origin, self.now, max(times), self.size.width)
+        return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+
+
+class ToolsPane(InspectingPane):
+    """Each call of a function, or of a tool of an MCP server."""
+
+    NAME = "Tools"
+    NUMBER = "5"
+    CROSSES_TO = "transcript"
+    HELP_TEXT = Hint("""\
+One line a call: when, state, tool, duration, arguments → result. {list.open} opens all of it beside the list.
+approve?: it waits, {approve} approves and {refuse} refuses, from any pane. running: the function runs, or is delayed.
+answered: the output is sent. pending: the assistant's answer is due. spoken: that has begun.
+late: you went on before the output came; it is sent, and no answer is asked for.
+{tools.edit} edits the arguments and approves, {tools.delay} approves for some seconds later, \
+{tools.stub} answers with a text or @FILE in place of the function, {tools.fail} fails with a sentence.
+{tools.again} runs the function again with the same arguments: the result is shown here, the model does not get it.
+{tools.policy} changes what becomes of further calls: auto, ask, stub, fail.
+{cross} goes to the line of the transcript.""")
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "edit", "Edit the arguments", show=False, id="tools.edit"),
+        Binding("l", "delay", "Run later", show=False, id="tools.delay"),
+        Binding("u", "stub", "Answer by hand", show=False, id="tools.stub"),
+        Binding("exclamation_mark", "fail", "Fail", key_display="!", show=False, id="tools.fail"),
+        Binding("full_stop", "again", "Run again", key_display=".", show=False, id="tools.again"),
+        Binding("p", "policy", "Next policy", show=False, id="tools.policy"),
+    ]
+
+    def make_view(self) -> ToolsView:
+        return ToolsView()
+
+    @property
+    def view(self) -> ToolsView:
+        return self.query_one(ToolsView)
+
+    def show(self, session: SessionState) -> None:
+        view = self.view
+        view.entries, view.origin, view.now = session.calls, session.log.origin, monotonic()
+        names = [str(tool.get("name") or tool.get("server_label")) for tool in session.wanted.get("tools", ())]
+        listed = f"   no call yet; the model has: {visible(', '.join(names))}"
+        view.empty = ((listed if names else "   no tools: start with --tools FILE.py", "dim"),)
+        view.items_changed()
+        if self.inspecting and (entry := self.selected()):
+            self.open(view.entries.index(entry))
+
+    def update_levels(self, reading: Reading) -> None:
+        super().update_levels(reading)
+        if self.display and any(entry.call and entry.call.state is CallState.RUNNING for entry in self.view.entries):
+            self.view.now = monotonic()
+            self.view.repaint()
+
+    def note(self) -> Line:
+        """How many calls, which wait, the rules that are not `auto`, and whether the end is followed."""
+        calls = [entry.call for entry in self.session.calls if entry.call]
+        waiting = sum(call.waits for call in calls)
+        rules = [f"{name}: {rule.policy}" for name, rule in self.session.rules.items() if rule.policy != "auto"]
+        spans: list[Span] = [(f"{len(calls):,}", "dim")] if calls else []
+        if waiting:
+            spans.append((f"  {waiting} to approve", "warn"))
+        if rules:
+            spans.append(("  " + visible(", ".join(rules)), "accent"))
+        return (*spans, ("  ", "text"), *note) if (note := following_note(self.view)) else tuple(spans)
+
+    def inspected(self, index: int) -> tuple[object, str, Any] | None:
+        if index >= len(self.view.entries):
+            return None
+        entry = self.view.entries[index]
+        call = entry.call
+        assert call is not None
+        value = {
+            "state": call.state.value,
+            **({"server": call.server} if call.server else {}),
+            "arguments": parsed(call.arguments),
+            "result": parsed(call.output),
+            **({"run again": parsed(call.again)} if call.again else {}),
+            **({"remark": entry.note} if entry.note else {}),
+        }
+        return (entry.item_id, call, entry.note), call.name, value
+
+    def selected(self) -> Entry | None:
+        """The call under the cursor; without a cursor the first that waits for approval, or the last one."""
+        entries, cursor = self.view.entries, self.view.cursor
+        if cursor is not None and cursor < len(entries):
+            return entries[cursor]
+        return self.waiting() or (entries[-1] if entries else None)
+
+    def waiting(self) -> Entry | None:
+        """The first call that waits for approval."""
+        return next((entry for entry in self.session.calls if entry.call and entry.call.waits), None)
+
+    def place(self) -> Place | None:
+        entry = self.selected()
+        return None if entry is None else Place(entry.item_id, entry.response_id)
+
+    def copy(self) -> None:
+        """Copy the call under the cursor as JSON, or the value under the cursor of the inspector."""
+        if self.detail.has_focus:
+            self.post_message(self.Copied(self.detail.selected_text(), "this value"))
+        elif (entry := self.selected()) and entry.call:
+            facts = {"name": entry.call.name, "arguments": entry.call.arguments, "output": entry.call.output}
+            self.post_message(self.Copied(msgspec.json.encode(facts).decode(), "this call"))
+
+    # Keys
+
+    def decide(self, approve: bool) -> None:
+        """Approve or refuse the call under the cursor of the pane in use, or the first that waits."""
+        selected = self.selected() if self.has_focus_within else None
+        entry = selected if selected and selected.call and selected.call.waits else self.waiting()
+        if entry is None:
+            self.notify("No call waits for approval.", timeout=3)
+        else:
+            kind = inputs.CallApproved if approve else inputs.CallRefused
+            self.post_message(self.Wants(kind(entry.item_id)))
+
+    def _function(self, open_only: bool = True) -> tuple[str, Call] | None:
+        """The selected call of a function; a toast says why there is none."""
+        entry = self.selected()
+        if entry is None or entry.call is None:
+            self.notify("There is no call.", timeout=3)
+        elif entry.call.kind != "function":
+            self.notify("The service runs the tools of MCP servers: approve or refuse.", timeout=4)
+        elif open_only and entry.call.ended_at is not None:
+            self.notify("This call has its output.", timeout=3)
+        else:
+            return entry.item_id, entry.call
+        return None
+
+    def _ask(self, label: str, text: str, placeholder: str, wanted: Callable[[str], inputs.Key | str]) -> None:
+        """Let the user type a line that becomes an input, or is invalid for a reason."""
+
+        def take(line: str) -> str:
+            made = wanted(line.strip())
+            if isinstance(made, str):
+                return made
+            self.post_message(self.Wants(made))
+            return ""
+
+        self.post_message(self.Asks(label, text, placeholder, take))
+
+    def _waiting(self) -> str:
+        """The item of the selected call, if it waits for approval."""
+        found = self._function()
+        if found and not found[1].waits:
+            hint = Hint("This call does not wait: {tools.policy} sets the policy ask for the next one.")
+            self.notify(with_keys(self, hint), timeout=4)
+            return ""
+        return found[0] if found else ""
+
+    def action_edit(self) -> None:
+        if item_id := self._waiting():
+            entry = self.session.entry(item_id)
+            arguments = entry.call.arguments if entry and entry.call else ""
+
+            def approved(line: str) -> inputs.Key | str:
+                try:
+                    msgspec.json.decode(line, type=dict[str, Any])
+                except (msgspec.MsgspecError, RecursionError) as error:
+                    return str(error)
+                return inputs.CallApproved(item_id, line)
+
+            self._ask("arguments", arguments, "JSON; enter approves the call with these", approved)
+
+    def action_delay(self) -> None:
+        if item_id := self._waiting():
+
+            def later(line: str) -> inputs.Key | str:
+                try:
+                    delay = float(line)
+                except ValueError:
+                    return "expected a number of seconds"
+                limits = f"expected 0 to {LONGEST_DELAY:g} seconds"
+                return inputs.CallApproved(item_id, delay=delay) if 0 <= delay <= LONGEST_DELAY else limits
+
+            self._ask("seconds", "", "the call is approved, and runs so many seconds later", later)
+
+    def action_stub(self) -> None:
+        if found := self._function():
+            item_id = found[0]
+            use = "the output of this call, or @FILE"
+            self._ask("answer", "", use, lambda line: inputs.CallAnswered(item_id, line))
+
+    def action_fail(self) -> None:
+        if found := self._function():
+            item_id, error = found[0], rule_of(self.session, found[1].name).error
+            self._ask("error", error, "what the model is told", lambda line: inputs.CallRefused(item_id, line or error))
+
+    def action_again(self) -> None:
+        if found := self._function(open_only=False):
+            self.post_message(self.Wants(inputs.CallRepeated(found[0])))
+
+    def action_policy(self) -> None:
+        if found := self._function(open_only=False):
+            rule = rule_of(self.session, found[1].name)
+            policy = POLICIES[(POLICIES.index(rule.policy) + 1) % len(POLICIES)]
+            self.post_message(self.Wants(inputs.RuleChanged(found[1].name, replace(rule, policy=policy))))
