@@ -230,9 +230,6 @@ class DashboardScreen(LiveScreen):
 
     # Panes
 
-    def on_pane_asks(self, message: Pane.Asks) -> None:
-        self.prompt.ask_for(message.label, message.text, message.placeholder, message.take)
-
     def query_pane(self, purpose: Literal["filter", "search"], text: str) -> None:
         """Filter the events, or search the transcript."""
         self.prompt.problem = ""

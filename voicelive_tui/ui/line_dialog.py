@@ -1,5 +1,6 @@
 """A line of text to be typed over the dashboard, for a purpose that its title names."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -23,6 +24,7 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
         kinds: One of which `tab` chooses; none: there is no choice.
         optional: The text may be empty.
         enter: What the key does, in words.
+        check: Why a text is invalid, "" if it is not.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,9 +52,10 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
         *,
         optional: bool = False,
         enter: str = "sends",
+        check: Callable[[str], str] = lambda _: "",
     ) -> None:
         super().__init__()
-        self._enter = enter
+        self._enter, self._check = enter, check
         self._title, self._text, self._kinds, self._optional = title, text, kinds, optional
         self._kind = 0
 
@@ -79,5 +82,7 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if event.value.strip() or self._optional:
+        if problem := self._check(event.value.strip()):
+            self.query_one(Vertical).border_subtitle = Content(visible(problem))
+        elif event.value.strip() or self._optional:
             self.dismiss((event.value.strip(), self._kinds[self._kind] if self._kinds else ""))

@@ -1,6 +1,5 @@
-"""One line to type in, above the keys: a message, a filter, a search, or what a pane asks for."""
+"""One line to type in, above the keys: a message, a filter, or a search."""
 
-from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from textual import events
@@ -69,8 +68,6 @@ class Prompt(Horizontal):
         super().__init__(id=id)
         self.purpose: Purpose = "say"
         self._before = ""
-        self._take: Callable[[str], str] | None = None
-        """Takes the line of a pane that asks; its result is "", or why the line is invalid."""
 
     def compose(self) -> ComposeResult:
         yield Static("", id="prompt-label", markup=False)
@@ -84,15 +81,8 @@ class Prompt(Horizontal):
 
     def ask(self, purpose: Purpose, text: str = "") -> None:
         """Appear and take the focus."""
-        self.purpose, self._before, self.problem, self._take = purpose, text, "", None
-        self._appear(text, *_LABELS[purpose])
-
-    def ask_for(self, label: str, text: str, placeholder: str, take: Callable[[str], str]) -> None:
-        """Appear for a pane, and give the line to `take`, which returns "" or why it is invalid."""
-        self.purpose, self._before, self.problem, self._take = "say", text, "", take
-        self._appear(text, f" {label} ", placeholder)
-
-    def _appear(self, text: str, label: str, placeholder: str) -> None:
+        self.purpose, self._before, self.problem = purpose, text, ""
+        label, placeholder = _LABELS[purpose]
         self.query_one("#prompt-label", Static).update(label)
         field = self.query_one(Input)
         field.placeholder = with_keys(self, placeholder)
@@ -106,18 +96,10 @@ class Prompt(Horizontal):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        if self._take is not None:
-            self.problem = ""
-        else:
-            self.post_message(self.Changed(self.purpose, event.value))
+        self.post_message(self.Changed(self.purpose, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if self._take is not None:
-            self.problem = self._take(event.value)
-            if not self.problem:
-                self.action_leave()
-            return
         if self.problem:
             return
         self.display = False

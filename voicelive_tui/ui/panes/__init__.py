@@ -4,7 +4,6 @@ A pane shows `session` and `reading`. It owns its scroll position, its selection
 what the user wants, and knows nothing of the shell.
 """
 
-from collections.abc import Callable
 from typing import ClassVar, Literal, NamedTuple
 
 from textual import events
@@ -79,20 +78,6 @@ class Pane(VerticalGround):
             super().__init__()
             self.text = text
             self.what = what
-
-    class Asks(Message):
-        """The user is to type a line.
-
-        Args:
-            label: What it is, in a word or two.
-            text: To begin with.
-            placeholder: What it is for.
-            take: Takes the line; the result is "", or why it is invalid.
-        """
-
-        def __init__(self, label: str, text: str, placeholder: str, take: Callable[[str], str]) -> None:
-            super().__init__()
-            self.label, self.text, self.placeholder, self.take = label, text, placeholder, take
 
     class Wants(Message):
         """The user wants this of the session."""

@@ -11,11 +11,13 @@ from textual.binding import Binding, BindingType
 from voicelive_tui.session import inputs
 from voicelive_tui.session.calls import Call, CallState
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Entry, SessionState
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.tools import rule_of
+from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, with_keys
+from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes import Place, following_note
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.scroll_list import ScrollList
@@ -215,64 +217,71 @@ late: you went on before the output came; it is sent, and no answer is asked for
             return entry.item_id, entry.call
         return None
 
-    def _ask(self, label: str, text: str, placeholder: str, wanted: Callable[[str], inputs.Key | str]) -> None:
-        """Let the user type a line that becomes an input, or is invalid for a reason."""
+    def _ask(self, title: str, text: str, enter: str, wanted: Callable[[str], inputs.Key]) -> None:
+        """Let the user type a line that becomes an input; `wanted` raises `ValueError` for one that cannot."""
 
-        def take(line: str) -> str:
-            made = wanted(line.strip())
-            if isinstance(made, str):
-                return made
-            self.post_message(self.Wants(made))
+        def check(line: str) -> str:
+            try:
+                wanted(line)
+            except ValueError as error:
+                return str(error)
             return ""
 
-        self.post_message(self.Asks(label, text, placeholder, take))
+        def typed(answer: tuple[str, str] | None) -> None:
+            if answer is not None:
+                self.post_message(self.Wants(wanted(answer[0])))
 
-    def _waiting(self) -> str:
-        """The item of the selected call, if it waits for approval."""
+        self.app.push_screen(LineDialog(title, text, optional=True, enter=enter, check=check), typed)
+
+    def _waiting(self) -> tuple[str, Call] | None:
+        """The selected call of a function, if it waits for approval."""
         found = self._function()
         if found and not found[1].waits:
             hint = Hint("This call does not wait: {tools.policy} sets the policy ask for the next one.")
             self.notify(with_keys(self, hint), timeout=4)
-            return ""
-        return found[0] if found else ""
+            return None
+        return found
 
     def action_edit(self) -> None:
-        if item_id := self._waiting():
-            entry = self.session.entry(item_id)
-            arguments = entry.call.arguments if entry and entry.call else ""
+        if found := self._waiting():
+            item_id, call = found
 
-            def approved(line: str) -> inputs.Key | str:
+            def approved(line: str) -> inputs.Key:
                 try:
                     msgspec.json.decode(line, type=dict[str, Any])
                 except (msgspec.MsgspecError, RecursionError) as error:
-                    return str(error)
+                    raise ValueError(str(error)) from None
                 return inputs.CallApproved(item_id, line)
 
-            self._ask("arguments", arguments, "JSON; enter approves the call with these", approved)
+            self._ask(f"Arguments of {call.name}", call.arguments, "approves", approved)
 
     def action_delay(self) -> None:
-        if item_id := self._waiting():
+        if found := self._waiting():
+            item_id, call = found
 
-            def later(line: str) -> inputs.Key | str:
+            def later(line: str) -> inputs.Key:
                 try:
                     delay = float(line)
                 except ValueError:
-                    return "expected a number of seconds"
-                limits = f"expected 0 to {LONGEST_DELAY:g} seconds"
-                return inputs.CallApproved(item_id, delay=delay) if 0 <= delay <= LONGEST_DELAY else limits
+                    raise ValueError(f"{line!r} is no number of seconds") from None
+                if not 0 <= delay <= LONGEST_DELAY:
+                    raise ValueError(f"expected 0 to {LONGEST_DELAY:g} seconds")
+                return inputs.CallApproved(item_id, delay=delay)
 
-            self._ask("seconds", "", "the call is approved, and runs so many seconds later", later)
+            self._ask(f"Seconds before {call.name} runs", "", "approves", later)
 
     def action_stub(self) -> None:
         if found := self._function():
-            item_id = found[0]
-            use = "the output of this call, or @FILE"
-            self._ask("answer", "", use, lambda line: inputs.CallAnswered(item_id, line))
+            item_id, call = found
+            title = f"Answer for {call.name}: a text, or @FILE"
+            self._ask(title, "", "answers", lambda line: inputs.CallAnswered(item_id, line))
 
     def action_fail(self) -> None:
         if found := self._function():
-            item_id, error = found[0], rule_of(self.session, found[1].name).error
-            self._ask("error", error, "what the model is told", lambda line: inputs.CallRefused(item_id, line or error))
+            item_id, call = found
+            error = rule_of(self.session, call.name).error
+            title = f"Error of {call.name}, for the model"
+            self._ask(title, error, "fails the call", lambda line: inputs.CallRefused(item_id, line or error))
 
     def action_again(self) -> None:
         if found := self._function(open_only=False):
