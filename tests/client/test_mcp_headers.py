@@ -11,7 +11,7 @@ from voicelive_tui.config import Audio, Mcp, Service, Settings
 from voicelive_tui.loopback.script import McpServer, Script
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session.state import Stage
-from voicelive_tui.text import hide
+from voicelive_tui.text import HIDDEN, mask
 
 SECRET = "tok-4711-not-for-your-eyes"
 DOCS = {"type": "mcp", "server_label": "docs", "server_url": "https://d", "headers": {"Authorization": "$DOCS_TOKEN"}}
@@ -26,6 +26,7 @@ def test_the_values_of_variables_take_the_place_of_their_names():
     sent = with_values(update(DOCS, function), {"DOCS_TOKEN": SECRET})
     assert sent == update({**DOCS, "headers": {"Authorization": SECRET}}, function)
     assert DOCS["headers"] == {"Authorization": "$DOCS_TOKEN"}
+    assert mask(f"say {SECRET} aloud") == f"say {HIDDEN} aloud"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,6 @@ def test_a_header_without_a_value_is_left_out():
 
 async def test_a_secret_is_on_the_wire_and_nowhere_else(monkeypatch, caplog):
     monkeypatch.setenv("DOCS_TOKEN", SECRET)
-    hide(SECRET)  # as `prepare` does
     server = Mcp(label="docs", url="https://d.example", headers={"Authorization": "DOCS_TOKEN"})
     got = []
     async with LoopbackService(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, answer, ready
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.server_events import PINNED
+from voicelive_tui.session.notes import PINNED
 from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.session.transcript import EntryStatus
 

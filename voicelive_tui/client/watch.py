@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from voicelive_tui.client.link import Link
-from voicelive_tui.session import inputs
+from voicelive_tui.session import inputs, mcp
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.tools import holds_up
@@ -60,6 +60,8 @@ class LinkWatch:
             return
         waits = self._report_wait(state, link, now)
         self._report_lost_response(state, now)
+        for event in mcp.silent(state, now):
+            self._apply(event)
         busy = state.microphone.sending or state.awaiting
         if slept or waits or (busy and now - self._pinged_at > PING_SECONDS):
             self._pinged_at = now

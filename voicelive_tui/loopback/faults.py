@@ -43,6 +43,9 @@ SERVER_EVENTS = (
     "response.audio_timestamp.delta", "response.audio_timestamp.done",
     "response.animation_viseme.delta", "response.animation_viseme.done",
     "response.function_call_arguments.delta", "response.function_call_arguments.done",
+    "response.mcp_call_arguments.delta", "response.mcp_call_arguments.done", "response.mcp_call.in_progress",
+    "response.mcp_call.completed", "response.mcp_call.failed",
+    "mcp_list_tools.in_progress", "mcp_list_tools.completed", "mcp_list_tools.failed",
 )  # fmt: skip
 """The events that this service sends."""
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+NO_USER = "refused: it needs an approval, and there is no user to give one"
+
 
 class CallState(StrEnum):
     """What has become of a call."""
@@ -24,7 +26,8 @@ class CallState(StrEnum):
 class Call(Struct, frozen=True):
     """The facts of a call, kept in its entry of the transcript."""
 
-    kind: Literal["function", "mcp"]
+    kind: Literal["function", "mcp", "listing"]
+    """A listing is no call of the model: an MCP server is asked which tools it has."""
     name: str = ""
     server: str = ""
     """Label of the MCP server."""
@@ -65,8 +68,15 @@ class Call(Struct, frozen=True):
         return undecided and self.started_at is None and self.ended_at is None
 
     @property
+    def answerable(self) -> bool:
+        """Whether it has its output, to which an answer of the assistant belongs."""
+        return self.ended_at is not None and self.kind != "listing"
+
+    @property
     def open(self) -> bool:
         """Whether its output, or an answer of the assistant, is still to come."""
+        if self.kind == "listing":
+            return False
         return self.ended_at is None or (self.due_at is not None and not self.answered_by and self.overtaken_at is None)
 
     @property

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from voicelive_tui.config import BargeIn, Function
+from voicelive_tui.config import Approval, BargeIn, Function
 from voicelive_tui.session.state import Restored, Retry
 from voicelive_tui.wire.log import Severity
 
@@ -217,6 +217,7 @@ class SettingsChanged(Input, frozen=True):
     detection: Mapping[str, Any]
     barge_in: BargeIn
     rules: Mapping[str, Function]
+    approvals: Mapping[str, Approval | Mapping[str, Approval]]
     conversation_id: str
     origin: str
     """Where they come from, in words."""

@@ -1,12 +1,16 @@
-"""What this program writes itself: rows of the event log, and remarks in the transcript."""
+"""What this program writes itself: rows of the event log, pinned problems, and remarks in the transcript."""
+
+from typing import Literal
 
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import Problem, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, update
 from voicelive_tui.wire.log import Severity
 
 NOT_CONNECTED = "not connected: reset for a new session"
+PINNED = 100
+"""Problems kept; a service may report them without end."""
 _RULE = "rule-"
 
 
@@ -14,6 +18,14 @@ def note(state: SessionState, now: float, kind: str, sentence: str, severity: Se
     """The state with a `local` row in the event log."""
     counts = replace(state.counts, errors=state.counts.errors + (severity == "error"))
     return replace(state, log=state.log.append(now, "local", kind, sentence, severity=severity), counts=counts)
+
+
+def pin(
+    state: SessionState, now: float, sentence: str, severity: Literal["warning", "error"] = "error"
+) -> SessionState:
+    """The state with a problem pinned; the latest row of the event log has the details."""
+    problem = Problem(now, severity, sentence, state.log.next_seq - 1)
+    return replace(state, problems=(*state.problems, problem)[-PINNED:])
 
 
 def remark(state: SessionState, now: float, sentence: str) -> SessionState:

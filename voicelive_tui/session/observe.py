@@ -14,10 +14,10 @@ from typing import get_args
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import edits, inputs, loss, surgery, talk, tools, turns
+from voicelive_tui.session import edits, inputs, loss, mcp, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
-from voicelive_tui.session.notes import NOT_CONNECTED, note
-from voicelive_tui.session.server_events import HANDLERS, end_audio, pin
+from voicelive_tui.session.notes import NOT_CONNECTED, note, pin
+from voicelive_tui.session.server_events import HANDLERS, end_audio
 from voicelive_tui.session.state import RECENT, Connection, Device, Microphone, Recording, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus, change, surplus
 from voicelive_tui.session.wanted import settings_changed
@@ -112,6 +112,8 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
         case "session.update":
             asked = replace(state, asked={**state.asked, **session_of(body)})
             return edits.sent(asked, text(body.get("event_id")))
+        case "conversation.item.create" if mapping(body.get("item")).get("type") == "mcp_approval_response":
+            return mcp.observe_item(state, mapping(body["item"]), "", now)
         case "response.cancel" if state.response and response_id in ("", state.response.response_id):
             return interrupt(state, now)
         case "conversation.item.create" | "conversation.item.delete" if not state.connection.tap:

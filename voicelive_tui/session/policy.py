@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import effects, inputs, surgery, tool_rules
+from voicelive_tui.session import effects, inputs, mcp, surgery, tool_rules
 from voicelive_tui.session.barge_in import should_cancel, should_clear, truncation
 from voicelive_tui.session.edits import EDIT
 from voicelive_tui.session.history import history, owes_answer
@@ -37,10 +37,14 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
 def _call_steps(event: inputs.Input, before: SessionState, after: SessionState) -> Step:
     """What follows for calls of tools; the answer that is due is asked for by `_steps`, after the outputs."""
     wanted = tool_rules.steps(event, before, after)
-    if wanted == tool_rules.Steps():
-        return after, ()
-    made: list[effects.Effect] = list(wanted.run)
     ready = after.connection.stage is Stage.READY  # else the next session gets them with its history
+    approvals: list[effects.Effect] = []
+    for answer in mcp.decisions(event, before, after) if ready else ():
+        after, approval = _send(after, "approval", {"type": "conversation.item.create", "item": answer})
+        approvals.append(approval)
+    if wanted == tool_rules.Steps():
+        return after, tuple(approvals)
+    made: list[effects.Effect] = [*approvals, *wanted.run]
     for item in wanted.outputs if ready else ():
         after, output = _send(after, OUTPUT, {"type": "conversation.item.create", "item": item})
         made.append(output)
@@ -170,6 +174,8 @@ def _item_created(event: Event, before: SessionState, after: SessionState) -> St
     part = mapping(next(iter(listing(item.get("content"))), None))
     if surgery.inserted(before, text(item.get("id"))):
         return after, ()
+    if text(item.get("type")).startswith("mcp_"):
+        return _create_if_due(after)
     if (before.restored and before.restored.seeds) or item.get("role") != "user" or part.get("type") != "input_text":
         return after, ()
     index = next((at for at, (_, words) in enumerate(intent.typed) if words == part.get("text")), 0)
@@ -223,6 +229,10 @@ def _response_done(event: Event, before: SessionState, after: SessionState) -> S
     return after, (*ends, *create)
 
 
+def _mcp_over(event: Event, before: SessionState, after: SessionState) -> Step:
+    return _create_if_due(after)
+
+
 _RULES: dict[str, Rule] = {
     "session.created": _configure,
     "session.updated": _session_updated,
@@ -233,6 +243,7 @@ _RULES: dict[str, Rule] = {
     "response.audio.delta": _play,
     "response.audio.done": _audio_done,
     "response.done": _response_done,
+    **dict.fromkeys(mcp.ENDS, _mcp_over),
 }
 
 

@@ -5,14 +5,14 @@ native and cascade models (protocol, section 3.4); `transcript.py` keeps the ord
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import edits, loss, surgery, talk, tools, turns
+from voicelive_tui.session import edits, loss, mcp, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
-from voicelive_tui.session.notes import note
-from voicelive_tui.session.state import Problem, Response, SessionState, Stage
+from voicelive_tui.session.notes import note, pin
+from voicelive_tui.session.state import Response, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus, Role, change, place, remove, update
 from voicelive_tui.wire.events import (
     ALREADY_ACTIVE,
@@ -29,13 +29,10 @@ from voicelive_tui.wire.events import (
 
 Event = Mapping[str, Any]
 Handler = Callable[[Event, SessionState, float], SessionState]
-Severity = Literal["warning", "error"]
 
 CONFIGURE, CREATE, OUTPUT, SEED, TYPE = "configure", "create", "output", "seed", "type"
 """Kinds of client events whose refusal changes the state; an `error` repeats their `event_id`, see `caused_by`."""
 UNTRANSCRIBED = "not transcribed"
-PINNED = 100
-"""Problems kept; a service may report them without end."""
 
 HANDLERS: dict[str, Handler] = {}
 
@@ -107,12 +104,6 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
 @_on("warning")
 def _warning(event: Event, state: SessionState, now: float) -> SessionState:
     return pin(state, now, error_text(mapping(event.get("warning"))), "warning")
-
-
-def pin(state: SessionState, now: float, sentence: str, severity: Severity = "error") -> SessionState:
-    """The state with a problem pinned; the latest row of the event log has the details."""
-    problem = Problem(now, severity, sentence, state.log.next_seq - 1)
-    return replace(state, problems=(*state.problems, problem)[-PINNED:])
 
 
 # --- the user's turn -----------------------------------------------------------------------------------------------
@@ -230,6 +221,8 @@ def _upsert_item(state: SessionState, item: Event, now: float, response_id: str 
             return replace(state, transcript=update(state.transcript, item_id, cast("Role", role), now, **changes))
         case kind if kind in tools.ITEMS:
             return tools.upsert_call(state, item, response_id, now)
+        case kind if kind.startswith("mcp_"):
+            return mcp.observe_item(state, item, response_id, now)
     return state
 
 
@@ -351,21 +344,12 @@ def end_audio(state: SessionState, *item_ids: str) -> SessionState:
     "response.function_call_arguments.delta",
     "response.function_call_arguments.done",
     "response.mcp_call_arguments.delta",
-    "response.mcp_call_arguments.done",
 )
 def _arguments(event: Event, state: SessionState, now: float) -> SessionState:
     return tools.append_arguments(state, event)
 
 
-@_on("response.mcp_call.completed", "response.mcp_call.failed")
-def _mcp_call_over(event: Event, state: SessionState, now: float) -> SessionState:
-    ended = "failed" if event.get("type") == "response.mcp_call.failed" else ""
-    return tools.end(state, text(event.get("item_id")), now, ended=ended)
-
-
-@_on("mcp_list_tools.failed")
-def _mcp_tools_missing(event: Event, state: SessionState, now: float) -> SessionState:
-    return pin(state, now, "the tools of an MCP server could not be listed", "warning")
+_on(*mcp.PROGRESS)(mcp.observe_progress)
 
 
 @_on("response.done")
@@ -414,9 +398,8 @@ def _without_words(state: SessionState, response_id: str, status: str, outcome: 
 
 
 def _settle(entry: Entry, status: str, outcome: str, now: float, *, spoken: bool) -> Entry:
-    """The entry after the end of its response."""
-    own = entry.call is not None and entry.call.kind == "function"  # its end is not that of its response
-    if own or entry.done_at is not None or entry.status is not EntryStatus.PARTIAL:
+    """The entry after the end of its response; the end of a call is not that of its response."""
+    if entry.call is not None or entry.done_at is not None or entry.status is not EntryStatus.PARTIAL:
         return entry
     match status:
         case "cancelled":
@@ -425,6 +408,4 @@ def _settle(entry: Entry, status: str, outcome: str, now: float, *, spoken: bool
             return replace(entry, status=EntryStatus.INTERRUPTED, done_at=now, heard_ms=heard_ms)
         case "failed" | "incomplete":
             return replace(entry, status=EntryStatus.FAILED, note=outcome, done_at=now)
-        case _ if entry.role == "tool":
-            return entry  # it is done once its output is known
     return replace(entry, status=EntryStatus.DONE, done_at=now)

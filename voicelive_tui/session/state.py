@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 
-from voicelive_tui.config import BargeIn, Function
+from voicelive_tui.config import Approval, BargeIn, Function
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.session.usage import Usage
@@ -326,6 +326,8 @@ class SessionState(Struct, frozen=True, eq=False):
     intent: Intent = field(default_factory=Intent)
     rules: Mapping[str, Function] = field(default_factory=dict)
     """How calls of functions are handled, by name."""
+    approvals: Mapping[str, Approval | Mapping[str, Approval]] = field(default_factory=dict)
+    """The answer when the service asks for an approval: by MCP server, for all its tools or by tool."""
     attended: bool = True
     """There is a user who can approve a call."""
     playing: str = ""

@@ -6,12 +6,13 @@ from msgspec.structs import replace
 
 from voicelive_tui.config import Function
 from voicelive_tui.session import effects, inputs
+from voicelive_tui.session.calls import NO_USER
 from voicelive_tui.session.history import Item, call_items
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.tools import rule_of
 from voicelive_tui.wire.events import text
 
-UNATTENDED = Function(policy="fail", error="refused: it needs an approval, and there is no user to give one")
+UNATTENDED = Function(policy="fail", error=NO_USER)
 """The rule in place of "ask" where there is no user."""
 
 

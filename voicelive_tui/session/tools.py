@@ -16,10 +16,10 @@ from voicelive_tui.session.calls import Call
 from voicelive_tui.session.notes import note
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, bounded, change, update
-from voicelive_tui.wire.events import error_text, mapping, text
+from voicelive_tui.wire.events import text
 
-ITEMS = frozenset({"function_call", "function_call_output", "mcp_call", "mcp_approval_request"})
-"""Types of the items that describe a call."""
+ITEMS = frozenset({"function_call", "function_call_output"})
+"""Types of the items that describe a call of a function; `mcp.py` has the others."""
 
 
 def change_call(state: SessionState, item_id: str, **changes: Any) -> SessionState:
@@ -36,38 +36,19 @@ def change_call(state: SessionState, item_id: str, **changes: Any) -> SessionSta
 
 def upsert_call(state: SessionState, item: Mapping[str, Any], response_id: str, now: float) -> SessionState:
     """The state with the call that an item of `ITEMS` describes, added or updated."""
-    item_id, kind = text(item.get("id")), item.get("type")
-    if kind == "function_call_output":
+    item_id = text(item.get("id"))
+    if item.get("type") == "function_call_output":
         entry = next((e for e in state.calls if e.call and e.call.call_id == item.get("call_id") != ""), None)
         return state if entry is None else end(state, entry.item_id, now, output=text(item.get("output")))
     if not item_id:
         return state
     entry = state.entry(item_id)
-    call = (entry and entry.call) or Call("function" if kind == "function_call" else "mcp")
-    call = replace(call, name=text(item.get("name")) or call.name)
+    call = (entry and entry.call) or Call("function")
+    call = replace(call, name=text(item.get("name")) or call.name, call_id=text(item.get("call_id")))
     if (arguments := text(item.get("arguments"))) and call.complete_at is None:
         call = replace(call, arguments=bounded(arguments))
-    if kind == "function_call":
-        call = replace(call, call_id=text(item.get("call_id")))
-    else:
-        call = replace(call, server=text(item.get("server_label")))
     changes: dict[str, Any] = {"call": call} | ({"response_id": response_id} if response_id else {})
-    state = replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
-    return state if kind == "function_call" else _mcp_item(state, item_id, item, now)
-
-
-def _mcp_item(state: SessionState, item_id: str, item: Mapping[str, Any], now: float) -> SessionState:
-    """The state with what an MCP item says of its call; a failed call stays failed whatever it returned."""
-    error = item.get("error")
-    why = f": {text(error) or error_text(mapping(error))}" if error else ""
-    if item.get("type") == "mcp_approval_request":
-        why = " waits for an approval, which this program cannot give yet"
-    note = f"MCP server {text(item.get('server_label'))}{why}"
-    state = replace(state, transcript=change(state.transcript, item_id, lambda entry: replace(entry, note=note)))
-    failed = bool(why) or item.get("status") == "failed"
-    if not failed and item.get("output") is None:
-        return state
-    return end(state, item_id, now, output=text(item.get("output")), ended="failed" if failed else "")
+    return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
 
 
 def append_arguments(state: SessionState, event: Mapping[str, Any]) -> SessionState:
@@ -88,10 +69,11 @@ def item_done(state: SessionState, item: Mapping[str, Any], now: float) -> Sessi
 
 
 def complete(state: SessionState, entry: Entry, now: float) -> SessionState:
-    """The state with the arguments of a function's call complete; it waits where its rule is to ask the user."""
+    """The state with the arguments of a call complete; that of a function waits where its rule is to ask the user."""
     if entry.call is None or entry.call.complete_at is not None or entry.call.ended_at is not None:
         return state
-    waiting_at = now if rule_of(state, entry.call.name).policy == "ask" and state.attended else None
+    asks = entry.call.kind == "function" and rule_of(state, entry.call.name).policy == "ask"
+    waiting_at = now if asks and state.attended else None
     overtaken_at = now if entry.response_id in state.silenced else entry.call.overtaken_at
     state = change_call(state, entry.item_id, complete_at=now, waiting_at=waiting_at, overtaken_at=overtaken_at)
     return turns.mark(state, turns.of_response(entry.response_id), called_at=now)
@@ -109,7 +91,7 @@ def _cancel(state: SessionState, entry: Entry, now: float) -> SessionState:
 def response_over(state: SessionState, response_id: str, status: str, now: float) -> SessionState:
     """The state after `response.done`: a call whose own end did not come is complete or cancelled with its response."""
     for entry in state.calls:
-        if response_id and entry.response_id == response_id and entry.call and entry.call.kind == "function":
+        if response_id and entry.response_id == response_id and entry.call:
             if entry.call.complete_at is None and entry.call.ended_at is None:
                 state = complete(state, entry, now) if status == "completed" else _cancel(state, entry, now)
             if status == "cancelled" and entry.call.overtaken_at is None:
@@ -121,7 +103,7 @@ def answered_by(state: SessionState, response_id: str) -> SessionState:
     """The state after `response.created`: the response answers all calls that have their output."""
     for entry in state.calls:
         call = entry.call
-        if call and call.ended_at is not None and not call.answered_by and entry.at >= state.fresh_at:
+        if call and call.answerable and not call.answered_by and entry.at >= state.fresh_at:
             state = change_call(state, entry.item_id, answered_by=response_id)
     return state
 
@@ -129,8 +111,12 @@ def answered_by(state: SessionState, response_id: str) -> SessionState:
 def spoken(state: SessionState, response_id: str, now: float) -> SessionState:
     """The state after the first words or sound of a response."""
     for entry in state.calls:
-        if entry.call and response_id and entry.call.answered_by == response_id and entry.call.spoken_at is None:
-            state = change_call(state, entry.item_id, spoken_at=now)
+        call = entry.call
+        if call is None or not response_id or call.spoken_at is not None:
+            continue
+        goes_on = call.kind == "mcp" and call.answerable and entry.response_id == response_id and not call.due_at
+        if goes_on or call.answered_by == response_id:
+            state = change_call(state, entry.item_id, answered_by=response_id, spoken_at=now)
     return state
 
 
@@ -175,7 +161,7 @@ def settle(state: SessionState, now: float) -> SessionState:
     going_on = {entry.response_id for entry in state.calls if entry.call and entry.call.ended_at is None} | {active}
     for entry in state.calls:
         call = entry.call
-        if call is None or call.ended_at is None or entry.response_id in going_on or entry.at < state.fresh_at:
+        if call is None or not call.answerable or entry.response_id in going_on or entry.at < state.fresh_at:
             continue
         if call.due_at is None and call.overtaken_at is None and not call.answered_by and call.ended != "cancelled":
             state = change_call(state, entry.item_id, due_at=now)
@@ -201,6 +187,9 @@ def connection_ended(state: SessionState, response_id: str, now: float) -> Sessi
     )
     for entry in _unfinished(state):
         state = end(state, entry.item_id, now, ended="cancelled")
+    for entry in state.open_calls:
+        if entry.call and entry.call.kind == "mcp" and entry.call.ended_at is None:
+            state = end(state, entry.item_id, now, ended="failed", remark="the connection was lost before its result")
     for entry in state.calls:
         if lost and entry.call and entry.call.answered_by == response_id:
             state = change_call(state, entry.item_id, answered_by="")

@@ -19,6 +19,7 @@ def change_to(settings: Settings, functions: Sequence[Mapping[str, Any]], origin
         detection=server_detection(settings.session.turn_detection),
         barge_in=settings.session.barge_in,
         rules=settings.tools.functions,
+        approvals={server.label: server.approve for server in settings.mcp},
         conversation_id=settings.agent.conversation,
         origin=origin,
     )

@@ -1,0 +1,133 @@
+"""Calls of MCP tools against the loopback service, through the real SDK on a real socket."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from tests.conversing import LIMIT, Recorder, until
+from voicelive_tui.client.live import LiveSession
+from voicelive_tui.config import Audio, Mcp, Service, Session, Settings
+from voicelive_tui.loopback.faults import parse
+from voicelive_tui.loopback.script import load, shipped
+from voicelive_tui.loopback.service import LoopbackService
+from voicelive_tui.session import inputs
+from voicelive_tui.session.calls import CallState
+from voicelive_tui.session.state import Stage
+
+
+@contextlib.asynccontextmanager
+async def talking(*faults, approve="ask", attended=True, model="gpt-realtime", labels=("maps", "docs", "broken")):
+    """A session with the servers of the shipped script, once it is known which tools they have."""
+    records, free = [], {"never": ("route", "traffic")}
+    async with LoopbackService(
+        script=load(shipped()["mcp"]), faults=[parse(fault) for fault in faults], on_record=records.append
+    ) as service:
+        settings = Settings(
+            service=Service(endpoint=service.endpoint, api_key="k3y"),
+            session=Session(model=model, modalities=("text",)),
+            audio=Audio(input_device="none", output_device="none"),
+            mcp=tuple(Mcp(label=each, url="https://x", require_approval=free, approve=approve) for each in labels),
+        )
+        live, recorder = LiveSession(settings, attended=attended), Recorder()
+        live.observe(recorder)
+        running = asyncio.create_task(live.run())
+        try:
+            await until(lambda: len(live.state.calls) == len(labels), "the listings")
+            await until(lambda: all(entry.call.ended_at for entry in live.state.calls), "the ends of the listings")
+            yield live, recorder, records
+        finally:
+            await live.close()
+            await asyncio.wait_for(running, LIMIT)
+
+
+def call(live, name):
+    return next((e.call for e in live.state.calls if e.call.name == name), None)
+
+
+def state_of(live, name):
+    found = call(live, name)
+    return found and found.state
+
+
+def spoken(live):
+    return [entry.text for entry in live.state.transcript if entry.role == "assistant"]
+
+
+def at_rest(live):
+    return live.state.response is None and not live.state.open_calls and not live.state.awaiting
+
+
+async def test_the_tools_of_each_server_are_listed_or_not():
+    async with talking() as (live, _, records):
+        assert live.state.connection.stage is Stage.READY
+        lines = {e.call.server: (e.call.output, e.call.state) for e in live.state.calls}
+    assert lines["maps"] == ("route, traffic", CallState.ANSWERED)
+    assert lines["broken"][1] is CallState.FAILED
+    assert any("broken" in problem.text for problem in live.state.problems)
+    assert any("the server did not answer" in record.text for record in records if record.kind == "error")
+
+
+@pytest.mark.parametrize("model", ["gpt-realtime", "gpt-4.1"])
+@pytest.mark.parametrize("faults", [(), ("duplicate-done@response.mcp_call.completed",)])
+async def test_a_call_without_approval_is_spoken_once(faults, model):
+    async with talking(*faults, model=model) as (live, recorder, _):
+        live.apply(inputs.TextTyped("How far is it?"))
+        await until(lambda: state_of(live, "route") is CallState.SPOKEN and at_rest(live), "the answer")
+    assert spoken(live) == ["The server says: 98 km."]
+    assert recorder.types(inputs.Sent).count("response.create") == 2
+
+
+async def test_a_failed_call_is_spoken_of():
+    async with talking() as (live, _, _records):
+        live.apply(inputs.TextTyped("the traffic"))
+        await until(lambda: spoken(live) and at_rest(live), "the answer")
+    assert state_of(live, "traffic") is CallState.FAILED
+    assert spoken(live) == ["The server says: the map has no traffic today."]
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_the_user_decides_while_the_conversation_goes_on(approve):
+    async with talking() as (live, recorder, _):
+        live.apply(inputs.TextTyped("find the document"))
+        await until(
+            lambda: state_of(live, "search") is CallState.AWAITING and live.state.response is None, "the question"
+        )
+        item_id = next(e.item_id for e in live.state.calls if e.call.name == "search")
+        live.apply(inputs.CallApproved(item_id) if approve else inputs.CallRefused(item_id, "not this one"))
+        await until(lambda: spoken(live) and at_rest(live), "the answer")
+    says = "3 documents found" if approve else "The call was not approved."
+    assert spoken(live)[0].startswith(f"The server says: {says}")
+    assert recorder.types(inputs.Sent).count("response.create") == 2
+
+
+@pytest.mark.parametrize(
+    ("approve", "attended", "says"),
+    [
+        ("always", True, "3 documents found."),
+        ("never", True, "The call was not approved."),
+        ("ask", False, "The call was not approved."),
+        ({"search": "always"}, False, "3 documents found."),
+    ],
+)
+async def test_a_rule_decides(approve, attended, says):
+    async with talking(approve=approve, attended=attended) as (live, recorder, _):
+        live.apply(inputs.TextTyped("find the document"))
+        await until(lambda: spoken(live) and at_rest(live), "the answer")
+    assert spoken(live)[0].startswith(f"The server says: {says}")
+    assert recorder.types(inputs.Sent).count("response.create") == 2
+
+
+async def test_two_servers_in_one_response_get_one_answer():
+    async with talking(approve="always") as (live, recorder, _):
+        live.apply(inputs.TextTyped("both"))
+        await until(lambda: spoken(live) and at_rest(live), "the answer")
+    assert spoken(live) == ["The server says: 98 km, 1 document found."]
+    assert recorder.types(inputs.Sent).count("response.create") == 2
+
+
+async def test_an_unknown_server_leaves_the_session_usable():
+    async with talking(labels=("elsewhere",)) as (live, _, _records):
+        live.apply(inputs.TextTyped("How far is it?"))
+        await until(lambda: spoken(live) and at_rest(live), "an answer without the tool")
+        assert live.state.connection.stage is Stage.READY
