@@ -32,6 +32,8 @@ from voicelive_tui.session.transcript import EntryStatus
 PUSH_TO_TALK = TurnDetection(type="none")
 SILENT = Audio(input_device="none", output_device="none")
 BRIEF = Script(reply=(Reply(say="Yes, quite."),))
+HEARD = Script(reply=(Reply(say="I heard you for {duration} seconds."),))
+LONG = "That is what I can measure of this line, and there is more to come if you let me go on."
 
 
 def ready(live: LiveSession) -> bool:
@@ -39,7 +41,7 @@ def ready(live: LiveSession) -> bool:
 
 
 async def test_a_spoken_turn_is_heard_answered_and_played_to_its_end() -> None:
-    async with conversation() as (live, mouth, recorder):
+    async with conversation(script=HEARD) as (live, mouth, recorder):
         await until(lambda: ready(live))
         mouth.say(speech())
         await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
@@ -64,7 +66,8 @@ async def test_a_spoken_turn_is_heard_answered_and_played_to_its_end() -> None:
 
 async def test_barge_in_silences_within_a_block_truncates_as_heard_and_drops_what_comes_late(tmp_path: Path) -> None:
     played = tmp_path / "played.wav"
-    async with conversation(output=f"file:{played}") as (live, mouth, recorder):
+    script = Script(reply=(Reply(turn=1, say=LONG), *BRIEF.reply))
+    async with conversation(output=f"file:{played}", script=script) as (live, mouth, recorder):
         await until(lambda: ready(live))
         mouth.say(speech("Tell me everything you can measure about this line."))
         await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
@@ -160,7 +163,7 @@ async def test_push_to_talk_switched_on_and_off_ten_times_clips_no_turn_and_answ
 
 
 async def test_a_typed_message_is_answered_over_the_running_answer() -> None:
-    async with conversation() as (live, _, recorder):
+    async with conversation(script=Script(reply=(Reply(turn=1, say=LONG), *BRIEF.reply))) as (live, _, recorder):
         await until(lambda: ready(live))
         live.apply(inputs.TextTyped("first"))
         await until(lambda: live.state.activity is Activity.SPEAKING, "the first answer is heard")

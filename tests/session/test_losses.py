@@ -180,4 +180,4 @@ class Losses(RuleBasedStateMachine):
 
 
 def test_whatever_is_lost_nothing_is_doubled_and_every_try_obeys_the_limits() -> None:
-    run_state_machine_as_test(Losses, settings=settings(max_examples=1000, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Losses, settings=settings(max_examples=400, stateful_step_count=25, deadline=None))

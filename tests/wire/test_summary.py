@@ -65,7 +65,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.sampled_from(KINDS), st.dictionaries(FIELDS, VALUES), st.integers(0, 10))
 def test_any_value_in_any_field_has_a_summary(kind, fields, size):
     text = json.dumps({"type": kind, **fields})
