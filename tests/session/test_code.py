@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.loopback.lab import Lab
@@ -155,6 +155,8 @@ fields = st.sampled_from([*session_request(Session()), "tools", "tool_choice", "
 
 
 @given(st.dictionaries(fields | st.text(), json_values, max_size=8))
+@example({"voice": "\b"})
+@example({"instructions": "@"})
 def test_any_session_can_be_copied(tmp_path_factory, session):
     state = SessionState(in_force=session)
     assert json.loads(as_json(state))["session"] == settable(state)

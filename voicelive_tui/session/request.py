@@ -209,6 +209,8 @@ def settings_of(session: Mapping[str, Any], base: Session) -> Session:
         for path, part in values_of({field: value}):
             if path == "instructions" and isinstance(part, str) and part.startswith("@"):
                 part = f" {part}"  # noqa: PLW2901 - a setting with "@" at its beginning names a file
+            if path in ("voice", "voice.name") and not str(part).isprintable():  # no configuration may have it
+                continue
             if path == "interim_response.type":
                 part = str(part).removesuffix("_interim_response")  # noqa: PLW2901
             changed = merged(table, nested(PARTS.get(path, path), part))
