@@ -11,11 +11,11 @@ from tests.conversing import Mouth, conversation, until
 from voicelive_tui import config_load
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.profiles import Choice, Profiles
-from voicelive_tui.config import Audio, ConfigError, Service, Session, Settings
+from voicelive_tui.config import Audio, BargeIn, ConfigError, Service, Session, Settings
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
 from voicelive_tui.session.request import session_request
-from voicelive_tui.session.state import Stage
+from voicelive_tui.session.state import SessionState, Stage
 
 SECRET = "sk-7f3a-not-for-your-eyes"
 FILE = f"""\
@@ -83,9 +83,15 @@ def test_a_profile_has_what_differs_from_the_rest_of_the_file_and_never_a_key(pa
     flags = {"service__insecure": True, "logging__level": "debug", "audio__input_device": 3}
     profiles = profiles_of(path, "quiet", **flags)
     wanted = session_request(profiles.settings.session) | {"temperature": 0.7}
-    assert profiles.save("mine", wanted) == []
+    state = SessionState(wanted=wanted, barge_in=BargeIn(clear=True))
+    assert profiles.save("mine", state) == []
     assert saved(path, "mine") == {
-        "session": {"model": "gpt-4.1", "temperature": 0.7, "turn_detection": {"silence_duration_ms": 800}},
+        "session": {
+            "model": "gpt-4.1",
+            "temperature": 0.7,
+            "turn_detection": {"silence_duration_ms": 800},
+            "barge_in": {"clear": True},
+        },
         "audio": {"input_device": 3, "chunk_ms": 60},
         "ui": {"theme": "nord"},
     }
@@ -97,14 +103,14 @@ def test_a_profile_has_what_differs_from_the_rest_of_the_file_and_never_a_key(pa
 def test_values_that_look_like_secrets_are_left_out_and_named(path):
     profiles = profiles_of(path, service__endpoint=f"https://x.example?sig={SECRET}x")
     wanted = session_request(profiles.settings.session) | {"instructions": f"api_key: {SECRET}x", "temperature": 0.7}
-    assert profiles.save("mine", wanted) == ["service.endpoint", "session.instructions"]
+    assert profiles.save("mine", SessionState(wanted=wanted)) == ["service.endpoint", "session.instructions"]
     assert saved(path, "mine") == {"session": {"temperature": 0.7}}
 
 
 def test_a_switch_and_a_save_under_the_same_name_change_nothing(path):
     profiles = profiles_of(path)
     profiles.switch("quiet")
-    profiles.save("quiet", session_request(profiles.settings.session))
+    profiles.save("quiet", SessionState(wanted=session_request(profiles.settings.session)))
     assert path.read_text() == FILE.replace('service.api_key = "another-key-of-mine"\n', "")
 
 

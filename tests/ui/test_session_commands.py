@@ -51,9 +51,9 @@ async def ended(pilot) -> None:
     await pilot.pause()
 
 
-async def choose(pilot, name: str) -> None:
+async def choose(pilot, name: str, key: str = "colon") -> None:
     """Open the palette, type the name of a command, and run it once it is found."""
-    await pilot.press("colon", *("space" if letter == " " else letter for letter in name))
+    await pilot.press(key, *("space" if letter == " " else letter for letter in name))
     found = pilot.app.screen.query_one(OptionList)
     while not found.option_count or name not in str(found.get_option_at_index(0).prompt):
         await pilot.pause()
@@ -178,3 +178,19 @@ async def test_without_a_file_that_can_be_read_there_are_no_profiles_to_choose(p
             *(name for name, _, _ in SINGLE_EVENTS),
             *(f"Copy the session as {form}" for form in FORMATS),
         ]
+
+
+async def test_the_editor_offers_the_same_commands(profiles):
+    app = an_app(FakeLive(replace(states.IDLE, wanted=session_request(Session(temperature=0.7)))), profiles)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("c")
+        await pilot.pause()
+        editor = app.screen
+        await choose(pilot, "Copy the session as TOML", "ctrl+p")
+        assert app.clipboard == FORMATS["TOML"](app.live.state)
+        await choose(pilot, "Save as profile", "ctrl+p")
+        await pilot.press(*"mine", "enter")
+        await ended(pilot)
+        assert app.screen is editor
+        assert config_load.load(profiles.path, environment={}, profile="mine").settings.session.temperature == 0.7

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from voicelive_tui import config_load
 from voicelive_tui.config import Settings
 from voicelive_tui.session.request import settings_of
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.tables import Table, difference, values_of
 from voicelive_tui.text import masked
 
@@ -67,12 +69,12 @@ class Profiles:
         changed = dict(values_of(difference(msgspec.to_builtins(choice.settings), before)))
         return choice, [key for key in changed if not f"{key}.".startswith(AT_ONCE)]
 
-    def save(self, name: str, session: Mapping[str, Any]) -> list[str]:
+    def save(self, name: str, state: SessionState) -> list[str]:
         """Save the settings in use as a profile, as far as they differ from the rest of the file.
 
         Args:
             name: Of the profile; one of this name is replaced.
-            session: The session object that is asked for now.
+            state: Has the session that is asked for now.
 
         Returns:
             The keys that were left out because their value looks like a secret.
@@ -83,7 +85,8 @@ class Profiles:
         from voicelive_tui.config_save import save_profile  # noqa: PLC0415 - tomlkit is only needed here
 
         file = config_load.load(self.path, environment={})
-        now = msgspec.structs.replace(self.settings, session=settings_of(session, self.settings.session))
+        session = replace(settings_of(state.wanted, self.settings.session), barge_in=state.barge_in)
+        now = replace(self.settings, session=session)
         left_out: list[str] = []
         changed = difference(msgspec.to_builtins(now), msgspec.to_builtins(file.settings))
         save_profile(file.path, name, _savable(changed, left_out))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from voicelive_tui.config import Session
 from voicelive_tui.session.request import NULL_MEANS_OFF, session_request, settings_of
@@ -60,7 +61,7 @@ def as_toml(state: SessionState) -> str:
     import tomlkit  # noqa: PLC0415 - only needed here
 
     session, base = settable(state), Session(model=state.connection.model or Session().model)
-    settings = settings_of(session, base)
+    settings = replace(settings_of(session, base), barge_in=state.barge_in)
     table = {"model": settings.model} | difference(msgspec.to_builtins(settings), msgspec.to_builtins(Session()))
     rest = difference(session, session_request(settings))
     lines = (f"# no setting for {visible(name)} = {_shortened(value)}" for name, value in values_of(rest) if value)

@@ -171,6 +171,7 @@ class EditorScreen(ModalScreen[None]):
         Binding("escape", "leave", "Leave", tooltip="Close a list, or the editor", id="editor.leave"),
         Binding("f4", "external", "$EDITOR", tooltip="Edit the instructions in your editor", id="editor.external"),
         Binding("ctrl+n", "renew", "New session", tooltip="A new session with this, history kept", id="editor.renew"),
+        Binding("ctrl+p", "app.command_palette", "More", tooltip="Save as profile, copy as code", id="editor.palette"),
         Binding("enter", "choose", "Choose", show=False, tooltip="List the values", id="editor.choose"),
         Binding("down", "move(1)", "Next field", show=False, id="editor.down"),
         Binding("up", "move(-1)", "Previous field", show=False, id="editor.up"),

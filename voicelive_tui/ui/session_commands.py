@@ -1,7 +1,7 @@
 """Commands of the palette that concern the session as a whole: profiles, single events, the session as code."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 
@@ -50,8 +50,8 @@ async def use_profile(app: VoiceLiveApp, screen: LiveScreen, name: str) -> None:
     app.notify(" ".join(sentences), severity="warning" if choice.overridden or after_restart else "information")
 
 
-async def save_as_profile(app: VoiceLiveApp, session: Mapping[str, Any]) -> None:
-    """Ask for a name, and save the settings in use with this session object as a profile. To be run by a worker."""
+async def save_as_profile(app: VoiceLiveApp, state: SessionState) -> None:
+    """Ask for a name, and save the settings in use as a profile. To be run by a worker."""
     assert app.profiles is not None
     names = await asyncio.to_thread(app.profiles.names)
     there = f" (there are: {', '.join(names)})" if names else ""
@@ -60,7 +60,7 @@ async def save_as_profile(app: VoiceLiveApp, session: Mapping[str, Any]) -> None
         return
     name, _ = answer
     try:
-        left_out = await asyncio.to_thread(app.profiles.save, name, session)
+        left_out = await asyncio.to_thread(app.profiles.save, name, state)
     except ConfigError as problem:
         app.notify(str(problem), severity="error")
         return
@@ -88,8 +88,9 @@ class SessionCommands(Provider):
 
     def commands(self) -> Iterator[Command]:
         """What can be done now."""
-        app, screen = self.app, self.screen
-        if not isinstance(screen, LiveScreen) or not isinstance(app, VoiceLiveApp):
+        app = self.app
+        screen = next((each for each in app.screen_stack if isinstance(each, LiveScreen)), None)
+        if screen is None or not isinstance(app, VoiceLiveApp):  # there is none behind the first screen
             return
 
         def in_worker(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
@@ -106,7 +107,7 @@ class SessionCommands(Provider):
             if self.names:
                 use = partial(use_profile, app, screen, "")
                 yield "New session without a profile", "Reset with the rest of the configuration", in_worker(use)
-            save = partial(save_as_profile, app, screen.session.wanted)
+            save = partial(save_as_profile, app, screen.session)
             yield "Save as profile", "Save the settings in use under a name in the configuration", in_worker(save)
         for name, does, key in SINGLE_EVENTS:
             yield name, does, partial(screen.apply, key)
