@@ -56,7 +56,7 @@ async def test_each_call_is_a_line_with_its_state_its_time_and_its_result() -> N
             "✗ timed out",
             "maps.route",
             "250 ms",
-            "20.0 s",
+            "20.00 s",
             "2 to approve",
         ):
             assert words in shown, words
