@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,6 +161,8 @@ class Recorder:
 
     def _keep(self) -> None:
         """Begin a bundle with what the ring holds."""
+        from importlib.metadata import version  # noqa: PLC0415 - takes 20 ms
+
         ring = self._ring if self._ring is not None else Ring()
         began_ns = time.monotonic_ns() if ring.began_ns is None else ring.began_ns
         manifest = Manifest(

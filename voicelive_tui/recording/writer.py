@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec import Struct
 
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, samples_in
@@ -67,6 +66,8 @@ class _Wave:
 
     def put(self, channel: int, at: int, pcm: bytes) -> None:
         """Write samples of a channel; what was never written is silence."""
+        import numpy as np  # noqa: PLC0415 - in the recorder's thread, not while the program starts
+
         samples = np.frombuffer(pcm, "<i2")
         width = self._channels * SAMPLE_WIDTH
         start = _HEADER.size + at * width
