@@ -268,6 +268,22 @@ def _complete_faults(_ctx: click.Context, _param: click.Parameter, incomplete: s
     return [CompletionItem(name, help=effect) for name, effect in FAULTS.items() if name.startswith(incomplete)]
 
 
+_FORMATS = ("md", "srt", "vtt", "json", "latency-csv", "latency-json", "session-json", "session-python", "session-toml")
+
+
+@cli.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice([*_FORMATS, "zip"]), default="md", show_default=True)
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="A new file; else standard output.")
+@click.option("--redact", type=click.Choice(["strict"]), help="zip: leave out all texts and all sound.")
+@click.option("--anyway", is_flag=True, help="zip: although something in it looks like a key.")
+def export(bundle: Path, form: str, output: Path | None, redact: str | None, anyway: bool) -> None:
+    """Export a recording: to read, as subtitles, as numbers, or as one file to share."""
+    from voicelive_tui.commands import export  # noqa: PLC0415
+
+    _leave(export.run(bundle, form=form, output=output, strict=redact == "strict", anyway=anyway))
+
+
 @cli.command(cls=_ServeCommand)
 @click.option("--port", default=0, type=click.IntRange(0, 65_535), help="0 takes a free one.", show_default=True)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.", show_default=True)

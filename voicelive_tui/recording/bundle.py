@@ -4,6 +4,7 @@ A bundle from someone else is data: sizes are limited, names inside a zip are lo
 cannot be read are counted and left out.
 """
 
+import io
 import json
 import shutil
 import tempfile
@@ -29,6 +30,8 @@ from voicelive_tui.recording.lines import (
 )
 from voicelive_tui.recording.writer import FORMAT, HEADER_BYTES, Manifest
 from voicelive_tui.session import inputs
+from voicelive_tui.session.observe import observe
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.wire.events import parse
 
 LONGEST_LINE = 50_000_000
@@ -51,6 +54,7 @@ class Bundle:
     Attributes:
         manifest: Its manifest; the default one where there is none.
         flaws: A sentence for each kind of damage.
+        open: Opens one of its files by name; None if it is not there.
 
     Raises:
         BundleError: There is nothing to read.
@@ -59,7 +63,7 @@ class Bundle:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.flaws: list[str] = []
-        self._open = self._opener()
+        self.open = self._opener()
         self.manifest = self._read_manifest()
         self._audio = self._sound("audio.wav", 2, self.manifest.audio_origin)
         self._received = self._sound("received.wav", 1, self.manifest.received_origin)
@@ -94,7 +98,7 @@ class Bundle:
         return lambda name: cast("BinaryIO", path.open("rb")) if name == "wire.jsonl" else None
 
     def _read_manifest(self) -> Manifest:
-        file = self._open("manifest.json")
+        file = self.open("manifest.json")
         if file is None:
             return Manifest()
         with file:
@@ -108,8 +112,24 @@ class Bundle:
         return found
 
     def _sound(self, name: str, channels: int, origin: int) -> "_Sound | None":
-        file = self._open(name)
+        file = self.open(name)
         return None if file is None else _Sound(file, channels, origin)
+
+    def size(self, name: str) -> int | None:
+        """Bytes of one of its files, None if it is not there."""
+        file = self.open(name)
+        if file is None:
+            return None
+        with file:
+            return file.seek(0, io.SEEK_END)
+
+    def final_state(self) -> SessionState:
+        """The state at the end of the recording."""
+        state = SessionState()
+        for moment in self.moments():
+            if (event := self.input(moment)) is not None:
+                state = observe(event, state, moment.t_ns / 1e9)
+        return state
 
     def sound(self, channel: int, at: int, samples: int) -> bytes:
         """PCM16 of a channel, silence where the recording has none.
@@ -125,7 +145,7 @@ class Bundle:
 
     def lines(self, name: str) -> Iterator[bytes]:
         """The lines of a file, without their ends; the last one may be a piece."""
-        file = self._open(name)
+        file = self.open(name)
         if file is None:
             return
         with file:

@@ -1,41 +1,201 @@
-"""The conversation as documents to read, made from a state."""
+"""The conversation as documents, made from a state: to read, as subtitles, as numbers."""
 
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+import msgspec
+
+from voicelive_tui.session import code
 from voicelive_tui.session.history import heard_characters
+from voicelive_tui.session.latency import STAGES, stages
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import SessionState, Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
-from voicelive_tui.text import clock, visible, visible_lines
+from voicelive_tui.text import clock, encodable, masked, visible, visible_lines
 
+CUE = 84
+"""Characters of one subtitle: two lines."""
+READING_SECONDS = 2.0
+"""A subtitle whose end is unknown."""
 _NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool", "session": "Session"}
 
 
 def markdown(state: SessionState) -> str:
     """The transcript in Markdown; words that were generated and not heard are struck through."""
-    connection = state.connection
-    lines = [f"# Conversation with {visible(connection.model) or 'an unknown model'}", ""]
+    lines = [f"# Conversation with {_plain(state.connection.model) or 'an unknown model'}", ""]
     for entry in state.transcript:
         at = clock(entry.at - state.log.origin)
-        name = visible(entry.call.name) if entry.call and entry.call.name else _NAMES[entry.role]
-        lines.append(f"**{at} {name}:** {words(entry)}{_remark(entry)}")
-        lines.append("")
+        lines += [f"**{at} {_plain(_name(entry))}:** {_markdown_words(entry)}{_remark(entry)}", ""]
     return "\n".join(lines)
 
 
-def words(entry: Entry) -> str:
-    """What an entry says, as Markdown that has no effect beyond the text."""
+def _name(entry: Entry) -> str:
+    return visible(entry.call.name) if entry.call and entry.call.name else _NAMES[entry.role]
+
+
+def _markdown_words(entry: Entry) -> str:
     if entry.call:
         return f"{_plain(entry.call.arguments)} → {_plain(entry.call.output)}"
+    heard = _heard(entry)
+    unheard = _plain(entry.text[heard:])
+    return f"{_plain(entry.text[:heard])}{f' ~~{unheard}~~' if unheard else ''}"
+
+
+def _heard(entry: Entry) -> int:
+    """How many characters of an entry were heard."""
     heard = heard_characters(entry, Reading()) if entry.status is EntryStatus.INTERRUPTED else None
-    if heard is None or heard >= len(entry.text):
-        return _plain(entry.text)
-    return f"{_plain(entry.text[:heard])}~~{_plain(entry.text[heard:])}~~"
+    return len(entry.text) if heard is None else heard
 
 
 def _plain(text: str) -> str:
+    """Foreign text that Markdown shows as it is."""
     return "".join(f"\\{each}" if each in "\\`*_{}[]<>#|~" else each for each in visible_lines(text)).strip()
 
 
 def _remark(entry: Entry) -> str:
     said = {EntryStatus.INTERRUPTED: "interrupted", EntryStatus.FAILED: "failed"}.get(entry.status, "")
-    remark = "; ".join(part for part in (said, visible(entry.note)) if part)
+    remark = "; ".join(part for part in (said, entry.note) if part)
     return f" *({_plain(remark)})*" if remark else ""
+
+
+# --- subtitles -----------------------------------------------------------------------------------------------------
+
+
+class Cue(NamedTuple):
+    """A subtitle; seconds since the beginning."""
+
+    start: float
+    end: float
+    name: str
+    text: str
+
+
+def cues(state: SessionState) -> list[Cue]:
+    """What was said and heard, as subtitles of both sides."""
+    turns = {key: turn for turn in state.turns for key in (turn.item_id, turn.response_id) if key}
+    found: list[Cue] = []
+    for entry in state.transcript:
+        text = " ".join(visible(entry.text[: _heard(entry)]).split())
+        if entry.role in ("user", "assistant") and text:
+            turn = turns.get(entry.item_id if entry.role == "user" else entry.response_id)
+            start, end = (moment - state.log.origin for moment in _span(entry, turn))
+            found += _cut(max(start, 0.0), end, _NAMES[entry.role], text)
+    return sorted(found)
+
+
+def _span(entry: Entry, turn: Turn | None) -> tuple[float, float]:
+    """When an entry was said."""
+    if entry.role == "user":
+        start = (turn and turn.speech_started_at) or entry.at
+        end = (turn and turn.speech_stopped_at) or start + READING_SECONDS
+    else:
+        start = (turn and turn.heard_at) or entry.at
+        milliseconds = entry.audio_ms if entry.heard_ms is None else entry.heard_ms
+        end = start + (milliseconds / 1000 or READING_SECONDS)
+    return start, max(end, start + 0.1)
+
+
+def _cut(start: float, end: float, name: str, text: str) -> Iterator[Cue]:
+    pieces, done = wrap(text, CUE), 0
+    total = sum(map(len, pieces))
+    for piece in pieces:
+        begins, done = done, done + len(piece)
+        yield Cue(start + (end - start) * begins / total, start + (end - start) * done / total, name, piece)
+
+
+def srt(state: SessionState) -> str:
+    """SubRip subtitles."""
+    blocks = (
+        f"{number}\n{_stamp(cue.start, ',')} --> {_stamp(cue.end, ',')}\n{cue.name}: {cue.text.replace('-->', '→')}\n"
+        for number, cue in enumerate(cues(state), 1)
+    )
+    return "\n".join(blocks)
+
+
+def vtt(state: SessionState) -> str:
+    """WebVTT subtitles."""
+    lines = ["WEBVTT", ""]
+    for cue in cues(state):
+        text = cue.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        lines += [f"{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}", f"<v {cue.name}>{text}", ""]
+    return "\n".join(lines)
+
+
+def _stamp(seconds: float, point: str) -> str:
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds // 1000:02}{point}{milliseconds % 1000:03}"
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
+def latencies(state: SessionState) -> list[dict[str, Any]]:
+    """A row for each turn: number, how it began, seconds since the beginning, and milliseconds of each part."""
+    rows = []
+    for turn in state.turns:
+        parts = {part.name: round(part.milliseconds, 1) for part in stages(turn)}
+        began = turn.ended_speaking_at
+        rows.append({
+            "turn": turn.number,
+            "began_by": turn.began_by,
+            "at": None if began is None else round(began - state.log.origin, 3),
+            "delay_ms": None if turn.latency is None else round(turn.latency * 1000, 1),
+            **{f"{name}_ms": parts.get(name) for name, _, _ in STAGES},
+            "interrupted": turn.interrupted_at is not None,
+            "unheard_ms": turn.unheard_ms,
+        })  # fmt: skip
+    return rows
+
+
+def latency_csv(state: SessionState) -> str:
+    """`latencies` as CSV with a header."""
+    rows, out = latencies(state), io.StringIO()
+    names = list(rows[0]) if rows else ["turn"]
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def latency_json(state: SessionState) -> str:
+    """`latencies` as JSON."""
+    return json.dumps(latencies(state), indent=2)
+
+
+def conversation_json(state: SessionState) -> str:
+    """The session in force, the transcript and the turns as JSON; times in seconds since the beginning."""
+    origin = state.log.origin
+    entries = [_relative(msgspec.to_builtins(entry), origin) for entry in state.transcript]
+    turns = [_relative(msgspec.to_builtins(turn), origin) for turn in state.turns]
+    document = {"session": dict(state.in_force), "transcript": entries, "turns": turns}
+    return encodable(json.dumps(masked(document), indent=2, ensure_ascii=False))
+
+
+def _relative(fields: Mapping[str, Any], origin: float) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            found[name] = _relative(value, origin)
+        elif isinstance(value, float) and (name == "at" or name.endswith("_at")):
+            found[name] = round(value - origin, 3)
+        else:
+            found[name] = value
+    return found
+
+
+DOCUMENTS: Mapping[str, Callable[[SessionState], str]] = {
+    "md": markdown,
+    "srt": srt,
+    "vtt": vtt,
+    "json": conversation_json,
+    "latency-csv": latency_csv,
+    "latency-json": latency_json,
+    "session-json": code.as_json,
+    "session-python": code.as_python,
+    "session-toml": code.as_toml,
+}
+"""Documents by the name of their format."""
