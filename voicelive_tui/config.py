@@ -145,6 +145,8 @@ class Session(_Section, frozen=True):
     max_response_output_tokens: Annotated[int, Meta(ge=1, le=4096)] | Literal["inf", ""] = ""
     tool_choice: str = ""
     """auto, none, required, or the name of a function."""
+    push_to_talk: Literal["buffer", "turns"] = "buffer"
+    """`turns` is experimental: the SDK's `input_audio.turn` events, which the service's reference does not have."""
     turn_detection: TurnDetection = TurnDetection()
     barge_in: BargeIn = BargeIn()
     input_audio_transcription: Transcription = Transcription()

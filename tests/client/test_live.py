@@ -162,6 +162,30 @@ async def test_push_to_talk_switched_on_and_off_ten_times_clips_no_turn_and_answ
         assert live.state.counts.errors == 0
 
 
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_audio_turns_are_used_where_they_are_accepted_and_lose_no_sound_where_not(accepted: bool) -> None:
+    script = Script(reply=BRIEF.reply, audio_turns=accepted)
+    async with conversation(turn_detection=PUSH_TO_TALK, push_to_talk="turns", script=script) as (
+        live,
+        mouth,
+        recorder,
+    ):
+        await until(lambda: ready(live))
+        live.apply(inputs.TalkPressed())
+        said = speech()
+        mouth.say(said)
+        await asyncio.sleep(duration_ms(said) / 1000 + 0.2)
+        live.apply(inputs.TalkPressed())
+        await until(lambda: recorder.events("response.done"), "the answer")
+        kind = "input_audio.turn" if accepted else "input_audio_buffer"
+        pieces = recorder.events(f"{kind}.append")
+        assert said in b"".join(base64.b64decode(event["audio"]) for _, event in pieces)
+        assert len(recorder.events("input_audio_buffer.committed")) == 1
+        assert len(recorder.events("response.create")) == len(recorder.events("response.done")) == 1
+        assert [problem.severity for problem in live.state.problems] == ([] if accepted else ["warning"])
+        assert live.state.audio_turns is accepted
+
+
 async def test_a_typed_message_is_answered_over_the_running_answer() -> None:
     async with conversation(script=Script(reply=(Reply(turn=1, say=LONG), *BRIEF.reply))) as (live, _, recorder):
         await until(lambda: ready(live))

@@ -45,8 +45,8 @@ ITEM_OF = '{"type":"conversation.item.create","item":{"type":"%s"}}'
         ('{"type":"output_audio_buffer.clear"}', "not_supported", "type"),
         ('{"type":"input_text.delta","id":"1","delta":"x"}', "not_supported", "type"),
         ('{"type":"input_text.done","id":"1"}', "not_supported", "type"),
-        ('{"type":"input_audio.turn.start","turn_id":"1"}', "invalid_value", "type"),
-        ('{"type":"input_audio.clear"}', "invalid_value", "type"),
+        ('{"type":"input_audio.turn.start","turn_id":"1"}', "not_supported", "type"),
+        ('{"type":"input_audio.turn.start"}', "missing_required_parameter", "turn_id"),
         ('{"type":"transcription_session.update","session":{}}', "invalid_value", "type"),
     ],
 )  # fmt: skip

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from tests.session.folding import REQUEST, Fold, ready, sent
+from tests.session.folding import REQUEST, Fold, answer, ready, sent, sent_events
 from tests.session.test_reconnect import LOST, RESUMING
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.state import Activity, Stage
@@ -113,3 +114,74 @@ def test_a_committed_turn_survives_a_switch() -> None:
     fold.now += 1
     fold.feed(inputs.TalkPressed(), updated(REQUEST["turn_detection"]), COMMITTED)
     assert [turn.item_id for turn in fold.state.turns] == ["item_u"]
+
+
+def with_audio_turns() -> Fold:
+    fold = ready(type=None)
+    fold.state = replace(fold.state, audio_turns=True)
+    fold.now += 1
+    return fold
+
+
+def refusal(turn_id: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"message": "no such event", "code": "invalid_value", "event_id": turn_id}}
+
+
+def test_an_audio_turn_takes_the_place_of_the_buffer() -> None:
+    fold = with_audio_turns()
+    wanted = fold.feed(inputs.TalkPressed())
+    (start,) = sent_events(wanted)
+    assert wanted.index(effects.Send(start)) < wanted.index(effects.BeginTalk(fold.now - 0.3))  # before its sound
+    fold.now += 1
+    end, create = sent_events(fold.feed(inputs.TalkPressed()))
+    assert [event["type"] for event in (start, end, create)] == [
+        "input_audio.turn.start",
+        "input_audio.turn.end",
+        "response.create",
+    ]
+    assert {start["event_id"], start["turn_id"], end["event_id"], end["turn_id"]} == {start["turn_id"]}
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0])
+def test_an_audio_turn_that_is_too_short_or_discarded_is_cancelled(seconds: float) -> None:
+    fold = with_audio_turns()
+    fold.feed(inputs.TalkPressed())
+    fold.now += seconds
+    key = inputs.TalkPressed() if seconds < 0.1 else inputs.TalkCancelled()
+    assert sent(fold.feed(key)) == ["input_audio.turn.cancel"]
+
+
+def test_a_refused_audio_turn_in_progress_goes_on_with_the_buffer_and_is_reported_once() -> None:
+    fold = with_audio_turns()
+    (start,) = sent_events(fold.feed(inputs.TalkPressed()))
+    began_at = fold.now
+    wanted = fold.feed(refusal(start["turn_id"]))
+    assert sent(wanted) == ["input_audio.turn.cancel"]
+    assert wanted[-1] == effects.StartCapture(pytest.approx(began_at - 0.3))  # its sound once more
+    assert fold.feed(refusal(start["turn_id"]), refusal(start["turn_id"])) == []  # each piece of its sound
+    (problem,) = fold.state.problems
+    assert "goes on with the input buffer: no such event" in problem.text
+    fold.now += 1
+    assert sent(fold.feed(inputs.TalkPressed())) == ["input_audio_buffer.commit", "response.create"]
+    assert "input_audio.turn.start" not in sent(fold.feed(inputs.TalkPressed()))
+
+
+def test_an_audio_turn_refused_after_its_end_is_committed_to_the_buffer() -> None:
+    fold = with_audio_turns()
+    (start,) = sent_events(fold.feed(inputs.TalkPressed()))
+    fold.now += 1
+    fold.feed(inputs.TalkPressed(), *answer())  # to what came before
+    wanted = fold.feed(refusal(start["turn_id"]))
+    assert wanted[0] == effects.StopPlayback()
+    assert sent(wanted) == ["response.cancel", "input_audio_buffer.commit"]
+    done = {"type": "response.done", "response": {"id": "resp_1", "status": "cancelled"}}
+    assert sent(fold.feed(done)) == ["response.create"]
+
+
+def test_an_audio_turn_does_not_outlive_its_connection() -> None:
+    fold = with_audio_turns()
+    fold.feed(inputs.TalkPressed(), LOST)
+    reopened(fold)
+    fold.feed(inputs.CaptureChanged(capturing=True))
+    fold.now += 1
+    assert sent(fold.feed(inputs.TalkPressed())) == ["input_audio_buffer.commit", "response.create"]

@@ -22,6 +22,7 @@ OUTBOX_LIMIT_MS = 500.0
 """Captured sound that may wait for the network; beyond it the oldest is dropped and reported."""
 
 
+TURN = "input_audio.turn."
 PONG_SECONDS = 10.0
 """Time for the answer to a ping."""
 
@@ -174,6 +175,7 @@ class Link:
                 await asyncio.sleep(PONG_SECONDS / 50)
 
     async def _send_all(self, connection: ServiceConnection) -> None:
+        turn_id = ""  # of the audio turn in progress: sound is a part of it
         while True:
             while not self._outbox:
                 self._outbox_filled.clear()
@@ -185,9 +187,13 @@ class Link:
                 self._late_ms = max(self._late_ms - duration_ms(entry.pcm), 0.0)
                 sound = base64.b64encode(entry.pcm).decode("ascii")
                 event: Mapping[str, Any] = {"type": "input_audio_buffer.append", "audio": sound}
+                if turn_id:
+                    event = {"type": f"{TURN}append", "event_id": turn_id, "turn_id": turn_id, "audio": sound}
                 captured_at = entry.at
             else:
                 event = entry
+                if event["type"].startswith(TURN):
+                    turn_id = event["turn_id"] if event["type"] == f"{TURN}start" else ""
             try:
                 await connection.send(event)
             except LinkClosed:

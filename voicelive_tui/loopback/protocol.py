@@ -110,6 +110,35 @@ class AudioClear(ClientEvent, tag="input_audio_buffer.clear", kw_only=True):
     """Drops the buffered audio."""
 
 
+class StreamClear(ClientEvent, tag="input_audio.clear", kw_only=True):
+    """Drops the audio that is in no turn yet."""
+
+
+class TurnStart(ClientEvent, tag="input_audio.turn.start", kw_only=True):
+    """Begins an audio turn."""
+
+    turn_id: str
+
+
+class TurnAppend(ClientEvent, tag="input_audio.turn.append", kw_only=True):
+    """Adds user audio to an audio turn."""
+
+    turn_id: str
+    audio: str
+
+
+class TurnEnd(ClientEvent, tag="input_audio.turn.end", kw_only=True):
+    """Turns the audio of an audio turn into a user item."""
+
+    turn_id: str
+
+
+class TurnCancel(ClientEvent, tag="input_audio.turn.cancel", kw_only=True):
+    """Drops an audio turn."""
+
+    turn_id: str
+
+
 class ItemCreate(ClientEvent, tag="conversation.item.create", kw_only=True):
     """Adds an item to the conversation."""
 

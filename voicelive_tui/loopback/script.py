@@ -158,6 +158,8 @@ class Script(Struct, forbid_unknown_fields=True, frozen=True):
     """Faults of every session."""
     reply: tuple[Reply, ...] = ()
     """The replies, in order (`[[reply]]` in the file)."""
+    audio_turns: bool = False
+    """Accept the SDK's audio turns as another way into the input buffer; else they are refused."""
     agents: tuple[str, ...] = ()
     """The names of agents; a connection to one of them is accepted."""
     mcp: tuple[McpServer, ...] = ()

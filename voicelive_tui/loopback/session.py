@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from voicelive_tui.loopback import protocol as p
+from voicelive_tui.loopback.audio_turns import AudioTurns
 from voicelive_tui.loopback.conversation import Conversation, Item, message, read_item, read_items
 from voicelive_tui.loopback.input_buffer import InputBuffer, Measurement
 from voicelive_tui.loopback.line_check import Stimulus, plan, pre_generated, with_interim
@@ -91,6 +92,7 @@ class Session:
         self._speech_item = ""
         self._turn = 0
         self._fatal: Refusal | None = None
+        self._audio_turns = AudioTurns(accepted=script.audio_turns)
         self._configure_input()
         self._emit("session.created", session=self.settings.json)
         self._at(now + lifetime, self._expire)
@@ -108,7 +110,7 @@ class Session:
             event_id = event.event_id
             if self._fatal:
                 raise self._fatal
-            self._handle(event)
+            self._handle(self._audio_turns.as_buffer_event(event))
         except Refusal as refusal:
             refusal.event_id = event_id or refusal.event_id
             self._refuse(refusal)
@@ -205,9 +207,10 @@ class Session:
         self._end_turn(new_id("item"), *self._input.take(), at_once=True)
 
     @_handle.register
-    def _clear(self, event: p.AudioClear) -> None:
+    def _clear(self, event: p.AudioClear | p.StreamClear) -> None:
         self._input.clear()
-        self._emit("input_audio_buffer.cleared")
+        if isinstance(event, p.AudioClear):  # no answer to the other is documented
+            self._emit("input_audio_buffer.cleared")
 
     @_handle.register
     def _create_item(self, event: p.ItemCreate) -> None:
@@ -219,11 +222,9 @@ class Session:
             raise Refusal(text, "invalid_tool_call_id", "item.call_id")
         if item.type == "mcp_approval_response":
             self._mcp.check_approval(item)
-        previous = self.conversation.add(item, after)
-        if item.role == "user":
-            self._turn += 1
-        if previous is None and not self.settings.native:
-            previous = ""  # recorded from the service
+        first = None if self.settings.native else ""  # recorded from the service
+        previous = self.conversation.add(item, after) or first
+        self._turn += item.role == "user"
         self._emit("conversation.item.created", previous_item_id=previous, item=item.json)
         if item.type == "mcp_approval_response":
             self._mcp.decide(item)
@@ -296,10 +297,8 @@ class Session:
             self._emit("input_audio_buffer.speech_started", audio_start_ms=edge.at_ms, item_id=self._speech_item)
             if turns.interrupt_response is not False:
                 self.responder.cancel("turn_detected")
-            if turns.auto_truncate:
-                unheard = self.responder.unheard(self._now)
-                if unheard:
-                    self._truncate_item(unheard[0].id, 0, unheard[1])
+            if turns.auto_truncate and (unheard := self.responder.unheard(self._now)):
+                self._truncate_item(unheard[0].id, 0, unheard[1])
             return
         self._emit("input_audio_buffer.speech_stopped", audio_end_ms=edge.at_ms, item_id=self._speech_item)
         measured, audio = self._input.take(edge.at_ms)

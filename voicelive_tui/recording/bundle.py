@@ -249,7 +249,8 @@ def _bare(line: bytes, number: int) -> WireLine:
 _CLIENT_EVENTS = frozenset({
     "session.update", "input_audio_buffer.append", "input_audio_buffer.commit", "input_audio_buffer.clear",
     "conversation.item.create", "conversation.item.truncate", "conversation.item.delete", "conversation.item.retrieve",
-    "response.create", "response.cancel",
+    "response.create", "response.cancel", "input_audio.clear", "input_audio.turn.start", "input_audio.turn.append",
+    "input_audio.turn.end", "input_audio.turn.cancel",
 })  # fmt: skip
 
 

@@ -216,6 +216,7 @@ class SettingsChanged(Input, frozen=True):
     wanted: Mapping[str, Any]
     detection: Mapping[str, Any]
     barge_in: BargeIn
+    audio_turns: bool
     rules: Mapping[str, Function]
     approvals: Mapping[str, Approval | Mapping[str, Approval]]
     conversation_id: str

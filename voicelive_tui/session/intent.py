@@ -6,6 +6,8 @@ from msgspec import Struct
 class Intent(Struct, frozen=True):
     """Plans of this client: the only part of the state that `policy` writes; `observe` does not read it."""
 
+    audio_turn: str = ""
+    """Id of the audio turn in progress, where push-to-talk uses them."""
     create: bool = False
     """A `response.create` waits for the active response to end."""
     sent: int = 0

@@ -10,16 +10,17 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from voicelive_tui.session import effects, inputs, mcp, surgery, tool_rules
 from voicelive_tui.session.barge_in import should_cancel, should_clear, truncation
 from voicelive_tui.session.edits import EDIT
+from voicelive_tui.session.errors import CONFIGURE, CREATE, OUTPUT, SEED, TURN, TYPE, caused_by
 from voicelive_tui.session.history import history, owes_answer
 from voicelive_tui.session.reconnect import kept_from, next_retry, worth_a_try
-from voicelive_tui.session.server_events import CONFIGURE, CREATE, OUTPUT, SEED, TYPE, caused_by, is_late
+from voicelive_tui.session.server_events import is_late
 from voicelive_tui.session.state import RECENT, Restored, Seed, SessionState, Stage
 from voicelive_tui.session.talk import PREROLL_SECONDS, talk_refusal, too_short, waits_for_commit
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
@@ -98,7 +99,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             after, *sends = _send(after, "truncate", truncate) if truncate else (after,)
             return after, tuple(sends)
         case inputs.Connecting(resumed=resumed):
-            intent = replace(after.intent, over_quota=False, create=False)
+            intent = replace(after.intent, over_quota=False, create=False, audio_turn="")
             if not resumed:
                 intent = replace(intent, typed=())
             return replace(after, intent=intent), ()
@@ -184,6 +185,8 @@ def _item_created(event: Event, before: SessionState, after: SessionState) -> St
 
 
 def _error(event: Event, before: SessionState, after: SessionState) -> Step:
+    if before.audio_turns and not after.audio_turns:
+        return _fall_back(before, after)
     if after.connection.stage is Stage.FAILED and before.connection.stage is not Stage.FAILED:
         return after, (effects.Disconnect(),)
     error = mapping(event.get("error"))
@@ -253,7 +256,8 @@ _RULES: dict[str, Rule] = {
 def _talk(before: SessionState, after: SessionState, now: float) -> Step:
     if after.microphone.talking:
         after, interruption = _interruption(before, after, by_key=True)
-        return after, (*interruption, effects.BeginTalk(now - PREROLL_SECONDS))
+        after, start = _begin_audio_turn(after) if after.audio_turns else (after, ())
+        return after, (*interruption, *start, effects.BeginTalk(now - PREROLL_SECONDS))
     if too_short(before, now):
         return _drop_talk(after)
     after, commit = _commit(before, after) if before.connection.stage is Stage.READY else (after, ())
@@ -262,15 +266,51 @@ def _talk(before: SessionState, after: SessionState, now: float) -> Step:
 
 def _drop_talk(after: SessionState) -> Step:
     """Let the service drop what it has received of a push-to-talk turn, or it would begin the next one."""
-    after, clear = _send(after, "clear", {"type": "input_audio_buffer.clear"})
-    return after, (effects.DropTalk(), clear)
+    after, drop = _end_audio_turn(after, "cancel")
+    if not drop:
+        after, drop = _send_only(after, "clear", {"type": "input_audio_buffer.clear"})
+    return after, (effects.DropTalk(), *drop)
 
 
 def _commit(before: SessionState, after: SessionState) -> Step:
     """End a push-to-talk turn, and ask for the answer."""
-    after, commit = _send(after, "commit", {"type": "input_audio_buffer.commit"})
+    after, commit = _end_audio_turn(after, "end")
+    if not commit:
+        after, commit = _send_only(after, "commit", {"type": "input_audio_buffer.commit"})
     after, create = _ask(before, after)
-    return after, (commit, *create)
+    return after, (*commit, *create)
+
+
+def _begin_audio_turn(after: SessionState) -> Step:
+    if after.connection.stage is not Stage.READY:  # its sound goes to the buffer of the next session
+        return after, ()
+    after, start = _send(after, TURN, {"type": "input_audio.turn.start"})
+    name = start.event["event_id"]
+    after = replace(after, intent=replace(after.intent, audio_turn=name))
+    return after, (effects.Send({**start.event, "turn_id": name}),)
+
+
+def _end_audio_turn(after: SessionState, how: Literal["end", "cancel"]) -> Step:
+    """End the audio turn in progress, if there is one; its events share the event id."""
+    name = after.intent.audio_turn
+    if not name:
+        return after, ()
+    event = {"type": f"input_audio.turn.{how}", "event_id": name, "turn_id": name}
+    return replace(after, intent=replace(after.intent, audio_turn="")), (effects.Send(event),)
+
+
+def _fall_back(before: SessionState, after: SessionState) -> Step:
+    """Send the sound of a refused audio turn again, to the buffer, and end that turn if the key has."""
+    turn = after.turn
+    after, cancel = _end_audio_turn(after, "cancel")
+    if turn is None or turn.began_by != "talk" or turn.speech_started_at is None or turn.committed_at is not None:
+        return after, cancel
+    resend = effects.StartCapture(turn.speech_started_at - PREROLL_SECONDS)
+    if after.microphone.talking:
+        return after, (*cancel, resend)
+    after, interruption = _interruption(before, after, by_key=True)  # an answer to what was said before the turn
+    after, commit = _commit(before, after)
+    return after, (*interruption, *cancel, resend, *commit)
 
 
 def _change_conversation(event: surgery.Surgery, before: SessionState, after: SessionState) -> Step:

@@ -9,14 +9,12 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import edits, loss, mcp, surgery, talk, tools, turns
+from voicelive_tui.session import edits, errors, loss, mcp, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note, pin
 from voicelive_tui.session.state import Response, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus, Role, change, place, remove, update
 from voicelive_tui.wire.events import (
-    ALREADY_ACTIVE,
-    BENIGN_ERRORS,
     PCM_BYTES_PER_MS,
     error_text,
     listing,
@@ -30,11 +28,9 @@ from voicelive_tui.wire.events import (
 Event = Mapping[str, Any]
 Handler = Callable[[Event, SessionState, float], SessionState]
 
-CONFIGURE, CREATE, OUTPUT, SEED, TYPE = "configure", "create", "output", "seed", "type"
-"""Kinds of client events whose refusal changes the state; an `error` repeats their `event_id`, see `caused_by`."""
 UNTRANSCRIBED = "not transcribed"
 
-HANDLERS: dict[str, Handler] = {}
+HANDLERS: dict[str, Handler] = {**errors.HANDLERS}
 
 
 def _on(*types: str) -> Callable[[Handler], Handler]:
@@ -72,38 +68,6 @@ def _in_conversation(state: SessionState, *ids: object) -> SessionState:
     """The state with the id of the agent's conversation, the first that is given."""
     found = next(filter(None, map(text, ids)), "")
     return replace(state, conversation_id=found) if found and state.connection.agent else state
-
-
-def caused_by(event: Event, kind: str) -> bool:
-    """Whether an `error` answers one of our client events of that kind, or an unnamed one."""
-    event_id = text(mapping(event.get("error")).get("event_id"))
-    return not event_id or event_id.rpartition("-")[0] == kind
-
-
-@_on("error")
-def _error(event: Event, state: SessionState, now: float) -> SessionState:
-    error = mapping(event.get("error"))
-    sentence = error_text(error)
-    if (code := text(error.get("code"))) in BENIGN_ERRORS:
-        over = code != ALREADY_ACTIVE and state.response and state.response.response_id in state.silenced
-        return tools.settle(replace(state, response=None), now) if over else state  # its response.done never came
-    if state.connection.stage is Stage.CONFIGURING and caused_by(event, CONFIGURE):
-        sentence = f"the service refused the session's configuration: {sentence}"
-        connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
-        return pin(replace(state, connection=connection), now, sentence)
-    if (without := edits.refused(state, error)) is not None:
-        return pin(without, now, sentence)
-    event_id = text(error.get("event_id"))
-    if (restored := state.restored) and any(seed.event_id == event_id for seed in restored.seeds):
-        return loss.seed_refused(state, restored, event_id, now)
-    if caused_by(event, CREATE):  # no answer will come
-        state = replace(state, awaiting=False)
-    return pin(surgery.refused(state, event_id, sentence), now, sentence)
-
-
-@_on("warning")
-def _warning(event: Event, state: SessionState, now: float) -> SessionState:
-    return pin(state, now, error_text(mapping(event.get("warning"))), "warning")
 
 
 # --- the user's turn -----------------------------------------------------------------------------------------------

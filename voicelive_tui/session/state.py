@@ -304,6 +304,8 @@ class SessionState(Struct, frozen=True, eq=False):
     detection: Mapping[str, Any] = field(default_factory=dict)
     """The turn detection to ask for when push-to-talk ends."""
     barge_in: BargeIn = field(default_factory=BargeIn)
+    audio_turns: bool = False
+    """Push-to-talk uses the SDK's audio turns (experimental); False once the service has refused one."""
     asked: Mapping[str, Any] = field(default_factory=dict)
     """The session object as asked for by every `session.update` of this connection, merged."""
     edits: tuple[Edit, ...] = ()

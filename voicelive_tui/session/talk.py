@@ -1,7 +1,10 @@
 """Push-to-talk: when the key can do something, and what it means. `observe.py` registers the handlers.
 
-The service listens to no turn of its own then: sound is sent from key to key, with a pre-roll, and committed at the end
-(protocol, section 3.4e). A turn that ends while the session is connected again is committed once it is back.
+The service detects no turns then: sound is sent from key to key, with a pre-roll, and committed at the end (protocol,
+section 3.4e). A turn that ends while the session is connected again is committed once it is back.
+
+With `push_to_talk = "turns"` the SDK's audio turns are used in place of the input buffer, until the service refuses
+one: the sound of that turn, which is kept, is then sent again to the buffer.
 """
 
 from collections.abc import Callable
@@ -39,7 +42,7 @@ def too_short(state: SessionState, now: float) -> bool:
 def waits_for_commit(state: SessionState) -> bool:
     """Whether the latest turn was ended by the key and the service has not committed it."""
     turn = state.turn
-    if turn is None or turn.began_by != "talk" or turn.committed_at is not None:
+    if turn is None or turn.began_by != "talk" or turn.committed_at is not None or turn.response_id:
         return False
     return turn.speech_stopped_at is not None and turn.speech_stopped_at >= state.fresh_at
 

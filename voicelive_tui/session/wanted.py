@@ -18,6 +18,7 @@ def change_to(settings: Settings, functions: Sequence[Mapping[str, Any]], origin
         wanted=with_functions(wanted_session(settings), functions, parallel=settings.tools.parallel),
         detection=server_detection(settings.session.turn_detection),
         barge_in=settings.session.barge_in,
+        audio_turns=settings.session.push_to_talk == "turns",
         rules=settings.tools.functions,
         approvals={server.label: server.approve for server in settings.mcp},
         conversation_id=settings.agent.conversation,

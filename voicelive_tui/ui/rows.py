@@ -14,7 +14,7 @@ from typing import NamedTuple
 from voicelive_tui.wire import filters
 from voicelive_tui.wire.log import EventLog, LogRow
 
-FREQUENT = frozenset({"input_audio_buffer.append"})
+FREQUENT = frozenset({"input_audio_buffer.append", "input_audio.turn.append"})
 
 
 def foldable(row: LogRow) -> bool:

@@ -118,7 +118,8 @@ class ScrollList(Canvas, can_focus=True):
     def action_move(self, step: int) -> None:
         if self._moves_within(step):
             return
-        self.go_to(self.count - 1 if self.cursor is None else self.cursor + step)
+        start = self.count - 1 if self.following else self.item_at(self.scroll_offset.y) or 0
+        self.go_to(start if self.cursor is None else self.cursor + step)
 
     def action_half_page(self, direction: int) -> None:
         if not self.count or self._moves_within(direction):

@@ -135,6 +135,7 @@ _FIELDS: dict[str, tuple[_Field, ...]] = {
     "error": _PROBLEM,
     "warning": _PROBLEM,
     "input_audio_buffer.append": (),
+    "input_audio.turn.append": (),
     "input_audio_buffer.speech_started": _START,
     "input_audio_buffer.speech_stopped": _END,
     "input_audio_buffer.committed": (),

@@ -171,6 +171,7 @@ async def test_a_step_never_leaves_the_range():
 
 async def test_steps_are_for_two_lines_and_push_to_talk_has_neither():
     session = replace(states.IDLE, wanted={"turn_detection": BLOCK}, in_force={"turn_detection": BLOCK})
-    _, wanted = await stepping(session, "j", "j", "plus")
-    assert wanted == []
+    block = BLOCK | {"threshold": 0.55}
+    _, wanted = await stepping(session, "j", "j", "plus", "plus")  # first to the line of the threshold
+    assert wanted == [SessionEdited({"turn_detection": block})]
     assert "threshold" not in await shown(replace(session, in_force={"turn_detection": None}))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
+from textual.timer import Timer
 
 from voicelive_tui.session import latency
 from voicelive_tui.session.inputs import SessionEdited
@@ -218,13 +219,11 @@ class SessionPane(Pane):
         super().__init__(id=id)
         self._steps: dict[str, float] = {}
         """Values of the turn detection that are not sent yet."""
+        self._pause: Timer | None = None
         self._blocks: dict[str, tuple[tuple[object, ...], tuple[Line, ...]]] = {}
 
     def body(self) -> ComposeResult:
         yield SessionView()
-
-    def on_mount(self) -> None:
-        self._pause = self.set_interval(PAUSE, self.send_steps, pause=True)
 
     def watch_elapsed(self) -> None:
         if self.is_mounted:
@@ -257,18 +256,23 @@ class SessionPane(Pane):
     def action_step(self, times: int) -> None:
         """Change the number under the cursor; it is sent after a pause."""
         view = self.query_one(SessionView)
-        step = None if view.cursor is None else step_of(view.line(view.cursor))
-        if step is None:
-            self.notify("Move to the threshold or the silence line first.", timeout=3)
+        steps = [step_of(line) for line in view.lines]
+        step = None if view.cursor is None else steps[view.cursor]
+        if step is None:  # the next key steps it
+            first = next((at for at, each in enumerate(steps) if each), None)
+            if first is None:
+                self.notify("This turn detection has neither a threshold nor a silence.", timeout=3)
+            else:
+                view.go_to(first)
             return
         self._steps = {**self._steps, step.name: stepped(self.session, step, self._steps, times)}
-        self._pause.reset()
-        self._pause.resume()
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(PAUSE, self.send_steps)
         self.show(self.session)
 
     def send_steps(self) -> None:
         """Ask for the numbers that were stepped to."""
-        self._pause.pause()
         block, steps = self.session.wanted.get("turn_detection"), self._steps
         self._steps = {}
         if block:  # else push-to-talk came between

@@ -41,8 +41,8 @@ class SurgeryPane(ListPane):
             self.want(DeleteItem(entry.item_id))
 
     def action_branch(self) -> None:
-        if entry := self.selected():
-            self.want(Branch(entry.item_id))
+        if (entry := self.selected()) and self.want(Branch(entry.item_id)):
+            self.follow(True)
 
     def action_insert(self) -> None:
         if entry := self.selected():

@@ -1,0 +1,54 @@
+"""What the errors and warnings of the service mean for the state; `server_events.py` has the other handlers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from voicelive_tui.session import edits, loss, surgery, tools
+from voicelive_tui.session.notes import pin
+from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, error_text, mapping, text
+
+Event = Mapping[str, Any]
+
+CONFIGURE, CREATE, OUTPUT, SEED, TURN, TYPE = "configure", "create", "output", "seed", "turn", "type"
+"""Kinds of client events whose refusal changes the state; an `error` repeats their `event_id`, see `caused_by`."""
+
+
+def caused_by(event: Event, kind: str) -> bool:
+    """Whether an `error` answers one of our client events of that kind, or an unnamed one."""
+    event_id = text(mapping(event.get("error")).get("event_id"))
+    return not event_id or event_id.rpartition("-")[0] == kind
+
+
+def _error(event: Event, state: SessionState, now: float) -> SessionState:
+    error = mapping(event.get("error"))
+    sentence = error_text(error)
+    if (code := text(error.get("code"))) in BENIGN_ERRORS:
+        over = code != ALREADY_ACTIVE and state.response and state.response.response_id in state.silenced
+        return tools.settle(replace(state, response=None), now) if over else state  # its response.done never came
+    if state.connection.stage is Stage.CONFIGURING and caused_by(event, CONFIGURE):
+        sentence = f"the service refused the session's configuration: {sentence}"
+        connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
+        return pin(replace(state, connection=connection), now, sentence)
+    if (without := edits.refused(state, error)) is not None:
+        return pin(without, now, sentence)
+    event_id = text(error.get("event_id"))
+    if caused_by(event, TURN) and event_id:  # of the turn, and each piece of its sound
+        if not state.audio_turns:
+            return state
+        sentence = f"audio turns are refused, push-to-talk goes on with the input buffer: {sentence}"
+        return pin(replace(state, audio_turns=False), now, sentence, "warning")
+    if (restored := state.restored) and any(seed.event_id == event_id for seed in restored.seeds):
+        return loss.seed_refused(state, restored, event_id, now)
+    if caused_by(event, CREATE):  # no answer will come
+        state = replace(state, awaiting=False)
+    return pin(surgery.refused(state, event_id, sentence), now, sentence)
+
+
+def _warning(event: Event, state: SessionState, now: float) -> SessionState:
+    return pin(state, now, error_text(mapping(event.get("warning"))), "warning")
+
+
+HANDLERS: dict[str, Callable[[Event, SessionState, float], SessionState]] = {"error": _error, "warning": _warning}
