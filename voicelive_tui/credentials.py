@@ -5,12 +5,10 @@ credential is asked for, so that `missing` can be checked before the first scree
 """
 
 import asyncio
-import contextlib
-import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from voicelive_tui import threads
 from voicelive_tui.config import Service
 from voicelive_tui.endpoint import host_of, is_loopback, is_plain
 
@@ -27,8 +25,6 @@ THREE_WAYS = (
 
 SPARE_SECONDS = 300.0
 """A token is used again if it is valid for longer than this."""
-
-_T = TypeVar("_T")
 
 
 class CredentialError(Exception):
@@ -76,7 +72,7 @@ class Credential:
             return AzureKeyCredential(self._service.api_key)
         if self._token is None:
             try:
-                self._token = EntraCredential(await _in_thread(_default_credential))
+                self._token = EntraCredential(await asyncio.wrap_future(threads.start(_default_credential, "Entra ID")))
             except (ImportError, ValueError) as error:
                 raise CredentialError(f"Entra ID cannot be used here: {error}") from None
         return self._token
@@ -101,7 +97,8 @@ class EntraCredential:
     async def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
         """A token for the one scope that Voice Live needs; whatever the credentials raise."""
         if self._last is None or self._last.expires_on - time.time() < SPARE_SECONDS:
-            self._last = await _in_thread(lambda: self._blocking.get_token(*scopes, **options))
+            call = threads.start(lambda: self._blocking.get_token(*scopes, **options), "Entra ID")
+            self._last = await asyncio.wrap_future(call)
         return self._last
 
     async def close(self) -> None:
@@ -119,29 +116,3 @@ def _default_credential() -> "DefaultAzureCredential":
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, and only needed here
 
     return DefaultAzureCredential()
-
-
-async def _in_thread(call: Callable[[], _T]) -> _T:
-    """Run a blocking call in a daemon thread, which does not keep the program alive; its result, or what it raises."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-
-    def finish(result: _T | None, error: Exception | None) -> None:
-        if done.done():  # cancelled
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = call()
-        except Exception as error:
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
-            loop.call_soon_threadsafe(finish, result, failure)
-
-    threading.Thread(target=run, name="Entra ID", daemon=True).start()
-    return await done

@@ -8,9 +8,9 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TypeVar
 
+from voicelive_tui import threads
 from voicelive_tui.audio.devices import AudioError
 
 log = logging.getLogger(__name__)
@@ -39,22 +39,12 @@ async def off_loop(
     Raises:
         AudioError: The call failed, for whatever reason, or took longer than its limit.
     """
-    future: Future[_T] = Future()  # cancelled by the caller when it gives up
 
-    def run() -> None:
-        try:
-            result = _guarded(call, what)
-        except AudioError as error:
-            if future.set_running_or_notify_cancel():
-                future.set_exception(error)
-            return
-        if future.set_running_or_notify_cancel():
-            future.set_result(result)
-        else:
-            with contextlib.suppress(AudioError):
-                _guarded(lambda: discard(result), f"what follows {what}")
+    def discarded(result: _T) -> None:
+        with contextlib.suppress(AudioError):
+            _guarded(lambda: discard(result), f"what follows {what}")
 
-    threading.Thread(target=run, name=f"{THREAD_PREFIX}{what}", daemon=True).start()
+    future = threads.start(lambda: _guarded(call, what), f"{THREAD_PREFIX}{what}", discarded)
     limit = TIME_LIMIT if limit is None else limit
     try:
         async with asyncio.timeout(limit):

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from voicelive_tui import threads
 from voicelive_tui.text import encodable
 from voicelive_tui.tools.load import Tool, load
 from voicelive_tui.tools.printing import prints_to_log
@@ -112,32 +112,16 @@ def _start(call: Callable[[], Any], name: str, *, is_async: bool) -> asyncio.Fut
 
 
 def in_thread(call: Callable[[], T], name: str) -> asyncio.Future[T]:
-    """Run a call in a daemon thread, which does not keep the program from ending; what it prints goes to the log."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
+    """Run a call in a daemon thread; what it prints goes to the log."""
 
-    def report(result: T | None, error: BaseException | None) -> None:
-        if future.done():  # abandoned
-            return
-        if error is None:
-            future.set_result(cast("T", result))
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        result, failed = None, None
+    def run() -> T:
         with prints_to_log(name):
             try:
-                result = call()
-            except BaseException as error:
-                failed = RuntimeError(f"StopIteration: {error}") if isinstance(error, StopIteration) else error
-        try:
-            loop.call_soon_threadsafe(report, result, failed)
-        except RuntimeError:
-            pass  # the loop is gone: the program is ending
+                return call()
+            except StopIteration as error:  # no future takes it
+                raise RuntimeError(f"StopIteration: {error}") from None
 
-    threading.Thread(target=run, name=f"tool: {name}", daemon=True).start()
-    return future
+    return asyncio.wrap_future(threads.start(run, f"tool: {name}"))
 
 
 def as_text(value: Any) -> str:
