@@ -257,6 +257,13 @@ def test_an_answer_of_which_nothing_came_is_asked_for_again() -> None:
     assert creates(fold.feed(*AGAIN)) == 1
 
 
+def test_a_question_whose_answer_was_lost_within_the_arguments_of_a_call_is_asked_again() -> None:
+    fold = ready()
+    fold.feed(inputs.TextTyped("what is the weather?"), *calls(1)[:2], LOST)
+    assert call_of(fold).state is CallState.CANCELLED
+    assert creates(fold.feed(*AGAIN)) == 1
+
+
 # --- any order
 
 

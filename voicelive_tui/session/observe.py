@@ -185,8 +185,7 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     state = note(state, now, "disconnected", sentence, severity)
     state = end_audio(state, *(entry.item_id for entry in state.unheard))  # received audio is still played
     response_id = state.response.response_id if state.response else ""
-    answer = [entry for entry in state.transcript if entry.response_id == response_id]
-    if not any(entry.text or entry.audio_ms or entry.call for entry in answer):  # nothing of it came
+    if not tools.anything_came(state, response_id):
         state = turns.take_back(state, response_id)
     state = replace(
         state,

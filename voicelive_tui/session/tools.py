@@ -177,14 +177,18 @@ def overtake(state: SessionState, now: float) -> SessionState:
     return state
 
 
+def anything_came(state: SessionState, response_id: str) -> bool:
+    """Whether there are words, sound or complete calls of a response."""
+    entries = (entry for entry in state.transcript if entry.response_id == response_id)
+    return any(entry.text or entry.audio_ms or (entry.call and entry.call.complete_at is not None) for entry in entries)
+
+
 def connection_ended(state: SessionState, response_id: str, now: float) -> SessionState:
     """The state after the end of the connection, within this response: what was not complete will never be.
 
     If nothing of the response came, the calls that it was to answer are unanswered again.
     """
-    lost = response_id and not any(
-        entry.text or entry.audio_ms or entry.call for entry in state.transcript if entry.response_id == response_id
-    )
+    lost = response_id and not anything_came(state, response_id)
     for entry in _unfinished(state):
         state = end(state, entry.item_id, now, ended="cancelled")
     for entry in state.open_calls:
