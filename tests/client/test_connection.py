@@ -576,18 +576,6 @@ async def test_the_connection_is_lost(with_rst):
         assert "lost without a close frame" in str(end)
 
 
-async def test_a_service_that_answers_no_ping_is_lost(monkeypatch):
-    monkeypatch.setattr(connection, "HEARTBEAT", 0.1)
-    silent = asyncio.Event()
-
-    async def talk(ws: web.WebSocketResponse, request: web.Request) -> None:
-        await silent.wait()
-
-    async with service(talk, autoping=False) as (link, _):
-        assert (await end_of(link)).code == 1006
-        silent.set()
-
-
 async def test_a_pong_is_a_sign_of_life_and_pings_of_the_service_are_answered():
     ponged = asyncio.Event()
 

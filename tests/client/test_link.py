@@ -153,8 +153,12 @@ async def test_two_links_live_at_once_and_end_apart() -> None:
     second.finish()
 
 
-async def test_a_link_that_answers_no_ping_is_lost_since_its_last_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("checked", [True, False], ids=["checked", "idle"])
+async def test_a_link_that_answers_no_ping_is_lost_since_its_last_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch, checked: bool
+) -> None:
     monkeypatch.setattr(links, "PONG_SECONDS", 0.2)
+    monkeypatch.setattr(links, "HEARTBEAT_SECONDS", 20.0 if checked else 0.1)
     connection = ScriptedConnection()
     link, seen, running = started(connection)
     await until(lambda: seen)
@@ -162,7 +166,8 @@ async def test_a_link_that_answers_no_ping_is_lost_since_its_last_sign_of_life(m
     await asyncio.sleep(0.3)
     assert len(seen) == 1  # it answered
     connection.answers_pings = False
-    link.check()
+    if checked:
+        link.check()
     await asyncio.wait_for(running, 10)
     (end,) = seen[1:]
     assert isinstance(end, inputs.Disconnected)

@@ -169,6 +169,24 @@ async def test_a_slow_network_drops_sound_in_place_of_delaying_it_more_and_more(
         ]
 
 
+async def test_a_slow_link_is_not_taken_for_dead_until_it_stands_still(monkeypatch):
+    """A pong waits behind all the sound on the way, which takes several seconds."""
+    monkeypatch.setattr(links, "PONG_SECONDS", 2.0)
+    rate = 600
+    async with talking(lambda: rate, encrypted=False) as (_, link, seen):  # 12 kB/s
+        talking_on = asyncio.create_task(talk(link, 12.0))
+        for _ in range(5):
+            link.check()
+            await asyncio.sleep(1.0)
+        assert not any(isinstance(event, inputs.Disconnected) for event in seen)
+        rate = 0
+        async with asyncio.timeout(6):
+            while not any(isinstance(event, inputs.Disconnected) for event in seen):
+                link.check()
+                await asyncio.sleep(0.05)
+        talking_on.cancel()
+
+
 async def test_a_network_that_is_fast_enough_drops_nothing():
     async with talking(lambda: 10**6, encrypted=True) as (service, link, _):
         sent = await talk(link, 2.0)

@@ -20,6 +20,7 @@ Rules of this file, each for a reason seen in SDK 1.3.1:
 import asyncio
 import contextlib
 import logging
+import math
 import re
 import socket
 import time
@@ -50,8 +51,6 @@ TOKEN_LIMIT = 30.0
 """Seconds for Entra ID to give a token."""
 CLOSE_LIMIT = 2.0
 """Seconds that a peer gets to answer our close frame."""
-HEARTBEAT = 20.0
-"""Seconds between pings; a peer that answers none for half of that is dead."""
 SEND_BUFFER, UNSENT_LIMIT = 32 * 1024, 4 * 1024
 """Bytes that the system may hold of what was sent (half a second of sound), and of that, bytes not on the way yet."""
 DRAIN_SECONDS = 0.01
@@ -124,6 +123,7 @@ class ServiceConnection:
 
     Attributes:
         alive_at: When something last arrived, a pong included (`time.monotonic()` seconds); updated while receiving.
+        taken_at: When the network last took some of what was sent, likewise.
         unix_time: When it was opened, by the service's clock (the `Date` header of the handshake), else by this one.
         dated: Whether it is the service's clock.
     """
@@ -132,7 +132,7 @@ class ServiceConnection:
         """Take over an open connection of the SDK; see `open`."""
         self._sdk = sdk
         self._reason = ""
-        self.alive_at = time.monotonic()
+        self.alive_at = self.taken_at = time.monotonic()
         # aiohttp does not show the handshake's answer.
         headers = getattr(getattr(getattr(sdk, "_connection", None), "_response", None), "headers", {})
         dated = unix_time(headers.get("Date", ""))
@@ -177,7 +177,7 @@ class ServiceConnection:
             credential_scopes=TOKEN_SCOPE,
             connection_options={
                 "max_msg_size": BIGGEST_MESSAGE,
-                "heartbeat": HEARTBEAT,
+                "heartbeat": 86_400.0,  # none: `Link` pings, and knows that a pong may wait behind sound
                 "close_timeout": CLOSE_LIMIT,
                 "autoping": False,  # it would hide the pongs
                 "autoclose": False,  # aiohttp would answer by itself, and where that fails lose the code that came
@@ -234,9 +234,13 @@ class ServiceConnection:
             await self._sdk.send(with_values(event))
         except (SdkConnectionError, OSError):
             raise LinkClosed(self._close_code(1006)) from None
+        before = math.inf
         # asyncio offers no event for this, and it happens on bad networks only.
-        while not self._is_closed() and any(_buffered(transport) for transport in self._transports()):  # noqa: ASYNC110
+        while not self._is_closed() and (waiting := sum(map(_buffered, self._transports()))):
+            if waiting < before:
+                before, self.taken_at = waiting, time.monotonic()
             await asyncio.sleep(DRAIN_SECONDS)
+        self.taken_at = time.monotonic()
 
     async def ping(self) -> None:
         """Send a ping; its pong moves `alive_at`."""

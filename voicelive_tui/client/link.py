@@ -6,6 +6,7 @@ links can be alive at once. What happens on it is reported as inputs, in the ord
 
 import asyncio
 import base64
+import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,9 +21,9 @@ BURST_SECONDS = 0.0003
 """Received events are handled this long before other tasks get a turn."""
 OUTBOX_LIMIT_MS = 500.0
 """Captured sound that may wait for the network; beyond it the oldest is dropped and reported."""
-
-
 TURN = "input_audio.turn."
+HEARTBEAT_SECONDS = 20.0
+"""Between pings on a link that is not checked otherwise."""
 PONG_SECONDS = 10.0
 """Time for the answer to a ping."""
 
@@ -161,14 +162,17 @@ class Link:
                 since = time.monotonic()
 
     async def _check_all(self, connection: ServiceConnection) -> None:
-        """Ping when asked to; the end of this is the end of the link."""
+        """Ping when asked to, and now and then; the end of this is the end of the link."""
         while True:
             self._check_due.clear()
-            await self._check_due.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._check_due.wait()
             asked_at = time.monotonic()
             await connection.ping()
             while connection.alive_at < asked_at:
-                if time.monotonic() - asked_at > PONG_SECONDS:
+                # On a slow network the ping waits behind sound; as long as that moves, the link is not dead.
+                if time.monotonic() - max(asked_at, connection.taken_at) > PONG_SECONDS:
                     dead = LinkClosed(1006, f"no answer to a ping for {PONG_SECONDS:g} s")
                     self._apply(inputs.Disconnected(dead.code, str(dead), connection.alive_at))
                     return

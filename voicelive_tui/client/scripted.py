@@ -18,7 +18,7 @@ class ScriptedConnection:
         sent: Every client event so far.
         sending: Cleared, it holds sends back as a slow network does.
         closed: Whether `close` was called.
-        alive_at, unix_time, dated: As of `ServiceConnection`.
+        alive_at, taken_at, unix_time, dated: As of `ServiceConnection`.
         answers_pings: Whether a ping moves it.
     """
 
@@ -27,7 +27,7 @@ class ScriptedConnection:
         self.sending = asyncio.Event()
         self.sending.set()
         self.closed = False
-        self.alive_at = time.monotonic()
+        self.alive_at = self.taken_at = time.monotonic()
         self.unix_time, self.dated = 0.0, False
         self.answers_pings = True
         self._expected = list(expected)
