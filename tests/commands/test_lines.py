@@ -61,3 +61,16 @@ def test_each_step_of_a_reconnect_is_an_object_with_its_figures() -> None:
         {"type": "restored", "turns": 1, "tokens": 3, "wordless": 0, "refused": 0},
     ]
     assert all(isinstance(step["seconds"], float) for step in steps)
+
+
+def test_the_line_of_an_mcp_call_has_its_result() -> None:
+    ids = {"response_id": "resp_1", "output_index": 0}
+    item = {"id": "mcp_1", "type": "mcp_call", "server_label": "maps", "name": "route", "arguments": "{}"}
+    lines = written(
+        TextLines,
+        {"type": "response.output_item.added", **ids, "item": item},
+        {"type": "response.mcp_call.completed", "item_id": "mcp_1"},
+        {"type": "response.output_item.done", **ids, "item": {**item, "output": "98 km"}},
+        {"type": "response.created", "response": {"id": "resp_2"}},
+    )
+    assert [line[10:] for line in lines if "tool: " in line] == ["tool: route {} → 98 km [MCP server maps]"]

@@ -297,6 +297,22 @@ def test_a_running_listing_is_no_work_of_the_assistant() -> None:
     assert fold.state.activity.value == "ready"
 
 
+def test_a_message_of_the_console_waits_for_the_listings() -> None:
+    fold = asking()
+    servers = [{"type": "mcp", "server_label": label} for label in ("maps", "docs")]
+    fold.feed(
+        inputs.Sent({"type": "session.update", "session": {"tools": [*servers, {"type": "function", "name": "f"}]}})
+    )
+    assert mcp.is_listing(fold.state, fold.now)
+    assert not mcp.is_listing(fold.state, fold.now + mcp.LISTING_SECONDS), "not for ever"
+    fold.feed(listing("route"), {"type": "mcp_list_tools.completed", "item_id": "mcpl_1"})
+    assert mcp.is_listing(fold.state, fold.now)
+    fold.feed({"type": "mcp_list_tools.in_progress", "item_id": "mcpl_2"})
+    fold.feed({"type": "mcp_list_tools.failed", "item_id": "mcpl_2"})
+    assert not mcp.is_listing(fold.state, fold.now)
+    assert not mcp.is_listing(ready().state, 0.0), "no server"
+
+
 # --- approvals by rule
 
 

@@ -22,7 +22,7 @@ from voicelive_tui.commands.output import reader_gone, to_stdout
 from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation, warn
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.runtime import end_on_signals
-from voicelive_tui.session import inputs
+from voicelive_tui.session import inputs, mcp
 from voicelive_tui.session.latency import stages, summarize
 from voicelive_tui.session.state import Activity, SessionState, Stage, Turn
 from voicelive_tui.wire.events import canonical, mapping, text
@@ -224,7 +224,8 @@ class _Course:
         settled = self._file_over_at is None or (
             now - self._file_over_at > SETTLE_SECONDS and len(state.turns) > self._turns_before_file
         )
-        if busy or not settled or state.playing or reading.buffered_ms or not _all_answered(state):
+        waits = not _all_answered(state) or mcp.is_listing(state, now)
+        if busy or not settled or state.playing or reading.buffered_ms or waits:
             return self._stuck(state, now, owed=not busy)
         return await self._go_on(state, now)
 

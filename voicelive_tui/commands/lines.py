@@ -175,8 +175,10 @@ class TextLines(Writer):
     def _write_entry(self, entry: Entry) -> None:
         if entry.item_id in self._written or not (entry.text or entry.note or entry.call):
             return
-        self._written.add(entry.item_id)
         call = entry.call
+        if call and call.kind == "mcp" and not (call.output or call.answered_by or call.overtaken_at):
+            return  # its result, or the reason of its failure, comes after its end
+        self._written.add(entry.item_id)
         line = entry.text or (f"{call.name} {call.arguments} → {call.output}" if call else "")
         if entry.note:
             line += f" [{entry.note}]"

@@ -18,6 +18,8 @@ from voicelive_tui.wire.events import error_text, listing, mapping, text
 
 AUTOMATIC = 3
 """Approvals of calls of one server in a turn that are given without asking the user: a model can call in a loop."""
+LISTING_SECONDS = 10.0
+"""From the start of a session, after which a server that has not listed its tools is not waited for."""
 SILENT_SECONDS = 60.0
 """Without a result, after which a call is taken to have none: the service cannot be asked, nor the call cancelled."""
 
@@ -119,7 +121,7 @@ def _approval_requested(
         return tools.change_call(state, item_id, waiting_at=now)
     sentence = NO_USER if rule != "never" else "refused by the configuration"
     state = tools.change_call(state, item_id, decided_at=now, approved=False)
-    return _over(state, item_id, now, failed=True, output=tools.error_output(sentence), why=sentence)
+    return _over(state, item_id, now, failed=True, why=sentence)
 
 
 def _asked(entry: Entry) -> bool:
@@ -212,11 +214,21 @@ ENDS = ("response.mcp_call.completed", "response.mcp_call.failed", "response.out
 """Types of the events with which a call may end."""
 
 
+def is_listing(state: SessionState, now: float) -> bool:
+    """Whether a server is still to list its tools: the model cannot call them yet."""
+    link = state.connection
+    asked = len([tool for tool in listing(state.asked.get("tools")) if mapping(tool).get("type") == "mcp"])
+    if not asked or link.ready_at is None or now - link.ready_at > LISTING_SECONDS:
+        return False
+    calls = [entry.call for entry in state.calls if entry.call and entry.at >= link.started_at]
+    return len([call for call in calls if call.kind == "listing" and call.ended_at is not None]) < asked
+
+
 def silent(state: SessionState, now: float) -> list[inputs.ToolReturned]:
     """The ends of calls that have run for too long."""
     remark = f"no result within {SILENT_SECONDS:.0f} s"
     return [
-        inputs.ToolReturned(entry.item_id, tools.error_output(remark), "timed out", remark)
+        inputs.ToolReturned(entry.item_id, "", "timed out", remark)
         for entry in state.open_calls
         if (call := entry.call) and call.kind == "mcp" and call.ended_at is None and not call.waits
         if now - (call.started_at or call.decided_at or call.complete_at or now) > SILENT_SECONDS

@@ -231,7 +231,8 @@ def observe_input(event: inputs.CallInput, state: SessionState, now: float) -> S
             return note(state, now, "tool", f"{call.name} approved")
         case inputs.CallRefused(_, sentence):
             state = change_call(state, item_id, decided_at=now, approved=False)
-            state = end(state, item_id, now, output=error_output(sentence), ended="failed", remark=sentence)
+            output = error_output(sentence) if call.kind == "function" else ""  # the service has its own words
+            state = end(state, item_id, now, output=output, ended="failed", remark=sentence)
             return settle(note(state, now, "tool", f"{call.name} refused"), now)
         case inputs.CallAnswered():
             state = change_call(state, item_id, decided_at=now, approved=True)

@@ -112,12 +112,12 @@ async def test_odd_settings_from_the_wire():
     odd = {
         "voice": ["x"],
         "turn_detection": "none",
-        "tools": [{"name": "[b]f[/b]"}, 3],
+        "tools": [{"name": "[b]f[/b]"}, 3, {"type": "mcp", "server_label": "docs"}],
         "modalities": "text",
         "agent": 7,
     }
     text = await shown(replace(states.IDLE, in_force=odd, asked={}))
-    assert "3, [b]f[/b]" in text
+    assert "3, [b]f[/b], docs" in text
 
 
 @pytest.mark.parametrize("character", ["x", "é", "漢", "x "])

@@ -21,6 +21,7 @@ from voicelive_tui.ui.panes.meters import health
 from voicelive_tui.ui.panes.steps import PAUSE, step_lines, step_of, stepped
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clip, width_of, wrap
+from voicelive_tui.wire.events import listing, mapping
 
 LABEL = 16
 RECENT = 4
@@ -341,6 +342,11 @@ def _set(value: Any) -> str:
     return ", ".join(sorted(map(_named, value))) if isinstance(value, list | tuple) else _plain(value)
 
 
+def _tools(value: Any) -> str:
+    """Functions by name, MCP servers by label."""
+    return ", ".join(sorted(_plain(mapping(tool).get("server_label")) or _named(tool) for tool in listing(value)))
+
+
 def _one_line(value: Any) -> str:
     return clip(" ".join(str(value).split()), 200) if value else ""
 
@@ -357,7 +363,7 @@ MORE_SETTINGS: Settings = (
     ("noise", "input_audio_noise_reduction", _named),
     ("echo", "input_audio_echo_cancellation", _named),
     ("modalities", "modalities", _set),
-    ("tools", "tools", _set),
+    ("tools", "tools", _tools),
     ("agent", "agent", _named),
 )
 INSTRUCTIONS: Settings = (("instructions", "instructions", _one_line),)
