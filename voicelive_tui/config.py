@@ -47,6 +47,9 @@ class Service(_Section, frozen=True):
     """Allow a key or token to go to a plain http or ws endpoint that is not this machine."""
     reconnect: bool = True
     """Connect again by itself after a session was lost."""
+    rotate_before: Annotated[float, Meta(ge=0, le=1800)] = 120
+    """Seconds before a session's end from which on a new one takes over, in a quiet moment; at the latest an eighth of
+    them before. 0, or without `reconnect`: never."""
 
     def __rich_repr__(self) -> list[tuple[str, str]]:
         hidden = "<hidden>" if self.api_key else ""

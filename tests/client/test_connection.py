@@ -759,5 +759,5 @@ async def test_the_service_s_time_is_that_of_the_handshake_where_it_has_one(head
     async with service(talk, headers=headers) as (open_connection, _):
         assert open_connection.dated is dated
         assert (
-            open_connection.unix_time == 1792567680.0 if dated else before <= open_connection.unix_time <= time.time()
+            open_connection.unix_time == 1792567681.0 if dated else before <= open_connection.unix_time <= time.time()
         )

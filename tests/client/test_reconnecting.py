@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,7 +15,7 @@ from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Service, Settings
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Reply, Script
-from voicelive_tui.loopback.service import LoopbackService
+from voicelive_tui.loopback.service import LoopbackService, ServiceRecord
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import Activity, Stage
 from voicelive_tui.session.transcript import EntryStatus
@@ -51,18 +51,25 @@ class Talk(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def talking(*faults: str, script: Script = SCRIPT, **service_settings: Any) -> AsyncIterator[Talk]:
+async def talking(
+    *faults: str,
+    script: Script = SCRIPT,
+    source: Mouth | None = None,
+    on_record: Callable[[ServiceRecord], None] | None = None,
+    **service_settings: Any,
+) -> AsyncIterator[Talk]:
     got: list[tuple[str, dict[str, Any]]] = []
     async with LoopbackService(
         script=script,
         faults=[parse(fault) for fault in faults],
+        on_record=on_record,
         on_client_event=lambda session, event: got.append((session, event)),
     ) as service:
         settings = Settings(
             service=Service(endpoint=service.endpoint, api_key="k3y", **service_settings),
             audio=Audio(input_device="none", output_device="none"),
         )
-        mouth, recorder = Mouth(), Recorder()
+        mouth, recorder = source or Mouth(), Recorder()
         live = LiveSession(settings, source=mouth)
         live.observe(recorder)
         running = asyncio.create_task(live.run())
@@ -197,7 +204,7 @@ async def test_the_stop_key_closes_the_microphone_and_the_reset_key_continues() 
 
 
 async def test_a_session_that_expires_goes_on_in_a_new_one() -> None:
-    async with talking("expire=1.5") as talk:
+    async with talking("expire=1.5", rotate_before=0) as talk:
         first = talk.live.state.connection.session_id
         talk.live.apply(inputs.TextTyped("hello"))
         await again(talk, first)

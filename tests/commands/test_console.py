@@ -27,7 +27,7 @@ from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
 from voicelive_tui.audio.resample import convert
 from voicelive_tui.audio.wav import WavWriter, load_wav
-from voicelive_tui.client import live as live_session
+from voicelive_tui.client import links
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.commands import console
@@ -274,7 +274,7 @@ async def test_a_service_that_never_answers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("missing", ["session.created", "session.updated"])
 async def test_a_session_that_is_never_confirmed(missing, monkeypatch):
-    monkeypatch.setattr(live_session, "CONFIGURE_LIMIT", 0.3)
+    monkeypatch.setattr(links, "CONFIGURE_LIMIT", 0.3)
     closed: list[int | None] = []
 
     async def talk(ws: web.WebSocketResponse) -> None:

@@ -12,7 +12,7 @@ from tests.session.test_fold import LOCAL, damaged
 from tests.session.test_reconnect import LOST, RESUMING
 from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
 from voicelive_tui.session import inputs
-from voicelive_tui.session.state import Retry
+from voicelive_tui.session.continuation import Retry
 from voicelive_tui.text import HIDDEN
 from voicelive_tui.wire.events import parse
 

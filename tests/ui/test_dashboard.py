@@ -382,6 +382,7 @@ async def test_every_action_is_in_the_palette():
             "Interrupt",
             "Reset",
             "Reset and keep the history",
+            "Rotate the session now",
             "Type",
             "Find",
             "Errors",

@@ -29,6 +29,7 @@ from collections.abc import Coroutine, Generator, Mapping
 from typing import Any, Self, TypeVar
 
 import aiohttp
+from aiohttp.http import WS_CLOSED_MESSAGE
 from azure.ai.voicelive.aio import ConnectionClosed, VoiceLiveConnection, connect
 from azure.ai.voicelive.aio import ConnectionError as SdkConnectionError
 from azure.core.credentials import AzureKeyCredential
@@ -136,7 +137,8 @@ class ServiceConnection:
         # aiohttp does not show the handshake's answer.
         headers = getattr(getattr(getattr(sdk, "_connection", None), "_response", None), "headers", {})
         dated = unix_time(headers.get("Date", ""))
-        self.dated, self.unix_time = dated is not None, dated or time.time()
+        # A date has whole seconds: with the next one, a session's end is not expected too late.
+        self.dated, self.unix_time = dated is not None, time.time() if dated is None else dated + 1.0
         self._listen_in()
         self._closing = False
         self._bad_in_a_row = 0
@@ -301,7 +303,8 @@ class ServiceConnection:
                 self.alive_at = time.monotonic()
             if message.type is aiohttp.WSMsgType.CLOSE and message.extra:
                 self._reason = visible(message.extra)
-            return message
+            # CLOSING: of our own, of which the SDK would warn
+            return WS_CLOSED_MESSAGE if message.type is aiohttp.WSMsgType.CLOSING else message
 
         link.receive = noting
 

@@ -45,13 +45,15 @@ class Link:
     Attributes:
         outbox_ms: Captured sound that waits to be sent, in milliseconds.
         dropped_ms: Captured sound dropped because the network was behind.
+        owed: Chunks of captured sound that the link before it had not sent when this one took over.
         alive_at: When something last arrived on it (`time.monotonic()` seconds).
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[ServiceConnection]], apply: Callable[[inputs.Input], None]
+        self, connect: Callable[[], Awaitable[ServiceConnection]], apply: Callable[[inputs.OfLink], None]
     ) -> None:
         self.outbox_ms = self.dropped_ms = 0.0
+        self.owed = 0
         self._late_ms = 0.0  # of the sound in the outbox, at its front
         self._connect = connect
         self._apply = apply
@@ -60,7 +62,7 @@ class Link:
         self._outbox: deque[Mapping[str, Any] | _Captured] = deque()
         self._outbox_filled = asyncio.Event()
         self._check_due = asyncio.Event()
-        self._closing = False
+        self._closing = self._is_sending_sound = False
 
     @property
     def alive_at(self) -> float:
@@ -135,6 +137,10 @@ class Link:
         if self.outbox_ms > OUTBOX_LIMIT_MS and self._late_ms <= 0:
             self._drop_oldest_audio()
 
+    def unsent(self) -> int:
+        """Chunks of sound in the outbox, and the one that the network has not taken yet."""
+        return sum(isinstance(entry, _Captured) for entry in self._outbox) + self._is_sending_sound
+
     def _drop_oldest_audio(self) -> None:
         oldest = next(entry for entry in self._outbox if isinstance(entry, _Captured))
         self._outbox.remove(oldest)
@@ -186,6 +192,7 @@ class Link:
                 await self._outbox_filled.wait()
             entry = self._outbox.popleft()
             captured_at = None
+            self._is_sending_sound = isinstance(entry, _Captured)
             if isinstance(entry, _Captured):
                 self.outbox_ms -= duration_ms(entry.pcm)
                 self._late_ms = max(self._late_ms - duration_ms(entry.pcm), 0.0)
@@ -202,4 +209,5 @@ class Link:
                 await connection.send(event)
             except LinkClosed:
                 return  # the receiver finds out why
+            self._is_sending_sound = False
             self._apply(inputs.Sent(event, captured_at))

@@ -32,15 +32,15 @@ from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.reading import DeviceChoice, Reading
-from voicelive_tui.session.state import Connection, SessionState, Stage
+from voicelive_tui.session.state import Connection, SessionState
 from voicelive_tui.session.wanted import change_to, with_settings
 from voicelive_tui.tools.run import Toolbox
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source
     from voicelive_tui.audio.engine import AudioEngine
-    from voicelive_tui.client import link
     from voicelive_tui.client.connection import ServiceConnection
+    from voicelive_tui.client.links import Links
     from voicelive_tui.client.sound import Sound
     from voicelive_tui.client.sound_path import SoundPath
 
@@ -51,8 +51,6 @@ HEAD_START = 0.05
 over a network waits longer than this."""
 CLOSE_LIMIT = 5.0
 """Seconds for an orderly end."""
-CONFIGURE_LIMIT = 15.0
-"""Seconds from the open WebSocket to the first `session.updated`."""
 
 
 class LiveSession:
@@ -82,7 +80,7 @@ class LiveSession:
         attended: bool = True,
     ) -> None:
         self.settings = settings
-        intent = Intent(reconnect=settings.service.reconnect)
+        intent = Intent(reconnect=settings.service.reconnect, rotate_before=settings.service.rotate_before)
         toolbox = toolbox or Toolbox()
         self._functions = toolbox.declarations
         state = SessionState(Connection(demo=demo), attended=attended, intent=intent)
@@ -96,13 +94,10 @@ class LiveSession:
         self._observers: list[Observer] = [write_log]
         self._path: SoundPath | None = None
         self._postponed: list[effects.OnSound] = []  # until the sound path is loaded
-        self._link: link.Link | None = None
+        self._links: Links | None = None
         self._credential = Credential(settings.service, demo=demo)
         self._own_service: Service | None = None  # of the demo, once it was started
         self._stack: AsyncExitStack | None = None  # what is to end with `run`
-        self._dropped_ms = 0.0  # by the links that are over
-        self._reconnect = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None  # sets it
         self._closing = False
         self._running: asyncio.Task[Any] | None = None
         self._setting_up: asyncio.Task[None] | None = None
@@ -118,6 +113,12 @@ class LiveSession:
     def engine(self) -> "AudioEngine | None":
         """The engine of the sound streams, once they are loaded."""
         return None if self._path is None else self._path.sound.engine
+
+    @property
+    def links(self) -> "Links":
+        """The links to the service, once `run` has begun."""
+        assert self._links is not None
+        return self._links
 
     # --- the face, see `Shell`
 
@@ -135,18 +136,13 @@ class LiveSession:
             observer(event, before, self.state, now)
         for effect in wanted:
             self._perform(effect)
-        if isinstance(event, inputs.Connected):
-            self._start(self._expect_ready(self._link))
         if self._path is not None:
             self._path.wake()
 
     def reading(self) -> Reading:
         if self._path is None:
             return Reading()
-        return self._path.reading(
-            outbox_ms=self._link.outbox_ms if self._link else 0.0,
-            dropped_ms=self._dropped_ms + (self._link.dropped_ms if self._link else 0.0),
-        )
+        return self._path.reading(outbox_ms=self.links.outbox_ms, dropped_ms=self.links.dropped_ms)
 
     def activity_changed(self) -> bool:
         return self._path is not None and self.sound.engine.activity_changed()
@@ -202,13 +198,12 @@ class LiveSession:
     async def close(self) -> None:
         if not self._closing:
             self._closing = True
-            self._reconnect.set()
             if self._setting_up is not None:
                 self._setting_up.cancel()
             if self._path is not None:
                 self.sound.engine.flush()
-            if self._link is not None:
-                await self._link.close()
+            if self._links is not None:
+                await self._links.close()
         if self._running is not None and self._running is not asyncio.current_task():
             _, pending = await asyncio.wait([self._running], timeout=CLOSE_LIMIT)
             if pending:
@@ -219,7 +214,7 @@ class LiveSession:
 
     async def _set_up(self, stack: AsyncExitStack) -> None:
         """Import and start what a connection needs; what was started ends with the stack."""
-        await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.link")
+        await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.links")
         self._stack = stack
         await self._use(self.settings, demo=self._demo)
         if self._find_caller:
@@ -252,7 +247,7 @@ class LiveSession:
             self._source,
             state=lambda: self.state,
             apply=self.apply,
-            link=lambda: self._link,
+            link=lambda: self.links.serving,
             start=self._start,
             native_messages=self._count_native,
         )
@@ -261,18 +256,18 @@ class LiveSession:
             self._perform(effect)
 
     async def _converse_until_closed(self) -> None:
+        from voicelive_tui.client.links import Links  # noqa: PLC0415
         from voicelive_tui.client.watch import LinkWatch  # noqa: PLC0415
 
+        links = self._links = Links(self._open_connection, lambda: self.state, self.apply, self._start)
         self._start(self._load_sound())
-        self._start(LinkWatch(lambda: self.state, self.apply, lambda: self._link).run())
+        self._start(LinkWatch(lambda: self.state, self.apply, lambda: links.serving).run())
         try:
             while not self._closing:
-                self._reconnect.clear()
-                await self._converse()
-                await self._reconnect.wait()
+                await self._converse(links)
+                await links.wait()
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            await links.cancel()
             for chore in self._chores:
                 chore.cancel()
             await asyncio.gather(*self._chores, return_exceptions=True)
@@ -280,51 +275,42 @@ class LiveSession:
                 await self.sound.close()
             log.info("cleaned up")
 
-    async def _converse(self) -> None:
-        """One connection, from connecting to its end."""
-        from voicelive_tui.client import connection, link  # noqa: PLC0415
-
-        service = self.settings.service
-        model = "" if self.settings.agent.name else self.settings.session.model
+    async def _converse(self, links: "Links") -> None:
+        """One session, from connecting to its end, or several that took over from one another."""
         resumed = self.state.lost_at is not None
         if self._path is not None and not resumed:
             self.sound.engine.forget()
-        self.apply(
-            inputs.Connecting(
-                endpoint=host_of(service.endpoint),
-                api_version=service.api_version,
-                model=model,
-                credential=self._credential.kind,
-                agent=self.settings.agent.name,
-                demo=self._demo,
-                caller=self._demo and self._source is not None,
-                resumed=resumed,
-            )
-        )
-        connect = self._connect or connection.ServiceConnection.open
-
-        async def open_connection() -> "ServiceConnection":
-            agent = replace(self.settings.agent, conversation=self.state.conversation_id)
-            return await connect(service, model, await self._credential.get(), agent if agent.name else None)
-
-        self._link = link.Link(open_connection, self.apply)
+        self.apply(self._connecting(resumed=resumed))
         try:
-            await self._link.run()
+            await links.serve()
         finally:
-            self._dropped_ms += self._link.dropped_ms
-            self._link = None
             if not self.state.resuming:
                 await self._stop_capture()
 
-    async def _expect_ready(self, opened: "link.Link | None") -> None:
-        """Give a link up on which the session is never confirmed."""
-        await asyncio.sleep(CONFIGURE_LIMIT)
-        now = self.state.connection
-        if opened is not None and opened is self._link and now.stage is Stage.CONFIGURING:
-            missing = "session.updated" if now.session_id else "session.created"
-            problem = f"{now.endpoint} sent no {missing} within {CONFIGURE_LIMIT:g} s"
-            self.apply(inputs.ConnectFailed(problem, transient=True))
-            await opened.close()
+    def _connecting(self, *, resumed: bool) -> inputs.Connecting:
+        service = self.settings.service
+        return inputs.Connecting(
+            endpoint=host_of(service.endpoint),
+            api_version=service.api_version,
+            model=self._model,
+            credential=self._credential.kind,
+            agent=self.settings.agent.name,
+            demo=self._demo,
+            caller=self._demo and self._source is not None,
+            resumed=resumed,
+        )
+
+    @property
+    def _model(self) -> str:
+        return "" if self.settings.agent.name else self.settings.session.model
+
+    async def _open_connection(self) -> "ServiceConnection":
+        from voicelive_tui.client.connection import ServiceConnection  # noqa: PLC0415
+
+        agent = replace(self.settings.agent, conversation=self.state.conversation_id)
+        connect = self._connect or ServiceConnection.open
+        credential = await self._credential.get()
+        return await connect(self.settings.service, self._model, credential, agent if agent.name else None)
 
     async def _stop_capture(self) -> None:
         if self._path is not None:
@@ -339,38 +325,33 @@ class LiveSession:
                     self._postponed.append(effect)
                 else:
                     self._path.perform(effect)
-            case effects.Send(event):
-                if self._link is not None:
-                    self._link.send(event)
             case effects.CallTool():
                 self._start(self._tools.perform(effect))
+            case _ if self._links is None:
+                pass  # `run` has not begun
+            case effects.Send(event, standby):
+                self.links.send(event, standby=standby)
             case effects.Disconnect():
-                self._connect_at(None)
                 self._start(self._disconnect())
             case effects.Reconnect(retry):
-                self._connect_at(retry.at if retry else 0.0)
+                self.links.connect_at(retry.at if retry else 0.0)
                 if retry is not None:
                     self.apply(inputs.Reconnecting(retry))
-                if self._link is not None:
-                    self._start(self._link.close())
+                if self.links.serving is not None:
+                    self._start(self.links.serving.close())
+            case effects.BeginStandby():
+                self.links.begin_standby()
+                self.apply(inputs.OnStandby(self._connecting(resumed=True)))
+            case effects.TakeOver():
+                self.links.take_over()
+                self.apply(inputs.Rotated())
             case effects.Restore(events, history):
                 for event in events:
                     self._perform(effects.Send(event))
                 self.apply(inputs.HistorySent(history))
 
-    def _connect_at(self, at: float | None) -> None:
-        """Let the next connection begin at that moment, or not by itself."""
-        if self._closing:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._reconnect.clear()
-        if at is not None:
-            self._timer = asyncio.get_running_loop().call_later(at - time.monotonic(), self._reconnect.set)
-
     async def _disconnect(self) -> None:
-        if self._link is not None:
-            await self._link.close()
+        await self.links.disconnect()
         await self._stop_capture()
 
     def _start(self, chore: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

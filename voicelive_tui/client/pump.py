@@ -85,6 +85,16 @@ class AudioPump:
         milliseconds = sum(duration_ms(chunk.pcm) for chunk in kept)
         self._apply(inputs.SentLate(milliseconds, voiced, self.ring.missing_ms(since)))
 
+    def carry_over(self, since: float) -> None:
+        """Send what was captured from that moment on to a link that took over, if a voice was heard since.
+
+        What the other link had not sent is sent in any case.
+        """
+        voiced = (self._engine.last_voiced_at or 0.0) > since
+        if link := self._link():
+            for chunk in self.ring.newest(max(len(self.ring.since(since)) if voiced else 0, link.owed)):
+                link.send_audio(chunk.pcm, chunk.at, late=True)
+
     def unkept_ms(self) -> float:
         """Milliseconds of sound too old to be kept for the next session; 0.0 during a session."""
         state = self._state()

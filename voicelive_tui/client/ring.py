@@ -30,6 +30,10 @@ class Ring:
         """The chunks that end after this moment, oldest first."""
         return [chunk for chunk in self._chunks if _end(chunk) > at]
 
+    def newest(self, count: int) -> list[Chunk]:
+        """The latest chunks, oldest first."""
+        return list(self._chunks)[max(len(self._chunks) - count, 0) :]
+
     def missing_ms(self, at: float) -> float:
         """Milliseconds since this moment that were pushed out."""
         return max(self._ends_at - at, 0.0) * 1000

@@ -85,6 +85,8 @@ class SoundPath:
                     self._follow_capture()  # at once: the next chunk goes to the link
                 else:
                     self._start(self._capture())
+            case effects.CarryOver(since):
+                self._pump.carry_over(since)
             case effects.SetMute(muted):
                 self._engine.muted = muted
             case effects.BeginTalk(since):

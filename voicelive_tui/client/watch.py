@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 
 from voicelive_tui.client.link import Link
-from voicelive_tui.session import inputs, mcp
+from voicelive_tui.session import inputs, mcp, rotation
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.tools import holds_up
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS, QUIET_LOOK_SECONDS = 1.0, 0.1
+"""Between looks; the second one while a quiet moment for a rotation is waited for."""
 PING_SECONDS = 5.0
 """Between checks of a link on which sound is sent or an answer is awaited."""
 LOST_SECONDS = 5.0
@@ -43,7 +44,8 @@ class LinkWatch:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            near = rotation.near(self._state(), time.monotonic())
+            await asyncio.sleep(QUIET_LOOK_SECONDS if near else LOOK_SECONDS)
             self.look(time.monotonic(), time.time())
 
     def look(self, now: float, wall: float) -> None:
@@ -58,6 +60,8 @@ class LinkWatch:
         self._wall = wall
         if link is None or state.connection.stage is not Stage.READY:
             return
+        if rotation.due(state, now):
+            self._apply(inputs.RotationDue())
         waits = self._report_wait(state, link, now)
         self._report_lost_response(state, now)
         for event in mcp.silent(state, now):

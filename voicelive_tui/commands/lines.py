@@ -78,6 +78,7 @@ class JsonLines(Writer):
     def __init__(self, write: Callable[[str], None], *, silent: bool = False) -> None:
         super().__init__(write, silent=silent)
         self._began, self._began_at = time.monotonic(), time.time()
+        self._link: dict[str, str] = {}
 
     def notice(self, sentence: str) -> None:
         self._local("notice", text=sentence)
@@ -99,7 +100,15 @@ class JsonLines(Writer):
                 self._write(now, "in", without_audio(body))
             case inputs.Sent(body):
                 self._write(now, "out", without_audio(body))
-            case inputs.LogRecord() | inputs.HistorySent():
+            case inputs.OnStandby(inner):
+                self._link = {"link": "standby"}
+                self._observe(inner, before, after, now)
+                self._link = {}
+                return
+            case inputs.Rotated():
+                old, new = before.connection.session_id, after.connection.session_id
+                self._local("rotated", before=old, session=new)
+            case inputs.LogRecord() | inputs.HistorySent() | inputs.RotationDue():
                 pass
             case inputs.Reconnecting(retry):
                 self._local("reconnecting", seconds=round(retry.seconds, 1), number=retry.number, tries=TRIES)
@@ -116,7 +125,7 @@ class JsonLines(Writer):
         done = after.restored
         if done and not done.seeds and (before.restored is None or before.restored.seeds):
             figures = {name: getattr(done, name) for name in ("turns", "tokens", "wordless", "refused")}
-            self._local("restored", **figures, seconds=round(done.seconds, 1))
+            self._local("restored", **figures, seconds=round(done.seconds or 0.0, 1))
 
     def _local(self, kind: str, **fields: Any) -> None:
         self._write(time.monotonic(), "local", {"type": kind, **fields})
@@ -126,7 +135,7 @@ class JsonLines(Writer):
 
     def _line(self, now: float, direction: str, event: Mapping[str, Any]) -> str:
         t = now - self._began
-        line = {"time": round(self._began_at + t, 3), "t": round(t, 3), "dir": direction, "event": event}
+        line = {"time": round(self._began_at + t, 3), "t": round(t, 3), "dir": direction, **self._link, "event": event}
         return escaped(encodable(json.dumps(masked(line), ensure_ascii=False, default=repr)))
 
     def _dropped(self, count: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from voicelive_tui.config import Function
-from voicelive_tui.session.state import Restored, Retry
+from voicelive_tui.session.continuation import Restored, Retry
 
 
 class OnSound(Struct, frozen=True):
@@ -17,6 +17,8 @@ class Send(Struct, frozen=True):
     """Send a client event, after everything in the outbox."""
 
     event: Mapping[str, Any]
+    standby: bool = False
+    """On the link that is to take over."""
 
 
 class Play(OnSound, frozen=True):
@@ -41,6 +43,12 @@ class StartCapture(OnSound, frozen=True):
 
     since: float | None = None
     """Send also what was kept from this moment on, where the microphone is still open."""
+
+
+class CarryOver(OnSound, frozen=True):
+    """Send the sound of a moment ago, from `since` on, to the link that took over, if it holds a voice."""
+
+    since: float
 
 
 class SetMute(OnSound, frozen=True):
@@ -75,6 +83,14 @@ class Reconnect(Struct, frozen=True):
     """At this attempt's moment, and `Reconnecting` reports it; None: at once."""
 
 
+class BeginStandby(Struct, frozen=True):
+    """Make another connection beside the one that serves; what happens on it comes as `OnStandby`."""
+
+
+class TakeOver(Struct, frozen=True):
+    """Use the link on standby from now on, close the other one, and report `Rotated`."""
+
+
 class Restore(Struct, frozen=True):
     """Send the history of a lost session, and report `HistorySent`."""
 
@@ -97,4 +113,4 @@ class CallTool(Struct, frozen=True):
     """The call has its output: the result is for the user only."""
 
 
-Effect = OnSound | Send | CallTool | Disconnect | Reconnect | Restore
+Effect = OnSound | Send | CallTool | Disconnect | Reconnect | BeginStandby | TakeOver | Restore

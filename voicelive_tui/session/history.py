@@ -42,6 +42,8 @@ class History(NamedTuple):
 
 def history(state: SessionState) -> History:
     """The conversation since the model last started without a history, within the limits."""
+    if state.connection.agent:  # the service keeps its conversation
+        return History()
     items: list[tuple[str, Item]] = []
     turns = characters = wordless = 0
     for entry in reversed(state.transcript):

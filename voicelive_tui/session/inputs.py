@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from voicelive_tui.config import Approval, BargeIn, Function
-from voicelive_tui.session.state import Restored, Retry
+from voicelive_tui.session.continuation import Restored, Retry
 from voicelive_tui.wire.log import Severity
 
 Event = Mapping[str, Any]
@@ -91,10 +91,35 @@ class Disconnected(Input, frozen=True):
     """When something last arrived, where a dead link was noticed only later."""
 
 
+class LocalProblem(Input, frozen=True):
+    """Something failed on this side; the session continues."""
+
+    problem: str
+    """One sentence for the user."""
+
+
+OfLink = Connecting | Connected | ConnectFailed | Disconnected | Received | Sent | BadMessage | LocalProblem
+"""What a link reports, and that it begins."""
+
+
 class Reconnecting(Input, frozen=True):
     """A lost session will be connected again."""
 
     retry: Retry
+
+
+class OnStandby(Input, frozen=True):
+    """Something happened on the link that is to take over."""
+
+    inner: OfLink
+
+
+class RotationDue(Input, frozen=True):
+    """It is time to prepare the next session, or to move to it; see `rotation.due`."""
+
+
+class Rotated(Input, frozen=True):
+    """The link on standby serves from now on."""
 
 
 class HistorySent(Input, frozen=True):
@@ -224,6 +249,10 @@ class SettingsChanged(Input, frozen=True):
     """Where they come from, in words."""
 
 
+class RotatePressed(Key, frozen=True):
+    """Move to a new session with this history in the next quiet moment."""
+
+
 class StopPressed(Key, frozen=True):
     """Do not connect again by itself."""
 
@@ -351,13 +380,6 @@ class PlaybackStopped(Input, frozen=True):
     heard_ms: float
     at: float
     """When the speaker fell silent."""
-
-
-class LocalProblem(Input, frozen=True):
-    """Something failed on this side; the session continues."""
-
-    problem: str
-    """One sentence for the user."""
 
 
 class LogRecord(Input, frozen=True):

@@ -14,6 +14,12 @@ class Intent(Struct, frozen=True):
     """Client events requested so far; makes their ids unique."""
     reconnect: bool = True
     """A lost session may be connected again without being asked."""
+    rotate_before: float = 120.0
+    """Seconds before a session's end from which on it is rotated; 0: never."""
+    rotate_asked_at: float | None = None
+    """When the user asked for it."""
+    standby_after: float = 0.0
+    """When another link may be put on standby, after one has failed."""
     over_quota: bool = False
     """The service reported in this connection that a quota is used up: it is not connected again."""
     typed: tuple[tuple[str, str], ...] = ()

@@ -6,10 +6,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from voicelive_tui.session import inputs, tools, turns
+from voicelive_tui.session.continuation import Restored
 from voicelive_tui.session.notes import note, remark, rule
 from voicelive_tui.session.reconnect import TRIES
-from voicelive_tui.session.state import Restored, SessionState
-from voicelive_tui.session.transcript import change, remove
+from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.transcript import Entry, EntryStatus, change, remove
 from voicelive_tui.wire.events import text
 from voicelive_tui.wire.log import Severity
 
@@ -27,6 +28,35 @@ def without_utterance(state: SessionState) -> SessionState:
     turn = state.turn
     entry = state.entry(turn.item_id) if turn and turns.being_spoken(turn) else None
     return replace(state, transcript=remove(state.transcript, entry.item_id)) if entry and not entry.text else state
+
+
+def break_off(state: SessionState, now: float) -> SessionState:
+    """The state at the end of a session: its answer ends where it is, what arrived of it is still played."""
+    state = end_audio(state, *(entry.item_id for entry in state.unheard))
+    response_id = state.response.response_id if state.response else ""
+    if not tools.anything_came(state, response_id):
+        state = turns.take_back(state, response_id)
+    transcript = tuple(_ended(entry, response_id, now) for entry in state.transcript)
+    state = replace(state, response=None, awaiting=False, transcript=transcript)
+    return tools.connection_ended(state, response_id, now)
+
+
+def end_audio(state: SessionState, *item_ids: str) -> SessionState:
+    """The state with the audio of these items complete."""
+    for item_id in item_ids:
+        done = change(state.transcript, item_id, lambda entry: replace(entry, audio_done=True))
+        state = replace(state, transcript=done)
+    return state
+
+
+def _ended(entry: Entry, response_id: str, now: float) -> Entry:
+    """An entry as the end of its session leaves it."""
+    spoken = entry.role == "user" and entry.status in (EntryStatus.LISTENING, EntryStatus.PARTIAL)
+    answer = bool(response_id) and entry.response_id == response_id and entry.status is EntryStatus.PARTIAL
+    answer = answer and not (entry.call and entry.call.kind == "function")  # which may still run
+    if not spoken and not answer:
+        return entry
+    return replace(entry, status=EntryStatus.FAILED, note="the connection ended before the rest", done_at=now)
 
 
 def _reconnecting(event: inputs.Reconnecting, state: SessionState, now: float) -> SessionState:
@@ -67,10 +97,11 @@ def _settled(state: SessionState, history: Restored, now: float) -> SessionState
     missing = f"audio and {_counted(history.wordless, 'turn')} without words were" if history.wordless else "audio was"
     done = f"{_counted(history.turns, 'turn')} restored (about {history.tokens:,} tokens); {missing} not"
     if not history.turns and not history.tokens:
-        done = "there were no words to restore"
+        done = "the agent keeps its conversation" if state.connection.agent else "there were no words to restore"
     if history.refused:
         done += f", and the service refused {_counted(history.refused, 'item')}"
-    sentence = f"reconnected after {history.seconds:.1f} s: {done}"
+    how = "rotated" if history.seconds is None else f"reconnected after {history.seconds:.1f} s"
+    sentence = f"{how}: {done}"
     severity: Severity = "warning" if history.refused else "info"
     return remark(note(state, now, "restored", sentence, severity), now, sentence)
 

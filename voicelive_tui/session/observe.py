@@ -14,12 +14,12 @@ from typing import get_args
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import edits, inputs, loss, mcp, surgery, talk, tools, turns
+from voicelive_tui.session import edits, inputs, loss, mcp, rotation, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.notes import NOT_CONNECTED, note, pin
-from voicelive_tui.session.server_events import HANDLERS, end_audio
+from voicelive_tui.session.server_events import HANDLERS
 from voicelive_tui.session.state import RECENT, Connection, Device, Microphone, Recording, SessionState, Stage
-from voicelive_tui.session.transcript import Entry, EntryStatus, change, surplus
+from voicelive_tui.session.transcript import change, surplus
 from voicelive_tui.session.wanted import settings_changed
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
@@ -145,6 +145,7 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
         connects=(*state.connects, now)[-RECENT:],
         retry=None,
         restored=None,
+        standby=None,
         asked={},
         edits=(),
         in_force={},
@@ -183,28 +184,8 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     sentence = event.problem or f"closed with code {event.code}"
     state = replace(state, connection=connection, lost_at=(event.alive_at or now) if lost else state.lost_at)
     state = note(state, now, "disconnected", sentence, severity)
-    state = end_audio(state, *(entry.item_id for entry in state.unheard))  # received audio is still played
-    response_id = state.response.response_id if state.response else ""
-    if not tools.anything_came(state, response_id):
-        state = turns.take_back(state, response_id)
-    state = replace(
-        state,
-        microphone=replace(state.microphone, capturing=False) if lost else _idle(state),
-        response=None,
-        awaiting=False,
-        transcript=tuple(_ended(entry, response_id, now) for entry in state.transcript),
-    )
-    return tools.connection_ended(state, response_id, now)
-
-
-def _ended(entry: Entry, response_id: str, now: float) -> Entry:
-    """An entry as the end of the connection leaves it."""
-    spoken = entry.role == "user" and entry.status in (EntryStatus.LISTENING, EntryStatus.PARTIAL)
-    answer = bool(response_id) and entry.response_id == response_id and entry.status is EntryStatus.PARTIAL
-    answer = answer and not (entry.call and entry.call.kind == "function")  # which may still run
-    if not spoken and not answer:
-        return entry
-    return replace(entry, status=EntryStatus.FAILED, note="the connection ended before the rest", done_at=now)
+    microphone = replace(state.microphone, capturing=False) if lost else _idle(state)
+    return loss.break_off(replace(state, microphone=microphone), now)
 
 
 def _idle(state: SessionState) -> Microphone:
@@ -219,6 +200,17 @@ for kind in get_args(inputs.CallInput):
     observe.register(kind, tools.observe_input)
 observe.register(inputs.ResponseLost, tools.response_lost)
 observe.register(inputs.RuleChanged, tools.rule_changed)
+observe.register(inputs.Rotated, rotation.rotated)
+
+
+@observe.register
+def _on_standby(event: inputs.OnStandby, state: SessionState, now: float) -> SessionState:
+    return rotation.with_standby(state, observe(event.inner, rotation.view(state), now), now)
+
+
+@observe.register
+def _rotation_due(event: inputs.RotationDue, state: SessionState, now: float) -> SessionState:
+    return state
 
 
 # --- sound ---------------------------------------------------------------------------------------------------------
@@ -337,6 +329,13 @@ def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> Sessi
 observe.register(inputs.SessionEdited, edits.edited)
 observe.register(inputs.BargeInEdited, edits.barge_in_edited)
 observe.register(inputs.SettingsChanged, settings_changed)
+
+
+@observe.register
+def _rotate(event: inputs.RotatePressed, state: SessionState, now: float) -> SessionState:
+    if state.connection.stage is not Stage.READY:
+        return note(state, now, "rotate", NOT_CONNECTED, "warning")
+    return note(state, now, "rotate", "a new session takes over in the next quiet moment")
 
 
 @observe.register

@@ -14,14 +14,16 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import effects, inputs, mcp, surgery, tool_rules
+from voicelive_tui.session import effects, inputs, mcp, rotation, surgery, tool_rules, turns
 from voicelive_tui.session.barge_in import should_cancel, should_clear, truncation
+from voicelive_tui.session.continuation import Restored, Seed
 from voicelive_tui.session.edits import EDIT
 from voicelive_tui.session.errors import CONFIGURE, CREATE, OUTPUT, SEED, TURN, TYPE, caused_by
 from voicelive_tui.session.history import history, owes_answer
-from voicelive_tui.session.reconnect import kept_from, next_retry, worth_a_try
+from voicelive_tui.session.intent import Intent
+from voicelive_tui.session.reconnect import ONSET_SECONDS, UNNOTICED_SECONDS, kept_from, next_retry, worth_a_try
 from voicelive_tui.session.server_events import is_late
-from voicelive_tui.session.state import RECENT, Restored, Seed, SessionState, Stage
+from voicelive_tui.session.state import RECENT, SessionState, Stage
 from voicelive_tui.session.talk import PREROLL_SECONDS, talk_refusal, too_short, waits_for_commit
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
 
@@ -98,8 +100,16 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             truncate = truncation(after, item_id)
             after, *sends = _send(after, "truncate", truncate) if truncate else (after,)
             return after, tuple(sends)
+        case inputs.RotatePressed() if after.connection.stage is Stage.READY:
+            return _rotate(replace(after, intent=replace(after.intent, rotate_asked_at=now, standby_after=now)), now)
+        case inputs.RotationDue():
+            return _rotate(after, now)
+        case inputs.OnStandby(inner):
+            return _on_standby(inner, before, after, now)
+        case inputs.Rotated() if before.standby is not None:
+            return _rotated(before, after, now)
         case inputs.Connecting(resumed=resumed):
-            intent = replace(after.intent, over_quota=False, create=False, audio_turn="")
+            intent = _fresh(after.intent)
             if not resumed:
                 intent = replace(intent, typed=())
             return replace(after, intent=intent), ()
@@ -107,6 +117,8 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return _try_again(after, now, retry_after) if transient else (after, ())
         case inputs.Disconnected(code):
             ends = _ends(before, after)
+            if worth_a_try(after, code) and rotation.ready(after):
+                return after, (*ends, effects.TakeOver())
             after, again = _try_again(after, now) if worth_a_try(after, code) else (after, ())
             return after, (*ends, *again)
     return after, ()
@@ -118,6 +130,48 @@ def _try_again(after: SessionState, now: float, retry_after: float = 0.0) -> Ste
         return after, ()
     retry = next_retry(after.connects, after.lost_at, now, retry_after)
     return after, () if retry is None else (effects.Reconnect(retry),)
+
+
+def _fresh(intent: Intent) -> Intent:
+    """The intent without what concerned a session that is over."""
+    return replace(intent, over_quota=False, create=False, audio_turn="", rotate_asked_at=None, standby_after=0.0)
+
+
+# --- rotation ------------------------------------------------------------------------------------------------------
+
+
+def _rotate(after: SessionState, now: float) -> Step:
+    """The next step of a rotation, if it is due."""
+    if not rotation.due(after, now):
+        return after, ()
+    return after, (effects.BeginStandby() if after.standby is None else effects.TakeOver(),)
+
+
+def _on_standby(inner: inputs.Input, before: SessionState, after: SessionState, now: float) -> Step:
+    if after.standby is None:
+        return replace(after, intent=replace(after.intent, standby_after=now + rotation.PAUSE_SECONDS)), ()
+    if isinstance(inner, inputs.Received) and text(inner.event.get("type")) == "session.created":
+        after, update = _send(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
+        return after, (replace(update, standby=True),)
+    return _rotate(after, now) if rotation.ready(after) else (after, ())
+
+
+def _rotated(before: SessionState, after: SessionState, now: float) -> Step:
+    """Give the new session what the old one knew, then the sound of an utterance in progress."""
+    ends = _ends(before, after)
+    after = replace(after, intent=_fresh(after.intent))
+    sends: list[effects.Effect] = []
+    if after.asked != after.wanted:  # edited since
+        after, update = _send(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
+        sends.append(update)
+    after, restore = _restore(after, None if before.lost_at is None else now - before.lost_at)
+    spoken = before.turn is not None and turns.being_spoken(before.turn)
+    if before.lost_at is not None or spoken:
+        sound: effects.Effect = effects.StartCapture(kept_from(after, before.lost_at or now))
+    else:
+        sound = effects.CarryOver(kept_from(after, now + UNNOTICED_SECONDS - ONSET_SECONDS))
+    after, commit = _commit(after, after) if waits_for_commit(after) else (after, ())
+    return after, (*ends, *sends, *restore, sound, *commit)
 
 
 # --- server events -------------------------------------------------------------------------------------------------
@@ -148,7 +202,7 @@ def _session_updated(event: Event, before: SessionState, after: SessionState) ->
     return after, (*sends, effects.StartCapture(kept_from(after, before.lost_at)), *commit)
 
 
-def _restore(after: SessionState, seconds: float) -> Step:
+def _restore(after: SessionState, seconds: float | None) -> Step:
     """Give the history of a lost session to the new one, then what was typed, and ask for an answer that is owed."""
     past, owed = history(after), owes_answer(after)
     seeds: list[Seed] = []

@@ -9,7 +9,8 @@ repetition does not remove.
 from random import Random
 
 from voicelive_tui.session import turns
-from voicelive_tui.session.state import Retry, SessionState, Stage
+from voicelive_tui.session.continuation import Retry
+from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.talk import PREROLL_SECONDS
 
 TRIES = 5
@@ -44,6 +45,11 @@ def next_retry(connects: tuple[float, ...], lost_at: float, now: float, retry_af
     if len(connects) >= MOST_CONNECTS:
         at = max(at, connects[-MOST_CONNECTS] + WINDOW_SECONDS)
     return Retry(at, at - now, made + 1)
+
+
+def may_connect(connects: tuple[float, ...], now: float) -> bool:
+    """Whether another connection now keeps the limit."""
+    return len(connects) < MOST_CONNECTS or now - connects[-MOST_CONNECTS] >= WINDOW_SECONDS
 
 
 def tries(connects: tuple[float, ...], lost_at: float) -> int:

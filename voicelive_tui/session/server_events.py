@@ -293,15 +293,7 @@ def is_late(event: Event, state: SessionState) -> bool:
 
 @_on("response.audio.done")
 def _answer_audio_done(event: Event, state: SessionState, now: float) -> SessionState:
-    return end_audio(state, text(event.get("item_id")))
-
-
-def end_audio(state: SessionState, *item_ids: str) -> SessionState:
-    """The state with the audio of these items complete."""
-    for item_id in item_ids:
-        done = change(state.transcript, item_id, lambda entry: replace(entry, audio_done=True))
-        state = replace(state, transcript=done)
-    return state
+    return loss.end_audio(state, text(event.get("item_id")))
 
 
 @_on(

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, field
 
 from voicelive_tui.config import Approval, BargeIn, Function
+from voicelive_tui.session.continuation import Restored, Retry
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.session.usage import Usage
@@ -197,16 +198,6 @@ class Turn(Struct, frozen=True):
         return None if start is None or self.heard_at is None or self.heard_at < start else self.heard_at - start
 
 
-class Retry(Struct, frozen=True):
-    """An attempt to connect again that is waited for."""
-
-    at: float
-    seconds: float
-    """The wait before it."""
-    number: int
-    """Counted from 1 for each loss."""
-
-
 class Edit(Struct, frozen=True):
     """A `session.update` for which the user asked, and its answer."""
 
@@ -218,31 +209,6 @@ class Edit(Struct, frozen=True):
     answered: bool = False
     refusal: Mapping[str, Any] = {}
     """The `error` object; empty where the service accepted it."""
-
-
-class Seed(NamedTuple):
-    """A client event that gives an item of a lost session to the new one."""
-
-    event_id: str
-    item_id: str
-    """Of the entry in the transcript."""
-
-
-class Restored(Struct, frozen=True):
-    """What the session was given of the conversation in the lost one."""
-
-    seeds: tuple[Seed, ...]
-    """Those that the service has not answered yet, in the order in which they were sent; none: all is restored."""
-    turns: int
-    """Of the user."""
-    tokens: int
-    """An estimate."""
-    wordless: int
-    """Turns of the user that had no transcript, and are missing."""
-    seconds: float
-    """From the loss to the new session."""
-    refused: int = 0
-    """Seeds that the service refused."""
 
 
 class Request(NamedTuple):
@@ -281,6 +247,14 @@ class Problem(Struct, frozen=True):
     """The row of the event log with the details."""
 
 
+class Standby(Struct, frozen=True):
+    """The session that is to take over from the one that serves."""
+
+    connection: Connection
+    asked: Mapping[str, Any] = {}
+    in_force: Mapping[str, Any] = {}
+
+
 class SessionState(Struct, frozen=True, eq=False):
     """Everything known about the session; see the rules at the head of the file."""
 
@@ -312,6 +286,8 @@ class SessionState(Struct, frozen=True, eq=False):
     """The latest edits of this connection, in their order."""
     in_force: Mapping[str, Any] = field(default_factory=dict)
     """The session object as last reported by the service, with Voice Live's field names."""
+    standby: Standby | None = None
+    """Set while a rotation is prepared."""
     microphone: Microphone = field(default_factory=Microphone)
     input: Device = field(default_factory=Device)
     output: Device = field(default_factory=Device)

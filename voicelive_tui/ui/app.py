@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
@@ -145,11 +146,18 @@ class VoiceLiveApp(App[None]):
             yield SystemCommand(
                 binding.description, words, lambda action=binding.action, node=node: self.run_action(action, node)
             )
-        if "reset" in listed:
+        if "reset" in listed and self.live is not None:
+            from voicelive_tui.session.inputs import RotatePressed  # noqa: PLC0415 - after the first paint
+
             yield SystemCommand(
                 "Reset and keep the history",
                 "A new session that knows what was said",
                 lambda: self.run_action("reset(True)", screen),
+            )
+            yield SystemCommand(
+                "Rotate the session now",
+                "A new session takes over, unnoticed, in the next quiet moment",
+                partial(self.live.apply, RotatePressed()),
             )
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG", lambda: self.set_timer(0.1, self.save_picture))
