@@ -10,17 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
+from voicelive_tui.session import inputs
 from voicelive_tui.session.edits import other_detection
-from voicelive_tui.session.inputs import (
-    ProblemsSeen,
-    ResetPressed,
-    SessionEdited,
-    StopPressed,
-    TalkCancelled,
-    TextTyped,
-)
 from voicelive_tui.session.state import Stage
-from voicelive_tui.text import visible
 from voicelive_tui.ui.arrangement import BELOW, CLASSES, PANES, Arrangement, arrange
 from voicelive_tui.ui.canvas import HorizontalGround, VerticalGround
 from voicelive_tui.ui.footer import Keys
@@ -164,7 +156,6 @@ class DashboardScreen(LiveScreen):
                 self.use(node.id)
 
     def use(self, name: str) -> None:
-        """Remember which pane is in use."""
         self.current = name
         if name in BELOW:
             self.below = name
@@ -190,10 +181,10 @@ class DashboardScreen(LiveScreen):
         return self.session.microphone.push_to_talk or parameters != ("TalkPressed",)
 
     def action_detection(self) -> None:
-        self.apply(SessionEdited(other_detection(self.session)))
+        self.apply(inputs.SessionEdited(other_detection(self.session)))
 
     def action_reset(self, keep: bool = False) -> None:
-        self.apply(ResetPressed(keep))
+        self.apply(inputs.ResetPressed(keep))
         for pane in (self.events_pane, self.transcript):  # a new session is shown from its beginning
             pane.follow(True)
 
@@ -206,7 +197,7 @@ class DashboardScreen(LiveScreen):
     def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
         if message.purpose == "say":
             if message.text.strip():
-                self.apply(TextTyped(message.text.strip()))
+                self.apply(inputs.TextTyped(message.text.strip()))
             if self.session.connection.stage is not Stage.READY and not self.session.resuming:  # the text is kept
                 self.prompt.ask("say", message.text)
                 return
@@ -265,24 +256,16 @@ class DashboardScreen(LiveScreen):
         self.events_pane.toggle_filter("is:error")
 
     def action_same(self, what: Literal["item", "response"]) -> None:
-        if self.pane is self.events_pane and self.events_pane.query_text.startswith(f"{what}:"):
-            self.events_pane.query_changed("")
-            return
-        place = self.pane.place() or Place()
-        identifier = place.item_id if what == "item" else place.response_id
-        if not identifier:
-            self.notify(f"This line belongs to no {what}.", timeout=3)
-        elif visible(identifier) != identifier or len(identifier.split()) != 1:  # a filter can be edited, and is drawn
-            self.notify(f"The id of this {what} holds characters that no filter has.", timeout=3)
+        if problem := self.events_pane.toggle_same(what, self.pane.place() or Place(), self.pane is self.events_pane):
+            self.notify(problem, timeout=3)
         else:
             self.action_go("events")
-            self.events_pane.query_changed(f"{what}:{identifier}")
 
     def action_cross(self) -> None:
         place: Place | None
         if self.session.problems:
             place, target = Place(seq=self.session.problems[-1].seq, opened=True), "events"
-            self.apply(ProblemsSeen())
+            self.apply(inputs.ProblemsSeen())
         else:
             place, target = self.list_pane.place(), self.list_pane.CROSSES_TO
         if place is not None and self.query_one(f"#{target}", Pane).go_to(place):
@@ -304,13 +287,13 @@ class DashboardScreen(LiveScreen):
         if self.prompt.display:
             self.prompt.action_leave()
         elif self.session.microphone.talking:
-            self.apply(TalkCancelled())
+            self.apply(inputs.TalkCancelled())
         elif any(pane.display and pane.close() for pane in (self.events_pane, self.tools)):
             pass
         elif self.session.retry is not None:
-            self.apply(StopPressed())
+            self.apply(inputs.StopPressed())
         elif self.session.problems:
-            self.apply(ProblemsSeen())
+            self.apply(inputs.ProblemsSeen())
         elif self.zoomed:
             self.action_zoom()
         elif self.get_selected_text():

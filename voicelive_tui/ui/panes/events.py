@@ -1,6 +1,6 @@
 """The event pane: every event in both directions, folded, filtered, and opened as a JSON tree beside the list."""
 
-from typing import Any
+from typing import Any, Literal
 
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import short_id, size, visible
@@ -233,6 +233,19 @@ once more shows everything.
         self.view.rows.choose = choose
         self.view.rows.records_wanted = "dir:log" in text.split()
         self._build()
+
+    def toggle_same(self, what: Literal["item", "response"], place: Place, here: bool) -> str:
+        """Filter by the item or the response of a place, or end such a filter from here; why that is impossible."""
+        if here and self.query_text.startswith(f"{what}:"):
+            self.query_changed("")
+            return ""
+        identifier = place.item_id if what == "item" else place.response_id
+        if not identifier:
+            return f"This line belongs to no {what}."
+        if visible(identifier) != identifier or len(identifier.split()) != 1:  # a filter can be edited, and is drawn
+            return f"The id of this {what} holds characters that no filter has."
+        self.query_changed(f"{what}:{identifier}")
+        return ""
 
     def toggle_unfolded(self) -> None:
         """Show a line for every row, and log records; or fold runs."""
