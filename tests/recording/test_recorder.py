@@ -142,6 +142,26 @@ async def test_a_key_keeps_what_the_ring_holds_and_ends_the_recording(tmp_path: 
     assert "and now in writing" in (path / "transcript.md").read_text()
 
 
+async def test_the_sound_of_an_item_is_saved_as_a_file(tmp_path: Path) -> None:
+    async with recorded(tmp_path) as (live, mouth, seen):
+        mouth.say(speech())
+        await until(lambda: live.state.activity is Activity.SPEAKING)
+        await until(lambda: live.state.activity is Activity.READY)
+        user, answer = live.state.transcript
+        for item in (user, answer):
+            live.apply(inputs.SaveSound(item.item_id))
+        live.apply(inputs.SaveSound("no such item"))
+        await until(lambda: seen.count(inputs.SoundSaved) == 3)
+    spoken, received, missing = [event for _, event in seen.seen if isinstance(event, inputs.SoundSaved)]
+    assert missing.problem == "this item has no sound within the last minutes"
+    with wave.open(received.path) as file:
+        assert file.getnframes() == answer.audio_ms * 24
+    with wave.open(spoken.path) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    said = np.frombuffer(speech(), "<i2")
+    assert np.abs(pcm.astype(int)).sum() > 0.8 * np.abs(said.astype(int)).sum()  # its first words may lie before
+
+
 async def test_a_full_disk_ends_the_recording_with_a_sentence_and_not_the_conversation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

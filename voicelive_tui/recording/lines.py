@@ -6,7 +6,7 @@ import json
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -87,6 +87,13 @@ def samples_of(payload: str) -> bytes:
 def reference(channel: int, at: int, samples: int) -> str:
     """The JSON in place of a piece of sound."""
     return f'{{"$audio":{{"ch":{channel},"at":{at},"len":{samples}}}}}'
+
+
+def references(frame: str) -> Iterator[tuple[int, int, int]]:
+    """Channel, first sample and number of samples of each piece of sound in a message."""
+    for found in _REFERENCE.finditer(frame):
+        channel, at, samples = map(int, found.groups())
+        yield channel, at, samples
 
 
 def without_secrets(raw: str) -> str:

@@ -20,8 +20,8 @@ from voicelive_tui import __version__
 from voicelive_tui.recording.document import markdown
 from voicelive_tui.recording.lines import without_secrets
 from voicelive_tui.recording.records import SETTLED_SECONDS, Entry, RecordMaker, joined, mark
-from voicelive_tui.recording.spool import Record, Ring
-from voicelive_tui.recording.writer import SUFFIX, BundleWriter, Manifest
+from voicelive_tui.recording.spool import Kind, Record, Ring
+from voicelive_tui.recording.writer import SUFFIX, BundleWriter, Manifest, write_wave
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import SessionState
 
@@ -63,6 +63,8 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._state = SessionState()
         self._entries: deque[Entry] = deque()
+        self._sounds: deque[str] = deque()
+        """Items whose sound is to be saved."""
         self._next_n = self._left_out = 0
         self._woken = threading.Event()
         self._wanted = threading.Event()
@@ -86,11 +88,14 @@ class Recorder:
 
     def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         """Queue an input for the thread."""
-        if isinstance(event, inputs.RecordingChanged):  # about the recording, not in it
+        if isinstance(event, inputs.RecordingChanged | inputs.SoundSaved):  # about the recording, not in it
             return
         self._state = after
         if isinstance(event, inputs.KeepPressed):
             (self._wanted.clear if self._wanted.is_set() else self._wanted.set)()
+            self._woken.set()
+        elif isinstance(event, inputs.SaveSound):
+            self._sounds.append(event.item_id)
             self._woken.set()
         if len(self._entries) < QUEUE_LIMIT:
             self._entries.append(Entry(self._next_n, round(now * 1e9), event))
@@ -129,6 +134,8 @@ class Recorder:
                     self._finish()
             elif self._wanted.is_set():
                 self._keep()
+            while self._sounds:
+                self._save_sound(self._sounds.popleft())
         except OSError as error:
             self._fail(f"the recording ended: {error.strerror or error}")
         except Exception:  # a defect here must not end the conversation
@@ -176,11 +183,45 @@ class Recorder:
             audio_origin=self._maker.first_sample(began_ns / 1e9 - SETTLED_SECONDS - LATE_SECONDS),
             received_origin=ring.received_from,
         )
-        self._writer, self._full = BundleWriter(unused(self._folder), manifest), False
+        self._writer, self._full = (
+            BundleWriter(self._unused(SUFFIX), manifest),
+            False,
+        )
         records = iter(ring) if ring.began_ns is not None else chain(self._maker.before.values())
         while batch := list(islice(records, BATCH)):
             self._write(batch)
         self._report()
+
+    def _save_sound(self, item_id: str) -> None:
+        """Write the sound of an item as a WAV file: an answer as it came, the user's words as they were sent."""
+        from voicelive_tui.recording.sounds import collect, range_of_turn, ranges_of  # noqa: PLC0415 - rarely needed
+
+        ring, moment = self._ring if self._ring is not None else (), time.monotonic()
+        kind: Kind = "received"
+        ranges = list(ranges_of(item_id, (record.data for record in ring if record.kind == "wire")))
+        if not ranges:
+            turn = next((turn for turn in self._state.turns if turn.item_id == item_id), None)
+            kind, ranges = "left", range_of_turn(turn, (moment, self._maker.sample_at(moment)))
+        pcm = collect(ranges, kind, ring)
+        if not any(pcm):
+            self._tell(inputs.SoundSaved(problem="this item has no sound within the last minutes"))
+            return
+        try:
+            path = self._unused(".wav")
+            write_wave(path, pcm)
+        except OSError as error:
+            self._tell(inputs.SoundSaved(problem=f"the sound cannot be saved: {error.strerror or error}"))
+        else:
+            self._tell(inputs.SoundSaved(str(path)))
+
+    def _unused(self, suffix: str) -> Path:
+        """A path in the folder that is named after the time, and that no file has."""
+        name = time.strftime("%Y-%m-%d-%H%M%S")
+        path, number = self._folder / f"{name}{suffix}", 1
+        while path.exists():
+            number += 1
+            path = self._folder / f"{name}-{number}{suffix}"
+        return path
 
     def _finish(self) -> None:
         writer, self._writer = self._writer, None
@@ -196,23 +237,15 @@ class Recorder:
         self._report(sentence)
 
     def _report(self, problem: str = "") -> None:
-        path = str(self._writer.path) if self._writer else ""
+        self._tell(inputs.RecordingChanged(str(self._writer.path) if self._writer else "", problem))
+
+    def _tell(self, event: inputs.RecordingChanged | inputs.SoundSaved) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._apply, inputs.RecordingChanged(path, problem))
+            self._loop.call_soon_threadsafe(self._apply, event)
         except RuntimeError:  # the loop is closed: the program ends
-            if problem:
-                log.warning("%s", problem)
+            if event.problem:
+                log.warning("%s", event.problem)
 
     def _session(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = json.loads(without_secrets(json.dumps(dict(self._state.in_force))))
         return found
-
-
-def unused(folder: Path) -> Path:
-    """A new name for a bundle in a folder."""
-    name = time.strftime("%Y-%m-%d-%H%M%S")
-    path, number = folder / f"{name}{SUFFIX}", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name}-{number}{SUFFIX}"
-    return path

@@ -78,6 +78,10 @@ class RecordMaker:
         """A sample of channels 0 and 1 before all that is recorded from a moment on."""
         return max(min(self._microphone.position(at), self._speaker.position(at)), 0)
 
+    def sample_at(self, moment: float) -> int:
+        """The sample of channel 0 that belongs to a moment."""
+        return self._microphone.position(moment)
+
     # --- lines
 
     def of_entry(self, entry: Entry) -> list[Record]:

@@ -182,6 +182,20 @@ class BundleWriter:
         self._received.close()
 
 
+def write_wave(path: Path, pcm: bytes) -> None:
+    """Write PCM16, 24 kHz mono, as a new WAV file.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = _Wave(path, 1)
+    try:
+        file.put(0, 0, pcm)
+    finally:
+        file.close()
+
+
 def _write_new(path: Path, content: bytes) -> None:
     with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(content)

@@ -353,6 +353,19 @@ class RecordingChanged(Input, frozen=True):
     problem: str = ""
 
 
+class SaveSound(Key, frozen=True):
+    """Save the sound of an item as a WAV file."""
+
+    item_id: str
+
+
+class SoundSaved(Input, frozen=True):
+    """The sound of an item was saved, or could not be."""
+
+    path: str = ""
+    problem: str = ""
+
+
 class VoicedUntil(Input, frozen=True):
     """ADC time of the last voiced microphone block, as requested by `AskVoiced`."""
 

@@ -350,8 +350,9 @@ def _seen(event: inputs.ProblemsSeen, state: SessionState, now: float) -> Sessio
     return replace(state, problems=())
 
 
-@observe.register
-def _keep(event: inputs.KeepPressed, state: SessionState, now: float) -> SessionState:
+@observe.register(inputs.KeepPressed)
+@observe.register(inputs.SaveSound)
+def _keep(event: inputs.KeepPressed | inputs.SaveSound, state: SessionState, now: float) -> SessionState:
     if state.recording is None:
         return note(state, now, "recording", "recording is off: set recording.enabled in the configuration", "warning")
     return state  # the recorder reports what it does
@@ -367,6 +368,12 @@ def _recording_changed(event: inputs.RecordingChanged, state: SessionState, now:
     if event.path:
         return note(state, now, "recording", f"recording to {event.path}")
     return note(state, now, "recording", f"recorded to {before.path}") if before.since is not None else state
+
+
+@observe.register
+def _sound_saved(event: inputs.SoundSaved, state: SessionState, now: float) -> SessionState:
+    sentence = event.problem or f"sound saved to {event.path}"
+    return note(state, now, "recording", sentence, "warning" if event.problem else "info")
 
 
 @observe.register

@@ -3,12 +3,14 @@
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
+from voicelive_tui.session.inputs import SaveSound
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState, Stage, Turn
 from voicelive_tui.session.transcript import Entry
@@ -205,6 +207,9 @@ class TranscriptView(ScrollList):
 class TranscriptPane(SurgeryPane):
     """The entries, a search through them, and what is new below."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("W", "save_sound", "Save its sound", show=False, tooltip="As a WAV file", id="item.sound"),
+    ]
     NAME = "Transcript"
     NUMBER = "2"
     QUERY = "search"
@@ -314,6 +319,10 @@ Under each answer: the number of its turn, the time from your last word to its f
         if not view.entries:
             return None
         return view.entries[-1 if view.cursor is None else view.cursor]
+
+    def action_save_sound(self) -> None:
+        if entry := self.selected():
+            self.post_message(self.Wants(SaveSound(entry.item_id)))
 
     def place(self) -> Place | None:
         entry = self.selected()

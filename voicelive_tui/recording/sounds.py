@@ -1,0 +1,59 @@
+"""The sound of one item, found in records."""
+
+from collections.abc import Iterable, Iterator
+
+from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, samples_in
+from voicelive_tui.recording.lines import RECEIVED, DamageError, read_wire, references
+from voicelive_tui.recording.spool import Kind, Record
+from voicelive_tui.session.state import Turn
+from voicelive_tui.wire.events import parse, text
+
+Range = tuple[int, int]
+"""Samples of a channel: the first one, and the one after the last."""
+
+
+def ranges_of(item_id: str, lines: Iterable[bytes]) -> Iterator[Range]:
+    """Where the sound of an answer lies in channel 2, from the lines of `wire.jsonl`."""
+    for line in lines:
+        if b"$audio" not in line or item_id.encode() not in line:
+            continue
+        try:
+            frame = bytes(read_wire(line).frame).decode()
+            if text(parse(frame).get("item_id")) != item_id:
+                continue
+        except (DamageError, ValueError):
+            continue
+        for channel, at, samples in references(frame):
+            if channel == RECEIVED:
+                yield at, at + samples
+
+
+def range_of_turn(turn: Turn | None, positions: "tuple[float, int]") -> list[Range]:
+    """Where the user's words of a turn lie in channel 0.
+
+    Args:
+        turn: The turn.
+        positions: A moment and the sample that belongs to it.
+    """
+    if turn is None or turn.speech_started_at is None or turn.speech_stopped_at is None:
+        return []
+    moment, sample = positions
+    start, end = (
+        max(sample + round((at - moment) * SAMPLE_RATE), 0) for at in (turn.speech_started_at, turn.speech_stopped_at)
+    )
+    return [(start, end)]
+
+
+def collect(ranges: list[Range], kind: Kind, records: Iterable[Record]) -> bytes:
+    """The PCM16 of ranges of a channel, one after the other; silence where the records have none."""
+    pieces = [bytearray((end - start) * SAMPLE_WIDTH) for start, end in ranges]
+    for record in records:
+        if record.kind != kind:
+            continue
+        record_end = record.at + samples_in(record.data)
+        for (start, end), piece in zip(ranges, pieces, strict=True):
+            first, last = max(start, record.at), min(end, record_end)
+            if first < last:
+                found = record.data[(first - record.at) * SAMPLE_WIDTH : (last - record.at) * SAMPLE_WIDTH]
+                piece[(first - start) * SAMPLE_WIDTH : (last - start) * SAMPLE_WIDTH] = found
+    return b"".join(pieces)
