@@ -93,6 +93,20 @@ def test_the_python_program_signs_in_as_the_session_did():
     assert "AzureKeyCredential" not in names
 
 
+def test_a_session_with_an_agent_names_it_and_gives_no_instructions(tmp_path_factory):
+    state = SessionState(Connection(agent="helper", credential="Entra ID token"), in_force={"instructions": "its own"})
+    program = ast.parse(as_python(state))
+    call = next(n for n in ast.walk(program) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "connect")
+    arguments = {each.arg: each.value for each in call.keywords}
+    assert arguments["agent_name"].value == "helper"
+    assert "project_name" in arguments
+    assert "model" not in arguments
+    assert "its own" not in as_json(state)
+    path = tmp_path_factory.getbasetemp() / "agent.toml"
+    path.write_text(as_toml(state))
+    assert config_load.load(path, environment={}).settings.agent.name == "helper"
+
+
 def loaded(tmp_path_factory, toml: str) -> Session:
     path = tmp_path_factory.getbasetemp() / "copied.toml"
     path.write_text(toml, encoding="utf-8")

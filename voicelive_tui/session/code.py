@@ -24,11 +24,12 @@ LONGEST = 100
 def settable(state: SessionState) -> dict[str, Any]:
     """The session in force, or wanted while none is, as a `session.update` would ask for it: without any secret."""
     session = state.in_force or state.wanted
+    left_out = _REPORTED | ({"instructions"} if state.connection.agent else set())  # an agent has its own
     fields: dict[str, Any] = {}
     for name, value in session.items():
         if name == "tools":  # nulls have a meaning in schemas
             fields[name] = [_without_headers(tool) for tool in listing(value)]
-        elif name not in _REPORTED and (value is not None or name in NULL_MEANS_OFF):
+        elif name not in left_out and (value is not None or name in NULL_MEANS_OFF):
             fields[name] = _without_nulls(value)
     if fields.get("modalities") == ["audio"]:  # reported by native models, refused in an update (protocol, 4.1)
         fields["modalities"] = ["text", "audio"]
@@ -50,7 +51,7 @@ def as_python(state: SessionState) -> str:
             import_credential=f"from azure.{package} import {credential.partition('(')[0]}",
             session=_literal(settable(state)),
             credential=credential,
-            model=_literal(state.connection.model),
+            answers=_answers(state),
             api_version=_literal(state.connection.api_version),
         )
     )
@@ -63,9 +64,12 @@ def as_toml(state: SessionState) -> str:
     session, base = settable(state), Session(model=state.connection.model or Session().model)
     settings = replace(settings_of(session, base), barge_in=state.barge_in)
     table = {"model": settings.model} | difference(msgspec.to_builtins(settings), msgspec.to_builtins(Session()))
+    tables = {"session": table}
+    if agent := state.connection.agent:  # whose project is in no event
+        tables["agent"] = {"name": agent, "project": "PROJECT"}
     rest = difference(session, session_request(settings))
     lines = (f"# no setting for {visible(name)} = {_shortened(value)}" for name, value in values_of(rest) if value)
-    return encodable("\n".join([tomlkit.dumps({"session": table}), *lines]).strip()) + "\n"
+    return encodable("\n".join([tomlkit.dumps(tables), *lines]).strip()) + "\n"
 
 
 FORMATS: Mapping[str, Callable[[SessionState], str]] = {"JSON": as_json, "Python": as_python, "TOML": as_toml}
@@ -84,7 +88,7 @@ async def main() -> None:
     async with connect(
         endpoint=os.environ["AZURE_VOICELIVE_ENDPOINT"],
         credential={credential},
-        model={model},
+        {answers},
         api_version={api_version},
     ) as connection:
         await connection.session.update(session=SESSION)
@@ -94,6 +98,13 @@ async def main() -> None:
 
 asyncio.run(main())
 """
+
+
+def _answers(state: SessionState) -> str:
+    """The arguments of `connect` that name who answers."""
+    if agent := state.connection.agent:
+        return f'agent_name={_literal(agent)},\n        project_name=os.environ["AZURE_VOICELIVE_PROJECT"]'
+    return f"model={_literal(state.connection.model)}"
 
 
 def _literal(value: Any, margin: str = "") -> str:
