@@ -165,7 +165,7 @@ def test_the_default_path_is_in_the_users_folder(monkeypatch, tmp_path):
         (f'[service]\nendpoint = "https://me:{SECRET}@host"\n', "must not hold a user name or password"),
     ],
 )
-def test_a_bad_file_is_told_with_its_name_the_key_and_what_was_expected(tmp_path, text, says):
+def test_a_bad_file_is_reported_with_its_name_the_key_and_the_expected_value(tmp_path, text, says):
     path = written(tmp_path, text)
     sentence = refusal(path)
     assert sentence.startswith(f"{path}: ")

@@ -108,7 +108,7 @@ class Transcription(_Section, frozen=True):
 
 
 class InterimResponse(_Section, frozen=True):
-    """What is said while an answer or a tool takes long; only by cascaded models with an Azure voice, and agents."""
+    """The response while an answer or a tool takes long; only by cascaded models with an Azure voice, and agents."""
 
     type: Literal["none", "llm", "static"] = "none"
     triggers: Annotated[tuple[Literal["latency", "tool"], ...], Meta(min_length=1)] = ("latency",)
@@ -207,7 +207,7 @@ class Function(_Section, frozen=True):
     answer: str = ""
     """The output of a stub, or @FILE to read it from a file."""
     error: str = "the service is not available"
-    """What the model is told when the function is to fail."""
+    """The error for the model when the function is to fail."""
     delay: Annotated[float, Meta(ge=0, le=600)] = 0.0
     """Seconds before it is run or answered."""
     timeout: Annotated[float, Meta(gt=0, le=600)] | Unset = ""

@@ -252,7 +252,7 @@ async def test_odd_frames_are_counted_or_named_and_the_conversation_goes_on(faul
         assert live.state.connection.stage is Stage.READY
 
 
-async def test_a_refused_connection_is_said_and_tried_again_on_request() -> None:
+async def test_a_refused_connection_is_reported_and_tried_again_on_request() -> None:
     async with conversation("refuse=503") as (live, _, recorder):
         await until(lambda: live.state.connection.stage is Stage.FAILED)
         assert "HTTP 503" in live.state.connection.problem
@@ -343,7 +343,7 @@ async def test_what_came_before_a_reset_is_not_played_once_the_sound_path_is_loa
     second.finish()
 
 
-async def test_a_network_that_is_behind_costs_the_oldest_sound_and_is_said_so() -> None:
+async def test_a_network_that_is_behind_costs_the_oldest_sound_and_is_reported() -> None:
     connection = ScriptedConnection("session.update")
     live, _ = scripted(connection, Mouth())
     running = asyncio.create_task(live.run())

@@ -52,7 +52,7 @@ def path(tmp_path):
 # --- switching
 
 
-def test_a_switch_tells_what_it_does_not_change(path):
+def test_a_switch_lists_the_settings_that_need_a_restart(path):
     profiles = profiles_of(path, session__model="gpt-realtime")
     assert profiles.names() == ["quiet"]
     choice, after_restart = profiles.switch("quiet")

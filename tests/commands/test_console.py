@@ -199,7 +199,7 @@ async def test_a_lost_session_is_tried_again_until_the_tries_are_used_up(as_json
         assert words(lines)[-1].startswith("failed: ")
 
 
-async def test_no_connection_is_told_once():
+async def test_a_missing_connection_is_reported_once():
     status, lines = await conversation(Service(endpoint="http://127.0.0.1:1", api_key="k"))
     assert status == 1
     assert [line for line in words(lines) if "refused" in line] == [
@@ -736,7 +736,7 @@ def test_the_answer_stands_in_the_file_where_it_was_played_and_silence_elsewhere
 
 
 @programs
-def test_the_input_was_converted_and_that_is_said(ended):
+def test_a_converted_input_is_reported(ended):
     (told,) = (line["event"] for line in ended["stereo"].events if line["event"].get("direction") == "input")
     assert "44100 Hz stereo, converted to 24000 Hz mono" in told["description"]
 

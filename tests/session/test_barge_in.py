@@ -182,7 +182,7 @@ def test_streaming_audio_is_cleared_by_choice_and_only_where_speech_interrupts()
     assert sent(with_rules(ready(), clear=True).feed(SPEECH)) == []
 
 
-def test_without_truncation_the_service_is_not_told_what_was_heard() -> None:
+def test_without_truncation_the_heard_part_is_not_reported() -> None:
     fold = with_rules(ready(), truncate=False)
     fold.feed(*answer(), SPEECH)
     assert sent(fold.feed(inputs.PlaybackStopped("item_a", 400.0, fold.now))) == []

@@ -102,7 +102,7 @@ def test_what_a_type_or_a_model_does_not_have_is_not_used() -> None:
     assert outcome(fold, "turn_detection.end_of_utterance_model").word == "not used"
 
 
-def test_what_the_service_is_known_to_do_is_said_before_sending() -> None:
+def test_known_reactions_of_the_service_are_shown_before_sending() -> None:
     assert outcome(ready(), "instructions", {"instructions": ""}) == Outcome(
         "changed", "gpt-realtime keeps its own instructions when these are empty"
     )

@@ -111,7 +111,7 @@ def test_in_a_quiet_moment_the_new_session_takes_over_with_the_history() -> None
     assert not rotation.due(fold.state, fold.now)
 
 
-def test_a_rotation_waits_until_nothing_is_said_played_or_awaited() -> None:
+def test_a_rotation_waits_for_the_end_of_speech_playback_and_answers() -> None:
     fold = expiring()
     fold.feed(inputs.RotationDue(), *CONFIGURED[:-1])
     speaks = {"type": "input_audio_buffer.speech_started", "item_id": "u1"}

@@ -56,7 +56,7 @@ class Plan(Struct, frozen=True):
     faults: tuple[str, ...] = ()
     """The faults to arm as the response begins."""
     interim: str = ""
-    """What is said before, while the answer is not there yet."""
+    """The interim response, spoken before the answer is there."""
     interim_delay: float = 0.0
     """Seconds from the turn to its first audio."""
 
@@ -90,7 +90,7 @@ def plan(
 
 
 def with_interim(answer: Plan, rule: Interim | None, turn: int) -> Plan:
-    """The plan with what is said before, if the rule's triggers apply.
+    """The plan with an interim response, if the rule's triggers apply.
 
     Static texts take turns, where Voice Live chooses at random. There is no language model here that could write one.
     """

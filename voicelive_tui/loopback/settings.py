@@ -75,7 +75,7 @@ class _Transcription(Struct):
 
 
 class Interim(Struct):
-    """What is said while an answer, or a call of a tool, takes long; the names are the SDK's and the reference's."""
+    """The interim response while an answer or a call takes long; the names are the SDK's and the reference's."""
 
     type: Literal[
         "static_interim_response", "llm_interim_response", "static-interim-response", "llm-interim-response"

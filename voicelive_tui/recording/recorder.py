@@ -140,7 +140,7 @@ class Recorder:
             self._fail(f"the recording ended: {error.strerror or error}")
         except Exception:  # a defect here must not end the conversation
             log.exception("the recorder failed")
-            self._fail("the recording ended: the program has a defect, the log file tells more")
+            self._fail("the recording ended: the program has a defect, see the log file")
 
     def _records(self) -> Iterator[Record]:
         while self._entries:

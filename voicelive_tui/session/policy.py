@@ -378,7 +378,7 @@ def _change_conversation(event: surgery.Surgery, before: SessionState, after: Se
 
 
 def _cancel(before: SessionState, after: SessionState) -> Step:
-    """Cancel the active response, or let the service report that there is none."""
+    """Cancel the active response; without one, the service reports it."""
     response_id = before.response.response_id if before.response else None
     named = {"response_id": response_id} if response_id else {}
     after, cancel = _send(after, "cancel", {"type": "response.cancel", **named})

@@ -64,7 +64,7 @@ def _left(state: SessionState, now: float) -> float:
 
 
 def quiet(state: SessionState) -> bool:
-    """Whether the session can be left now: nobody speaks, nothing plays or is awaited, no tool runs."""
+    """Whether the session can be left now: no speech, no playback, no answer awaited, no tool running."""
     return (
         state.activity is Activity.READY
         and not state.playing

@@ -27,7 +27,7 @@ class InspectingPane(ListPane):
         raise NotImplementedError
 
     def inspected(self, index: int) -> tuple[object, str, Any] | None:
-        """Of an item of the list: what tells whether it changed, a title, and its JSON value."""
+        """Of an item of the list: a value that changes with it, a title, and its JSON value."""
         raise NotImplementedError
 
     def body(self) -> ComposeResult:

@@ -13,7 +13,7 @@ from voicelive_tui.ui.panes import ListPane
 
 
 class SurgeryPane(ListPane):
-    """A list of entries of the conversation; a subclass tells which of them is selected."""
+    """A list of entries of the conversation; a subclass gives the selected one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "delete", "Delete", show=False, tooltip="Delete this item of the conversation", id="item.delete"),
