@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.wav import load_wav
@@ -20,6 +21,7 @@ from voicelive_tui.loopback.connection import Connection
 from voicelive_tui.loopback.faults import Fault, parse
 from voicelive_tui.loopback.formats import encode_speech
 from voicelive_tui.loopback.handshake import DIALECTS, PATH, Denied, Doorkeeper
+from voicelive_tui.loopback.listener import Listener
 from voicelive_tui.loopback.protocol import JsonObject
 from voicelive_tui.loopback.response import SpeechJob
 from voicelive_tui.loopback.script import Script
@@ -88,6 +90,7 @@ class LoopbackService:
         self._on_record = on_record
         self._on_client_event = on_client_event
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._voice: Future[Voice] | None = None
         self._clients: dict[asyncio.Task[None], Connection | None] = {}  # None during the handshake
@@ -112,7 +115,7 @@ class LoopbackService:
         Raises:
             ServiceError: The address cannot be used.
         """
-        app = web.Application()
+        app = web.Application(middlewares=[self._note_request])
         for path in DIALECTS:
             app.router.add_get(path, self._serve)
         logger = logging.Logger("loopback")  # not registered: what aiohttp logs becomes records
@@ -121,14 +124,14 @@ class LoopbackService:
             app, logger=logger, access_log=None, handle_signals=False, shutdown_timeout=0.5, handler_cancellation=True
         )
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port, ssl_context=self._tls)
+        assert runner.server is not None
+        listener = Listener(runner.server, self._tls, lambda text: self.record("", "refused", text, {}))
         try:
-            await site.start()
+            self._port = await listener.listen(self._host, self._port)
         except OSError as error:
             await runner.cleanup()
             raise ServiceError(self._cannot_listen(error)) from None
-        self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._runner, self._listener = runner, listener
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="loopback-voice")
         self._voice = self._threads.submit(_open_voice)
 
@@ -139,6 +142,8 @@ class LoopbackService:
 
     async def stop(self) -> None:
         """Close every session with 1001 and stop listening. Idempotent."""
+        if self._listener:
+            self._listener.close()
         await asyncio.gather(*(connection.end() for connection in self._clients.values() if connection))
         if self._runner:
             for task in tuple(self._clients):
@@ -179,6 +184,12 @@ class LoopbackService:
         else:  # piece by piece, so that other sessions need not wait
             speech = join([await run(voice.speak, piece, job.speaker) for piece in pieces(job.text)])
         return speech, await run(encode_speech, speech.samples, job.fmt)
+
+    @web.middleware
+    async def _note_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._listener:
+            self._listener.asked(request)
+        return await handler(request)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if len(self._clients) >= MAX_CLIENTS:
