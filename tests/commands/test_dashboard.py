@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from voicelive_tui.commands.dashboard import validate_ui
+from voicelive_tui.commands.dashboard import validate_ui, with_profile
+from voicelive_tui.commands.setup import Options
 from voicelive_tui.config import ConfigError, Settings, Ui
 from voicelive_tui.ui.app import VoiceLiveApp
 
@@ -23,3 +24,27 @@ def test_names_that_only_the_dashboard_knows_are_refused_before_it_opens(changes
 
 def test_a_known_theme_and_key_are_accepted():
     validate_ui(Settings(ui=Ui(theme="nord"), keys={"mute": "f2"}), VoiceLiveApp)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ("ui.theme = 'mauve'", "ui.theme: there is no theme 'mauve'"),
+        ("audio.input_device = 'file:nowhere.wav'", "cannot read nowhere.wav"),
+        ("service.endpoint = 'https://here.example'", "an endpoint needs a credential"),
+        ("audio.chunk_ms = 5", "profile 'x': audio.chunk_ms: expected int >= 20"),
+    ],
+)
+def test_a_profile_is_checked_like_the_settings_at_the_start(tmp_path, values, sentence):
+    path = tmp_path / "config.toml"
+    path.write_text(f"[profiles.x]\n{values}\n")
+    with pytest.raises(ConfigError, match=sentence):
+        with_profile(Options(config_path=path), "x")
+
+
+def test_the_flags_are_stronger_than_a_profile_that_is_chosen_later(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("[profiles.x.session]\nvoice = 'ash'\nmodel = 'gpt-4.1'\n")
+    choice = with_profile(Options({"session.voice": "alloy"}, path, demo=True), "x")
+    assert (choice.settings.session.voice, choice.settings.session.model) == ("alloy", "gpt-4.1")
+    assert (choice.demo, choice.overridden) == (True, ("session.voice",))

@@ -36,7 +36,7 @@ async def _hold(options: Options, settings: Settings, open_session: "Open") -> "
         from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
 
         validate_ui(settings, VoiceLiveApp)
-        profiles = Profiles(options.config_path, partial(_with_profile, options), settings)
+        profiles = Profiles(options.config_path, partial(with_profile, options), settings)
         app = VoiceLiveApp(open_session, settings.ui, settings.keys, profiles)
         runtime.end_on_signals(app.end_on_signal)
         collecting = asyncio.create_task(policy.collect(lambda: app.live.state if app.live else None))
@@ -50,7 +50,7 @@ async def _hold(options: Options, settings: Settings, open_session: "Open") -> "
     return (FAILED if status == 0 and state.connection.failed else status), state
 
 
-def _with_profile(options: Options, name: str) -> Choice:
+def with_profile(options: Options, name: str) -> Choice:
     """The settings with another profile.
 
     Raises:
