@@ -2,7 +2,8 @@
 
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
-from voicelive_tui.session.policy import Step, policy
+from voicelive_tui.session.policy import policy
+from voicelive_tui.session.sending import Step
 from voicelive_tui.session.state import SessionState
 
 

@@ -1,0 +1,83 @@
+"""Client events and the effects around them: what the modules of rules share with `policy.py`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from voicelive_tui.session import effects
+from voicelive_tui.session.barge_in import should_cancel, should_clear
+from voicelive_tui.session.errors import CREATE, TYPE
+from voicelive_tui.session.state import RECENT, SessionState
+
+Event = Mapping[str, Any]
+Step = tuple[SessionState, tuple[effects.Effect, ...]]
+"""The state with this client's intent, and the effects to perform in this order."""
+
+
+def client_event(state: SessionState, kind: str, event: Event) -> tuple[SessionState, effects.Send]:
+    """A client event with a unique id, such as "create-7"."""
+    sent = state.intent.sent + 1
+    state = replace(state, intent=replace(state.intent, sent=sent))
+    return state, effects.Send({"type": event["type"], "event_id": f"{kind}-{sent}", **event})
+
+
+def send_only(state: SessionState, kind: str, event: Event) -> Step:
+    """A client event, and nothing else."""
+    state, send = client_event(state, kind, event)
+    return state, (send,)
+
+
+def type_message(state: SessionState, words: str) -> tuple[SessionState, effects.Send]:
+    """A typed message, to be sent again to a new session until its item was created."""
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
+    state, send = client_event(state, TYPE, {"type": "conversation.item.create", "item": item})
+    typed = (*state.intent.typed, (send.event["event_id"], words))
+    return replace(state, intent=replace(state.intent, typed=typed)), send
+
+
+def stop_answer(before: SessionState, after: SessionState, *, by_key: bool) -> Step:
+    """Silence before anything else, then what the barge-in settings send."""
+    sends: list[effects.Effect] = []
+    if response_id := should_cancel(before, by_key=by_key):
+        after, cancel = client_event(after, "cancel", {"type": "response.cancel", "response_id": response_id})
+        sends.append(cancel)
+    if not by_key and should_clear(before):
+        after, clear = client_event(after, "clear", {"type": "input_audio.clear"})
+        sends.append(clear)
+    return after, (effects.StopPlayback(), *sends)
+
+
+def ask(before: SessionState, after: SessionState) -> Step:
+    """Ask for an answer: now, or when the active response (just cancelled) has ended.
+
+    One that an earlier key cancelled, and whose `response.done` has still not come, is cancelled once more: the service
+    then reports its end, or that nothing is active.
+    """
+    if after.response is None:
+        after, create = client_event(after, CREATE, {"type": "response.create"})
+        return after, (create,)
+    response_id = after.response.response_id
+    after = replace(after, intent=replace(after.intent, create=True))
+    if response_id not in before.silenced:
+        return after, ()
+    after, cancel = client_event(after, "cancel", {"type": "response.cancel", "response_id": response_id})
+    return after, (cancel,)
+
+
+def create_if_due(state: SessionState) -> Step:
+    """Ask for the answer that waited for the active response to end, once it has."""
+    if not state.intent.create or state.response is not None:
+        return state, ()
+    state = replace(state, intent=replace(state.intent, create=False))
+    state, create = client_event(state, CREATE, {"type": "response.create"})
+    return state, (create,)
+
+
+def finished_items(before: SessionState, after: SessionState) -> tuple[effects.Effect, ...]:
+    """The items whose sound is complete since the state before."""
+    return tuple(
+        effects.FinishItem(entry.item_id)
+        for entry in after.transcript[-RECENT:]
+        if entry.audio_done and not ((old := before.entry(entry.item_id)) and old.audio_done)
+    )
