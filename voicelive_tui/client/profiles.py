@@ -45,11 +45,12 @@ class Profiles:
     Args:
         path: The file, None for the default one.
         load: Loads the settings with a profile ("" for none) and raises `ConfigError` if they cannot be used.
-        settings: Those in use.
+        settings: Those with which the program started.
     """
 
     def __init__(self, path: Path | None, load: Callable[[str], Choice], settings: Settings) -> None:
-        self.path, self._load, self.settings = path, load, settings
+        self.path, self._load = path, load
+        self.settings = self._at_start = settings
 
     def names(self) -> list[str]:
         """Names of the profiles in the file; none if it cannot be read."""
@@ -59,14 +60,14 @@ class Profiles:
         """Go over to a profile, or to the settings without one for "".
 
         Returns:
-            The choice, and the changed keys that need a restart.
+            The choice, and the keys for whose values a restart is needed.
 
         Raises:
             ConfigError: It is not in the file any more, or cannot be used.
         """
         choice = self._load(name)
-        before, self.settings = msgspec.to_builtins(self.settings), choice.settings
-        changed = dict(values_of(difference(msgspec.to_builtins(choice.settings), before)))
+        self.settings = choice.settings
+        changed = dict(values_of(difference(msgspec.to_builtins(self.settings), msgspec.to_builtins(self._at_start))))
         return choice, [key for key in changed if not f"{key}.".startswith(AT_ONCE)]
 
     def save(self, name: str, state: SessionState) -> list[str]:
