@@ -6,6 +6,7 @@ from tests.session.folding import REQUEST, Fold, ready
 from voicelive_tui.config import BargeIn
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.edits import other_detection
+from voicelive_tui.session.state import SessionState
 
 WHOLE = {**REQUEST["turn_detection"], "silence_duration_ms": 800}
 EDIT = inputs.SessionEdited({"turn_detection": WHOLE})
@@ -130,3 +131,12 @@ def test_other_rules_for_barge_in_are_in_force_at_once_and_ask_the_service_for_n
     assert fold.feed(inputs.BargeInEdited(rules)) == []
     assert fold.state.barge_in == rules
     assert fold.state.log.tail[-1].text == "barge-in: cancel never, clear true, truncate false"
+
+
+def test_a_detection_left_to_an_agent_is_the_one_to_which_push_to_talk_returns() -> None:
+    own = {"type": "azure_semantic_vad", "threshold": 0.4}
+    wanted = {name: value for name, value in REQUEST.items() if name != "turn_detection"}
+    state = SessionState(wanted=wanted, in_force={"turn_detection": own}, detection=WHOLE)
+    assert other_detection(state) == {"turn_detection": None}
+    fold = Fold(inputs.SessionEdited({"turn_detection": None}), state=state)
+    assert other_detection(fold.state) == {"turn_detection": own}

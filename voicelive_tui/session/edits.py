@@ -13,7 +13,7 @@ from voicelive_tui.session import inputs
 from voicelive_tui.session.notes import note
 from voicelive_tui.session.request import NULL_MEANS_OFF
 from voicelive_tui.session.state import Edit, SessionState, Stage
-from voicelive_tui.wire.events import text
+from voicelive_tui.wire.events import mapping, text
 
 EDIT = "edit"
 """The kind of client event that carries one."""
@@ -25,7 +25,7 @@ def edited(event: inputs.SessionEdited, state: SessionState, now: float) -> Sess
     """The state with the changes wanted, and waiting to be sent where there is a session."""
     wanted = {**state.wanted, **event.changes}
     wanted = {name: value for name, value in wanted.items() if value is not None or name in NULL_MEANS_OFF}
-    detection = event.changes.get("turn_detection") or state.detection
+    detection = event.changes.get("turn_detection") or detection_of(state) or state.detection
     edits, where = state.edits, ": in the next session"
     if event.at_once and state.connection.stage is Stage.READY:
         before = {name: state.wanted[name] for name in event.changes if name in state.wanted}
@@ -41,9 +41,14 @@ def barge_in_edited(event: inputs.BargeInEdited, state: SessionState, now: float
     return note(replace(state, barge_in=rules), now, "edit", sentence)
 
 
+def detection_of(state: SessionState) -> Mapping[str, Any]:
+    """The turn detection wanted, or in force where it is left to an agent; empty in push-to-talk."""
+    return mapping(state.wanted.get("turn_detection", state.in_force.get("turn_detection")))
+
+
 def other_detection(state: SessionState) -> dict[str, Any]:
     """The changes that switch between push-to-talk and the service's turn detection."""
-    return {"turn_detection": None if state.wanted.get("turn_detection") else state.detection}
+    return {"turn_detection": None if detection_of(state) else state.detection}
 
 
 def sent(state: SessionState, event_id: str) -> SessionState:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
+from voicelive_tui.config import BargeIn
 from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Stage
@@ -175,3 +176,9 @@ async def test_steps_are_for_two_lines_and_push_to_talk_has_neither():
     _, wanted = await stepping(session, "j", "j", "plus", "plus")  # first to the line of the threshold
     assert wanted == [SessionEdited({"turn_detection": block})]
     assert "threshold" not in await shown(replace(session, in_force={"turn_detection": None}))
+
+
+async def test_the_rules_for_barge_in_are_shown():
+    assert "barge-in       cancel auto · truncate" in await shown(states.IDLE)
+    rules = BargeIn(cancel="always", clear=True, truncate=False)
+    assert "barge-in       cancel always · clear · never truncate" in await shown(replace(states.IDLE, barge_in=rules))

@@ -11,6 +11,7 @@ from textual.reactive import reactive
 from textual.timer import Timer
 
 from voicelive_tui.session import latency
+from voicelive_tui.session.edits import detection_of
 from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.request import NULL_MEANS_OFF
 from voicelive_tui.session.state import SessionState, Stage
@@ -203,6 +204,7 @@ class SessionPane(Pane):
         "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank).",
         "silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.",
         "≠ asked: the setting in force is not the one that was asked for.",
+        "barge-in: what this program does when you speak over an answer, besides silence at the speaker.",
         "On the lines threshold and silence, {session.more} and {session.less} step by 0.05 and 50 ms.",
         "tokens come from response.done. Cached tokens are a part of the input tokens.",
         "printed by sound libraries: what ALSA and PortAudio would have written over the screen; it is in the file "
@@ -239,10 +241,10 @@ class SessionPane(Pane):
         sound = (*_label("sound"), *health(self.reading), (waiting, "dim"), (native, "warn"))
         link, now, width = session.connection, monotonic(), view.size.width
         connected = (link, session.conversation_id, (now - (link.ready_at or now)) // 60)
-        set_by = (session.asked, session.in_force, link.model)
+        set_by = (session.barge_in, session.asked, session.in_force, link.model)
         view.lines = [
             *self._kept("delays", lambda: delays(session, width), session.turns),
-            *self._kept("settings", lambda: self._settings(session), *set_by, tuple(self._steps.items())),
+            *self._kept("settings", lambda: self._settings(session), *set_by, *self._steps.items()),
             *self._kept("counts", lambda: counts(session), session.counts, session.usage, session.turns),
             *self._kept("connection", lambda: connection(session, now), *connected),
             *self._kept("sound", lambda: [sound], sound),
@@ -252,7 +254,10 @@ class SessionPane(Pane):
 
     def _settings(self, session: SessionState) -> list[Line]:
         numbers = step_lines(session, self._steps, LABEL)
-        return [*settings(session, SETTINGS), *numbers, *settings(session, MORE_SETTINGS)]
+        rules = session.barge_in
+        words = ("clear" if rules.clear else "", "truncate" if rules.truncate else "never truncate")
+        barge_in: Line = (*_label("barge-in"), (" · ".join(filter(None, (f"cancel {rules.cancel}", *words))), "text"))
+        return [*settings(session, SETTINGS), *numbers, barge_in, *settings(session, MORE_SETTINGS)]
 
     def action_step(self, times: int) -> None:
         """Change the number under the cursor; it is sent after a pause."""
@@ -274,7 +279,7 @@ class SessionPane(Pane):
 
     def send_steps(self) -> None:
         """Ask for the numbers that were stepped to."""
-        block, steps = self.session.wanted.get("turn_detection"), self._steps
+        block, steps = detection_of(self.session), self._steps
         self._steps = {}
         if block:  # else push-to-talk came between
             self.post_message(self.Wants(SessionEdited({"turn_detection": {**block, **steps}})))
