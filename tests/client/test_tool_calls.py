@@ -266,3 +266,18 @@ async def test_a_hung_function_does_not_delay_the_end(tmp_path: Path) -> None:
         await until(lambda: talk.calls and talk.calls[0].state is CallState.RUNNING, "the call")
         async with asyncio.timeout(3.0):
             await talk.live.close()
+
+
+async def test_in_the_demo_the_assistant_calls_the_tools_of_the_example() -> None:
+    settings = Settings(
+        audio=Audio(input_device="none", output_device="none"), tools=Tools(load=("voicelive_tui.tools.example",))
+    )
+    live = LiveSession(settings, demo=True, toolbox=Toolbox(settings.tools.load))
+    running = asyncio.create_task(live.run())
+    try:
+        await until(lambda: live.state.connection.stage is Stage.READY, "ready")
+        live.apply(inputs.TextTyped("What is the weather in Oslo?"))
+        await until(lambda: live.state.transcript[-1:] and "sunny" in live.state.transcript[-1].text, "the answer")
+    finally:
+        await live.close()
+        await asyncio.wait_for(running, LIMIT)

@@ -99,7 +99,8 @@ class FakeLive:
     async def test_tone(self) -> None:
         self.calls.append("test_tone")
 
-    async def reload_tools(self) -> None: ...
+    async def reload_tools(self) -> None:
+        self.calls.append("reload_tools")
 
     async def suspend(self) -> None:
         self.calls.append("suspend")

@@ -81,11 +81,9 @@ class LiveSession:
     ) -> None:
         self.settings = settings
         intent = Intent(reconnect=settings.service.reconnect, rotate_before=settings.service.rotate_before)
-        toolbox = toolbox or Toolbox()
-        self._functions = toolbox.declarations
         state = SessionState(Connection(demo=demo), attended=attended, intent=intent)
-        self.state = with_settings(state, change_to(settings, self._functions))
-        self._tools = ToolCalls(toolbox, settings.tools, lambda: self.state, self.apply)
+        self._tools = ToolCalls(toolbox or Toolbox(), settings.tools, lambda: self.state, self.apply)
+        self.state = with_settings(state, change_to(settings, self._tools.declarations))
         self._demo = demo
         self._find_caller = demo and caller
         self._source = source
@@ -157,7 +155,7 @@ class LiveSession:
     async def change_settings(self, settings: Settings, origin: str, *, demo: bool) -> None:
         devices = self.settings.audio
         await self._use(settings, demo=demo)
-        self.apply(change_to(self.settings, self._functions, origin))
+        self.apply(change_to(self.settings, self._tools.declarations, origin))
         if self._path is not None:
             await self._path.change_settings(devices, settings.audio, demo=demo)
 

@@ -1,8 +1,9 @@
 """Performing `CallTool`: a function of the user's is run, or its call answered as its rule says."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from voicelive_tui.config import Tools
 from voicelive_tui.session import effects, inputs
@@ -30,6 +31,11 @@ class ToolCalls:
         apply: Callable[[inputs.Input], None],
     ) -> None:
         self._toolbox, self._settings, self._state, self._apply = toolbox, settings, state, apply
+
+    @property
+    def declarations(self) -> Sequence[Mapping[str, Any]]:
+        """The functions as a session declares them."""
+        return self._toolbox.declarations
 
     async def perform(self, wanted: effects.CallTool) -> None:
         """Run a function, and report its start and its end."""

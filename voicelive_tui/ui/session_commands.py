@@ -18,6 +18,7 @@ from voicelive_tui.text import visible
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.live_screen import LiveScreen
+from voicelive_tui.ui.tool_commands import tool_commands
 
 Command = tuple[str, str, Callable[[], object]]
 """Its name, what it does, and how."""
@@ -109,6 +110,7 @@ class SessionCommands(Provider):
                 yield "New session without a profile", "Reset with the rest of the configuration", in_worker(use)
             save = partial(save_as_profile, app, screen.session)
             yield "Save as profile", "Save the settings in use under a name in the configuration", in_worker(save)
+        yield from tool_commands(screen)
         for name, does, key in SINGLE_EVENTS:
             yield name, does, partial(screen.apply, key)
         for form, does in ABOUT.items():

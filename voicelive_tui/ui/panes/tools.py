@@ -25,7 +25,12 @@ from voicelive_tui.ui.text import Line, Span, fit
 
 BAR = 10
 """Cells of the longest call's duration."""
-POLICIES: tuple[Literal["auto", "ask", "stub", "fail"], ...] = ("auto", "ask", "stub", "fail")
+POLICIES: dict[Literal["auto", "ask", "stub", "fail"], str] = {
+    "auto": "Run it at once",
+    "ask": "Run it when you approve",
+    "stub": "Answer each call with the text of the configuration",
+    "fail": "Fail each call with the error of the configuration",
+}
 LONGEST_DELAY = 600.0
 
 _LOOKS = {
@@ -290,5 +295,6 @@ late: you went on before the output came; it is sent, and no answer is asked for
     def action_policy(self) -> None:
         if found := self._function(open_only=False):
             rule = rule_of(self.session, found[1].name)
-            policy = POLICIES[(POLICIES.index(rule.policy) + 1) % len(POLICIES)]
+            policies = list(POLICIES)
+            policy = policies[(policies.index(rule.policy) + 1) % len(policies)]
             self.post_message(self.Wants(inputs.RuleChanged(found[1].name, replace(rule, policy=policy))))
