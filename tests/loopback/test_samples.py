@@ -1,13 +1,15 @@
 """Microsoft's public Python samples re-enacted: what they do, in their order, must work on the loopback unchanged.
 
 No line of them is copied; each small client follows one sample's behaviour, weak points included: the basic
-assistant that cancels on every speech start, and the function-calling one that reads events while it waits.
+assistant that cancels on every speech start, the function-calling one that reads events while it waits, the one with
+MCP servers, and the one with an agent.
 """
 
 import asyncio
 import base64
 import json
 
+import msgspec
 from azure.ai.voicelive.aio import connect
 from azure.ai.voicelive.models import (
     AudioEchoCancellation,
@@ -17,18 +19,24 @@ from azure.ai.voicelive.models import (
     FunctionCallOutputItem,
     FunctionTool,
     InputAudioFormat,
+    InputTextContentPart,
     ItemType,
+    LlmInterimResponseConfig,
+    MCPApprovalResponseRequestItem,
+    MCPServer,
     Modality,
     OutputAudioFormat,
     RequestSession,
     ServerEventType,
     ServerVad,
+    SystemMessageItem,
     ToolChoiceLiteral,
+    UserMessageItem,
 )
-from azure.core.credentials import AzureKeyCredential
+from azure.core.credentials import AccessToken, AzureKeyCredential
 
 from tests.loopback.lab import clip, speech
-from voicelive_tui.loopback.script import Script, load, shipped
+from voicelive_tui.loopback.script import Reply, Script, load, shipped
 from voicelive_tui.loopback.service import LoopbackService
 
 CHUNK = 1200 * 2  # 50 ms, as the samples' capture callback has it
@@ -132,3 +140,81 @@ async def test_the_function_calling_assistant():
         await wait_for(ServerEventType.RESPONSE_DONE)
     assert "sunny" in said.transcript
     assert "Beijing" in said.transcript
+
+
+async def test_the_mcp_assistant():
+    """Asks for an approval in the middle of its events, and has each result spoken by a response.create."""
+    script = msgspec.structs.replace(load(shipped()["mcp"]), delay_ms=50, speed=20.0)
+    servers = [
+        MCPServer(server_label="maps", server_url="https://maps.example", require_approval="never"),
+        MCPServer(server_label="docs", server_url="https://docs.example", require_approval="always"),
+    ]
+    seen, handled, spoken, asked = [], set(), [], False
+    async with LoopbackService(script=script) as service, asyncio.timeout(40), connected(service) as conn:
+
+        async def ask(text):
+            await conn.conversation.item.create(item=UserMessageItem(content=[InputTextContentPart(text=text)]))
+            await conn.response.create()
+
+        await conn.session.update(session=session(tools=servers, tool_choice=ToolChoiceLiteral.AUTO))
+        async for event in conn:
+            seen.append(event.type)
+            if event.type == ServerEventType.MCP_LIST_TOOLS_COMPLETED and seen.count(event.type) == len(servers):
+                await ask("How far is it?")
+            elif event.type == ServerEventType.CONVERSATION_ITEM_CREATED:
+                if event.item.type == ItemType.MCP_APPROVAL_REQUEST:
+                    assert (event.item.server_label, event.item.name) == ("docs", "search")
+                    answer = MCPApprovalResponseRequestItem(approval_request_id=event.item.id, approve=True)
+                    await conn.conversation.item.create(item=answer)
+            elif event.type == ServerEventType.RESPONSE_MCP_CALL_COMPLETED and event.item_id not in handled:
+                handled.add(event.item_id)
+                await conn.response.create()
+            elif event.type == ServerEventType.RESPONSE_AUDIO_TRANSCRIPT_DONE:
+                spoken.append(event.transcript)
+            elif event.type == ServerEventType.RESPONSE_DONE and len(spoken) == 1 and not asked:
+                asked = True
+                await ask("Find the document.")
+            elif event.type == ServerEventType.RESPONSE_DONE and len(spoken) == 2:
+                break
+    assert spoken == ["The server says: 98 km.", "The server says: 3 documents found."]
+    assert ServerEventType.ERROR not in seen
+
+
+async def test_the_agent():
+    """Connects with the flat parameters, leaves the voice to the agent, and lets it greet."""
+    script = Script(agents=("clerk",), delay_ms=50, speed=20.0, reply=(Reply(say="Welcome to the shop."),))
+    token = AccessToken("token", 2**31)
+
+    class Credential:
+        def get_token(self, *_scopes, **_options):
+            return token
+
+    async with (
+        LoopbackService(script=script) as service,
+        asyncio.timeout(40),
+        connect(
+            endpoint=service.endpoint,
+            credential=Credential(),
+            agent_name="clerk",
+            project_name="shop",
+            agent_version="1",
+            conversation_id="conv_7",
+        ) as conn,
+    ):
+        interim = LlmInterimResponseConfig(triggers=["tool", "latency"], latency_threshold_ms=100, instructions="Wait.")
+        await conn.session.update(
+            session=RequestSession(modalities=[Modality.TEXT, Modality.AUDIO], interim_response=interim)
+        )
+        async for event in conn:
+            if event.type == ServerEventType.SESSION_UPDATED:
+                agent = event.session.agent
+                assert (agent.name, agent.thread_id) == ("clerk", "conv_7")
+                assert event.session.voice["name"] == "en-US-AvaNeural"
+                hint = [InputTextContentPart(text="Say something to welcome the user.")]
+                await conn.conversation.item.create(item=SystemMessageItem(content=hint))
+                await conn.response.create()
+            elif event.type == ServerEventType.RESPONSE_DONE:
+                break
+            assert event.type != ServerEventType.ERROR
+    assert event.response.conversation_id == "conv_7"
+    assert event.response.output[-1].content[0].transcript.strip() == "Welcome to the shop."

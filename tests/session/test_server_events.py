@@ -37,6 +37,35 @@ def test_native_and_cascade_models_fold_to_the_same_conversation(manner: str) ->
     assert fold.state.connection.expires_at == 1790000000
 
 
+def test_a_refused_interim_response_leaves_the_rest_of_the_configuration() -> None:
+    fold = Fold(CONNECTING, inputs.Connected(), {"type": "session.created", "session": {}})
+    error = {"message": "The model does not support an interim response.", "event_id": "configure-1"}
+    assert not fold.feed({"type": "error", "error": error})
+    assert fold.state.connection.stage is Stage.CONFIGURING
+    fold.feed({"type": "session.updated", "session": {}})
+    assert fold.state.connection.stage is Stage.READY
+    assert "interim response" in fold.state.problems[0].text
+
+
+def test_the_conversation_of_an_agent_is_remembered_wherever_its_id_is_reported() -> None:
+    """The sequence of Microsoft's agent sample: greeting by a system item and a response.create."""
+    session = {"id": "sess_1", "agent": {"type": "agent", "name": "clerk", "agent_id": "a", "thread_id": "conv_1"}}
+    hint = {"id": "item_s", "type": "message", "role": "system", "content": [{"type": "input_text", "text": "Greet."}]}
+    fold = Fold(replace(CONNECTING, agent="clerk", model=""), inputs.Connected())
+    fold.feed({"type": "session.created", "session": session})
+    assert fold.state.conversation_id == "conv_1"
+    fold.feed({"type": "session.updated", "session": session}, {"type": "conversation.item.created", "item": hint})
+    fold.feed(*answer(done=True))
+    assert (fold.state.transcript[0].role, fold.state.transcript[0].text) == ("system", "Greet.")
+    fold.feed({"type": "session.updated", "session": {"conversation_id": "conv_2"}})
+    assert fold.state.conversation_id == "conv_2"
+    fold.feed({"type": "response.created", "response": {"id": "resp_2", "conversation_id": "conv_3"}})
+    assert fold.state.conversation_id == "conv_3"
+    model = ready()
+    model.feed({"type": "response.created", "response": {"id": "resp_1", "conversation_id": "conv_4"}})
+    assert model.state.conversation_id == "", "a model's session cannot be continued by that"
+
+
 def test_a_refused_configuration_fails_with_the_message_of_the_service() -> None:
     fold = Fold(CONNECTING, inputs.Connected(), events("native_turn")[0])
     refusal = {"type": "error", "error": {"message": "no such voice", "code": "bad_voice", "event_id": "configure-1"}}

@@ -28,7 +28,9 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
     if (code := text(error.get("code"))) in BENIGN_ERRORS:
         over = code != ALREADY_ACTIVE and state.response and state.response.response_id in state.silenced
         return tools.settle(replace(state, response=None), now) if over else state  # its response.done never came
-    if state.connection.stage is Stage.CONFIGURING and caused_by(event, CONFIGURE):
+    # Native models report an interim response, and take the rest of the configuration (protocol, section 4.9).
+    whole = "interim response" not in text(error.get("message")).lower()
+    if state.connection.stage is Stage.CONFIGURING and caused_by(event, CONFIGURE) and whole:
         sentence = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
         return pin(replace(state, connection=connection), now, sentence)
