@@ -97,6 +97,12 @@ def test_a_name_that_does_not_fit_is_answered_with_the_candidates(wanted, direct
         choose(DeviceSpec.parse(wanted), direction, DEVICES)
 
 
+@pytest.mark.parametrize("devices", [DEVICES, []])
+def test_a_sound_file_without_its_prefix_is_answered_with_the_right_option(devices):
+    with pytest.raises(AudioError, match=r'^"my/Q\.WAV" is no input device; a sound file is given as file:my/Q\.WAV$'):
+        choose(DeviceSpec.parse("my/Q.WAV"), "input", devices)
+
+
 def test_without_any_device_the_message_names_the_remedy():
     with pytest.raises(AudioError, match=r"no sound device found.*README"):
         choose(DEFAULT, "input", [])

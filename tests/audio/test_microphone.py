@@ -62,17 +62,23 @@ def test_a_clipping_microphone_is_reported_for_a_while(clock):
     assert engine.complaint() == ""
 
 
-@pytest.mark.parametrize(("gain", "is_monitor"), [(1.0, True), (0.3, False)])
-def test_the_speaker_s_own_signal_as_the_microphone_is_reported(clock, gain, is_monitor):
+@pytest.mark.parametrize(
+    ("gain", "echo", "is_monitor"), [(1.0, 0.0, True), (0.3, 0.0, True), (0.3, 0.3, False), (0.0, 0.0, False)]
+)
+def test_the_speaker_s_own_signal_as_the_microphone_is_reported(clock, gain, echo, is_monitor):
     engine = AudioEngine()
-    noise = np.random.default_rng(1).integers(-8000, 8000, 24_000).astype("<i2").tobytes()
+    noise = np.random.default_rng(1).integers(-8000, 8000, 144_000).astype("<i2").tobytes()
     engine.play("item_a", noise)
     engine.finish("item_a")
     heard = silence(480)
-    for _ in range(40):
+    before = np.zeros(480)
+    for _ in range(260):
         played = play_block(engine, clock.now)
         hear(engine, clock, heard)
-        heard = np.rint(np.frombuffer(played, "<i2") * gain).astype("<i2").tobytes()
+        sound = np.frombuffer(played, "<i2")
+        room = np.random.default_rng(2).integers(-30, 30, sound.size)
+        heard = np.rint(sound * gain + np.roll(before, 99) * echo + room).astype("<i2").tobytes()
+        before = sound
         while engine.chunk():
             pass
     assert ("speaker's monitor" in engine.complaint()) is is_monitor

@@ -109,6 +109,8 @@ def choose(wanted: DeviceSpec, direction: Direction, devices: list[Device]) -> l
     Raises:
         AudioError: No device fits, or several do.
     """
+    if wanted.kind == "name" and wanted.value.casefold().endswith(".wav"):
+        raise AudioError(f'"{wanted}" is no {direction} device; a sound file is given as file:{wanted}')
     able = [device for device in devices if device.channels(direction) > 0]
     if not able:
         raise AudioError(f"no sound device has an {direction}: {_names(devices)}" if devices else _NO_DEVICE)

@@ -6,6 +6,7 @@ Used on the loop only.
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from voicelive_tui.audio.format import FLOOR_DBFS
 from voicelive_tui.audio.pcm import Level, samples
@@ -22,12 +23,14 @@ CLIPPED_SAMPLES = 3
 """Consecutive samples at full scale that make a wave clipped."""
 CLIPPING_SECONDS = 2.0
 """How long the complaint about a clipped chunk stands."""
-
-
 MONITOR_DBFS = -50.0
 """Lowest peak of a chunk that is compared with what was played ..."""
 MONITOR_CHUNKS = 3
-"""... and consecutive chunks of exactly that signal which no microphone picks up."""
+"""... and comparisons in a row that found that signal, at any volume."""
+MONITOR_EVERY = 25
+"""Each n-th chunk is compared: it takes 2 ms."""
+MONITOR_CORRELATION = 0.99
+"""A microphone picks the speaker up with the room's echo and noise, which lie far below this."""
 
 
 class MicrophoneMonitor:
@@ -43,7 +46,7 @@ class MicrophoneMonitor:
         self._noise = VOICED_DBFS - VOICED_OVER_NOISE
         self._zeros = 0.0  # seconds of sound
         self._clipped_at = -math.inf
-        self._copies = 0
+        self._copies = self._compared = 0
 
     def judge(self, pcm: bytes, level: Level, ended_at: float, seconds: float) -> None:
         """Take a chunk as it came from the microphone, neither muted nor gated.
@@ -65,8 +68,11 @@ class MicrophoneMonitor:
 
         A sound server that lost its microphone may take the monitor of the speaker in its place, without a word.
         """
-        if level.peak > MONITOR_DBFS:
-            self._copies = self._copies + 1 if pcm in played else 0
+        if level.peak <= MONITOR_DBFS:
+            return
+        self._compared += 1
+        if self._compared % MONITOR_EVERY == 0:
+            self._copies = self._copies + 1 if _is_part(samples(pcm), samples(played)) else 0
 
     def pause(self) -> None:
         """Note that the microphone is muted or gated: the zeros captured now are not its own."""
@@ -81,6 +87,18 @@ class MicrophoneMonitor:
         if now - self._clipped_at < CLIPPING_SECONDS:
             return "the microphone clips: lower its input level"
         return ""
+
+
+def _is_part(x: npt.NDArray[np.int16], whole: npt.NDArray[np.int16]) -> bool:
+    """Whether a signal is a part of another one, at any volume: by normalized cross-correlation."""
+    if len(whole) < len(x):
+        return False
+    a, b = x.astype(float), whole.astype(float)
+    n = len(b)
+    products = np.fft.irfft(np.fft.rfft(b) * np.conj(np.fft.rfft(a, n)), n)[: n - len(a) + 1]
+    sums = np.concatenate(([0.0], np.cumsum(b * b)))
+    energies = (sums[len(a) :] - sums[: -len(a)]) * (a @ a)
+    return bool(np.any((products > 0) & (products**2 > MONITOR_CORRELATION**2 * np.maximum(energies, 1.0))))
 
 
 def _is_clipped(pcm: bytes) -> bool:
