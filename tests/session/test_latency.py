@@ -71,3 +71,10 @@ def test_a_tool_has_its_span_between_its_call_and_the_first_words_of_the_answer(
     assert [(part.name, round(part.milliseconds)) for part in latency.stages(turn)] == [
         ("start", 100), ("call", 200), ("tool", 2000), ("text", 100), ("play", 200)
     ]  # fmt: skip
+
+
+def test_an_answer_to_announced_calls_is_measured_from_the_calls() -> None:
+    turn = Turn(2, "service", called_at=1.0, returned_at=3.0, created_at=3.1, first_audio_at=3.4, heard_at=3.5)
+    assert turn.latency == pytest.approx(2.5)
+    parts = [(part.name, round(part.milliseconds)) for part in latency.stages(turn)]
+    assert parts == [("tool", 2000), ("start", 100), ("audio", 300), ("play", 100)]

@@ -204,6 +204,17 @@ def test_without_a_user_what_needs_an_approval_is_refused() -> None:
     assert "no user" in wanted.rule.error
 
 
+def test_an_answer_after_an_announcement_is_a_turn_measured_from_the_call() -> None:
+    fold = ready()
+    fold.feed(inputs.TextTyped("the weather?"), *answer(response="resp_1"), *calls(1)[1:], done())
+    fold.feed(inputs.PlaybackStarted("item_a", fold.now), inputs.ToolReturned("item_1", "sunny"))
+    fold.feed(*answer("item_b", "resp_2"), inputs.PlaybackStarted("item_b", fold.now))
+    first, second = fold.state.turns
+    assert (first.response_id, second.response_id, second.began_by) == ("resp_1", "resp_2", "service")
+    assert (second.called_at, second.returned_at) == (call_of(fold).complete_at, call_of(fold).due_at)
+    assert second.latency is not None
+
+
 # --- a lost session
 
 LOST = inputs.Disconnected(1006, "the network is gone")

@@ -13,7 +13,7 @@ STAGES = (
     ("wait", "░", "end of speech: last voiced microphone sample → turn committed"),
     ("start", "▒", "start of the response: turn committed → response.created received"),
     ("call", "▖", "arguments: response.created → arguments of the first call of a tool complete"),
-    ("tool", "▞", "tools: arguments complete → outputs of all calls known"),
+    ("tool", "▞", "tools: arguments complete → outputs of all calls known, response over"),
     ("text", "▓", "first words: response.created, or the outputs → first transcript or text delta"),
     ("audio", "█", "first sound: first words → first response.audio.delta"),
     ("play", "▄", "prebuffer and device: first audio delta → first sample at the speaker"),
@@ -40,11 +40,14 @@ def stages(turn: Turn) -> tuple[Stage, ...]:
         return ()
     heard_at = math.inf if turn.heard_at is None else turn.heard_at
     ends = (
-        *(turn.committed_at, turn.created_at, turn.called_at, turn.returned_at),
+        *(turn.committed_at, turn.created_at, None if turn.began_by == "service" else turn.called_at, turn.returned_at),
         *(turn.first_text_at, turn.first_audio_at, turn.heard_at),
     )
     parts: list[Stage] = []
-    for (name, mark, _), end in zip(STAGES, ends, strict=True):
+    order = list(zip(STAGES, ends, strict=True))
+    if turn.began_by == "service":  # the response is created after the tools
+        order.sort(key=lambda stage: stage[1] or 0.0)
+    for (name, mark, _), end in order:
         if end is None or not start <= end <= heard_at:
             continue
         parts.append(Stage(name, mark, (end - start) * 1000))

@@ -171,7 +171,7 @@ class Turn(Struct, frozen=True):
     called_at: float | None = None
     """The arguments of the first call of a tool were complete."""
     returned_at: float | None = None
-    """The outputs of all calls were known."""
+    """The outputs of all calls were known, and the response that made them over."""
     done_at: float | None = None
     interrupted_at: float | None = None
     """`speech_started` received, or a key pressed, while the answer was generated or played."""
@@ -182,8 +182,12 @@ class Turn(Struct, frozen=True):
 
     @property
     def ended_speaking_at(self) -> float | None:
-        """Start of the user's wait: the last voiced sample, else the first known moment after it."""
-        for moment in (self.voiced_at, self.speech_stopped_at, self.committed_at, self.asked_at):
+        """Start of the user's wait: the last voiced sample, else the first known moment after it.
+
+        Of an answer to calls of tools that the assistant announced before: the calls.
+        """
+        called_at = self.called_at if self.began_by == "service" else None
+        for moment in (self.voiced_at, self.speech_stopped_at, self.committed_at, self.asked_at, called_at):
             if moment is not None:
                 return moment
         return None

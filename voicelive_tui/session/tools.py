@@ -105,6 +105,9 @@ def answered_by(state: SessionState, response_id: str) -> SessionState:
         call = entry.call
         if call and call.answerable and not call.answered_by and entry.at >= state.fresh_at:
             state = change_call(state, entry.item_id, answered_by=response_id)
+            if call.due_at is not None and call.overtaken_at is None:
+                which = turns.of_response(response_id)
+                state = turns.mark(state, which, called_at=call.complete_at, returned_at=call.due_at)
     return state
 
 
@@ -165,7 +168,7 @@ def settle(state: SessionState, now: float) -> SessionState:
             continue
         if call.due_at is None and call.overtaken_at is None and not call.answered_by and call.ended != "cancelled":
             state = change_call(state, entry.item_id, due_at=now)
-            state = turns.mark(state, turns.of_response(entry.response_id), again=True, returned_at=call.ended_at)
+            state = turns.mark(state, turns.of_response(entry.response_id), again=True, returned_at=now)
     return state
 
 
