@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conversing import LIMIT, Mouth, Recorder, speech, until
+from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.client import ring
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Service, Settings
@@ -17,6 +18,7 @@ from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import LoopbackService, ServiceRecord
 from voicelive_tui.session import inputs
+from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.state import Activity, Stage
 from voicelive_tui.session.transcript import EntryStatus
 
@@ -164,6 +166,31 @@ def restored(talk: Talk) -> str:
 
 def appended(talk: Talk, session_id: str) -> list[bytes]:
     return [base64.b64decode(event["audio"]) for event in talk.sent_to(session_id, "input_audio_buffer.append")]
+
+
+async def test_a_turn_by_key_while_there_is_no_session_is_committed_whole_in_the_next_one() -> None:
+    said = speech("This turn begins and ends while there is no session.")
+    async with talking("throttle=60@connection#2") as talk:
+        live, first = talk.live, talk.live.state.connection.session_id
+        live.apply(inputs.SessionEdited(other_detection(live.state)))
+        await until(lambda: live.state.microphone.push_to_talk, "push-to-talk is in force")
+        live.apply(inputs.TextTyped("drop it"))
+        await until(lambda: talk.recorder.count(inputs.Reconnecting) == 2, "the second try is waited for")
+        live.apply(inputs.TalkPressed())
+        talk.mouth.say(said)
+        await asyncio.sleep(duration_ms(said) / 1000 + 0.2)
+        live.apply(inputs.TalkPressed())
+        live.apply(inputs.ResetPressed())  # try now
+        await again(talk, first)
+        second = live.state.connection.session_id
+        await until(lambda: talk.recorder.events("input_audio_buffer.committed"), "the turn is committed")
+        assert said in b"".join(appended(talk, second))
+        kinds = [event["type"] for session, event in talk.got if session == second]
+        assert kinds.index("input_audio_buffer.commit") > max(
+            at for at, kind in enumerate(kinds) if kind == "input_audio_buffer.append"
+        )
+        assert kinds.count("input_audio_buffer.commit") == 1
+        await until(lambda: talk.recorder.events("response.done"), "its answer")
 
 
 async def test_sound_that_is_too_old_for_the_next_session_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
