@@ -68,13 +68,17 @@ async def test_an_agent_answers_with_its_own_instructions():
 
 
 async def test_a_lost_session_goes_on_in_the_same_conversation():
-    async with talking("reset@response.done") as (live, _, _got):
+    async with talking("reset@response.done") as (live, _, got):
         await until(lambda: ready(live), "the session")
         first, conversation = live.state.connection.session_id, live.state.conversation_id
         live.apply(inputs.TextTyped("Hello"))
         await until(lambda: ready(live) and live.state.connection.session_id != first, "the next session")
         assert live.state.conversation_id == conversation
         assert live.state.in_force["agent"]["thread_id"] == conversation
+        items = [event for session, event in got if session != first and event["type"] == "conversation.item.create"]
+        assert items == [], "the service has the history"
+        remarks = [entry.text for entry in live.state.transcript if entry.role == "session"]
+        assert "the agent keeps its conversation" in remarks[-1]
 
 
 async def test_a_conversation_is_continued_by_its_id_and_a_reset_begins_another():

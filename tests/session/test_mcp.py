@@ -353,6 +353,12 @@ def test_only_three_calls_of_a_server_in_a_turn_are_approved_without_asking() ->
     assert approvals(fold.feed(*asked(5))) == [("mcpr_5", True)], "another turn"
 
 
+def test_a_rule_is_changed_while_the_session_runs() -> None:
+    fold = asking(approvals={"route": "never"})
+    fold.feed(inputs.ApprovalsChanged("maps", "always"))
+    assert approvals(fold.feed(*asked(1))) == [("mcpr_1", True)]
+
+
 @pytest.mark.parametrize("rule", ["ask", "never"])
 def test_without_a_user_a_call_that_needs_one_is_refused(rule: str) -> None:
     fold = asking(approvals=rule, attended=False)

@@ -7,7 +7,7 @@ from tests.ui.fake import FakeLive, FakeUi, settled
 from tests.ui.screens import screen_text
 from voicelive_tui.config import Function
 from voicelive_tui.session.calls import Call
-from voicelive_tui.session.inputs import CallApproved, CallRefused, RuleChanged
+from voicelive_tui.session.inputs import ApprovalsChanged, CallApproved, CallRefused, RuleChanged
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.tool_commands import tool_commands
@@ -22,11 +22,15 @@ async def test_there_is_a_command_for_each_other_policy_of_each_function_and_one
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         commands = {name: run for name, _, run in tool_commands(app.screen)}
-        assert list(commands) == ["Reload the tools", "add: auto", "add: stub", "add: fail"]
+        functions = ["Reload the tools", "add: auto", "add: stub", "add: fail"]
+        assert list(commands) == [*functions, "maps: always", "maps: never"]
         commands["add: stub"]()
         commands["Reload the tools"]()
         await pilot.pause()
         assert live.applied[-1] == RuleChanged("add", Function(policy="stub"))
+        commands["maps: always"]()
+        await pilot.pause()
+        assert live.applied[-1] == ApprovalsChanged("maps", "always")
         assert "reload_tools" in live.calls
 
 

@@ -299,6 +299,13 @@ class RuleChanged(Key, frozen=True):
     rule: Function
 
 
+class ApprovalsChanged(Key, frozen=True):
+    """The user wants requests for approvals of an MCP server's calls answered in another way."""
+
+    server: str
+    rule: Approval
+
+
 class CallApproved(Key, frozen=True):
     """The user approved the call of a function, or of a tool of an MCP server."""
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from voicelive_tui.session import inputs, tools
 from voicelive_tui.session.calls import NO_USER, Call
-from voicelive_tui.session.notes import pin
+from voicelive_tui.session.notes import note, pin
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, bounded, change, update
 from voicelive_tui.wire.events import error_text, listing, mapping, text
@@ -133,6 +133,12 @@ def rule_of(state: SessionState, server: str, name: str) -> str:
     """The answer to a request for an approval: "ask" (the user), "always" or "never"."""
     rule = state.approvals.get(server, "ask")
     return rule if isinstance(rule, str) else rule.get(name, "ask")
+
+
+def approvals_changed(event: inputs.ApprovalsChanged, state: SessionState, now: float) -> SessionState:
+    """The state with another answer to the requests of a server, for all its tools."""
+    state = replace(state, approvals={**state.approvals, event.server: event.rule})
+    return note(state, now, "tool", f"approvals of {event.server}: {event.rule}")
 
 
 def _approved_in_turn(state: SessionState, server: str) -> int:

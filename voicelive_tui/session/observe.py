@@ -200,6 +200,7 @@ for kind in get_args(inputs.CallInput):
     observe.register(kind, tools.observe_input)
 observe.register(inputs.ResponseLost, tools.response_lost)
 observe.register(inputs.RuleChanged, tools.rule_changed)
+observe.register(inputs.ApprovalsChanged, mcp.approvals_changed)
 observe.register(inputs.Rotated, rotation.rotated)
 
 

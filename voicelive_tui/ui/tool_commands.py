@@ -1,14 +1,21 @@
-"""Commands of the palette that concern function tools."""
+"""Commands of the palette that concern function tools and MCP servers."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from msgspec.structs import replace
 
-from voicelive_tui.session.inputs import RuleChanged
+from voicelive_tui.config import Approval
+from voicelive_tui.session.inputs import ApprovalsChanged, RuleChanged
 from voicelive_tui.session.tools import rule_of
 from voicelive_tui.ui.live_screen import LiveScreen
 from voicelive_tui.ui.panes.tools import POLICIES
+
+APPROVALS: dict[Approval, str] = {
+    "ask": "Ask you for each approval of its calls",
+    "always": "Approve its calls, up to three in a turn",
+    "never": "Refuse its calls that need an approval",
+}
 
 
 def tool_commands(screen: LiveScreen) -> Iterator[tuple[str, str, Callable[[], object]]]:
@@ -23,3 +30,7 @@ def tool_commands(screen: LiveScreen) -> Iterator[tuple[str, str, Callable[[], o
         for policy, does in POLICIES.items():
             if policy != rule.policy:
                 yield f"{name}: {policy}", does, partial(screen.apply, RuleChanged(name, replace(rule, policy=policy)))
+    for label in (str(tool["server_label"]) for tool in tools if tool.get("type") == "mcp"):
+        for answer, does in APPROVALS.items():
+            if answer != screen.session.approvals.get(label, "ask"):
+                yield f"{label}: {answer}", does, partial(screen.apply, ApprovalsChanged(label, answer))
