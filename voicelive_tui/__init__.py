@@ -6,7 +6,8 @@ How it is built, in one page.
   returns the effects that this client wants. No I/O, no clock, no widget. Events are the plain JSON objects of the
   wire, read by `wire/`; event types that the SDK does not model yet are handled like all others.
 - **Shell.** `client/live.py` folds each input, shows the result to the observers (the log file, the console, the
-  toasts), and performs the effects. `link.py` is one connection, `connection.py` the only place that knows the SDK.
+  toasts), and performs the effects. `destination.py` says where connections lead, `link.py` is one connection,
+  `links.py` has two of them during a rotation, and `connection.py` is the only place that knows the SDK.
   `sound_path.py` performs the effects on sound, `sound.py` is the awaitable face of `audio/`. A session is light to
   construct; what is heavy is imported when it runs.
 - **Three clocks.** PortAudio callbacks (hard deadline), asyncio tasks (network pace), the screen's tick (at most 20

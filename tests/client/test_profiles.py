@@ -156,7 +156,7 @@ async def a_demo(source: Mouth | None = None):
 async def test_a_demo_can_be_left_and_entered_again() -> None:
     async with LoopbackService(api_key="other") as other, a_demo() as live:
         own = live.state.connection.endpoint
-        audio = {"audio": live.settings.audio}
+        audio = {"audio": live.destination.settings.audio}
         for endpoint, settings, demo in (
             (other.endpoint, msgspec.structs.replace(with_voice(other, "ash", "gpt-realtime"), **audio), False),
             (own, Settings(**audio), True),

@@ -45,7 +45,7 @@ async def converse(folder: Path, size: tuple[int, int], pictures: Pictures) -> N
 
 async def photograph(live: LiveSession, size: tuple[int, int], pictures: Pictures) -> None:
     """Run the dashboard and take each picture when its condition holds, after its keys."""
-    settings = live.settings
+    settings = live.destination.settings
     app = VoiceLiveApp(lambda: live, settings.ui, {})
     async with app.run_test(size=size) as pilot:
         for name, (condition, keys) in pictures.items():

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from voicelive_tui.client.connection import ServiceConnection
 from voicelive_tui.client.link import Link
-from voicelive_tui.session import inputs
+from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.state import SessionState, Stage
 
 CONFIGURE_LIMIT = 15.0
@@ -85,17 +85,32 @@ class Links:
         finally:
             self.serving = None
 
-    def send(self, event: Mapping[str, Any], *, standby: bool = False) -> None:
-        """Send a client event after everything that waits; without a link it is dropped."""
-        link = self._standby if standby else self.serving
-        if link is not None:
-            link.send(event)
+    def perform(self, effect: effects.Send | effects.Reconnect | effects.TakeOver | effects.Restore) -> None:
+        """Perform an effect, and report it where the fold has to know."""
+        match effect:
+            case effects.Send(event, standby):
+                link = self._standby if standby else self.serving
+                if link is not None:  # else it is dropped
+                    link.send(event)
+            case effects.Reconnect(retry):
+                self.connect_at(retry.at if retry else 0.0)
+                if retry is not None:
+                    self._apply(inputs.Reconnecting(retry))
+                if self.serving is not None:
+                    self._start(self.serving.close())
+            case effects.TakeOver():
+                self._take_over()
+                self._apply(inputs.Rotated())
+            case effects.Restore(events, history):
+                for event in events:
+                    self.perform(effects.Send(event))
+                self._apply(inputs.HistorySent(history))
 
     def begin_standby(self) -> None:
         """Connect a link that is to take over."""
         self._standby = self._begin()
 
-    def take_over(self) -> None:
+    def _take_over(self) -> None:
         """Let the link on standby serve, and close the other one."""
         replaced, self.serving, self._standby = self.serving, self._standby, None
         if replaced is not None and self.serving is not None:

@@ -16,18 +16,15 @@ import asyncio
 import importlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec.structs import replace
-
+from voicelive_tui.client.destination import Destination
 from voicelive_tui.client.log_file import follow_logging, write_log
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.client.tool_calls import ToolCalls
-from voicelive_tui.config import Agent, Service, Settings
-from voicelive_tui.credentials import Credential
-from voicelive_tui.endpoint import host_of
+from voicelive_tui.config import Settings
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source
     from voicelive_tui.audio.engine import AudioEngine
     from voicelive_tui.client.connection import ServiceConnection
+    from voicelive_tui.client.destination import Connect
     from voicelive_tui.client.links import Links
     from voicelive_tui.client.sound import Sound
     from voicelive_tui.client.sound_path import SoundPath
@@ -75,27 +73,22 @@ class LiveSession:
         caller: bool = True,
         source: "Source | None" = None,
         native_messages: Callable[[], int] = lambda: 0,
-        connect: "Callable[[Service, str, Any, Agent | None], Awaitable[ServiceConnection]] | None" = None,
+        connect: "Connect | None" = None,
         toolbox: Toolbox | None = None,
         attended: bool = True,
     ) -> None:
-        self.settings = settings
         intent = Intent(reconnect=settings.service.reconnect, rotate_before=settings.service.rotate_before)
         state = SessionState(Connection(demo=demo), attended=attended, intent=intent)
         self._tools = ToolCalls(toolbox or Toolbox(), settings.tools, lambda: self.state, self.apply)
         self.state = with_settings(state, change_to(settings, self._tools.declarations))
-        self._demo = demo
+        self.destination = Destination(settings, demo=demo, connect=connect)
         self._find_caller = demo and caller
         self._source = source
         self._count_native = native_messages
-        self._connect = connect
         self._observers: list[Observer] = [write_log]
         self._path: SoundPath | None = None
         self._postponed: list[effects.OnSound] = []  # until the sound path is loaded
         self._links: Links | None = None
-        self._credential = Credential(settings.service, demo=demo)
-        self._own_service: Service | None = None  # of the demo, once it was started
-        self._stack: AsyncExitStack | None = None  # what is to end with `run`
         self._closing = False
         self._running: asyncio.Task[Any] | None = None
         self._setting_up: asyncio.Task[None] | None = None
@@ -153,9 +146,9 @@ class LiveSession:
             await self._path.choose_device(direction, spec)
 
     async def change_settings(self, settings: Settings, origin: str, *, demo: bool) -> None:
-        devices = self.settings.audio
-        await self._use(settings, demo=demo)
-        self.apply(change_to(self.settings, self._tools.declarations, origin))
+        devices = self.destination.settings.audio
+        await self.destination.use(settings, demo=demo)
+        self.apply(change_to(self.destination.settings, self._tools.declarations, origin))
         if self._path is not None:
             await self._path.change_settings(devices, settings.audio, demo=demo)
 
@@ -180,7 +173,7 @@ class LiveSession:
         self._running = asyncio.current_task()
         try:
             async with AsyncExitStack() as stack:
-                stack.callback(follow_logging(self.apply, self.settings.service.api_key))
+                stack.callback(follow_logging(self.apply, self.destination.settings.service.api_key))
                 setting_up = self._setting_up = asyncio.create_task(self._set_up(stack))
                 (defect,) = await asyncio.gather(setting_up, return_exceptions=True)
                 if setting_up.cancelled():  # by `close`
@@ -213,26 +206,11 @@ class LiveSession:
     async def _set_up(self, stack: AsyncExitStack) -> None:
         """Import and start what a connection needs; what was started ends with the stack."""
         await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.links")
-        self._stack = stack
-        await self._use(self.settings, demo=self._demo)
+        await self.destination.set_up(stack)
         if self._find_caller:
             from voicelive_tui.client import demo  # noqa: PLC0415
 
-            self._source = await demo.find_caller(self.settings)
-        stack.push_async_callback(lambda: self._credential.close())  # noqa: PLW0108 - the one in use by then
-
-    async def _use(self, settings: Settings, *, demo: bool) -> None:
-        """Take settings over for the next connection; the demo's lead to a service of its own."""
-        if demo and self._stack is not None:
-            if self._own_service is None:
-                await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.demo")
-                from voicelive_tui.client.demo import start_service  # noqa: PLC0415
-
-                self._own_service = (await start_service(settings, self._stack)).service
-            settings = replace(settings, service=self._own_service)
-        self.settings, self._demo = replace(settings, tools=self.settings.tools), demo  # which are imported once
-        before, self._credential = self._credential, Credential(settings.service, demo=demo)
-        await before.close()
+            self._source = await demo.find_caller(self.destination.settings)
 
     async def _load_sound(self) -> None:
         """Load the sound path, which starts its tasks."""
@@ -241,7 +219,7 @@ class LiveSession:
         from voicelive_tui.client.sound_path import SoundPath  # noqa: PLC0415
 
         self._path = SoundPath(
-            self.settings.audio,
+            self.destination.settings.audio,
             self._source,
             state=lambda: self.state,
             apply=self.apply,
@@ -257,7 +235,7 @@ class LiveSession:
         from voicelive_tui.client.links import Links  # noqa: PLC0415
         from voicelive_tui.client.watch import LinkWatch  # noqa: PLC0415
 
-        links = self._links = Links(self._open_connection, lambda: self.state, self.apply, self._start)
+        links = self._links = Links(self._open, lambda: self.state, self.apply, self._start)
         self._start(self._load_sound())
         self._start(LinkWatch(lambda: self.state, self.apply, lambda: links.serving).run())
         try:
@@ -286,29 +264,10 @@ class LiveSession:
                 await self._stop_capture()
 
     def _connecting(self, *, resumed: bool) -> inputs.Connecting:
-        service = self.settings.service
-        return inputs.Connecting(
-            endpoint=host_of(service.endpoint),
-            api_version=service.api_version,
-            model=self._model,
-            credential=self._credential.kind,
-            agent=self.settings.agent.name,
-            demo=self._demo,
-            caller=self._demo and self._source is not None,
-            resumed=resumed,
-        )
+        return self.destination.connecting(resumed=resumed, caller=self._source is not None)
 
-    @property
-    def _model(self) -> str:
-        return "" if self.settings.agent.name else self.settings.session.model
-
-    async def _open_connection(self) -> "ServiceConnection":
-        from voicelive_tui.client.connection import ServiceConnection  # noqa: PLC0415
-
-        agent = replace(self.settings.agent, conversation=self.state.conversation_id)
-        connect = self._connect or ServiceConnection.open
-        credential = await self._credential.get()
-        return await connect(self.settings.service, self._model, credential, agent if agent.name else None)
+    async def _open(self) -> "ServiceConnection":
+        return await self.destination.connect(self.state.conversation_id)
 
     async def _stop_capture(self) -> None:
         if self._path is not None:
@@ -327,26 +286,13 @@ class LiveSession:
                 self._start(self._tools.perform(effect))
             case _ if self._links is None:
                 pass  # `run` has not begun
-            case effects.Send(event, standby):
-                self.links.send(event, standby=standby)
             case effects.Disconnect():
                 self._start(self._disconnect())
-            case effects.Reconnect(retry):
-                self.links.connect_at(retry.at if retry else 0.0)
-                if retry is not None:
-                    self.apply(inputs.Reconnecting(retry))
-                if self.links.serving is not None:
-                    self._start(self.links.serving.close())
             case effects.BeginStandby():
                 self.links.begin_standby()
                 self.apply(inputs.OnStandby(self._connecting(resumed=True)))
-            case effects.TakeOver():
-                self.links.take_over()
-                self.apply(inputs.Rotated())
-            case effects.Restore(events, history):
-                for event in events:
-                    self._perform(effects.Send(event))
-                self.apply(inputs.HistorySent(history))
+            case _:
+                self._links.perform(effect)
 
     async def _disconnect(self) -> None:
         await self.links.disconnect()
