@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from voicelive_tui import threads
 from voicelive_tui.config import Service
 from voicelive_tui.endpoint import host_of, is_loopback, is_plain
+from voicelive_tui.text import hide
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AzureKeyCredential
@@ -99,6 +100,7 @@ class EntraCredential:
         if self._last is None or self._last.expires_on - time.time() < SPARE_SECONDS:
             call = threads.start(lambda: self._blocking.get_token(*scopes, **options), "Entra ID")
             self._last = await asyncio.wrap_future(call)
+            hide(self._last.token)
         return self._last
 
     async def close(self) -> None:

@@ -1,0 +1,39 @@
+"""Feeds a recorder with messages and marks until it is killed: `endless.py FOLDER`. Prints a line once it records."""
+
+import asyncio
+import base64
+import json
+import sys
+from pathlib import Path
+
+from voicelive_tui.config import Recording
+from voicelive_tui.recording.recorder import Recorder
+from voicelive_tui.session import inputs
+from voicelive_tui.session.observe import observe
+from voicelive_tui.session.state import SessionState
+
+
+async def record(folder: str) -> None:
+    loop, state = asyncio.get_running_loop(), SessionState()
+
+    def apply(event: inputs.Input) -> None:
+        nonlocal state
+        now, before = loop.time(), state
+        state = observe(event, before, now)
+        recorder.observe(event, before, state, now)
+        if isinstance(event, inputs.RecordingChanged) and event.path:
+            print("recording", flush=True)
+
+    recorder = Recorder(
+        lambda event: loop.call_soon(apply, event), lambda: None, Recording(folder=folder), Path(folder)
+    )
+    for number in range(65_536):
+        sound = base64.b64encode(number.to_bytes(2, "little") * 480).decode()
+        body = {"type": "response.audio.delta", "item_id": "i", "response_id": "r", "delta": sound}
+        apply(inputs.Received(body, json.dumps(body)))
+        apply(inputs.MutePressed())
+        await asyncio.sleep(0.01)
+
+
+if __name__ == "__main__":
+    asyncio.run(record(sys.argv[1]))
