@@ -1,4 +1,4 @@
-"""azure-ai-voicelive: a typed turn with a tool call, and a spoken answer."""
+"""azure-ai-voicelive: typed turns with calls of a function and of an MCP tool that is approved, and spoken answers."""
 
 import asyncio
 import os
@@ -8,6 +8,8 @@ from azure.ai.voicelive.models import (
     FunctionCallOutputItem,
     FunctionTool,
     InputTextContentPart,
+    MCPApprovalResponseRequestItem,
+    MCPServer,
     RequestSession,
     UserMessageItem,
 )
@@ -24,8 +26,10 @@ async def main():
     endpoint, key = os.environ["ENDPOINT"], AzureKeyCredential("any")
     async with connect(endpoint=endpoint, credential=key, model="gpt-realtime") as link:
         tool = FunctionTool(name="get_weather", parameters={"type": "object", "properties": {}})
-        await link.session.update(session=RequestSession(tools=[tool]))
+        maps = MCPServer(server_label="maps", server_url="https://maps.example")
+        await link.session.update(session=RequestSession(tools=[tool, maps]))
         await until(link, "session.updated")
+        await until(link, "mcp_list_tools.completed")
         question = UserMessageItem(content=[InputTextContentPart(text="How is the weather?")])
         await link.conversation.item.create(item=question)
         await link.response.create()
@@ -37,6 +41,19 @@ async def main():
         done = await until(link, "response.audio_transcript.done")
         assert done.transcript == "The weather service says: sunny.", done.transcript
         print(f"typed, called {call.name}, heard: {done.transcript}")
+        await until(link, "response.done")
+        question = UserMessageItem(content=[InputTextContentPart(text="How far is Bern?")])
+        await link.conversation.item.create(item=question)
+        await link.response.create()
+        while (item := (await until(link, "conversation.item.created")).item).type != "mcp_approval_request":
+            pass
+        approval = MCPApprovalResponseRequestItem(approval_request_id=item.id, approve=True)
+        await link.conversation.item.create(item=approval)
+        await until(link, "response.mcp_call.completed")
+        await link.response.create()
+        done = await until(link, "response.audio_transcript.done")
+        assert done.transcript == "The map says: 98 km.", done.transcript
+        print(f"typed, approved {item.name}, heard: {done.transcript}")
 
 
 asyncio.run(main())

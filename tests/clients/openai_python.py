@@ -1,4 +1,4 @@
-"""openai-python: the GA protocol with a tool call, a spoken turn, and the Azure client's preview protocol."""
+"""openai-python: the GA protocol with calls of a function and an MCP tool, and the Azure client's preview protocol."""
 
 import asyncio
 import base64
@@ -7,6 +7,7 @@ import os
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 
 TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object", "properties": {}}}
+MAPS = {"type": "mcp", "server_label": "maps", "server_url": "https://maps.example", "require_approval": "never"}
 
 
 async def until(link, kind):
@@ -22,10 +23,11 @@ async def general_availability():
     async with client.realtime.connect(model="gpt-realtime") as link:
         turn_detection = {"type": "server_vad", "create_response": False}
         audio = {"input": {"turn_detection": turn_detection}, "output": {"voice": "marin"}}
-        session = {"type": "realtime", "output_modalities": ["audio"], "tools": [TOOL], "audio": audio}
+        session = {"type": "realtime", "output_modalities": ["audio"], "tools": [TOOL, MAPS], "audio": audio}
         await link.session.update(session=session)
         updated = await until(link, "session.updated")
         assert updated.session.audio.output.voice == "marin"
+        await until(link, "mcp_list_tools.completed")
         message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "The weather?"}]}
         await link.conversation.item.create(item=message)
         await link.response.create()
@@ -39,6 +41,14 @@ async def general_availability():
         said = (await until(link, "response.output_audio_transcript.done")).transcript
         await until(link, "response.done")
         print(f"GA: typed, called {call.name}, heard: {said}")
+        message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "How far is Bern?"}]}
+        await link.conversation.item.create(item=message)
+        await link.response.create()
+        await until(link, "response.mcp_call.completed")
+        item = (await until(link, "response.output_item.done")).item
+        await link.response.create()
+        said = (await until(link, "response.output_audio_transcript.done")).transcript
+        print(f"GA: typed, MCP tool {item.name} gave {item.output}, heard: {said}")
 
 
 async def preview():
