@@ -162,7 +162,7 @@ class Links:
 
     async def _expect_ready(self, link: Link) -> None:
         """Give a link up on which the session is never confirmed."""
-        await asyncio.sleep(CONFIGURE_LIMIT)
+        await asyncio.wait([self._tasks[link]], timeout=CONFIGURE_LIMIT)
         state = self._state()
         connection = state.standby.connection if state.standby and link is self._standby else state.connection
         if link in (self.serving, self._standby) and connection.stage is Stage.CONFIGURING:
