@@ -1,8 +1,11 @@
 """The help over the dashboard."""
 
+import pytest
+
 from tests import states
 from tests.ui.fake import app_of, settled
 from tests.ui.screens import screen_text
+from voicelive_tui.ui import keymap
 from voicelive_tui.ui.help import HelpScreen
 
 
@@ -38,3 +41,15 @@ async def test_help_and_prompt_name_the_keys_in_force():
         await pilot.press("c", "o")
         await settled(pilot)
         assert "p plays a test tone · w closes" in screen_text(app)
+
+
+@pytest.mark.parametrize("pane", range(1, 6))
+async def test_no_help_names_a_key_by_its_id(pane):
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settled(pilot)
+        await pilot.press(str(pane), "question_mark")
+        await settled(pilot)
+        text, _, keys = screen_text(app).partition("mute")
+        assert keys
+        assert [name for name in keymap.binding_ids() if "." in name and name in text] == []

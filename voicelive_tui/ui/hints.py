@@ -22,8 +22,9 @@ def key_of(widget: Widget, binding_id: str) -> str:
 
     Textual's list of active bindings does not serve: it leaves out keys that the prompt disables.
     """
-    for owner in (*widget.ancestors_with_self, ScrollList):
-        for binding in getattr(owner, "BINDINGS", ()):
+    classes = (*(cls for node in widget.ancestors_with_self for cls in type(node).__mro__), ScrollList)
+    for owner in classes:
+        for binding in vars(owner).get("BINDINGS", ()):
             if isinstance(binding, Binding) and binding.id == binding_id:
                 mapped = getattr(widget.app, "keys", {}).get(binding_id)  # see `VoiceLiveApp`
                 key = (mapped or binding.key).partition(",")[0]

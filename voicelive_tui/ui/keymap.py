@@ -14,6 +14,7 @@ from voicelive_tui.ui.editor import Choice, EditorScreen
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes.session import SessionPane
+from voicelive_tui.ui.panes.surgery import SurgeryPane
 from voicelive_tui.ui.panes.tools import ToolsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
@@ -23,7 +24,7 @@ from voicelive_tui.ui.scroll_list import ScrollList
 PANES = (SessionPane, TranscriptPane, ToolsPane)
 OVER = (Prompt, HelpScreen, DevicePicker, LineDialog)
 """What has the keys to itself while it is open."""
-OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, ScrollList, EventDetail, *OVER, EditorScreen, Choice)
+OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, SurgeryPane, ScrollList, EventDetail, *OVER, EditorScreen, Choice)
 """The classes of this package that have bindings."""
 
 
