@@ -5,6 +5,7 @@ are those of `config.py`; `session_request` makes the session object, and this m
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -234,6 +235,7 @@ BY_KEY = {field.key: field for field in FIELDS}
 # --- texts and values -----------------------------------------------------------------------------------------------
 
 
+@cache
 def _types(key: str) -> list[inspect.Type]:
     """The types of a key, as msgspec knows them."""
     kind: inspect.Type = inspect.type_info(Session)

@@ -1,7 +1,7 @@
 """`c`: the settings of the session, edited while the conversation goes on.
 
-The form lies over the panes; the status line and the levels stay in view. `typed` is what it holds, one text a field;
-`outcomes.py` derives how each stands.
+The form lies over the panes; the status line and the levels stay in view. Its widgets hold what is typed, a text each,
+and nothing else; `outcomes.py` derives how each field stands.
 """
 
 import re
@@ -22,7 +22,7 @@ from voicelive_tui.session.fields import FIELDS, Field, changes, settings_of, wa
 from voicelive_tui.session.inputs import BargeInEdited, SessionEdited
 from voicelive_tui.session.outcomes import Outcome, Outcomes
 from voicelive_tui.session.state import SessionState, Stage
-from voicelive_tui.text import visible
+from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
 
@@ -142,7 +142,7 @@ class Row(Horizontal):
             return
         self._outcome = outcome
         note = self.query_one(".note", Static)
-        note.update(visible(_words(outcome)))
+        note.update(excerpt(_words(outcome)))
         note.set_classes(f"note {LOOKS.get(outcome.word, '')}")
         self.set_class(outcome.word == "not used", "unused")
 
@@ -151,7 +151,7 @@ class Row(Horizontal):
         field = self.field
         range_ = f" ({field.range})" if field.range else ""
         keys = Hint(" · {editor.choose} lists") if field.known or (field.choices and not field.flag) else ""
-        return f"{field.label}: {field.help}{range_}{with_keys(self, keys)}\n{visible(_words(self._outcome))}"
+        return f"{field.label}: {field.help}{range_}{with_keys(self, keys)}\n{excerpt(_words(self._outcome))}"
 
 
 def _words(outcome: Outcome) -> str:
@@ -207,7 +207,6 @@ class EditorScreen(ModalScreen[None]):
         super().__init__()
         self.dashboard = dashboard
         self._wanted = wanted_texts(dashboard.session)
-        self.typed = dict(self._wanted)
         self.sent: set[str] = set()
         """Keys of what was sent from here, which report their outcome."""
         self._leaving = False
@@ -220,7 +219,7 @@ class EditorScreen(ModalScreen[None]):
                     if field.group != group:
                         group = field.group
                         yield Static(f" {group}", classes="group")
-                    yield Row(field, self.typed[field.key])
+                    yield Row(field, self._wanted[field.key])
                 yield OptionList(id="values", compact=True, markup=False)
             yield Static(id="details", markup=False)
         yield Keys()
@@ -231,6 +230,11 @@ class EditorScreen(ModalScreen[None]):
         self.rows = {row.field.key: row for row in self.query(Row)}
         self.place()
         self.watch(self.dashboard, "session", self.show)
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """The text of each field."""
+        return {key: row.text for key, row in self.rows.items()}
 
     # What is shown
 
@@ -248,10 +252,11 @@ class EditorScreen(ModalScreen[None]):
     def show(self, session: SessionState | None = None) -> None:
         """Show how each field stands; a field that was not typed in follows what is wanted."""
         state = session or self.dashboard.session
-        outcomes = Outcomes(state, self.typed, self.sent)
+        typed = self.typed
+        outcomes = Outcomes(state, typed, self.sent)
         for key, text in outcomes.wanted.items():
-            if text != self._wanted[key] and key not in self.sent and self.typed[key] == self._wanted[key]:
-                self.rows[key].text = self.typed[key] = text
+            if text != self._wanted[key] and key not in self.sent and typed[key] == self._wanted[key]:
+                self.rows[key].text = typed[key] = text
         self._wanted = outcomes.wanted
         unsent = 0
         for row in self.rows.values():
@@ -280,23 +285,20 @@ class EditorScreen(ModalScreen[None]):
     # Typing
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self.changed(event.input)
+        self.changed()
         if event.input.has_focus:
             self.list_values(event.value)
 
-    def on_choice_changed(self, event: Choice.Changed) -> None:
-        self.changed(event.choice)
+    def on_choice_changed(self) -> None:
+        self.changed()
 
-    def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        self.changed(event.text_area)
+    def on_text_area_changed(self) -> None:
+        self.changed()
 
-    def changed(self, value: Widget) -> None:
-        """Take over what was typed."""
-        row = value.parent
-        assert isinstance(row, Row)
-        if self.typed[row.field.key] != row.text:
-            self.typed[row.field.key], self._leaving = row.text, False
-            self.show()
+    def changed(self) -> None:
+        """Show what that means."""
+        self._leaving = False
+        self.show()
 
     def list_values(self, words: str = "") -> None:
         """List the values that contain the words, below the field."""
@@ -359,7 +361,7 @@ class EditorScreen(ModalScreen[None]):
             row.text = await edit(app, self.typed["instructions"])
         except ExternalEditorError as problem:
             self.notify(str(problem), severity="warning")
-        self.changed(row.value)
+        self.changed()
 
     # Sending
 
@@ -377,7 +379,8 @@ class EditorScreen(ModalScreen[None]):
             Whether it could be done.
         """
         session = self.dashboard.session
-        outcomes = Outcomes(session, self.typed, self.sent)
+        typed = self.typed
+        outcomes = Outcomes(session, typed, self.sent)
         found = {key: outcomes.of(row.field).word for key, row in self.rows.items()}
         if wrong := next((key for key, word in found.items() if word == "invalid"), None):
             self.rows[wrong].value.focus()
@@ -386,11 +389,11 @@ class EditorScreen(ModalScreen[None]):
             )
             return False
         held = {"locked", "refused"} if at_once else set()
-        asked = {key for key, text in self.typed.items() if text != self._wanted[key] and found[key] not in held}
-        after = self._wanted | {key: self.typed[key] for key in asked}
+        asked = {key: text for key, text in typed.items() if text != self._wanted[key] and found[key] not in held}
+        after = self._wanted | asked
         changed = changes(self._wanted, after, session.connection.model)
         ours = any(key.startswith("barge_in.") for key in asked)
-        self.sent |= asked
+        self.sent.update(asked)
         if ours:
             self.dashboard.apply(BargeInEdited(settings_of(after, session.connection.model).barge_in))
         if changed:

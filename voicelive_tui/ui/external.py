@@ -41,8 +41,10 @@ async def edit(app: "VoiceLiveApp", text: str) -> str:
         with tempfile.TemporaryDirectory(prefix="voicelive-tui-") as folder:
             path = Path(folder, "instructions.md")
             await asyncio.to_thread(path.write_text, text, "utf-8")
-            with app.suspend():
+            with app.suspend():  # which does not end with an exception
                 status = await _run(app, *command, str(path))
+            if isinstance(status, OSError):
+                raise status
             if status:
                 raise ExternalEditorError(f"{command[0]} ended with status {status}: the text is unchanged")
             edited = await asyncio.to_thread(path.read_text, "utf-8")
@@ -54,13 +56,13 @@ async def edit(app: "VoiceLiveApp", text: str) -> str:
     return edited.removesuffix("\n") if not text.endswith("\n") else edited
 
 
-async def _run(app: "VoiceLiveApp", *command: str) -> int:
-    """Run a program in the terminal; its exit status."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stderr=sys.__stderr__,  # file descriptor 2 is not the terminal, see `runtime.native_stderr_to`
-        env=without_secrets(os.environ),
-    )
+async def _run(app: "VoiceLiveApp", *command: str) -> int | OSError:
+    """Run a program in the terminal; its exit status, or why it cannot be started."""
+    terminal = sys.__stderr__  # file descriptor 2 is not the terminal, see `runtime.native_stderr_to`
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stderr=terminal, env=without_secrets(os.environ))
+    except OSError as problem:
+        return problem
     app.lent = True
     try:
         return await process.wait()
