@@ -16,12 +16,14 @@ from tests.conversing import speech, until
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.client.live import LiveSession
-from voicelive_tui.config import Audio, Service, Settings
+from voicelive_tui.config import Audio, Function, Service, Settings, Tools
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
+from voicelive_tui.session.calls import CallState
 from voicelive_tui.session.state import Activity, SessionState, Stage
+from voicelive_tui.tools.run import Toolbox
 from voicelive_tui.ui.app import VoiceLiveApp
 
 HERE = Path(__file__).parent
@@ -93,6 +95,50 @@ async def type_messages(live: LiveSession) -> None:
         await until(lambda: live.state.activity is Activity.READY and not live.state.resuming, "its end")
 
 
+async def call_tools(size: tuple[int, int], pictures: Pictures) -> None:
+    """Ask the demo for the weather, which waits for approval, and for a timer, which runs; approve after a while."""
+    named = ("voicelive_tui.tools.example",)
+    settings = Settings(
+        audio=Audio(input_device="none", output_device="none"),
+        tools=Tools(load=named, functions={"get_weather": Function(policy="ask")}),
+    )
+    live = LiveSession(settings, demo=True, toolbox=Toolbox(named))
+    asking = asyncio.create_task(ask_for_tools(live))
+    await photograph(live, size, pictures)
+    asking.cancel()
+
+
+async def ask_for_tools(live: LiveSession) -> None:
+    """Type a message, and approve the call that waits once the timer is over."""
+    await until(lambda: live.state.connection.stage is Stage.READY)
+    live.apply(inputs.TextTyped("What is the weather in Oslo? And please set a timer."))
+    await until(lambda: timer_runs(live.state), "the calls")
+    await until(lambda: not timer_runs(live.state), "the end of the timer")
+    await asyncio.sleep(2.0)
+    waiting = next(entry for entry in live.state.calls if entry.call and entry.call.waits)
+    live.apply(inputs.CallApproved(waiting.item_id))
+
+
+def states_of_calls(state: SessionState) -> set[CallState]:
+    """What has become of the calls."""
+    return {entry.call.state for entry in state.calls if entry.call}
+
+
+def timer_runs(state: SessionState) -> bool:
+    """One call runs, and one waits for approval."""
+    return {CallState.RUNNING, CallState.AWAITING} <= states_of_calls(state)
+
+
+def timer_over(state: SessionState) -> bool:
+    """One call has its output, and one waits for approval."""
+    return {CallState.ANSWERED, CallState.AWAITING} <= states_of_calls(state)
+
+
+def all_spoken(state: SessionState) -> bool:
+    """The answer to all calls is being heard."""
+    return states_of_calls(state) == {CallState.SPOKEN}
+
+
 def counting_down(state: SessionState) -> bool:
     """The second try is waited for."""
     return state.retry is not None and state.retry.number == 2
@@ -123,6 +169,12 @@ async def main() -> None:
         )
         await converse(Path(folder), (80, 24), {"small": (interrupted, "")})
     await lose((100, 28), {"reconnecting": (counting_down, ""), "reconnected": (remembered, "")})
+    calls: Pictures = {
+        "tools-running": (timer_runs, "5"),
+        "tools-awaiting": (timer_over, ""),
+        "tools-done": (all_spoken, "enter"),
+    }
+    await call_tools((120, 40), calls)
 
 
 if __name__ == "__main__":
