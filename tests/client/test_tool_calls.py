@@ -70,7 +70,9 @@ SCRIPT = Script(
         reply("broken", ("add", "{a: 1")),
         reply("unfit", ("add", {"a": "x"})),
         reply("slow", ("wait", {"seconds": 0.5})),
-        reply("twice", ("add", {"a": 1, "b": 2}), faults=("duplicate-done@response.output_item.done", "duplicate-done")),
+        reply(
+            "twice", ("add", {"a": 1, "b": 2}), faults=("duplicate-done@response.output_item.done", "duplicate-done")
+        ),
         reply("endless", ("add", {"a": 1, "b": 2}), faults=("missing-done",)),
         reply("lost", ("wait", {"seconds": 0.5}), faults=("close=1011@response.done",)),
         Reply(on="tool", say="The answer."),

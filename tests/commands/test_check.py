@@ -16,7 +16,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from voicelive_tui.client import connection
 from voicelive_tui.commands import check
 from voicelive_tui.commands.setup import Setup
-from voicelive_tui.config import Audio, Service, Settings
+from voicelive_tui.config import Audio, Service, Settings, Tools
 from voicelive_tui.loopback.service import LoopbackService
 
 KEY = "sk-7f3a-not-for-your-eyes"
@@ -220,3 +220,29 @@ async def test_a_check_can_be_cancelled():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+# --- tools
+
+
+@pytest.mark.parametrize(
+    ("source", "ok", "words"),
+    [
+        ('def add(a: int) -> int:\n    """Add."""\n    return a', True, "add"),
+        ("def add(:", False, "line 1: invalid syntax"),
+    ],
+)
+def test_the_functions_of_a_file_are_listed_or_it_is_said_why_not(tmp_path, source, ok, words):
+    path = tmp_path / "functions.py"
+    path.write_text(source)
+    told = Told()
+    assert check.check_tools(Settings(tools=Tools(load=(str(path),))), told) is ok
+    ((what, verdict, sentence),) = told
+    assert (what, verdict) == ("tools", ok)
+    assert words in sentence
+
+
+def test_without_tools_there_is_nothing_to_check():
+    told = Told()
+    assert check.check_tools(Settings(), told)
+    assert told == []

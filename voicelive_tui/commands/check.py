@@ -19,8 +19,8 @@ from voicelive_tui.audio.streams import probe
 from voicelive_tui.client import demo
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
-from voicelive_tui.commands.setup import FAILED, Options, Setup, prepare
-from voicelive_tui.config import Audio, ConfigError
+from voicelive_tui.commands.setup import FAILED, Options, Setup, load_tools, prepare
+from voicelive_tui.config import Audio, ConfigError, Settings
 from voicelive_tui.credentials import Credential, CredentialError
 from voicelive_tui.endpoint import host_of
 from voicelive_tui.runtime import INTERRUPTED, native_stderr_to
@@ -66,10 +66,24 @@ def _check(options: Options, report: Report) -> bool:
     found = path if path.is_file() else f"{path} is not there: defaults"
     profile = f", profile {options.profile}" if options.profile else ""
     report("config", True, f"{found}{profile}; log file {setup.log_path}")
+    tools_load = check_tools(setup.settings, report)
     check_terminal(report)
     with native_stderr_to(logs.native_path(setup.log_path)):
         asyncio.run(check_audio(setup.settings.audio, report))
-    return asyncio.run(check_service(setup, report))
+    return asyncio.run(check_service(setup, report)) and tools_load
+
+
+def check_tools(settings: Settings, report: Report) -> bool:
+    """Report whether the files of functions can be imported, and what is in them."""
+    if not settings.tools.load:
+        return True
+    try:
+        names = [str(tool["name"]) for tool in load_tools(settings).declarations]
+    except ConfigError as error:
+        report("tools", False, str(error))
+        return False
+    report("tools", True, ", ".join(names))
+    return True
 
 
 def check_terminal(report: Report) -> None:
