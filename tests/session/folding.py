@@ -24,11 +24,12 @@ READY = [
 
 
 class Fold:
-    """A state and its clock; keeps every requested effect."""
+    """A state and its clock; keeps every input with its time, and every requested effect."""
 
     def __init__(self, *events: inputs.Input | Mapping[str, Any], state: SessionState | None = None) -> None:
         self.state = state or SessionState(wanted=REQUEST)
         self.now = 1_000.0
+        self.inputs: list[tuple[inputs.Input, float]] = []
         self.effects: list[effects.Effect] = []
         self.feed(*events)
 
@@ -37,17 +38,21 @@ class Fold:
         new: list[effects.Effect] = []
         for event in events:
             self.now += 0.010
-            given = inputs.Received(event) if isinstance(event, Mapping) else event
-            self.state, wanted = reduce(given, self.state, self.now)
-            new += wanted
+            wanted = self._reduce(inputs.Received(event) if isinstance(event, Mapping) else event)
             for effect in wanted:
                 match effect:
                     case effects.Reconnect(retry) if retry is not None:
-                        self.state, _ = reduce(inputs.Reconnecting(retry), self.state, self.now)
+                        self._reduce(inputs.Reconnecting(retry))
                     case effects.Restore(_, history):
-                        self.state, _ = reduce(inputs.HistorySent(history), self.state, self.now)
+                        self._reduce(inputs.HistorySent(history))
+            new += wanted
         self.effects += new
         return new
+
+    def _reduce(self, event: inputs.Input) -> tuple[effects.Effect, ...]:
+        self.inputs.append((event, self.now))
+        self.state, wanted = reduce(event, self.state, self.now)
+        return wanted
 
 
 def ready(**turn_detection: Any) -> Fold:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.data import events
-from tests.session.folding import CONNECTING, Fold, answer, ready
+from tests.session.folding import CONNECTING, READY, Fold, answer, ready
 from tests.session.test_fold import ALL, LOCAL, damaged
+from tests.session.test_reconnect import LOST, RESUMING
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import Activity, SessionState
@@ -37,11 +38,29 @@ def observed(*sequence: inputs.Input | dict[str, Any]) -> SessionState:
     return state
 
 
+def replayed(fold: Fold) -> SessionState:
+    """The inputs of a fold, observed without the plans of its client."""
+    state = Fold().state
+    for event, now in fold.inputs:
+        state = observe(event, state, now)
+    return state
+
+
 @settings(max_examples=200)
 @given(st.lists(damaged() | st.sampled_from(ALL) | LOCAL, max_size=40))
 def test_observing_alone_gives_the_facts_that_the_fold_has(sequence: list[Any]) -> None:
     fold = Fold(*sequence)
-    assert facts(observed(*sequence)) == facts(fold.state)
+    assert facts(replayed(fold)) == facts(fold.state)
+
+
+def test_a_lost_session_that_is_continued_is_observed_without_its_client() -> None:
+    fold = Fold(CONNECTING, *READY, inputs.TextTyped("hello"), *answer(done=True), LOST)
+    assert fold.state.retry is not None
+    assert facts(replayed(fold)) == facts(fold.state)
+    fold.feed(RESUMING, *READY)
+    assert fold.state.restored is not None
+    assert fold.state.restored.seeds
+    assert facts(replayed(fold)) == facts(fold.state)
 
 
 @pytest.mark.parametrize("name", ["native_turn", "cascade_turn"])
