@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.session.folding import Fold, answer, ready, sent
 from tests.session.test_reconnect import RESUMING
@@ -188,3 +190,29 @@ def test_without_a_session_nothing_is_changed_but_a_branch_connects() -> None:
         assert fold.feed(event) == []
         assert "not connected" in fold.state.log.tail[-1].text
     assert effects.Reconnect() in fold.feed(inputs.Branch("u1"))
+
+
+LINES = st.lists(
+    st.tuples(st.sampled_from(["user", "assistant", "system"]), st.text(max_size=12)), min_size=1, max_size=12
+)
+
+
+@given(LINES, st.data())
+def test_a_branch_shows_exactly_what_its_session_is_given(lines: list[tuple[str, str]], data: st.DataObject) -> None:
+    fold = ready()
+    for number, (role, words) in enumerate(lines):
+        fold.feed(created(f"i{number}", role, words, f"i{number - 1}" if number else None))
+    above = fold.state.transcript
+    chosen = data.draw(st.sampled_from(above))
+    fold.feed(inputs.Branch(chosen.item_id))
+    rule, *below = fold.state.transcript[len(above) :]
+    assert fold.state.transcript[: len(above)] == above
+    assert rule.role == "session"
+    fold.feed(inputs.Disconnected(1000, ""), RESUMING, inputs.Connected(), {"type": "session.created", "session": {}})
+    (restore,) = (e for e in fold.feed({"type": "session.updated", "session": {}}) if isinstance(e, effects.Restore))
+    items = [event["item"] for event in restore.events]
+    sent_items = [(item["id"], item["role"], item["content"][0]["text"]) for item in items]
+    assert sent_items == [(entry.item_id, entry.role, entry.text) for entry in below]
+    assert [entry.text for entry in below] == [
+        entry.text.strip() for entry in above[: above.index(chosen) + 1] if entry.text.strip()
+    ]

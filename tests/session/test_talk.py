@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.session.folding import REQUEST, Fold, answer, ready, sent, sent_events
 from tests.session.test_reconnect import LOST, RESUMING
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.state import Activity, Stage
+from voicelive_tui.session.talk import waits_for_commit
 
 COMMITTED = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None}
 SPEAKS = {"type": "input_audio_buffer.speech_started", "item_id": "item_s", "audio_start_ms": 0}
@@ -185,3 +188,44 @@ def test_an_audio_turn_does_not_outlive_its_connection() -> None:
     fold.feed(inputs.CaptureChanged(capturing=True))
     fold.now += 1
     assert sent(fold.feed(inputs.TalkPressed())) == ["input_audio_buffer.commit", "response.create"]
+
+
+STEPS = st.sampled_from(["key", "key", "escape", "wait", "blink", "lose", "reopen", "commit", "switch"])
+
+
+@given(st.lists(STEPS, max_size=40), st.booleans())
+def test_whatever_happens_each_turn_is_committed_and_asked_for_once(steps: list[str], turns_of_the_sdk: bool) -> None:
+    fold = with_audio_turns() if turns_of_the_sdk else ready(type=None)
+    ended = 0  # turns, by the key
+    commits: list[str] = []
+    for step in steps:
+        before = fold.state
+        connected = before.connection.stage is Stage.READY
+        match step:
+            case "key" | "escape":
+                wanted = fold.feed(inputs.TalkPressed() if step == "key" else inputs.TalkCancelled())
+                ended += any(isinstance(effect, effects.EndTalk) for effect in wanted)
+                assert connected or sent(wanted) == []
+            case "wait" | "blink":
+                fold.now += 1 if step == "wait" else 0.02
+                wanted = []
+            case "lose":
+                wanted = fold.feed(LOST) if connected else []
+            case "reopen":
+                wanted = [] if connected else reopened(fold)
+                fold.feed(inputs.CaptureChanged(capturing=True))
+            case "commit":
+                wanted = fold.feed({**COMMITTED, "item_id": f"item_{len(commits)}"}) if waits_for_commit(before) else []
+            case _:
+                block = REQUEST["turn_detection"] if before.microphone.push_to_talk else None
+                wanted = fold.feed(updated(block)) if connected else []
+        ends = [kind for kind in sent(wanted) if kind in ("input_audio_buffer.commit", "input_audio.turn.end")]
+        assert sent(wanted).count("response.create") == len(ends) <= 1
+        commits += ends
+        microphone = fold.state.microphone
+        assert microphone.push_to_talk or not microphone.talking
+        if step != "reopen":  # where a commit that was lost is sent again
+            assert len(ends) <= (connected and step == "key")
+    assert len(set(fold.state.turns)) == len(fold.state.turns)
+    assert [turn.number for turn in fold.state.turns] == list(range(1, len(fold.state.turns) + 1))
+    assert sum(turn.speech_stopped_at is not None for turn in fold.state.turns) <= ended

@@ -25,6 +25,8 @@ def pressed(before: SessionState, after: SessionState, now: float) -> Step:
 
 def drop(after: SessionState) -> Step:
     """Let the service drop what it has received of a push-to-talk turn, or it would begin the next one."""
+    if after.connection.stage is not Stage.READY:
+        return after, (effects.DropTalk(),)
     after, drop = _end_audio_turn(after, "cancel")
     if not drop:
         after, drop = send_only(after, "clear", {"type": "input_audio_buffer.clear"})
