@@ -16,7 +16,12 @@ from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import Stage
 
-SCRIPT = Script(agents=("clerk",), delay_ms=20, speed=50.0, reply=(Reply(say="At your service."),))
+SCRIPT = Script(
+    agents=("clerk",),
+    delay_ms=20,
+    speed=50.0,
+    reply=(Reply(match="again", say="{history}"), Reply(say="At your service.")),
+)
 CLERK = Agent(name="clerk", project="shop", version="2")
 
 
@@ -79,6 +84,8 @@ async def test_a_lost_session_goes_on_in_the_same_conversation():
         assert items == [], "the service has the history"
         remarks = [entry.text for entry in live.state.transcript if entry.role == "session"]
         assert "the agent keeps its conversation" in remarks[-1]
+        live.apply(inputs.TextTyped("Say it again"))
+        await until(lambda: "Hello | At your service. | Say it again" in live.state.transcript[-1].text, "the history")
 
 
 async def test_a_conversation_is_continued_by_its_id_and_a_reset_begins_another():

@@ -131,3 +131,26 @@ async def test_an_unknown_server_leaves_the_session_usable():
         live.apply(inputs.TextTyped("How far is it?"))
         await until(lambda: spoken(live) and at_rest(live), "an answer without the tool")
         assert live.state.connection.stage is Stage.READY
+
+
+async def test_the_user_goes_on_while_a_call_runs():
+    async with talking() as (live, recorder, _):
+        live.apply(inputs.TextTyped("How far is it?"))
+        await until(lambda: state_of(live, "route") is CallState.RUNNING and live.state.response is None, "the call")
+        live.apply(inputs.TextTyped("the traffic"))
+        await until(lambda: state_of(live, "traffic") is CallState.FAILED and spoken(live), "the other answer")
+        await until(lambda: call(live, "route").ended_at and at_rest(live), "the end of the first call")
+    assert state_of(live, "route") is CallState.STALE
+    assert len(spoken(live)) == 1
+    assert recorder.types(inputs.Sent).count("response.create") == 3
+
+
+async def test_a_connection_that_is_lost_while_a_call_runs_is_answered_once_in_the_next_session():
+    async with talking("reset@response.mcp_call.in_progress") as (live, recorder, _):
+        first = live.state.connection.session_id
+        live.apply(inputs.TextTyped("How far is it?"))
+        await until(lambda: live.state.connection.session_id not in ("", first) and spoken(live), "the answer")
+        await until(lambda: at_rest(live), "the end of the answer")
+    assert state_of(live, "route") is CallState.FAILED
+    assert len(spoken(live)) == 1
+    assert recorder.types(inputs.Sent).count("response.create") == 2

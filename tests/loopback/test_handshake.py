@@ -7,10 +7,11 @@ import aiohttp
 import pytest
 
 from tests.loopback.wire import QUERY, connected, events
+from voicelive_tui.loopback import connection
 from voicelive_tui.loopback import service as services
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.handshake import PATH, Doorkeeper
-from voicelive_tui.loopback.script import Script
+from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
 
 
@@ -115,6 +116,26 @@ async def test_an_agent_goes_on_with_a_conversation_that_the_client_names():
         await socket.send_json({"type": "response.create"})
         done = (await events(socket))[-1]["response"]
     assert (created["agent"]["thread_id"], done["conversation_id"]) == ("conv_1", "conv_1")
+
+
+async def test_an_agent_remembers_its_conversation_and_no_other(monkeypatch):
+    monkeypatch.setattr(connection, "MAX_CONVERSATIONS", 2)
+    query = {"api-version": "2026-07-15", "agent-name": "clerk", "agent-project-name": "shop"}
+    script = Script(agents=("clerk",), delay_ms=20, reply=(Reply(say="I know: {history}"),))
+
+    async def answer_to(conversation, words):
+        async with connected(service, query=query | {"conversation-id": conversation}) as socket:
+            item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
+            await socket.send_json({"type": "conversation.item.create", "item": item})
+            await socket.send_json({"type": "response.create", "response": {"modalities": ["text"]}})
+            return (await events(socket))[-1]["response"]["output"][0]["content"][0]["text"]
+
+    async with LoopbackService(script=script) as service:
+        assert await answer_to("conv_a", "one") == "I know: one"
+        assert await answer_to("conv_b", "two") == "I know: two"
+        assert await answer_to("conv_a", "three") == "I know: one | I know: one | three"
+        await answer_to("conv_c", "four")
+        assert await answer_to("conv_a", "five") == "I know: five", "the oldest is forgotten"
 
 
 async def test_an_agent_takes_no_key():

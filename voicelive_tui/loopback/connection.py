@@ -19,6 +19,7 @@ from aiohttp import WSMsgType, web
 from msgspec.structs import replace
 
 from voicelive_tui.audio.wav import AudioFileError
+from voicelive_tui.loopback.conversation import Conversation
 from voicelive_tui.loopback.faults import (
     NEVER,
     Action,
@@ -41,6 +42,8 @@ from voicelive_tui.speech.voice import Speech
 GOING_AWAY = 1001
 CLOSE_GRACE = 5.0
 """Seconds in which an expired session must close."""
+MAX_CONVERSATIONS = 20
+"""Conversations with agents that a later session can continue."""
 MAX_UNSENT = 1000
 """Events that wait for a client; with more it is not read from."""
 
@@ -69,6 +72,7 @@ class Connection:
         script: Script,
         *,
         faults: list[Fault],
+        conversations: dict[str, Conversation],
         synthesize: Synthesize,
         observer: Observer,
     ) -> None:
@@ -91,7 +95,12 @@ class Connection:
             lifetime=self._lifetime,
             agent=target.agent,
             conversation_id=target.conversation_id,
+            conversation=conversations.get(target.conversation_id),
         )
+        if target.agent:
+            conversations[self._session.settings.conversation_id] = self._session.conversation
+            for oldest in [*conversations][:-MAX_CONVERSATIONS]:
+                del conversations[oldest]
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._closing = False

@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.wav import load_wav
 from voicelive_tui.loopback.connection import Connection
+from voicelive_tui.loopback.conversation import Conversation
 from voicelive_tui.loopback.faults import Fault, parse
 from voicelive_tui.loopback.formats import encode_speech
 from voicelive_tui.loopback.handshake import DIALECTS, PATH, Denied, Doorkeeper
@@ -95,6 +96,7 @@ class LoopbackService:
         self._voice: Future[Voice] | None = None
         self._clients: dict[asyncio.Task[None], Connection | None] = {}  # None during the handshake
         self._connections = 0  # asked for so far
+        self._conversations: dict[str, Conversation] = {}  # with agents, by id
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -210,6 +212,7 @@ class LoopbackService:
                 target,
                 self._script,
                 faults=[fault for fault in faults if not fault.in_handshake],
+                conversations=self._conversations,
                 synthesize=self._synthesize,
                 observer=self,
             )

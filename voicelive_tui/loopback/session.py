@@ -71,10 +71,11 @@ class Session:
         lifetime: float = LIFETIME,
         agent: str = "",
         conversation_id: str = "",
+        conversation: Conversation | None = None,
     ) -> None:
         self.id = new_id("sess")
         self.settings = Settings(self.id, model, int(unix_time + lifetime), agent, conversation_id)
-        self.conversation = Conversation()
+        self.conversation = conversation or Conversation()
         self.expired = False
         """Whether the session has ended; the socket is then to be closed with 1001."""
         self._mcp = McpServers(script.mcp, self.conversation, self._emit, note, self._after)
