@@ -31,9 +31,12 @@ from voicelive_tui.client import links
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.commands import console
-from voicelive_tui.config import Audio, Service, Settings
+from voicelive_tui.config import Audio, Function, Service, Settings, Tools
+from voicelive_tui.loopback.script import Call, Reply, Script
+from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs, reconnect
 from voicelive_tui.speech.voice import CALLER, open_voice
+from voicelive_tui.tools.run import Toolbox
 
 WICKED = "\x1b[2J\x1b]0;owned\x07[red]\x9b31m\u202e\r\nsecond line \ud800 end"
 """Escape sequences in 7 and 8 bits, markup, a direction override, line ends, half a surrogate pair."""
@@ -86,12 +89,14 @@ async def conversation(
     write: Callable[[str], None] | None = None,
     observer: Observer | None = None,
     script: console.Script | None = None,
+    tools: Tools = Tools(),  # noqa: B008 - frozen
     **audio: Any,
 ) -> tuple[int, list[str]]:
     """Hold one to its end; its status and lines."""
     lines: list[str] = []
-    settings = Settings(service=where, audio=Audio(**({"input_device": "none", "output_device": "none"} | audio)))
-    live = LiveSession(settings)
+    devices = Audio(**({"input_device": "none", "output_device": "none"} | audio))
+    settings = Settings(service=where, audio=devices, tools=tools)
+    live = LiveSession(settings, toolbox=Toolbox(tools.load), attended=False)
     if observer:
         live.observe(observer)
     status = await console.hold_conversation(
@@ -847,3 +852,48 @@ def test_a_full_disk(tmp_path):
         _, err = program.communicate(timeout=20)
         assert program.returncode == 1
     assert err == "voicelive-tui: the output cannot be written: No space left on device\n"
+
+
+# --- tools
+
+SLOW = '''
+import asyncio
+
+async def wait() -> str:
+    """Wait."""
+    print("on the screen?")
+    await asyncio.sleep(1.0)
+    return "waited"
+
+def add(a: int) -> int:
+    """Add."""
+    return a
+'''
+
+
+@pytest.fixture
+def tools(tmp_path):
+    path = tmp_path / "functions.py"
+    path.write_text(SLOW)
+    return Tools(load=(str(path),), functions={"add": Function(policy="ask")})
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_a_slow_function_is_waited_for_and_what_it_prints_is_in_no_line(tools, monkeypatch, capsys, as_json):
+    monkeypatch.setattr(console, "PATIENCE_SECONDS", 0.4)
+    replies = (Reply(on="text", calls=(Call("wait"),)), Reply(on="tool", say="It says {output}."))
+    async with LoopbackService(script=Script(delay_ms=20, speed=50, reply=replies)) as service:
+        where = Service(endpoint=service.endpoint, api_key="k")
+        status, lines = await conversation(where, as_json=as_json, script=console.Script(messages=("go",)), tools=tools)
+    assert status == 0
+    assert any("It says waited." in line for line in lines)
+    assert not any("on the screen?" in line for line in [*lines, *capsys.readouterr()])
+
+
+async def test_a_function_that_needs_an_approval_is_refused_and_reported(tools):
+    replies = (Reply(on="text", calls=(Call("add", {"a": 1}),)), Reply(on="tool", say="Well."))
+    async with LoopbackService(script=Script(delay_ms=20, speed=50, reply=replies)) as service:
+        where = Service(endpoint=service.endpoint, api_key="k")
+        status, lines = await conversation(where, script=console.Script(messages=("go",)), tools=tools)
+    assert status == 0
+    assert any("add" in line and "needs an approval" in line for line in words(lines))

@@ -22,6 +22,8 @@ AT_ONCE = (
         "audio.input_device.",
         "audio.output_device.",
         "audio.half_duplex.",
+        "tools.functions.",
+        "tools.parallel.",
         "ui.theme.",
     ),
 )

@@ -177,12 +177,12 @@ class _Course:
         self._captured |= after.microphone.capturing
         if isinstance(event, inputs.DeviceChanged) and event.direction == "output" and self._speaker[:5] == "file:":
             self._failure = self._failure or event.problem  # the file lacks what comes after this
-        if isinstance(event, inputs.Received):
+        if isinstance(event, inputs.Received | inputs.ToolReturned):  # then the service owes the answer
             self._last_event_at = now
-            if canonical(text(event.event.get("type"))) == "response.done":
-                failed = text(mapping(event.event.get("response")).get("status")) == "failed"
-                reasons = [problem.text for problem in after.problems if problem.seq >= before.log.next_seq]
-                self._failure = self._failure or " ".join((reasons or ["the response failed"]) if failed else [])
+        if isinstance(event, inputs.Received) and canonical(text(event.event.get("type"))) == "response.done":
+            failed = text(mapping(event.event.get("response")).get("status")) == "failed"
+            reasons = [problem.text for problem in after.problems if problem.seq >= before.log.next_seq]
+            self._failure = self._failure or " ".join((reasons or ["the response failed"]) if failed else [])
         if after.turns is not before.turns:
             for turn in after.turns[-4:]:
                 self._note_delay(turn)
@@ -266,7 +266,10 @@ class _Course:
     def _stuck(self, state: SessionState, now: float, *, owed: bool) -> str | None:
         """The failure of a service that owes something and has been silent for too long."""
         since = max(self._last_event_at, self._file_over_at or 0.0)
-        if not owed or state.resuming or now - since <= PATIENCE_SECONDS or not self._is_drained(state, now):
+        runs = any(
+            entry.call and entry.call.kind == "function" and not entry.call.ended_at for entry in state.open_calls
+        )
+        if not owed or runs or state.resuming or now - since <= PATIENCE_SECONDS or not self._is_drained(state, now):
             return None
         return f"nothing came from the service for {PATIENCE_SECONDS:g} s"
 
