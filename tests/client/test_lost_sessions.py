@@ -53,6 +53,7 @@ class Provider:
     Attributes:
         refusals: What the next handshakes meet, None for success.
         answers: Whether items are acknowledged and answers given.
+        owes: Whether a message was typed since the last answer.
         connections: Every connection so far.
         begun: When each handshake began.
         failed: When each handshake was refused, or a connection lost.
@@ -60,7 +61,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.refusals: list[ConnectError | None] = []
-        self.answers = True
+        self.answers, self.owes = True, False
         self.connections: list[Vanishing] = []
         self.begun: list[float] = []
         self.failed: list[float] = []
@@ -86,19 +87,21 @@ class Vanishing(ScriptedConnection):
     def __init__(self, provider: Provider) -> None:
         super().__init__()
         self.provider = provider
-        self.typed = 0
+        self.may_ask = int(provider.owes)
+        self.lost = False
         self.emit({"type": "session.created", "session": {"id": provider.name("sess")}})
 
     async def send(self, event: Mapping[str, Any]) -> None:
         await super().send(event)
         if event["type"] == "session.update":
             self.emit({"type": "session.updated", "session": event["session"]})
-        elif not self.provider.answers:
+        elif self.lost or not self.provider.answers:
             pass
         elif event["type"] == "conversation.item.create":
             item = {"id": self.provider.name("item"), **event["item"]}
             self.emit({"type": "conversation.item.created", "previous_item_id": None, "item": item})
         elif event["type"] == "response.create":
+            self.provider.owes = False
             self.emit(*answer(self.provider.name("a"), self.provider.name("resp"), done=True))
 
     @property
@@ -144,10 +147,12 @@ async def converse(steps: list[tuple[str, Any]]) -> None:
             case "type":
                 if state.connection.stage is Stage.READY or state.resuming:
                     typed.append(f"message {len(typed)}")
-                    serving.typed += state.connection.stage is Stage.READY
+                    serving.may_ask += state.connection.stage is Stage.READY
+                    provider.owes = True
                 live.apply(inputs.TextTyped(typed[-1] if typed else "too early"))
             case "lose" if state.connection.stage is Stage.READY:
                 provider.failed.append(time.monotonic())
+                serving.lost = True
                 serving.emit(LinkClosed(value))
             case "refuse":
                 provider.refusals = list(value)
@@ -187,7 +192,7 @@ def check(live: LiveSession, provider: Provider, typed: list[str], pressed: list
     for words in typed:
         assert shown[words] + waiting[words] == 1, words
     for connection in provider.connections:
-        assert connection.asked <= connection.typed + 1
+        assert connection.asked <= connection.may_ask
     begun = provider.begun
     for at, later in zip(begun, begun[MOST_CONNECTS:], strict=False):
         assert later - at >= WINDOW_SECONDS - 1e-6 or pressed
