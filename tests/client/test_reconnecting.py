@@ -29,6 +29,7 @@ SCRIPT = Script(
         Reply(match="^drop", say=LONG, faults=("reset@response.audio.delta#4",)),
         Reply(match="^unanswered", say="Never heard.", faults=("reset@response.created",)),
         Reply(match="^arm", say="Yes.", faults=("reset@input_audio_buffer.speech_started",)),
+        Reply(match="^interrupted", say=LONG, faults=("reset@conversation.item.truncated",)),
         Reply(match="^quote", say="{history}"),
         Reply(say="Yes, quite."),
     ),
@@ -113,6 +114,24 @@ async def test_a_reset_in_the_middle_of_an_answer_costs_less_than_a_second_and_n
         assert [entry.text for entry in live.state.transcript if entry.role == "user"] == ["hello", "drop it", "quote"]
         assert len(talk.sent_to(live.state.connection.session_id, "response.create")) == 1
         assert live.state.problems == ()
+
+
+async def test_a_reset_in_the_middle_of_an_interruption_keeps_what_was_heard() -> None:
+    async with talking() as talk:
+        live, first = talk.live, talk.live.state.connection.session_id
+        live.apply(inputs.TextTyped("interrupted"))
+        await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
+        await asyncio.sleep(0.5)
+        live.apply(inputs.InterruptPressed())
+        await again(talk, first)
+        live.apply(inputs.TextTyped("quote"))
+        await until(lambda: live.state.transcript[-1].text.endswith(" | quote"), "the history is quoted")
+        _, heard, asked = live.state.transcript[-1].text.split(" | ")
+        assert LONG.startswith(heard)
+        assert 0 < len(heard) < len(LONG)
+        assert asked == "quote"
+        assert [entry.text for entry in live.state.transcript if entry.role == "user"] == ["interrupted", "quote"]
+        assert len(talk.sent_to(live.state.connection.session_id, "response.create")) == 1
 
 
 async def test_an_unanswered_turn_is_asked_once_in_the_new_session() -> None:
