@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from tests.session.folding import CONNECTING, READY, Fold
 from tests.session.test_fold import LOCAL, damaged
 from tests.session.test_reconnect import LOST, RESUMING
+from tests.session.test_rotation import standby
 from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
 from voicelive_tui.session import inputs
 from voicelive_tui.session.continuation import Retry
@@ -74,3 +75,15 @@ def test_the_line_of_an_mcp_call_has_its_result() -> None:
         {"type": "response.created", "response": {"id": "resp_2"}},
     )
     assert [line[10:] for line in lines if "tool: " in line] == ["tool: route {} → 98 km [MCP server maps]"]
+
+
+def test_a_rotation_is_told_with_its_sessions_and_what_comes_on_its_link_is_marked() -> None:
+    created = {"type": "session.created", "session": {"id": "two"}}
+    lines = written(
+        JsonLines, *READY, inputs.RotatePressed(), *standby(RESUMING, inputs.Connected(), created), inputs.Rotated()
+    )
+    shown = [json.loads(line) for line in lines]
+    marked = [line["event"]["type"] for line in shown if line.get("link") == "standby"]
+    assert marked == ["connecting", "connected", "session.created"]
+    told = [line["event"] for line in shown if line["event"]["type"] == "rotated"]
+    assert told == [{"type": "rotated", "before": "sess_2", "session": "two"}]
