@@ -1,7 +1,7 @@
 import pytest
 from msgspec.structs import replace
 from textual.command import CommandPalette
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 
 from tests import states
 from tests.ui.fake import FakeLive, FakeUi, settled
@@ -52,8 +52,10 @@ async def ended(pilot) -> None:
 
 
 async def choose(pilot, name: str, key: str = "colon") -> None:
-    """Open the palette, type the name of a command, and run it once it is found."""
-    await pilot.press(key, *("space" if letter == " " else letter for letter in name))
+    """Open the palette, enter the name of a command, and run it once it is found."""
+    await pilot.press(key)
+    await pilot.pause()
+    pilot.app.screen.query_one(Input).value = name  # a key for each letter takes 100 ms
     found = pilot.app.screen.query_one(OptionList)
     while not found.option_count or name not in str(found.get_option_at_index(0).prompt):
         await pilot.pause()
