@@ -4,6 +4,7 @@ A bundle from someone else is data: sizes are limited, names inside a zip are lo
 cannot be read are counted and left out.
 """
 
+import contextlib
 import io
 import json
 import shutil
@@ -40,6 +41,9 @@ LARGEST_TEXT = 1_000_000_000
 """Bytes of a file of lines."""
 LARGEST_AUDIO = 4_300_000_000
 
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged file or zip may raise."""
+
 
 class BundleError(Exception):
     """A recording that cannot be opened; its text is one sentence for the user."""
@@ -65,8 +69,14 @@ class Bundle:
         self.flaws: list[str] = []
         self.open = self._opener()
         self.manifest = self._read_manifest()
-        self._audio = self._sound("audio.wav", 2, self.manifest.audio_origin)
-        self._received = self._sound("received.wav", 1, self.manifest.received_origin)
+        self._audio: _Sound | None = None
+        self._received: _Sound | None = None
+        try:
+            self._audio = self._sound("audio.wav", 2, self.manifest.audio_origin)
+            self._received = self._sound("received.wav", 1, self.manifest.received_origin)
+        except BundleError:
+            self.close()
+            raise
 
     def __enter__(self) -> "Bundle":
         return self
@@ -92,7 +102,7 @@ class Bundle:
                 return _zip_opener(path)
             with path.open("rb"):
                 pass
-        except (OSError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise BundleError(f"cannot open {path}: {reason or error}") from None
         return lambda name: cast("BinaryIO", path.open("rb")) if name == "wire.jsonl" else None
@@ -104,7 +114,7 @@ class Bundle:
         with file:
             try:
                 found = msgspec.json.decode(file.read(LONGEST_LINE), type=Manifest)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, *_UNREADABLE) as error:
                 self.flaws.append(f"manifest.json cannot be read ({error})")
                 return Manifest()
         if found.format > FORMAT:
@@ -161,7 +171,7 @@ class Bundle:
     def _next_line(self, name: str, file: BinaryIO) -> bytes:
         try:
             return file.readline(LONGEST_LINE)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except _UNREADABLE as error:
             self.flaws.append(f"{name} ends early: {error}")
             return b""
 
@@ -302,10 +312,12 @@ def _zip_opener(path: Path) -> Callable[[str], BinaryIO | None]:
             member = cast("BinaryIO", archive.open(info))
             if not name.endswith(".wav"):
                 return member
-            copy = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - to read at any position
-            shutil.copyfileobj(member, copy)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+            with contextlib.ExitStack() as stack, member:
+                copy = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))  # to read at any position
+                shutil.copyfileobj(member, copy)
+                stack.pop_all()
+                return copy
+        except (*_UNREADABLE, RuntimeError, NotImplementedError) as error:
             raise BundleError(f"{path}: {name} cannot be read: {error}") from None
-        return copy
 
     return open_member

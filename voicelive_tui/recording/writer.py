@@ -5,10 +5,10 @@ import os
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, samples_in
 from voicelive_tui.recording.spool import Record
@@ -22,6 +22,9 @@ _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 HEADER_BYTES = _HEADER.size
 
 
+Count = Annotated[int, Meta(ge=0, le=9 * 10**18)]
+
+
 class Manifest(Struct, frozen=True, kw_only=True):
     """`manifest.json`."""
 
@@ -33,14 +36,14 @@ class Manifest(Struct, frozen=True, kw_only=True):
     api_version: str = ""
     session: Mapping[str, Any] = {}
     """The session object in force at the end, without secrets."""
-    unix_ns: int = 0
+    unix_ns: Count = 0
     """`time.time_ns()` at `t_ns`: the anchor between the clock of the lines and the calendar."""
-    t_ns: int = 0
-    sample_zero_ns: int = 0
+    t_ns: Count = 0
+    sample_zero_ns: Count = 0
     """The moment of sample 0 of channels 0 and 1, as long as no `clock` mark says otherwise."""
-    audio_origin: int = 0
+    audio_origin: Count = 0
     """The sample of channels 0 and 1 with which `audio.wav` begins."""
-    received_origin: int = 0
+    received_origin: Count = 0
     """The sample of channel 2 with which `received.wav` begins."""
     masked: Sequence[int] = ()
     """`n` of the lines whose text is not the original, because there was a secret in it."""
