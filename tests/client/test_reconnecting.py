@@ -11,7 +11,7 @@ import pytest
 
 from tests.conversing import LIMIT, Mouth, Recorder, speech, until
 from voicelive_tui.audio.format import duration_ms
-from voicelive_tui.client import ring
+from voicelive_tui.client import link, ring, watch
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Service, Settings
 from voicelive_tui.loopback.faults import parse
@@ -30,6 +30,7 @@ SCRIPT = Script(
         Reply(match="^unanswered", say="Never heard.", faults=("reset@response.created",)),
         Reply(match="^arm", say="Yes.", faults=("reset@input_audio_buffer.speech_started",)),
         Reply(match="^interrupted", say=LONG, faults=("reset@conversation.item.truncated",)),
+        Reply(match="^stall", say=LONG, faults=("stall@response.audio.delta#4",)),
         Reply(match="^quote", say="{history}"),
         Reply(say="Yes, quite."),
     ),
@@ -132,6 +133,32 @@ async def test_a_reset_in_the_middle_of_an_interruption_keeps_what_was_heard() -
         assert asked == "quote"
         assert [entry.text for entry in live.state.transcript if entry.role == "user"] == ["interrupted", "quote"]
         assert len(talk.sent_to(live.state.connection.session_id, "response.create")) == 1
+
+
+async def test_a_link_that_is_only_half_open_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "PONG_SECONDS", 0.5)
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "PING_SECONDS", 0.2)
+    async with talking() as talk:
+        live, first = talk.live, talk.live.state.connection.session_id
+        live.apply(inputs.TextTyped("stall"))
+        await again(talk, first)
+        live.apply(inputs.TextTyped("hello"))
+        await until(lambda: live.state.transcript[-1].text == "Yes, quite.", "the next answer")
+        ended = next(event for _, event in talk.recorder.seen if isinstance(event, inputs.Disconnected))
+        assert "no answer to a ping" in ended.problem
+
+
+async def test_a_session_that_is_lost_while_the_program_is_suspended_is_continued() -> None:
+    async with talking() as talk:
+        first = talk.live.state.connection.session_id
+        talk.live.apply(inputs.TextTyped("drop it"))
+        await talk.live.suspend()
+        assert not talk.live.sound.input_open
+        await until(lambda: talk.live.state.lost_at is not None, "the loss")
+        await talk.live.resume()
+        await again(talk, first)
+        assert talk.live.sound.input_open
 
 
 async def test_an_unanswered_turn_is_asked_once_in_the_new_session() -> None:
