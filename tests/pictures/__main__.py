@@ -30,6 +30,8 @@ HERE = Path(__file__).parent
 QUESTION = "Hello there. Can you hear me well today?"
 INTERRUPTION = "Stop, please. I have another question for you."
 
+EDIT = " ".join(("c", *"marin", *["tab"] * 12, *"800", "ctrl+s"))
+"""Another voice, which is locked, and a longer silence."""
 
 Pictures = dict[str, tuple[Callable[[SessionState], bool], str]]
 """A name, the condition, and the keys before the picture."""
@@ -165,9 +167,14 @@ async def main() -> None:
         await converse(
             Path(folder),
             (120, 40),
-            {"dashboard": (speaking, ""), "interrupted": (interrupted, ""), "event": (interrupted, "3 k k k enter")},
+            {
+                "dashboard": (speaking, ""),
+                "interrupted": (interrupted, ""),
+                "event": (interrupted, "3 k k k enter"),
+                "editor": (interrupted, EDIT),
+            },
         )
-        await converse(Path(folder), (80, 24), {"small": (interrupted, "")})
+        await converse(Path(folder), (80, 24), {"small": (interrupted, ""), "editor_small": (interrupted, EDIT)})
     await lose((100, 28), {"reconnecting": (counting_down, ""), "reconnected": (remembered, "")})
     calls: Pictures = {
         "tools-running": (timer_runs, "5"),

@@ -1,5 +1,8 @@
 """The session editor over the dashboard; the state behind it is folded, the service's answers are given."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 from msgspec.structs import replace
 
@@ -13,6 +16,7 @@ from voicelive_tui.session.inputs import BargeInEdited, Disconnected, Received, 
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.editor import EditorScreen
+from voicelive_tui.ui.line_dialog import LineDialog
 
 BLOCK = REQUEST["turn_detection"]
 
@@ -263,3 +267,32 @@ async def test_the_rules_for_barge_in_are_in_force_at_once(form):
     await form.press("right", "ctrl+s")
     assert form.live.applied == [BargeInEdited(BargeIn(cancel="never"))]
     assert form.line("cancel").endswith("in force")
+
+
+@editing
+async def test_the_session_in_force_is_copied_in_a_form_that_is_chosen(form):
+    await form.press("f3")
+    while "session.update that asks" not in form.text:
+        await form.pilot.pause(0.05)
+    await form.press(*"JSON", "enter")
+    while not form.app.clipboard:
+        await form.pilot.pause(0.05)
+    assert json.loads(form.app.clipboard)["session"]["turn_detection"]["silence_duration_ms"] == 500
+
+
+async def test_what_is_wanted_is_saved_as_a_profile():
+    live, saved = FoldedLive(), []
+    profiles = SimpleNamespace(names=list, save=lambda name, state: saved.append((name, state.wanted)) or [])
+    app = VoiceLiveApp(lambda: live, FakeUi(), {}, profiles=profiles)
+    async with app.run_test(size=(100, 60), notifications=True) as pilot:
+        await opened(pilot)
+        form = Editing(pilot, live)
+        await type_silence(form)
+        await form.press("f2")
+        assert "What is not sent is not saved." in form.text
+        while not isinstance(app.screen, LineDialog):
+            await pilot.pause(0.02)
+        await form.press(*"calm", "enter")
+        while not saved:
+            await pilot.pause(0.02)
+    assert saved == [("calm", live.state.wanted)]

@@ -4,25 +4,22 @@ The form lies over the panes; the status line and the levels stay in view. Its w
 and nothing else; `outcomes.py` derives how each field stands.
 """
 
-import re
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.message import Message
-from textual.reactive import reactive
+from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widget import Widget
-from textual.widgets import Input, OptionList, Static, TextArea
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from voicelive_tui.session.fields import FIELDS, Field, changes, settings_of, wanted_texts
+from voicelive_tui.session.fields import FIELDS, changes, settings_of, wanted_texts
 from voicelive_tui.session.inputs import BargeInEdited, SessionEdited
-from voicelive_tui.session.outcomes import Outcome, Outcomes
+from voicelive_tui.session.outcomes import Outcomes
 from voicelive_tui.session.state import SessionState, Stage
-from voicelive_tui.text import excerpt, visible
+from voicelive_tui.ui.editor_row import DEFAULT, Row
 from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
 
@@ -30,137 +27,9 @@ if TYPE_CHECKING:
     from voicelive_tui.ui.app import VoiceLiveApp
     from voicelive_tui.ui.dashboard import DashboardScreen
 
-LOOKS = {
-    "invalid": "bad", "refused": "bad", "locked": "warn", "ignored": "warn", "not applied": "warn", "changed": "new",
-    "sent": "new", "next session": "new", "in force": "good",
-}  # fmt: skip
-"""The class of a note by the word of its outcome."""
 UNSENT = frozenset(("changed", "invalid", "locked", "refused", "not applied"))
 LEAST_HEIGHT = 8
 """Rows of the form; where the panes have fewer, it covers everything."""
-DEFAULT = "default"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-
-
-class Choice(Static, can_focus=True):
-    """One of a few values; `space` and the arrows step through them."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space,right", "step(1)", "Next value", show=False, id="editor.next"),
-        Binding("left", "step(-1)", "Previous value", show=False, id="editor.previous"),
-    ]
-    value: reactive[str] = reactive("", init=False, layout=False)
-
-    class Changed(Message):
-        """Another value was chosen."""
-
-        def __init__(self, choice: "Choice") -> None:
-            super().__init__()
-            self.choice = choice
-
-    def __init__(self, choices: tuple[str, ...], value: str) -> None:
-        super().__init__(markup=False, classes="value")
-        self.choices = choices
-        self.set_reactive(Choice.value, value)
-
-    def render(self) -> str:
-        mark = {"on": "● ", "off": "○ "}.get(self.value, "")
-        return f"{mark}{self.value or DEFAULT}{'' if mark else ' ▾'}"
-
-    def watch_value(self) -> None:
-        self.post_message(self.Changed(self))
-
-    def action_step(self, by: int) -> None:
-        at = self.choices.index(self.value) if self.value in self.choices else 0
-        self.value = self.choices[(at + by) % len(self.choices)]
-
-
-class Instructions(TextArea):
-    """A text area that the arrow keys leave at its ends."""
-
-    def action_cursor_down(self, select: bool = False) -> None:
-        if self.navigator.is_last_wrapped_line(self.cursor_location) and not select:
-            self.screen.focus_next(".value")
-        else:
-            super().action_cursor_down(select)
-
-    def action_cursor_up(self, select: bool = False) -> None:
-        if self.navigator.is_first_wrapped_line(self.cursor_location) and not select:
-            self.screen.focus_previous(".value")
-        else:
-            super().action_cursor_up(select)
-
-
-class Row(Horizontal):
-    """A field: its label, what is typed, and how it stands."""
-
-    def __init__(self, field: Field, text: str) -> None:
-        super().__init__(classes="long" if field.key == "instructions" else "")
-        self.field = field
-        self._given, self._outcome = text, Outcome("")
-
-    def compose(self) -> ComposeResult:
-        yield Static(self.field.label, classes="label")
-        if self.field.key == "instructions":
-            yield Instructions(_drawable(self._given), compact=True, classes="value")
-        elif self.field.choices or self.field.flag:
-            yield Choice(self.field.choices or ("on", "off"), self._given)
-        else:
-            yield Input(self._given, DEFAULT, compact=True, classes="value")
-        yield Static(markup=False, classes="note")
-
-    @property
-    def value(self) -> Widget:
-        """The widget that holds the text."""
-        return self.query_one(".value")
-
-    @property
-    def text(self) -> str:
-        """What is typed."""
-        match self.value:
-            case TextArea() as area:
-                return self._given if area.text == _drawable(self._given) else area.text
-            case Input() | Choice() as field:
-                return field.value
-        raise NotImplementedError
-
-    @text.setter
-    def text(self, text: str) -> None:
-        self._given = text
-        match self.value:
-            case TextArea() as area:
-                area.text = _drawable(text)
-            case Input() as field:
-                field.value = text
-                field.cursor_position = len(text)
-            case Choice() as field:
-                field.value = text
-
-    def show(self, outcome: Outcome) -> None:
-        """Show how the field stands, if that changed."""
-        if outcome == self._outcome:
-            return
-        self._outcome = outcome
-        note = self.query_one(".note", Static)
-        note.update(excerpt(_words(outcome)))
-        note.set_classes(f"note {LOOKS.get(outcome.word, '')}")
-        self.set_class(outcome.word == "not used", "unused")
-
-    def details(self) -> str:
-        """The help and the whole outcome."""
-        field = self.field
-        range_ = f" ({field.range})" if field.range else ""
-        keys = Hint(" · {editor.choose} lists") if field.known or (field.choices and not field.flag) else ""
-        return f"{field.label}: {field.help}{range_}{with_keys(self, keys)}\n{excerpt(_words(self._outcome))}"
-
-
-def _words(outcome: Outcome) -> str:
-    return outcome.sentence if outcome.word == "not used" else ": ".join(filter(None, outcome))
-
-
-def _drawable(text: str) -> str:
-    """A text of several lines with symbols for the control characters, which Textual would write to the terminal."""
-    return _CONTROL.sub(lambda found: visible(found[0]), text)
 
 
 class EditorScreen(ModalScreen[None]):
@@ -171,7 +40,8 @@ class EditorScreen(ModalScreen[None]):
         Binding("escape", "leave", "Leave", tooltip="Close a list, or the editor", id="editor.leave"),
         Binding("f4", "external", "$EDITOR", tooltip="Edit the instructions in your editor", id="editor.external"),
         Binding("ctrl+n", "renew", "New session", tooltip="A new session with this, history kept", id="editor.renew"),
-        Binding("ctrl+p", "app.command_palette", "More", tooltip="Save as profile, copy as code", id="editor.palette"),
+        Binding("f2", "save", "Save profile", tooltip="Save what is wanted as a profile", id="editor.save"),
+        Binding("f3", "copy", "Copy as", tooltip="Copy the session in force as code", id="editor.copy"),
         Binding("enter", "choose", "Choose", show=False, tooltip="List the values", id="editor.choose"),
         Binding("down", "move(1)", "Next field", show=False, id="editor.down"),
         Binding("up", "move(-1)", "Previous field", show=False, id="editor.up"),
@@ -185,21 +55,6 @@ class EditorScreen(ModalScreen[None]):
         & #details { height: auto; min-height: 2; max-height: 4; padding: 0 1; background: $panel; }
         & #values { height: auto; max-height: 8; margin: 0 0 0 19; display: none; border: none; }
         & Footer { background: $panel; }
-    }
-    EditorScreen Row {
-        height: auto;
-        & > .label { width: 19; padding: 0 1; color: $text-muted; }
-        & > .value { width: 34; height: 1; padding: 0 1; background: $foreground 6%; }
-        & > .note { width: 1fr; height: 1; padding: 0 1; color: $text-muted; }
-        & > .note { text-wrap: nowrap; text-overflow: ellipsis; }
-        &.long > .value { width: 2fr; height: 4; padding: 0; }
-        &:focus-within > .label { color: $accent; text-style: bold; }
-        & > .value:focus { background: $accent 22%; }
-        &.unused > .value { color: $text-disabled; }
-        & > .bad { color: $error; }
-        & > .warn { color: $warning; }
-        & > .new { color: $accent; }
-        & > .good { color: $success; }
     }
     """
 
@@ -236,6 +91,11 @@ class EditorScreen(ModalScreen[None]):
         """The text of each field."""
         return {key: row.text for key, row in self.rows.items()}
 
+    @property
+    def unsent(self) -> int:
+        """How many fields hold something that is not asked for."""
+        return sum(row.outcome.word in UNSENT for row in self.rows.values())
+
     # What is shown
 
     def place(self) -> None:
@@ -258,12 +118,9 @@ class EditorScreen(ModalScreen[None]):
             if text != self._wanted[key] and key not in self.sent and typed[key] == self._wanted[key]:
                 self.rows[key].text = typed[key] = text
         self._wanted = outcomes.wanted
-        unsent = 0
         for row in self.rows.values():
-            outcome = outcomes.of(row.field)
-            row.show(outcome)
-            unsent += outcome.word in UNSENT
-        title = f" Session · {unsent} not sent " if unsent else " Session "
+            row.show(outcomes.of(row.field))
+        title = f" Session · {self.unsent} not sent " if self.unsent else " Session "
         self.query_one("#editor").border_title = title
         self.show_details()
         self.call_after_refresh(self.place)  # a problem may have taken a line
@@ -280,6 +137,8 @@ class EditorScreen(ModalScreen[None]):
 
     def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
         self.values.display = False
+        for row in self.rows.values():
+            row.set_class(row is self.row, "in-use")
         self.show_details()
 
     # Typing
@@ -407,12 +266,28 @@ class EditorScreen(ModalScreen[None]):
         self.show()
         return True
 
+    def action_save(self) -> None:
+        from voicelive_tui.ui.session_commands import save_as_profile  # noqa: PLC0415
+
+        app: VoiceLiveApp = self.app  # type: ignore[assignment]
+        if app.profiles is not None:
+            if self.unsent:
+                self.notify("What is not sent is not saved.", severity="warning", timeout=3)
+            self.run_worker(save_as_profile(app, self.dashboard.session))
+
+    def action_copy(self) -> None:
+        from voicelive_tui.ui.session_commands import ABOUT, copy_session  # noqa: PLC0415
+
+        session = self.dashboard.session
+        forms = [(form, partial(copy_session, self.app, session, form), about) for form, about in ABOUT.items()]
+        self.app.search_commands(forms, placeholder="Copy the session in force as …")
+
     def action_leave(self) -> None:
         if self.values.display:
             self.values.display = False
             return
-        outcomes = Outcomes(self.dashboard.session, self.typed, self.sent)
-        if not self._leaving and any(outcomes.of(row.field).word in UNSENT for row in self.rows.values()):
+        self.show()
+        if not self._leaving and self.unsent:
             self._leaving = True
             hint = Hint("Not sent yet: {editor.send} sends, {editor.leave} again leaves without.")
             self.notify(with_keys(self, hint), severity="warning", timeout=3)

@@ -10,7 +10,8 @@ from voicelive_tui.config import ConfigError
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
-from voicelive_tui.ui.editor import Choice, EditorScreen
+from voicelive_tui.ui.editor import EditorScreen
+from voicelive_tui.ui.editor_row import Choice
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes.session import SessionPane
