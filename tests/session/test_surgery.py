@@ -173,6 +173,25 @@ def test_what_cannot_be_done_now_has_a_reason_and_sends_nothing(event: Any, reas
     assert reason in fold.state.log.tail[-1].text
 
 
+def test_a_function_s_call_and_its_output_stay_together_and_go_into_a_branch() -> None:
+    fold = talked()
+    call = {"id": "c1", "type": "function_call", "name": "time", "call_id": "k1", "arguments": "{}"}
+    output = {"id": "o1", "type": "function_call_output", "call_id": "k1", "output": "noon"}
+    for item in (call, output):
+        fold.feed({"type": "conversation.item.created", "previous_item_id": "a2", "item": item})
+    for event in (inputs.DeleteItem("c1"), inputs.InsertItem("c1", "user", "x")):
+        assert "stay together" in refusal(event, fold.state)
+    fold.feed(inputs.Branch("c1"), inputs.Disconnected(1000, ""), RESUMING, inputs.Connected())
+    fold.feed({"type": "session.created", "session": {}})
+    (restore,) = (e for e in fold.feed({"type": "session.updated", "session": {}}) if isinstance(e, effects.Restore))
+    assert [event["item"]["type"] for event in restore.events][-2:] == ["function_call", "function_call_output"]
+    assert len(restore.events) == 6
+    copied = fold.state.transcript[-1].call
+    assert copied is not None
+    assert (copied.name, copied.arguments, copied.output, copied.due_at) == ("time", "{}", "noon", None)
+    assert "response.create" not in sent(fold.effects)
+
+
 def test_an_item_of_an_earlier_session_can_be_branched_from_but_not_changed() -> None:
     fold = talked()
     fold.feed(inputs.Disconnected(1000, ""), inputs.Connecting("e", "v", "m", "c"), inputs.Connected())

@@ -39,6 +39,8 @@ def refusal(event: Surgery, state: SessionState) -> str:
         if state.connection.agent:
             return "the service keeps an agent's conversation: it cannot be branched here"
         return "end the push-to-talk turn first" if state.microphone.talking else ""
+    if entry.call and entry.call.kind == "function":
+        return "a function's call and its output are two items, which stay together"
     if entry.at < state.fresh_at:
         return "it belongs to an earlier session: the model does not know it"
     return _closed(state)
@@ -103,7 +105,9 @@ def _up_to(transcript: Transcript, item_id: str) -> Transcript:
 def _copy(entry: Entry, item_id: str, item: Mapping[str, Any], now: float) -> Entry:
     """An entry with what the new session is given of it."""
     words = "".join(part["text"] for part in item.get("content", ()))
-    return Entry(item_id, entry.role, now, words, EntryStatus.DONE, typed=entry.typed, call=entry.call, done_at=now)
+    # No answer to the call of a function is due in the branch.
+    call = entry.call and replace(entry.call, overtaken_at=entry.call.overtaken_at or now)
+    return Entry(item_id, entry.role, now, words, EntryStatus.DONE, typed=entry.typed, call=call, done_at=now)
 
 
 def words_of(entry: Entry) -> str:
