@@ -5,7 +5,7 @@ import re
 import msgspec
 import msgspec.inspect
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.session.folding import REQUEST
@@ -52,6 +52,7 @@ def typed(draw: st.DrawFn) -> dict[str, str]:
     return texts
 
 
+@settings(max_examples=30)
 @given(typed(), st.sampled_from(("gpt-realtime", "gpt-4.1", "azure-realtime")))
 def test_what_is_typed_comes_back_from_the_session_object(texts: dict[str, str], model: str) -> None:
     request = session_request(settings_of(texts, model))
