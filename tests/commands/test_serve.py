@@ -262,12 +262,30 @@ async def play_mcp():
     assert any("mcp_list_tools.failed: the server did not answer" in line for line in lines)
 
 
+async def play_tools():
+    functions = [FunctionTool(name=name, parameters={"type": "object"}) for name in ("get_weather", "set_timer")]
+    with serving("--script", "tools") as served:
+        async with session(served, tools=functions) as link:
+            await typed(link, "the weather, and a timer")
+            called = [await until(link, "response.function_call_arguments.done") for _ in functions]
+            assert [call.name for call in called] == ["get_weather", "set_timer"]
+            await until(link, "response.done")
+            for call in called:
+                output = FunctionCallOutputItem(call_id=call.call_id, output=call.name)
+                await link.conversation.item.create(item=output)
+            await link.response.create()
+            said = await until(link, "response.audio_transcript.done")
+            assert said.transcript == "The answer is: get_weather, set_timer."
+        served.end()
+
+
 async def test_each_shipped_script_to_its_end():
     plays = {
         "tool_call": play_tool_call,
         "slow_agent": play_slow_agent,
         "long_talker": play_long_talker,
         "mcp": play_mcp,
+        "tools": play_tools,
     }
     assert plays.keys() == shipped().keys()
     async with asyncio.TaskGroup() as side_by_side:

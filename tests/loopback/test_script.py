@@ -132,7 +132,7 @@ async def test_a_wav_file_is_played(tmp_path):
 
 
 def test_which_examples_are_shipped():
-    assert list(shipped()) == ["long_talker", "mcp", "slow_agent", "tool_call"]
+    assert list(shipped()) == ["long_talker", "mcp", "slow_agent", "tool_call", "tools"]
 
 
 def test_the_example_of_a_tool_call():

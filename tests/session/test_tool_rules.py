@@ -292,7 +292,7 @@ class Service:
         """The calls of each response."""
         self.accepted = 0
         """Requests of the client for a response that were carried out."""
-        self.typed = 0
+        self.typed = self.drops = 0
 
     def feed(self, *events: Any) -> None:
         waiting = list(self.fold.feed(*events))
@@ -300,11 +300,17 @@ class Service:
             effect = waiting.pop(0)
             if isinstance(effect, effects.CallTool):
                 self.running.append(effect.item_id)
+            if isinstance(effect, effects.Restore):
+                waiting[:0] = [effects.Send(event) for event in effect.events]
             if not isinstance(effect, effects.Send):
                 continue
             waiting += self.fold.feed(inputs.Sent(effect.event))
             given = effect.event.get("item", {})
             match effect.event["type"]:
+                case "conversation.item.create" if given["type"] == "function_call":
+                    assert given["call_id"] not in self.items, "a call that is known already"
+                    self.items[given["call_id"]] = 0
+                    waiting += self.fold.feed({"type": "conversation.item.created", "item": given})
                 case "conversation.item.create" if given["type"] == "function_call_output":
                     assert given["call_id"] in self.items, "an output without its call"
                     self.items[given["call_id"]] += 1
@@ -379,11 +385,17 @@ class Service:
                 self.feed(inputs.InterruptPressed())
             case "lost":
                 self.feed(inputs.ResponseLost(5.0))
+            case "drop":
+                self.drops += 1
+                self.active = ""
+                self.feed(LOST)
+                self.items = {}
+                self.feed(*AGAIN)
 
 
 STEPS = (
     *("call", "cut call", "words", "done", "failed", "silent end", "error", "again"),
-    *("return", "return twice", "speak", "type", "interrupt", "lost"),
+    *("return", "return twice", "speak", "type", "interrupt", "lost", "drop"),
 )
 
 
@@ -401,6 +413,6 @@ def test_in_any_order_each_call_is_answered_once_and_no_set_of_outputs_twice(ste
         service.step("lost", 0)
     assert all(number == 1 for number in service.items.values()), service.items
     sets = sum(bool(each) for each in service.sets)
-    assert service.accepted <= sets + service.typed
+    assert service.accepted <= sets + service.typed + service.drops
     assert not service.fold.state.intent.create
     assert not service.fold.state.open_calls
