@@ -265,3 +265,17 @@ def test_sound_of_the_replaced_session_is_not_truncated_in_the_new_one() -> None
     typed(fold)
     fold.feed(*answer(), *CONFIGURED[2:], inputs.Rotated())
     assert sent(fold.feed(inputs.PlaybackStopped("item_a", 400.0, fold.now))) == []
+
+
+def test_the_next_session_of_an_agent_is_given_no_history_since_the_service_keeps_it() -> None:
+    fold = expiring()
+    agent = replace(fold.state.connection, agent="helper")
+    fold.state = replace(fold.state, connection=agent)
+    answered(fold)
+    resuming = replace(RESUMING, agent="helper")
+    fold.feed(inputs.RotationDue(), *standby(resuming), *CONFIGURED[1:])
+    restore, _ = fold.feed(inputs.Rotated())
+    assert isinstance(restore, effects.Restore)
+    assert restore.events == ()
+    fold.feed(inputs.HistorySent(restore.history))
+    assert fold.state.transcript[-1].text == "rotated: the agent keeps its conversation"
