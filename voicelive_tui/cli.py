@@ -110,8 +110,10 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         click.option(
             "--mcp",
             type=_McpServer(),
+            metavar="LABEL=URL[;approve=...]",
             multiple=True,
-            help="MCP server that the service may call; approve: the answer when it asks (ask: yours).",
+            help="MCP server that the service may call. When it asks for an approval: ask (you; the default), always, "
+            "or never.",
         ),
         click.option(
             "--no-reconnect",

@@ -287,7 +287,10 @@ def test_a_server_whose_tools_cannot_be_listed_is_named() -> None:
     )
     assert fold.state.transcript[0].status is EntryStatus.FAILED
     (problem,) = fold.state.problems
-    assert (problem.severity, problem.text) == ("warning", "the tools of docs could not be listed: calls of them fail")
+    assert (problem.severity, problem.text) == (
+        "warning",
+        "the tools of MCP server docs could not be listed: check its URL and headers",
+    )
 
 
 def test_a_running_listing_is_no_work_of_the_assistant() -> None:
@@ -376,6 +379,8 @@ def test_the_user_refuses() -> None:
     wanted = fold.feed(inputs.CallRefused("mcp_1", "not now"))
     assert (approvals(wanted), creates(wanted)) == ([("mcpr_1", False)], 1)
     assert approvals(fold.feed(inputs.CallRefused("mcp_1", "not now"), inputs.CallApproved("mcp_1"))) == []
+    fold.feed(progress("failed"), result(output=None, error="The call was not approved."))
+    assert fold.state.transcript[0].note == "not now", "the user's words stay"
 
 
 def test_an_approval_is_sent_before_the_answer_is_asked_for() -> None:

@@ -46,7 +46,8 @@ def observe_item(state: SessionState, item: Event, response_id: str, now: float)
 
 def _upsert(state: SessionState, item_id: str, call: Call, response_id: str, now: float) -> SessionState:
     changes: dict[str, Any] = {"call": call} | ({"response_id": response_id} if response_id else {})
-    if call.server:
+    entry = state.entry(item_id)
+    if call.server and not (entry and entry.note):
         changes["note"] = f"MCP server {call.server}"
     return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
 
@@ -190,9 +191,10 @@ def observe_progress(event: Event, state: SessionState, now: float) -> SessionSt
         case "mcp_list_tools.completed":
             return tools.end(state, item_id, now)
         case "mcp_list_tools.failed":
-            label = (call.server if (call := _call(state, item_id)) else "") or "an MCP server"
-            state = tools.end(state, item_id, now, ended="failed", remark=f"MCP server {label}: no tools listed")
-            return pin(state, now, f"the tools of {label} could not be listed: calls of them fail", "warning")
+            call = _call(state, item_id)
+            label = f"MCP server {call.server}" if call and call.server else "an MCP server"
+            state = tools.end(state, item_id, now, ended="failed", remark=f"{label}: no tools listed")
+            return pin(state, now, f"the tools of {label} could not be listed: check its URL and headers", "warning")
         case "response.mcp_call_arguments.done":
             return _complete(tools.append_arguments(state, event), item_id, now)
         case "response.mcp_call.in_progress":
@@ -258,6 +260,7 @@ def _over(
     call = _call(state, item_id)
     remark = f"MCP server {call.server}{f': {why}' if why else ''}" if call and call.server else why
     state = tools.end(state, item_id, now, output=output, ended="failed" if failed else "", remark=remark)
-    if why:  # the reason comes with the item, after the event of the failure
+    refused = call is not None and call.approved is False and call.ended_at is not None
+    if why and not refused:  # the reason comes with the item, after the event of the failure
         state = replace(state, transcript=change(state.transcript, item_id, lambda entry: replace(entry, note=remark)))
     return tools.settle(state, now)
