@@ -41,8 +41,8 @@ LARGEST_TEXT = 1_000_000_000
 """Bytes of a file of lines."""
 LARGEST_AUDIO = 4_300_000_000
 
-_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What reading a damaged file or zip may raise."""
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
+"""What reading a damaged file or zip may raise; msgspec, Unicode and recursion errors among them."""
 
 
 class BundleError(Exception):
@@ -114,7 +114,7 @@ class Bundle:
         with file:
             try:
                 found = msgspec.json.decode(file.read(LONGEST_LINE), type=Manifest)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, *_UNREADABLE) as error:
+            except _UNREADABLE as error:
                 self.flaws.append(f"manifest.json cannot be read ({error})")
                 return Manifest()
         if found.format > FORMAT:
@@ -317,7 +317,7 @@ def _zip_opener(path: Path) -> Callable[[str], BinaryIO | None]:
                 shutil.copyfileobj(member, copy)
                 stack.pop_all()
                 return copy
-        except (*_UNREADABLE, RuntimeError, NotImplementedError) as error:
+        except _UNREADABLE as error:
             raise BundleError(f"{path}: {name} cannot be read: {error}") from None
 
     return open_member
