@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from tests.loopback.wire import FAST, TYPED, connected, events
 from voicelive_tui.loopback.dialect import GeneralAvailability, Preview, VoiceLive
 from voicelive_tui.loopback.faults import parse
-from voicelive_tui.loopback.script import Call, Reply, Script
+from voicelive_tui.loopback.script import Call, McpServer, Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
 
 GA = "/openai/v1/realtime"
 PREVIEW = "/openai/realtime"
 QUERY = {"model": "gpt-realtime"}
 TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object", "properties": {}}}
+ROUTE = Call("route", server="maps", output="98 km", delay_ms=50)
 
 
 async def ga_answer(*frames, until="response.done", **options):
@@ -109,6 +110,18 @@ async def test_a_function_call_and_a_spoken_turn_in_the_ga_protocol():
     done = [event["item"]["id"] for event in got if event["type"] == "conversation.item.done"]
     assert added == done
     assert len(added) == 2
+
+
+async def test_a_call_of_an_mcp_tool_in_the_ga_protocol():
+    script = Script(mcp=(McpServer("maps", delay_ms=0),), delay_ms=20, reply=(Reply(calls=(ROUTE,)),))
+    maps = {"type": "mcp", "server_label": "maps", "server_url": "https://maps.example", "require_approval": "never"}
+    async with LoopbackService(script=script) as service, connected(service, GA, QUERY) as socket:
+        await socket.send_json({"type": "session.update", "session": {"type": "realtime", "tools": [maps]}})
+        await events(socket, "mcp_list_tools.completed")
+        await socket.send_json({"type": "response.create"})
+        await events(socket, "response.mcp_call.completed")
+        done = (await events(socket, "conversation.item.done"))[-1]["item"]
+    assert (done["type"], done["output"], done["status"]) == ("mcp_call", "98 km", "completed")
 
 
 async def test_faults_name_voice_lives_events_in_every_dialect():
