@@ -8,6 +8,7 @@ from tests.session.folding import Fold, ready
 from voicelive_tui.client.watch import PING_SECONDS, SLEPT_SECONDS, LinkWatch
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS, headline
+from voicelive_tui.session.tools import LOST_SECONDS, STALLED_SECONDS
 
 
 class Checked:
@@ -75,3 +76,40 @@ def test_a_long_wait_for_an_answer_is_reported_once_and_the_link_checked() -> No
     assert rows == ["nothing came for 12 s: a slow model, or a dead link"]
     assert watch.link.checks == 1
     assert headline(fold.state, watch.now)[:2] == ("thinking", "no answer for 13 s")
+
+
+CALL = {
+    "id": "item_c",
+    "type": "function_call",
+    "status": "completed",
+    "name": "add",
+    "call_id": "c",
+    "arguments": "{}",
+}
+CALLED = [
+    {"type": "response.created", "response": {"id": "resp_1"}},
+    {"type": "response.output_item.added", "response_id": "resp_1", "item": {**CALL, "arguments": ""}},
+    {"type": "response.output_item.done", "response_id": "resp_1", "item": CALL},
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "seconds"),
+    [
+        ((*CALLED, inputs.ToolReturned("item_c", "1")), LOST_SECONDS),
+        (CALLED[:2], STALLED_SECONDS),
+        (CALLED, 600.0),  # the function runs
+        (CALLED[:1], 600.0),
+    ],
+)
+def test_a_response_whose_end_does_not_come_is_given_up_once_something_waits_for_it(
+    events: list[Any], seconds: float
+) -> None:
+    fold = ready()
+    fold.feed(*events)
+    watch = Watch(fold)
+    watch.wait(1.0)
+    watch.wait(seconds)
+    assert fold.state.response is not None
+    watch.wait(1.0)
+    assert (fold.state.response is None) is (seconds < 600)

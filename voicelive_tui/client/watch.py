@@ -8,14 +8,12 @@ from voicelive_tui.client.link import Link
 from voicelive_tui.session import inputs, mcp, rotation
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS
 from voicelive_tui.session.state import SessionState, Stage
-from voicelive_tui.session.tools import holds_up
+from voicelive_tui.session.tools import patience
 
 LOOK_SECONDS, QUIET_LOOK_SECONDS = 1.0, 0.1
 """Between looks; the second one while a quiet moment for a rotation is waited for."""
 PING_SECONDS = 5.0
 """Between checks of a link on which sound is sent or an answer is awaited."""
-LOST_SECONDS = 5.0
-"""Without a server event, after which a response that holds up the next one is taken to be over."""
 SLEPT_SECONDS = 10.0
 """More wall clock than this between two looks: the computer slept, or the program was stopped."""
 
@@ -75,7 +73,7 @@ class LinkWatch:
         """Report a response whose end does not come although the next one waits for it."""
         if state.counts.events_in != self._events_in:
             self._events_in, self._came_at = state.counts.events_in, now
-        elif now - self._came_at > LOST_SECONDS and holds_up(state):
+        elif now - self._came_at > patience(state):
             self._apply(inputs.ResponseLost(now - self._came_at))
             self._came_at = now
 

@@ -4,6 +4,7 @@ A call is an entry of the transcript (`Entry.call`). The calls of a response bel
 one answer to all of them, when each has its output and the response is over. `tool_rules.py` decides.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, assert_never
 
@@ -18,6 +19,8 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, bounded, change, update
 from voicelive_tui.wire.events import text
 
+LOST_SECONDS, STALLED_SECONDS = 5.0, 20.0
+"""See `patience`."""
 ITEMS = frozenset({"function_call", "function_call_output"})
 """Types of the items that describe a call of a function; `mcp.py` has the others."""
 
@@ -261,12 +264,15 @@ def _unfinished(state: SessionState) -> list[Entry]:
     ]
 
 
-def holds_up(state: SessionState) -> bool:
-    """Whether a call or an answer waits for nothing but the active response."""
+def patience(state: SessionState) -> float:
+    """Seconds without a server event after which the active response is taken to be over, if anything waits for that.
+
+    A model may pause within the arguments of a call; after them only `response.done` is to come.
+    """
     response_id = state.response.response_id if state.response else ""
     of_it = [entry.call for entry in state.calls if entry.call and response_id and entry.response_id == response_id]
     ended = bool(of_it) and all(call.ended_at is not None for call in of_it)
-    return state.intent.create or ended or bool(_unfinished(state))
+    return LOST_SECONDS if state.intent.create or ended else STALLED_SECONDS if _unfinished(state) else math.inf
 
 
 def rule_changed(event: inputs.RuleChanged, state: SessionState, now: float) -> SessionState:
