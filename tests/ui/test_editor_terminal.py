@@ -15,6 +15,7 @@ from tests.ui.terminal import Terminal
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.loopback.service import LoopbackService
+from voicelive_tui.session.fields import FIELDS
 
 HOP = 480
 """Samples between two decisions of the service's detector."""
@@ -50,11 +51,14 @@ async def shows(terminal, *texts):
     await read_until(terminal, lambda: any(text in " ".join(terminal.text.split()) for text in texts), texts)
 
 
+LABELS = {field.label for field in FIELDS}
+
+
 def in_use(terminal):
-    """The label of the field in use, which is explained below the form."""
+    """The label of the field in use, which is explained below the form; None while there is no form."""
     form = terminal.text.partition("─ Session")[2]
-    found = re.search(r"^ ((?:[^\s:]+ )*[^\s:]+): ", form, re.MULTILINE)
-    return found and found[1]
+    found = re.findall(r"^ ((?:[^\s:]+ )*[^\s:]+): ", form, re.MULTILINE)
+    return next((label for label in found if label in LABELS), None)
 
 
 async def go(terminal, label):
