@@ -83,7 +83,12 @@ class ToolsView(ScrollList):
         self.entries: list[Entry] = []
         self.empty: Line = ()
         """The line in place of calls."""
-        self.origin = self.now = 0.0
+        self.origin = self.now = self.longest = 0.0
+
+    def measure(self, now: float) -> None:
+        """Take the durations at a moment; the bars share one scale."""
+        self.now = now
+        self.longest = max((seconds(entry.call, now) or 0.0 for entry in self.entries if entry.call), default=0.0)
 
     @property
     def count(self) -> int:
@@ -92,8 +97,7 @@ class ToolsView(ScrollList):
     def line(self, y: int) -> Line:
         if y >= len(self.entries):
             return self.empty if y == 0 else ()
-        times = [seconds(entry.call, self.now) or 0.0 for entry in self.entries if entry.call]
-        line = call_line(self.entries[y], self.origin, self.now, max(times), self.size.width)
+        line = call_line(self.entries[y], self.origin, self.now, self.longest, self.size.width)
         return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
 
 
@@ -132,7 +136,8 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
     def show(self, session: SessionState) -> None:
         view = self.view
-        view.entries, view.origin, view.now = session.calls, session.log.origin, monotonic()
+        view.entries, view.origin = session.calls, session.log.origin
+        view.measure(monotonic())
         names = [str(tool.get("name") or tool.get("server_label")) for tool in session.wanted.get("tools", ())]
         listed = f"   no call yet; the model has: {visible(', '.join(names))}"
         view.empty = ((listed if names else "   no tools: start with --tools FILE.py", "dim"),)
@@ -143,7 +148,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
     def update_levels(self, reading: Reading) -> None:
         super().update_levels(reading)
         if self.display and any(entry.call and entry.call.state is CallState.RUNNING for entry in self.view.entries):
-            self.view.now = monotonic()
+            self.view.measure(monotonic())
             self.view.repaint()
 
     def note(self) -> Line:
