@@ -23,12 +23,12 @@ async def test_there_is_a_command_for_each_other_policy_of_each_function_and_one
         await settled(pilot)
         commands = {name: run for name, _, run in tool_commands(app.screen)}
         functions = ["Reload the tools", "add: auto", "add: stub", "add: fail"]
-        assert list(commands) == [*functions, "maps: always", "maps: never"]
+        assert list(commands) == [*functions, "Approvals of maps: always", "Approvals of maps: never"]
         commands["add: stub"]()
         commands["Reload the tools"]()
         await pilot.pause()
         assert live.applied[-1] == RuleChanged("add", Function(policy="stub"))
-        commands["maps: always"]()
+        commands["Approvals of maps: always"]()
         await pilot.pause()
         assert live.applied[-1] == ApprovalsChanged("maps", "always")
         assert "reload_tools" in live.calls

@@ -33,4 +33,4 @@ def tool_commands(screen: LiveScreen) -> Iterator[tuple[str, str, Callable[[], o
     for label in (str(tool["server_label"]) for tool in tools if tool.get("type") == "mcp"):
         for answer, does in APPROVALS.items():
             if answer != screen.session.approvals.get(label, "ask"):
-                yield f"{label}: {answer}", does, partial(screen.apply, ApprovalsChanged(label, answer))
+                yield f"Approvals of {label}: {answer}", does, partial(screen.apply, ApprovalsChanged(label, answer))
