@@ -17,7 +17,7 @@ from voicelive_tui.config import (
     TurnDetection,
     TurnDetectionType,
 )
-from voicelive_tui.session.request import session_request, settings_of, wanted_session
+from voicelive_tui.session.request import session_request, settings_of, wanted_session, with_functions
 
 
 def test_the_defaults_as_they_are_sent() -> None:
@@ -249,3 +249,11 @@ def test_one_change_changes_one_setting():
     assert settings_of(request | {"turn_detection": None}, expected).turn_detection == TurnDetection(
         type="none", silence_duration_ms=800
     )
+
+
+def test_functions_take_the_place_of_earlier_ones_beside_other_tools() -> None:
+    add, maps = {"type": "function", "name": "add"}, {"type": "mcp", "server_label": "maps"}
+    before = {"voice": "x", "tools": [{"type": "function", "name": "old"}, maps]}
+    assert with_functions(before, [add]) == {"voice": "x", "tools": [add, maps]}
+    assert with_functions(before, [add], parallel=False)["parallel_tool_calls"] is False
+    assert with_functions({"voice": "x"}, []) == {"voice": "x"}
