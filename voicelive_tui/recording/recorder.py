@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WAKE_SECONDS = 0.25
-QUEUE_LIMIT = 20_000
-"""Inputs that may wait for the thread; more are left out and counted."""
+QUEUE_LIMIT = 3_000
+"""Inputs that may wait for the thread; more are left out and counted. A second of a flood has 2,000."""
+WAKE_AT = 500
+"""Inputs that wake the thread early, so that their events are not kept in memory for long."""
 LATE_SECONDS = 1.0
 """Captured sound is sent at the latest this long after its capture, but for the gap of a reconnect."""
 BATCH = 500
@@ -101,6 +103,8 @@ class Recorder:
             self._entries.append(Entry(self._next_n, round(now * 1e9), event))
         else:
             self._left_out += 1
+        if len(self._entries) == WAKE_AT:
+            self._woken.set()
         self._next_n += 1
 
     def close(self) -> None:
