@@ -40,6 +40,8 @@ LONGEST_LINE = 50_000_000
 LARGEST_TEXT = 1_000_000_000
 """Bytes of a file of lines."""
 LARGEST_AUDIO = 4_300_000_000
+FARTHEST = 10**12
+"""No sample of a recording is farther from its beginning."""
 
 _UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
 """What reading a damaged file or zip may raise; msgspec, Unicode and recursion errors among them."""
@@ -137,7 +139,7 @@ class Bundle:
         """The state at the end of the recording."""
         state = SessionState()
         for moment in self.moments():
-            if (event := self.input(moment)) is not None:
+            if (event := self.input(moment, silent=True)) is not None:
                 state = observe(event, state, moment.t_ns / 1e9)
         return state
 
@@ -149,7 +151,7 @@ class Bundle:
             at: The first sample.
             samples: How many, at most a minute.
         """
-        samples = max(min(samples, 60 * 24_000), 0)
+        samples, at = max(min(samples, 60 * 24_000), 0), max(min(at, FARTHEST), -FARTHEST)
         source, lane = (self._received, 0) if channel == RECEIVED else (self._audio, channel)
         return silence(samples) if source is None else source.read(lane, at, samples)
 
@@ -195,11 +197,16 @@ class Bundle:
         """A message as it was on the wire."""
         return with_sound(line, self.sound)
 
-    def input(self, moment: WireLine | Mark) -> inputs.Input | None:
-        """What a moment is for the fold; None where it is nothing, or cannot be read."""
+    def input(self, moment: WireLine | Mark, *, silent: bool = False) -> inputs.Input | None:
+        """What a moment is for the fold; None where it is nothing, or cannot be read.
+
+        Args:
+            moment: Of `moments`.
+            silent: Silence of the same length in place of the sound, which is not read then: the state is the same.
+        """
         if isinstance(moment, Mark):
             return input_of(moment)
-        raw = self.text(moment)
+        raw = with_sound(moment, lambda _channel, _at, samples: silence(samples)) if silent else self.text(moment)
         if moment.problem:
             return inputs.BadMessage(moment.problem, raw)
         event = parse(raw)
