@@ -44,7 +44,7 @@ SNAPSHOTS_OF = (
 def opened(name, monkeypatch):
     """An app that shows a named state, with nothing on the screen that depends on the time or the machine."""
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
-    monkeypatch.setattr("voicelive_tui.ui.panes.session.monotonic", lambda: states.START + 100)
+    monkeypatch.setattr("voicelive_tui.ui.canvas.monotonic", lambda: states.START + 100)
     state = states.NAMED[name]
     state = replace(state, began_at=0.0)  # no clock
     return app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())
@@ -197,7 +197,7 @@ async def test_filter_while_typing_refusal_and_escape():
         assert "no regular" not in screen_text(app)
         await pilot.press("escape")
         await pilot.pause()
-        assert "3 Events   5 Tools 223" in screen_text(app)
+        assert "3 Events   5 Tools  6 Timeline 223" in screen_text(app)
 
 
 async def test_search_in_the_transcript():
@@ -292,19 +292,19 @@ async def test_only_the_events_of_an_item_and_only_errors():
         await pilot.press("escape", "E")
         await pilot.press("E")
         await pilot.pause()
-        assert "3 Events   5 Tools 5" in screen_text(app)
+        assert "3 Events   5 Tools  6 Timeline 5" in screen_text(app)
         await pilot.press("2", "k", "s")
         await pilot.pause()
         assert "/item:item_a2  0 of 5" in screen_text(app)
         await pilot.press("s")
         await pilot.pause()
-        assert "3 Events   5 Tools 5" in screen_text(app)
+        assert "3 Events   5 Tools  6 Timeline 5" in screen_text(app)
         await pilot.press("2", "S")
         await pilot.pause()
         assert "/response:resp_2  0 of 5" in screen_text(app)
         await pilot.press("S")
         await pilot.pause()
-        assert "3 Events   5 Tools 5" in screen_text(app)
+        assert "3 Events   5 Tools  6 Timeline 5" in screen_text(app)
         app.notify = lambda message, **_: told.append(message)
         await pilot.press("g", "s")
         assert told == ["This line belongs to no item."]

@@ -8,11 +8,14 @@ from typing import Literal, NamedTuple
 from textual.geometry import Size
 
 Layout = Literal["tiny", "compact", "stacked", "beside", "normal", "wide"]
-CLASSES = frozenset(("tiny", "compact", "stacked", "beside", "normal", "wide", "tall", "levels"))
-"""Classes of the screen that place the panes; `levels`: the levels alone."""
-PANES = ("session", "transcript", "events", "tools")
+CLASSES = frozenset(("tiny", "compact", "stacked", "beside", "normal", "wide", "tall", "levels", "timeline"))
+"""Classes of the screen that place the panes; `levels`, `timeline`: one of them alone."""
+PANES = ("session", "transcript", "events", "tools", "timeline")
+WORDS = ("session", "transcript")
 BELOW = ("events", "tools")
-"""Of these one is shown; where two panes fit, so it is of the others."""
+"""Of these one is shown; where two panes fit, so it is of `WORDS`."""
+ROOMY = Size(180, 55)
+"""Columns and rows from which on the timeline is always there; else while it is in use."""
 LEAST = Size(60, 16)
 """Columns and rows; a smaller terminal shows a sentence in place of the panes."""
 
@@ -58,4 +61,8 @@ def arrange(size: Size, current: str, words: str, below: str, *, zoomed: bool, s
         shown = (words, below)
     else:
         shown = ("session", "transcript", below)
-    return Arrangement(frozenset((layout, "tall") if tall else (layout,)), shown)
+    roomy = spacious and size.width >= ROOMY.width and size.height >= ROOMY.height
+    if shown and not zoomed and layout != "compact" and (roomy or current == "timeline"):
+        shown = (*shown, "timeline")
+    classes = {layout, *(["tall"] if tall else ()), *(shown if shown == ("timeline",) else ())}
+    return Arrangement(frozenset(classes), shown)

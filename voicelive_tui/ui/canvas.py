@@ -12,6 +12,7 @@ Rules of this module:
 """
 
 from itertools import zip_longest
+from time import monotonic
 from typing import ClassVar, Self
 
 from rich.cells import cell_len
@@ -86,6 +87,15 @@ class TonedScreen(Screen[None]):
         &:ansi > .canvas--track { background: ansi_bright_black; }
     }
     """
+
+    def now(self) -> float:
+        """The time of what is shown: `time.monotonic()` seconds."""
+        return monotonic()
+
+
+def now_of(widget: Widget) -> float:
+    """The time of what the widget's screen shows; in a replay the recording's."""
+    return widget.screen.now() if isinstance(widget.screen, TonedScreen) else monotonic()
 
 
 class Canvas(ScrollView, can_focus=False):

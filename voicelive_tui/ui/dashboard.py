@@ -13,7 +13,7 @@ from textual.geometry import Size
 from voicelive_tui.session import inputs
 from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.state import Stage
-from voicelive_tui.ui.arrangement import BELOW, CLASSES, PANES, Arrangement, arrange
+from voicelive_tui.ui.arrangement import BELOW, CLASSES, PANES, WORDS, Arrangement, arrange
 from voicelive_tui.ui.canvas import HorizontalGround, VerticalGround
 from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
@@ -24,6 +24,7 @@ from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.session import SessionPane
 from voicelive_tui.ui.panes.status import Clock, ProblemLine, StatusLine, TooSmall
+from voicelive_tui.ui.panes.timeline import TimelinePane
 from voicelive_tui.ui.panes.tools import ToolsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.prompt import Prompt
@@ -32,6 +33,16 @@ from voicelive_tui.ui.scroll_list import ScrollList
 if TYPE_CHECKING:
     from voicelive_tui.client.shell import Shell
     from voicelive_tui.config import Ui
+
+
+PANE_CLASSES: dict[str, type[Pane]] = {
+    "session": SessionPane,
+    "transcript": TranscriptPane,
+    "events": EventsPane,
+    "meters": MetersPane,
+    "tools": ToolsPane,
+    "timeline": TimelinePane,
+}
 
 
 class DashboardScreen(LiveScreen):
@@ -50,11 +61,11 @@ class DashboardScreen(LiveScreen):
         Binding("slash", "query", "Find", key_display="/", tooltip="Filter or search", priority=True, id="query"),
         Binding("E", "errors", "Errors", tooltip="Only events that are errors", id="errors"),
         Binding("d", "debug", "Deltas", show=False, tooltip="Show every delta, and log records", id="debug"),
-        Binding("1", "go('session')", "Session", show=False, id="pane.session"),
-        Binding("2", "go('transcript')", "Transcript", show=False, id="pane.transcript"),
-        Binding("3", "go('events')", "Events", show=False, id="pane.events"),
-        Binding("4", "go('meters')", "Levels", show=False, id="pane.meters"),
-        Binding("5", "go('tools')", "Tools", show=False, id="pane.tools"),
+        *(
+            Binding(pane.NUMBER, f"go('{name}')", pane.NAME, show=False, id=f"pane.{name}")
+            for name, pane in PANE_CLASSES.items()
+        ),
+        Binding("l", "locate", "Locate", show=False, tooltip="This line's moment in the timeline", id="locate"),
         Binding("ctrl+y", "decide(True)", "Approve", show=False, tooltip="The call that waits", id="approve"),
         Binding("ctrl+n", "decide(False)", "Refuse", show=False, tooltip="The call that waits", id="refuse"),
         Binding("z", "zoom", "Zoom", show=False, tooltip="Give the focused pane all the room, or end that", id="zoom"),
@@ -94,6 +105,7 @@ class DashboardScreen(LiveScreen):
                 yield TranscriptPane(id="transcript").data_bind(cls.session)
             yield EventsPane(id="events").data_bind(session=cls.logged)
             yield ToolsPane(id="tools").data_bind(cls.session)
+        yield TimelinePane(self.rates, id="timeline").data_bind(cls.session)
         yield MetersPane(self.rates, id="meters").data_bind(cls.session)
         yield Prompt(id="prompt")
         yield Keys()
@@ -103,11 +115,10 @@ class DashboardScreen(LiveScreen):
             view.step = self.rates.scroll_step
         self.events_pane, self.transcript = self.query_one(EventsPane), self.query_one(TranscriptPane)
         self.meters, self.prompt = self.query_one(MetersPane), self.query_one(Prompt)
-        self.tools = self.query_one(ToolsPane)
+        self.tools, self.timeline = self.query_one(ToolsPane), self.query_one(TimelinePane)
         self.lay_out()
-        self.draw_from_now_on(
-            *self.query(StatusLine), self.query_one(SessionPane), self.transcript, self.tools, self.meters
-        )
+        shows_levels = self.query_one(SessionPane), self.transcript, self.tools, self.timeline, self.meters
+        self.draw_from_now_on(*self.query(StatusLine), *shows_levels)
         self.call_after_refresh(self.run_worker, self.live.run(), name="conversation")
 
     # Layout
@@ -136,7 +147,8 @@ class DashboardScreen(LiveScreen):
         hidden = [pane for pane in panes if pane.id not in shown]
         for pane in panes:
             pane.display = pane.id in shown
-            others = [each for each in hidden if len(shown) == 1 or (each.id in BELOW) == (pane.id in BELOW)]
+            there = [each for each in hidden if (each.id in WORDS) == (pane.id in WORDS) and pane.id != "timeline"]
+            others = hidden if len(shown) == 1 else there
             pane.others = tuple(f"{each.go_key} {each.NAME}" for each in others)
         self.query_one("#talk").display = bool({"session", "transcript"}.intersection(shown))
 
@@ -159,7 +171,7 @@ class DashboardScreen(LiveScreen):
         self.current = name
         if name in BELOW:
             self.below = name
-        else:
+        elif name in WORDS:
             self.words = name
 
     def action_go(self, name: str) -> None:
@@ -273,11 +285,21 @@ class DashboardScreen(LiveScreen):
         else:
             self.notify("There is no line for this on the other side.", timeout=3)
 
+    def action_locate(self) -> None:
+        place = self.pane.place()
+        if place is not None and self.timeline.go_to(place):
+            self.action_go("timeline")
+        else:
+            self.notify("The timeline has no moment for this.", timeout=3)
+
     def action_copy(self) -> None:
         if selected := self.get_selected_text():
             self.on_pane_copied(Pane.Copied(selected, "the selection"))
         else:
             self.pane.copy()
+
+    def on_timeline_pane_chosen(self, _message: TimelinePane.Chosen) -> None:
+        self.notify("The sound can be heard in a replay of a recording.", timeout=3)
 
     def on_pane_copied(self, message: Pane.Copied) -> None:
         self.app.copy_to_clipboard(message.text)  # through SSH too, where the terminal allows OSC 52
@@ -288,7 +310,7 @@ class DashboardScreen(LiveScreen):
             self.prompt.action_leave()
         elif self.session.microphone.talking:
             self.apply(inputs.TalkCancelled())
-        elif any(pane.display and pane.close() for pane in (self.events_pane, self.tools)):
+        elif any(pane.display and pane.close() for pane in (self.events_pane, self.tools, self.timeline)):
             pass
         elif self.session.retry is not None:
             self.apply(inputs.StopPressed())

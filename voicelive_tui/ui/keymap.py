@@ -16,13 +16,14 @@ from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes.session import SessionPane
 from voicelive_tui.ui.panes.surgery import SurgeryPane
+from voicelive_tui.ui.panes.timeline import TimelinePane
 from voicelive_tui.ui.panes.tools import ToolsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 
-PANES = (SessionPane, TranscriptPane, ToolsPane)
+PANES = (SessionPane, TranscriptPane, ToolsPane, TimelinePane)
 OVER = (Prompt, HelpScreen, DevicePicker, LineDialog)
 """What has the keys to itself while it is open."""
 OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, SurgeryPane, ScrollList, EventDetail, *OVER, EditorScreen, Choice)

@@ -95,7 +95,7 @@ class LiveScreen(TonedScreen):
                 self.draw(self.live.state, now)
             if now >= self._clock_due:
                 self._clock_due = now + self.rates.clock
-                self.show_elapsed(now, still=quiet or not self.rates.spacious)
+                self.show_elapsed(self.now(), still=quiet or not self.rates.spacious)
             await asyncio.sleep(self.rates.quiet_tick if quiet else self.rates.tick)
 
     def draw(self, state: SessionState, now: float) -> None:
@@ -119,7 +119,7 @@ class LiveScreen(TonedScreen):
         if began_at:
             counts_down = self.session.resuming
             until = now if ended_at is None or counts_down else ended_at
-            quiet = still and remaining(self.session) is None and not counts_down
+            quiet = still and remaining(self.session, now) is None and not counts_down
             self.elapsed = elapsed(until - began_at, quiet)
 
     def action_apply(self, name: str) -> None:

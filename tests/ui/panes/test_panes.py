@@ -49,7 +49,7 @@ def lines_of(state: SessionState) -> list[Line]:
         lines.append(event_line(row, Run(row.seq, row.seq, 1, row.size), 0.1, 0.0, 120))
     lines += [((visible(headline(state).detail), "text"),), (microphone(state, reading),)]
     lines += [((service(state.connection.endpoint), "text"),)]
-    assert remaining(state) is None or starved(state, reading) in (True, False)
+    assert remaining(state, 0.0) is None or starved(state, reading) in (True, False)
     return lines
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from time import monotonic
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -16,6 +15,7 @@ from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.request import NULL_MEANS_OFF
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock, duration, excerpt, short_id, visible
+from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.hints import Hint
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.meters import health
@@ -239,7 +239,7 @@ class SessionPane(Pane):
         printed = self.reading.native_messages
         native = f" · {printed:,} line{'s' if printed > 1 else ''} printed by sound libraries" if printed else ""
         sound = (*_label("sound"), *health(self.reading), (waiting, "dim"), (native, "warn"))
-        link, now, width = session.connection, monotonic(), view.size.width
+        link, now, width = session.connection, now_of(self), view.size.width
         connected = (link, session.conversation_id, (now - (link.ready_at or now)) // 60)
         set_by = (session.barge_in, session.asked, session.in_force, link.model)
         view.lines = [

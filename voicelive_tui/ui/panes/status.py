@@ -1,7 +1,5 @@
 """The status line, visible in every layout: activity, microphone, service, elapsed time."""
 
-import time
-
 from textual.reactive import reactive
 
 from voicelive_tui.session.headline import headline
@@ -9,7 +7,7 @@ from voicelive_tui.session.reading import SILENCE_DBFS, Reading
 from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.arrangement import LEAST
-from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.canvas import Lines, now_of
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.text import Line, Span, clip, spread, wrap
 
@@ -76,12 +74,12 @@ def elapsed(seconds: float, quiet: bool) -> str:
     return f"{int(seconds // 60)} min"
 
 
-def remaining(session: SessionState) -> float | None:
+def remaining(session: SessionState, now: float) -> float | None:
     """Seconds until the session expires, if that is within `EXPIRY_NOTICE`."""
     ends_at = session.connection.ends_at
     if ends_at is None or session.connection.stage is not Stage.READY:
         return None
-    left = ends_at - time.monotonic()
+    left = ends_at - now
     return max(left, 0.0) if left < EXPIRY_NOTICE else None
 
 
@@ -125,8 +123,9 @@ class StatusLine(Lines):
             self.redraw()
 
     def watch_elapsed(self) -> None:
-        recording = self.session.recording and self.session.recording.since is not None
-        if recording or remaining(self.session) is not None or self.session.resuming or self.session.awaiting:
+        session = self.session
+        recording = session.recording and session.recording.since is not None
+        if recording or remaining(session, now_of(self)) is not None or session.resuming or session.awaiting:
             self.redraw()
 
     def on_resize(self) -> None:
@@ -134,7 +133,8 @@ class StatusLine(Lines):
 
     def redraw(self) -> None:
         """Draw all of the line."""
-        word, detail, hint = headline(self.session, time.monotonic())
+        now = now_of(self)
+        word, detail, hint = headline(self.session, now)
         if starved(self.session, self.reading):
             word, detail, hint = "thinking", "waiting for more of the answer", ""
         elif word == "speaking" and self.reading.gated:
@@ -145,10 +145,10 @@ class StatusLine(Lines):
         connection, recording = self.session.connection, self.session.recording
         right: list[Span] = [(" ", "text")]
         if recording and recording.since is not None:
-            right += [("● ", "bad"), (clock(time.monotonic() - recording.since), "text"), ("  ", "text")]
+            right += [("● ", "bad"), (clock(now - recording.since), "text"), ("  ", "text")]
         if self.reading.unkept_ms >= 1000:
             right += [(f"{self.reading.unkept_ms / 1000:.0f} s lost", "warn"), ("  ", "text")]
-        left_s = remaining(self.session)
+        left_s = remaining(self.session, now)
         if left_s is not None:
             right += [(f"ends in {clock(left_s)}", "warn"), ("  ", "text")]
         if connection.demo:

@@ -1,7 +1,6 @@
 """The tools pane: each call of a tool with its state, its time and its result, and what the user does about it."""
 
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.tools import rule_of
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import clock, duration, excerpt, visible
+from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.line_dialog import LineDialog
@@ -137,7 +137,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
     def show(self, session: SessionState) -> None:
         view = self.view
         view.entries, view.origin = session.calls, session.log.origin
-        view.measure(monotonic())
+        view.measure(now_of(self))
         names = [str(tool.get("name") or tool.get("server_label")) for tool in session.wanted.get("tools", ())]
         listed = f"   no call yet; the model has: {visible(', '.join(names))}"
         view.empty = ((listed if names else "   no tools: start with --tools FILE.py", "dim"),)
@@ -148,7 +148,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
     def update_levels(self, reading: Reading) -> None:
         super().update_levels(reading)
         if self.display and any(entry.call and entry.call.state is CallState.RUNNING for entry in self.view.entries):
-            self.view.measure(monotonic())
+            self.view.measure(now_of(self))
             self.view.repaint()
 
     def note(self) -> Line:
