@@ -1,8 +1,9 @@
-"""Feeds a recorder with messages and marks until it is killed: `endless.py FOLDER`. Prints a line once it records."""
+"""Processes that record until they are killed: `endless.py FOLDER...`. Each prints its id once it records."""
 
 import asyncio
 import base64
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ async def record(folder: str) -> None:
         state = observe(event, before, now)
         recorder.observe(event, before, state, now)
         if isinstance(event, inputs.RecordingChanged) and event.path:
-            print("recording", flush=True)
+            os.write(1, f"{os.getpid()} {folder}\n".encode())
 
     recorder = Recorder(
         lambda event: loop.call_soon(apply, event), lambda: None, Recording(folder=folder), Path(folder)
@@ -36,4 +37,9 @@ async def record(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record(sys.argv[1]))
+    for folder in sys.argv[1:]:
+        if os.fork() == 0:
+            asyncio.run(record(folder))
+            os._exit(0)
+    for _ in sys.argv[1:]:
+        os.wait()
