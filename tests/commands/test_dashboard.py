@@ -6,7 +6,6 @@ import pytest
 from voicelive_tui.commands.dashboard import validate_ui, with_profile
 from voicelive_tui.commands.setup import Options
 from voicelive_tui.config import ConfigError, Settings, Ui
-from voicelive_tui.ui.app import VoiceLiveApp
 
 
 @pytest.mark.parametrize(
@@ -19,11 +18,11 @@ from voicelive_tui.ui.app import VoiceLiveApp
 )
 def test_names_that_only_the_dashboard_knows_are_refused_before_it_opens(changes, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        validate_ui(msgspec.structs.replace(Settings(), **changes), VoiceLiveApp)
+        validate_ui(msgspec.structs.replace(Settings(), **changes))
 
 
 def test_a_known_theme_and_key_are_accepted():
-    validate_ui(Settings(ui=Ui(theme="nord"), keys={"mute": "f2"}), VoiceLiveApp)
+    validate_ui(Settings(ui=Ui(theme="nord"), keys={"mute": "f2"}))
 
 
 @pytest.mark.parametrize(

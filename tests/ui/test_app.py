@@ -49,10 +49,6 @@ async def test_a_conversation_that_does_not_end_is_left(monkeypatch):
     assert app.return_code == 0
 
 
-def test_theme_names():
-    assert {"voicelive-dark", "voicelive-light", "ansi-dark", "textual-dark"} <= VoiceLiveApp.theme_names()
-
-
 async def test_ssh_offers_lean_once(monkeypatch):
     monkeypatch.setenv("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22")
     told = []

@@ -56,9 +56,8 @@ def _check(options: Options, report: Report) -> bool:
         setup = prepare(options)
         if setup.settings.ui.theme or setup.settings.keys:
             from voicelive_tui.commands.dashboard import validate_ui  # noqa: PLC0415 - Textual is slow to load
-            from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
 
-            validate_ui(setup.settings, VoiceLiveApp)
+            validate_ui(setup.settings)
     except ConfigError as error:
         report("config", False, str(error))
         return False

@@ -15,7 +15,6 @@ from voicelive_tui.config import ConfigError, Settings
 if TYPE_CHECKING:
     from voicelive_tui.commands.setup import Open
     from voicelive_tui.session.state import SessionState
-    from voicelive_tui.ui.app import VoiceLiveApp
 
 
 def run(options: Options) -> int:
@@ -35,7 +34,7 @@ async def _hold(options: Options, settings: Settings, open_session: "Open") -> "
     with runtime.policy() as policy:
         from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
 
-        validate_ui(settings, VoiceLiveApp)
+        validate_ui(settings)
         profiles = Profiles(options.config_path, partial(with_profile, options), settings)
         app = VoiceLiveApp(open_session, settings.ui, settings.keys, profiles)
         runtime.end_on_signals(app.end_on_signal)
@@ -56,22 +55,22 @@ def with_profile(options: Options, name: str) -> Choice:
     Raises:
         ConfigError: They cannot be used.
     """
-    from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415 - loaded by now
-
     loaded = load(replace(options, profile=name), report=lambda _: None)
-    validate_ui(loaded.settings, VoiceLiveApp)
+    validate_ui(loaded.settings)
     validate_files(loaded.settings.audio, options.more_inputs)
     return Choice(*usable(options, loaded.settings), loaded.overridden)
 
 
-def validate_ui(settings: Settings, app: type["VoiceLiveApp"]) -> None:
+def validate_ui(settings: Settings) -> None:
     """Check the names in the configuration that only the dashboard knows.
 
     Raises:
         ConfigError: There is no such theme, binding or key, or two bindings have the same key.
     """
-    if settings.ui.theme and settings.ui.theme not in app.theme_names():
-        raise ConfigError(f"ui.theme: there is no theme {settings.ui.theme!r}: {', '.join(sorted(app.theme_names()))}")
+    from voicelive_tui.ui.themes import theme_names  # noqa: PLC0415 - loads Textual
+
+    if settings.ui.theme and settings.ui.theme not in theme_names():
+        raise ConfigError(f"ui.theme: there is no theme {settings.ui.theme!r}: {', '.join(sorted(theme_names()))}")
     if settings.keys:
         from voicelive_tui.ui import keymap  # noqa: PLC0415 - imports every pane; else they load after the first screen
 

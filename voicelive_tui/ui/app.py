@@ -1,4 +1,4 @@
-"""The application: themes, keymap, command palette, and how it ends."""
+"""The application: keymap, command palette, and how it ends."""
 
 import asyncio
 import os
@@ -11,10 +11,11 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.screen import Screen
-from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Static
 
+from voicelive_tui.runtime import INTERRUPTED
 from voicelive_tui.text import visible
+from voicelive_tui.ui.themes import THEMES, theme_of
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -25,37 +26,6 @@ if TYPE_CHECKING:
 
 CLOSE_LIMIT = 3.0
 """Seconds for an orderly end of the conversation."""
-
-THEMES = (
-    Theme(
-        name="voicelive-dark",
-        primary="#7aa8e8",
-        secondary="#8f9bb3",
-        accent="#56c2b6",
-        success="#86c98f",
-        warning="#e3b567",
-        error="#ee7d80",
-        background="#101317",
-        surface="#161a20",
-        panel="#1a1f26",
-        foreground="#d4d9e0",
-        dark=True,
-    ),
-    Theme(
-        name="voicelive-light",
-        primary="#2f63b0",
-        secondary="#5c6779",
-        accent="#0b7f77",
-        success="#2f7d3b",
-        warning="#94640a",
-        error="#b3323a",
-        background="#fafaf7",
-        surface="#f1f1ec",
-        panel="#e8e8e1",
-        foreground="#23272e",
-        dark=False,
-    ),
-)
 
 
 def _session_commands() -> "type[Provider]":
@@ -96,13 +66,11 @@ class VoiceLiveApp(App[None]):
         self.open_session = open_session
         self.ui = ui
         self.keys = keys
-        self.lent = False
-        """Another program has the terminal, and Ctrl+C is meant for it."""
         self.profiles = profiles
-        self._ending = False
+        self._suspended = self._ending = False
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = self.theme_of(ui)
+        self.theme = theme_of(ui)
         self.set_keymap(keys)
 
     def get_driver_class(self) -> type[Driver]:
@@ -112,16 +80,6 @@ class VoiceLiveApp(App[None]):
 
         return TerminalDriver
 
-    @staticmethod
-    def theme_of(ui: "Ui") -> str:
-        """The name of the theme that the settings choose."""
-        return ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
-
-    @staticmethod
-    def theme_names() -> frozenset[str]:
-        """Every name that `ui.theme` may have."""
-        return frozenset((*BUILTIN_THEMES, *(theme.name for theme in THEMES)))
-
     def compose(self) -> ComposeResult:
         # Shown at once; the panes are loaded behind it.
         yield Static("   STARTING", markup=False)
@@ -129,8 +87,10 @@ class VoiceLiveApp(App[None]):
     async def on_ready(self) -> None:  # once the first screen is drawn; a refresh would be one of its periods later
         from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - after the first paint
 
+        for signal, suspended in ((self.app_suspend_signal, True), (self.app_resume_signal, False)):
+            signal.subscribe(self, lambda _, now=suspended: self._set_suspended(now), immediate=True)
         self.live = self.open_session()
-        await self.push_screen(DashboardScreen(self.live, self.ui, self.size))
+        await self.push_screen(DashboardScreen(self.live, self.ui, self.size, self.profiles))
         if os.environ.get("SSH_CONNECTION") and not self.ui.lean:
             self.notify("A slow line? --lean draws less often.", timeout=6)
 
@@ -177,7 +137,7 @@ class VoiceLiveApp(App[None]):
         await self.end(0)
 
     async def action_interrupted(self) -> None:
-        await self.end(130)
+        await self.end(INTERRUPTED)
 
     async def action_suspend(self) -> None:
         """Ctrl+Z: back to the shell with the microphone released; both return with `fg`."""
@@ -190,9 +150,12 @@ class VoiceLiveApp(App[None]):
         finally:
             await self.live.resume()
 
+    def _set_suspended(self, suspended: bool) -> None:
+        self._suspended = suspended
+
     def end_on_signal(self, status: int) -> None:
-        """End the program with the exit status of a signal."""
-        if not (self.lent and status == 130):
+        """End the program with the exit status of a signal; Ctrl+C is meant for a program that has the terminal."""
+        if not (self._suspended and status == INTERRUPTED):
             self.call_later(self.end, status)
 
     async def end(self, return_code: int) -> None:

@@ -31,6 +31,7 @@ from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 
 if TYPE_CHECKING:
+    from voicelive_tui.client.profiles import Profiles
     from voicelive_tui.client.shell import Shell
     from voicelive_tui.config import Ui
 
@@ -84,13 +85,12 @@ class DashboardScreen(LiveScreen):
         Binding("colon", "app.command_palette", "Commands", show=False, id="palette"),
     ]
 
-    def __init__(self, live: "Shell", ui: "Ui", size: Size) -> None:
+    def __init__(self, live: "Shell", ui: "Ui", size: Size, profiles: "Profiles | None" = None) -> None:
         self.current = self.words = "transcript"
-        self.below = "events"
-        self.zoomed = False
+        self.below, self.zoomed = "events", False
         self.rates = LEAN if ui.lean else NORMAL
         # The first layout comes with the first style pass; classes set later would need a second one.
-        super().__init__(live, self.rates, classes=" ".join(self.arrangement(size).classes))
+        super().__init__(live, self.rates, profiles, classes=" ".join(self.arrangement(size).classes))
 
     def compose(self) -> ComposeResult:
         cls = DashboardScreen

@@ -24,8 +24,7 @@ from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
 
 if TYPE_CHECKING:
-    from voicelive_tui.ui.app import VoiceLiveApp
-    from voicelive_tui.ui.dashboard import DashboardScreen
+    from voicelive_tui.ui.live_screen import LiveScreen
 
 UNSENT = frozenset(("changed", "invalid", "locked", "refused", "not applied"))
 LEAST_HEIGHT = 8
@@ -58,7 +57,7 @@ class EditorScreen(ModalScreen[None]):
     }
     """
 
-    def __init__(self, dashboard: "DashboardScreen") -> None:
+    def __init__(self, dashboard: "LiveScreen") -> None:
         super().__init__()
         self.dashboard = dashboard
         self._wanted = wanted_texts(dashboard.session)
@@ -213,11 +212,10 @@ class EditorScreen(ModalScreen[None]):
         """Edit the instructions in the user's editor."""
         from voicelive_tui.ui.external import ExternalEditorError, edit  # noqa: PLC0415
 
-        app: VoiceLiveApp = self.app  # type: ignore[assignment]
         row = self.rows["instructions"]
         row.value.focus()
         try:
-            row.text = await edit(app, self.typed["instructions"])
+            row.text = await edit(self.app, self.typed["instructions"])
         except ExternalEditorError as problem:
             self.notify(str(problem), severity="warning")
         self.changed()
@@ -227,9 +225,9 @@ class EditorScreen(ModalScreen[None]):
     def action_send(self) -> None:
         self.apply(at_once=True)
 
-    def action_renew(self) -> None:
+    async def action_renew(self) -> None:
         if self.apply(at_once=False):
-            self.dashboard.action_reset(True)
+            await self.dashboard.run_action("reset(True)")
 
     def apply(self, *, at_once: bool) -> bool:
         """Want what is typed: in this session, but for a locked voice and what was refused already, or in the next.
@@ -269,11 +267,10 @@ class EditorScreen(ModalScreen[None]):
     def action_save(self) -> None:
         from voicelive_tui.ui.session_commands import save_as_profile  # noqa: PLC0415
 
-        app: VoiceLiveApp = self.app  # type: ignore[assignment]
-        if app.profiles is not None:
+        if (profiles := self.dashboard.profiles) is not None:
             if self.unsent:
                 self.notify("What is not sent is not saved.", severity="warning", timeout=3)
-            self.run_worker(save_as_profile(app, self.dashboard.session))
+            self.run_worker(save_as_profile(self.dashboard, profiles))
 
     def action_copy(self) -> None:
         from voicelive_tui.ui.session_commands import ABOUT, copy_session  # noqa: PLC0415

@@ -8,14 +8,11 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from textual.app import SuspendNotSupported
+from textual.app import App, SuspendNotSupported
 
 from voicelive_tui.text import mask
-
-if TYPE_CHECKING:
-    from voicelive_tui.ui.app import VoiceLiveApp
 
 _SECRET = re.compile("key|token|secret|password|credential", re.IGNORECASE)
 
@@ -29,7 +26,7 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not _SECRET.search(name) and mask(value) == value}
 
 
-async def edit(app: "VoiceLiveApp", text: str) -> str:
+async def edit(app: App[Any], text: str) -> str:
     """The text as the user leaves it in `$VISUAL` or `$EDITOR`, which has the terminal meanwhile.
 
     Raises:
@@ -42,7 +39,7 @@ async def edit(app: "VoiceLiveApp", text: str) -> str:
             path = Path(folder, "instructions.md")
             await asyncio.to_thread(path.write_text, text, "utf-8")
             with app.suspend():  # which does not end with an exception
-                status = await _run(app, *command, str(path))
+                status = await _run(*command, str(path))
             if isinstance(status, OSError):
                 raise status
             if status:
@@ -56,17 +53,15 @@ async def edit(app: "VoiceLiveApp", text: str) -> str:
     return edited.removesuffix("\n") if not text.endswith("\n") else edited
 
 
-async def _run(app: "VoiceLiveApp", *command: str) -> int | OSError:
+async def _run(*command: str) -> int | OSError:
     """Run a program in the terminal; its exit status, or why it cannot be started."""
     terminal = sys.__stderr__  # file descriptor 2 is not the terminal, see `runtime.native_stderr_to`
     try:
         process = await asyncio.create_subprocess_exec(*command, stderr=terminal, env=without_secrets(os.environ))
     except OSError as problem:
         return problem
-    app.lent = True
     try:
         return await process.wait()
     finally:
-        app.lent = False
         if process.returncode is None:
             process.terminate()

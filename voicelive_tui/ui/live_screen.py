@@ -21,6 +21,7 @@ from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import elapsed, remaining
 
 if TYPE_CHECKING:
+    from voicelive_tui.client.profiles import Profiles
     from voicelive_tui.client.shell import Shell
 
 
@@ -37,6 +38,7 @@ class LiveScreen(TonedScreen):
     Args:
         live: The shell.
         rates: How often to draw.
+        profiles: Those of the configuration file, if there is one.
         classes: See Textual.
     """
 
@@ -45,9 +47,9 @@ class LiveScreen(TonedScreen):
     """What the events pane shows: as `session`, but a line that only counts up may lag."""
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
-    def __init__(self, live: "Shell", rates: Rates, *, classes: str) -> None:
+    def __init__(self, live: "Shell", rates: Rates, profiles: "Profiles | None", *, classes: str) -> None:
         super().__init__(classes=classes)
-        self.live, self.rates = live, rates
+        self.live, self.rates, self.profiles = live, rates, profiles
         self.pacing = Pacing(monotonic(), rates)
         self._changed = asyncio.Event()
         self._levels_due = self._clock_due = 0.0

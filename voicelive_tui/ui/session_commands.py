@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -15,10 +15,13 @@ from voicelive_tui.session.code import FORMATS
 from voicelive_tui.session.inputs import CancelPressed, ClearPressed, Key
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import visible
-from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.live_screen import LiveScreen
+from voicelive_tui.ui.themes import theme_of
 from voicelive_tui.ui.tool_commands import tool_commands
+
+if TYPE_CHECKING:
+    from voicelive_tui.client.profiles import Profiles
 
 Command = tuple[str, str, Callable[[], object]]
 """Its name, what it does, and how."""
@@ -31,51 +34,50 @@ def copy_session(app: App[Any], state: SessionState, form: str) -> None:
     app.notify(f"Copied the session as {form}: {len(copied):,} characters.", timeout=2)
 
 
-async def use_profile(app: VoiceLiveApp, screen: LiveScreen, name: str) -> None:
+async def use_profile(screen: LiveScreen, profiles: "Profiles", name: str) -> None:
     """Begin a new session with a profile, or without one for ""."""
-    assert app.profiles is not None
     try:
-        choice, after_restart = await asyncio.to_thread(app.profiles.switch, name)
+        choice, after_restart = await asyncio.to_thread(profiles.switch, name)
     except ConfigError as problem:
-        app.notify(str(problem), severity="error")
+        screen.notify(str(problem), severity="error")
         return
     origin = f"profile {name}" if name else "no profile"
     await screen.live.change_settings(choice.settings, origin, demo=choice.demo)
-    app.theme = app.theme_of(choice.settings.ui)
-    await app.run_action("reset", screen)
+    screen.app.theme = theme_of(choice.settings.ui)
+    await screen.run_action("reset")
     sentences = [f"New session with {origin}."]
     if choice.overridden:
         sentences.append(f"The environment or a flag is stronger for {', '.join(choice.overridden)}.")
     if after_restart:
         sentences.append(f"In force after a restart: {', '.join(after_restart)}.")
-    app.notify(" ".join(sentences), severity="warning" if choice.overridden or after_restart else "information")
+    screen.notify(" ".join(sentences), severity="warning" if choice.overridden or after_restart else "information")
 
 
-async def save_as_profile(app: VoiceLiveApp, state: SessionState) -> None:
+async def save_as_profile(screen: LiveScreen, profiles: "Profiles") -> None:
     """Ask for a name, and save the settings in use as a profile. To be run by a worker."""
-    assert app.profiles is not None
-    names = await asyncio.to_thread(app.profiles.names)
+    names = await asyncio.to_thread(profiles.names)
     there = f" (there are: {', '.join(names)})" if names else ""
-    answer = await app.push_screen_wait(LineDialog(f"Save as profile{there}", enter="saves"))
+    answer = await screen.app.push_screen_wait(LineDialog(f"Save as profile{there}", enter="saves"))
     if answer is None:
         return
     name, _ = answer
     try:
-        left_out = await asyncio.to_thread(app.profiles.save, name, state)
+        left_out = await asyncio.to_thread(profiles.save, name, screen.session)
     except ConfigError as problem:
-        app.notify(str(problem), severity="error")
+        screen.notify(str(problem), severity="error")
         return
     more = f" Not saved, because it looks like a secret: {', '.join(left_out)}." if left_out else ""
     done = f"{'Replaced' if name in names else 'Saved'} profile {name}: --profile {name} uses it.{more}"
-    app.notify(done, severity="warning" if more else "information")
+    screen.notify(done, severity="warning" if more else "information")
 
 
 class SessionCommands(Provider):
     """Begins sessions with a profile, saves one, sends single events, and copies the session."""
 
     async def startup(self) -> None:
-        profiles = self.app.profiles if isinstance(self.app, VoiceLiveApp) else None
-        self.names = [] if profiles is None else await asyncio.to_thread(profiles.names)
+        self.live_screen = next((each for each in self.app.screen_stack if isinstance(each, LiveScreen)), None)
+        profiles = self.live_screen and self.live_screen.profiles
+        self.names = await asyncio.to_thread(profiles.names) if profiles else []
 
     async def discover(self) -> Hits:
         for name, does, run in self.commands():
@@ -89,32 +91,31 @@ class SessionCommands(Provider):
 
     def commands(self) -> Iterator[Command]:
         """What can be done now."""
-        app = self.app
-        screen = next((each for each in app.screen_stack if isinstance(each, LiveScreen)), None)
-        if screen is None or not isinstance(app, VoiceLiveApp):  # there is none behind the first screen
+        screen = self.live_screen
+        if screen is None:  # as long as the first screen is shown
             return
 
         def in_worker(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], object]:
             return lambda: screen.run_worker(work(), name="profile")
 
-        if app.profiles is not None:
+        if (profiles := screen.profiles) is not None:
             for name in self.names:
-                use = partial(use_profile, app, screen, name)
+                use = partial(use_profile, screen, profiles, name)
                 yield (
                     f"New session with profile {visible(name)}",
                     "Reset with the settings of the profile",
                     in_worker(use),
                 )
             if self.names:
-                use = partial(use_profile, app, screen, "")
+                use = partial(use_profile, screen, profiles, "")
                 yield "New session without a profile", "Reset with the rest of the configuration", in_worker(use)
-            save = partial(save_as_profile, app, screen.session)
+            save = partial(save_as_profile, screen, profiles)
             yield "Save as profile", "Save the settings in use under a name in the configuration", in_worker(save)
         yield from tool_commands(screen)
         for name, does, key in SINGLE_EVENTS:
             yield name, does, partial(screen.apply, key)
         for form, does in ABOUT.items():
-            yield f"Copy the session as {form}", does, partial(copy_session, app, screen.session, form)
+            yield f"Copy the session as {form}", does, partial(copy_session, self.app, screen.session, form)
 
 
 SINGLE_EVENTS: tuple[tuple[str, str, Key], ...] = (

@@ -1,0 +1,49 @@
+"""The themes of this program, beside those of Textual."""
+
+from typing import TYPE_CHECKING
+
+from textual.theme import BUILTIN_THEMES, Theme
+
+if TYPE_CHECKING:
+    from voicelive_tui.config import Ui
+
+THEMES = (
+    Theme(
+        name="voicelive-dark",
+        primary="#7aa8e8",
+        secondary="#8f9bb3",
+        accent="#56c2b6",
+        success="#86c98f",
+        warning="#e3b567",
+        error="#ee7d80",
+        background="#101317",
+        surface="#161a20",
+        panel="#1a1f26",
+        foreground="#d4d9e0",
+        dark=True,
+    ),
+    Theme(
+        name="voicelive-light",
+        primary="#2f63b0",
+        secondary="#5c6779",
+        accent="#0b7f77",
+        success="#2f7d3b",
+        warning="#94640a",
+        error="#b3323a",
+        background="#fafaf7",
+        surface="#f1f1ec",
+        panel="#e8e8e1",
+        foreground="#23272e",
+        dark=False,
+    ),
+)
+
+
+def theme_of(ui: "Ui") -> str:
+    """The name of the theme that the settings choose."""
+    return ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
+
+
+def theme_names() -> frozenset[str]:
+    """Every name that `ui.theme` may have."""
+    return frozenset((*BUILTIN_THEMES, *(theme.name for theme in THEMES)))
