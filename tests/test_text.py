@@ -169,6 +169,20 @@ def secret():
     text._hidden.discard(value)
 
 
+def test_headers_of_mcp_servers_are_masked_and_fields_of_that_name_elsewhere_are_not():
+    headers = {"X-Custom": "value", "other": ["value"]}
+    assert text.masked({"type": "mcp", "headers": headers})["headers"] == {
+        "X-Custom": text.HIDDEN,
+        "other": [text.HIDDEN],
+    }
+    assert text.masked({"type": "object", "headers": headers})["headers"] == headers
+
+
+def test_a_value_in_brief_is_its_json_or_the_beginning_of_it():
+    assert text.brief({"a": [1, "\n"]}, 20) == '{"a": [1, "\\n"]}'
+    assert text.brief("abcdefgh", 5) == '"abc…'
+
+
 def test_a_registered_secret_is_masked_in_every_output(secret):
     for output in (text.visible, text.visible_lines, text.masked, text.excerpt, text.mask):
         assert output(f"the key {secret} was refused") == "the key <hidden> was refused"

@@ -123,18 +123,34 @@ def _escapes() -> dict[int, str]:
 
 
 def masked(value: object) -> object:
-    """A JSON value without secrets, see `mask`; its shape stays."""
+    """A JSON value without secrets, see `mask`, and without the headers of MCP servers; its shape stays."""
     match value:
         case str():
             return mask(value)
         case dict():
-            return {
-                mask(key): HIDDEN if isinstance(inner, str) and key.lower() in _NAMES else masked(inner)
-                for key, inner in value.items()
-            }
+            names = _NAMES | {"headers"} if value.get("type") == "mcp" else _NAMES
+            return {mask(key): _hidden_in(inner) if key.lower() in names else masked(inner)
+                    for key, inner in value.items()}  # fmt: skip
         case list() | tuple():
             return [masked(inner) for inner in value]
     return value
+
+
+def _hidden_in(value: object) -> object:
+    match value:
+        case str():
+            return HIDDEN
+        case dict():
+            return {mask(key): _hidden_in(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_hidden_in(inner) for inner in value]
+    return value
+
+
+def brief(value: object, longest: int) -> str:
+    """A JSON value on one line of at most `longest` characters, without secrets; see `visible`."""
+    line = visible(json.dumps(masked(value), ensure_ascii=False))
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def escaped(line: str) -> str:

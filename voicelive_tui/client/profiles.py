@@ -15,19 +15,20 @@ from voicelive_tui.tables import Table, difference, values_of
 from voicelive_tui.text import masked
 
 AT_ONCE = (
-    *("service.endpoint.", "service.api_version.", "service.api_key.", "service.use_token_credential."),
-    *(
-        "service.insecure.",
-        "session.",
-        "audio.input_device.",
-        "audio.output_device.",
-        "audio.half_duplex.",
-        "tools.functions.",
-        "tools.parallel.",
-        "ui.theme.",
-    ),
+    "audio.half_duplex.",
+    "audio.input_device.",
+    "audio.output_device.",
+    "service.api_key.",
+    "service.api_version.",
+    "service.endpoint.",
+    "service.insecure.",
+    "service.use_token_credential.",
+    "session.",
+    "tools.functions.",
+    "tools.parallel.",
+    "ui.theme.",
 )
-"""Settings, and sections, that change in a program that runs; all others need a restart."""
+"""Prefixes of the settings that change in a program that runs; all others need a restart."""
 NEVER_SAVED = ("service.api_key", "service.insecure", "logging")
 """A key belongs into no file that is shared, and to send one unencrypted is decided each time."""
 

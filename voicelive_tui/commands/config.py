@@ -8,7 +8,7 @@ import msgspec
 from voicelive_tui.commands.setup import Options, complain, load
 from voicelive_tui.config import ConfigError
 from voicelive_tui.tables import values_of
-from voicelive_tui.text import HIDDEN, escaped, hide, masked, visible
+from voicelive_tui.text import HIDDEN, brief, escaped, hide, masked, visible
 
 AS_JSON = ("path", "found", "profile", "profiles", "settings")
 WIDEST = 60
@@ -34,13 +34,10 @@ def run(options: Options, *, as_json: bool) -> int:
     names = (f"{name} (in use)" if name == loaded.profile else name for name in loaded.profiles)
     click.echo(f"file      {visible(str(loaded.path))}{'' if loaded.found else ' is not there: defaults'}")
     click.echo(f"profiles  {visible(', '.join(names)) or 'none'}\n")
-    rows = [(visible(name), _shown(entry["value"]), visible(entry["source"])) for name, entry in settings.items()]
+    rows = [
+        (visible(name), brief(entry["value"], WIDEST), visible(entry["source"])) for name, entry in settings.items()
+    ]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, source in rows:
         click.echo(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {source}")
     return 0
-
-
-def _shown(value: object) -> str:
-    line = visible(json.dumps(masked(value), ensure_ascii=False))
-    return line if len(line) <= WIDEST else f"{line[: WIDEST - 1]}…"

@@ -1,6 +1,5 @@
 """`voicelive-tui export`: a recording as a document, as numbers, or as one zip to share."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,7 @@ def run(path: Path, *, form: str, output: Path | None, strict: bool, anyway: boo
 
 def _document(bundle: "Bundle", form: str, output: Path | None) -> int:
     from voicelive_tui.recording.document import DOCUMENTS  # noqa: PLC0415
+    from voicelive_tui.recording.writer import write_new  # noqa: PLC0415
 
     text = DOCUMENTS[form](bundle.final_state())
     if not text.endswith("\n"):
@@ -47,13 +47,8 @@ def _document(bundle: "Bundle", form: str, output: Path | None) -> int:
     if output is None:
         click.echo(text, nl=False)
     else:
-        _create(output, text.encode("utf-8", "replace"))
+        write_new(output.expanduser(), text.encode("utf-8", "replace"))
     return 0
-
-
-def _create(path: Path, content: bytes) -> None:
-    with open(path.expanduser(), "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(content)
 
 
 def _zip(bundle: "Bundle", output: Path, strict: bool, anyway: bool) -> int:

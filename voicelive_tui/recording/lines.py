@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from voicelive_tui.session import inputs
-from voicelive_tui.text import HIDDEN, mask, masked
+from voicelive_tui.text import mask, masked
 
 MICROPHONE, SPEAKER, RECEIVED = 0, 1, 2
 """The channels."""
@@ -23,7 +23,6 @@ LARGEST = 1e12
 Direction = Literal["in", "out"]
 _REFERENCE = re.compile(r'\{"\$audio":\{"ch":([02]),"at":(\d{1,15}),"len":(\d{1,9})\}\}')
 _SECRET_FIELDS = ("headers", "authorization")
-
 
 NOTHING = Raw(b"null")
 """In place of a frame or an input where there is none."""
@@ -97,7 +96,7 @@ def references(frame: str) -> Iterator[tuple[int, int, int]]:
 
 
 def without_secrets(raw: str) -> str:
-    """The text of a message without secrets: those that `text.mask` knows, and headers of MCP servers.
+    """The text of a message without secrets; see `text.masked`.
 
     A text that has none is returned as it is; any other is encoded again.
     """
@@ -107,22 +106,8 @@ def without_secrets(raw: str) -> str:
         event = json.loads(raw)
     except (ValueError, RecursionError):
         return mask(raw)
-    clean: Any = _without_headers(masked(event))
+    clean = masked(event)
     return raw if clean == event and mask(raw) == raw else mask(json.dumps(clean, separators=(",", ":")))
-
-
-def _without_headers(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _hidden(inner) if key in _SECRET_FIELDS and inner else _without_headers(inner)
-                    for key, inner in value.items()}  # fmt: skip
-        case list():
-            return [_without_headers(inner) for inner in value]
-    return value
-
-
-def _hidden(value: object) -> object:
-    return dict.fromkeys(value, HIDDEN) if isinstance(value, dict) else HIDDEN
 
 
 def wire_line(

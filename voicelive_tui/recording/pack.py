@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.redact import Finding, findings, strict_line, without_content
+from voicelive_tui.recording.writer import open_new
 
 TEXTS = ("manifest.json", "wire.jsonl", "marks.jsonl", "transcript.md")
 SOUNDS = ("audio.wav", "received.wav")
@@ -55,7 +56,7 @@ class Pack:
         """
         folder = self._bundle.path.name.removesuffix(".zip").removesuffix(".vlrec") + ".vlrec"
         hashes: dict[str, str] = {}
-        with path.open("xb") as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        with open_new(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for member in reversed(self.members):  # the manifest last
                 digest = hashlib.sha256()
                 with archive.open(f"{folder}/{member.name}", "w", force_zip64=True) as file:

@@ -187,10 +187,7 @@ class Recorder:
             audio_origin=self._maker.first_sample(began_ns / 1e9 - SETTLED_SECONDS - LATE_SECONDS),
             received_origin=ring.received_from,
         )
-        self._writer, self._full = (
-            BundleWriter(self._unused(SUFFIX), manifest),
-            False,
-        )
+        self._writer, self._full = BundleWriter(self._unused(SUFFIX), manifest), False
         records = iter(ring) if ring.began_ns is not None else chain(self._maker.before.values())
         while batch := list(islice(records, BATCH)):
             self._write(batch)

@@ -5,12 +5,13 @@ import os
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 from msgspec import Meta, Struct
 
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, samples_in
+from voicelive_tui.recording.lines import MICROPHONE, SPEAKER
 from voicelive_tui.recording.spool import Record
 
 FORMAT = 1
@@ -20,7 +21,6 @@ AUDIO_LIMIT = 2_000_000_000
 """Bytes of `audio.wav`, after which only lines are written: 5 h 47 min."""
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 HEADER_BYTES = _HEADER.size
-
 
 Count = Annotated[int, Meta(ge=0, le=9 * 10**18)]
 
@@ -139,7 +139,7 @@ class BundleWriter:
                 case "left" | "right" as side:
                     at = record.at - self.manifest.audio_origin
                     if at >= 0 and at + samples_in(record.data) <= room:
-                        self._audio.put(0 if side == "left" else 1, at, record.data)
+                        self._audio.put(MICROPHONE if side == "left" else SPEAKER, at, record.data)
                 case "received":
                     at = record.at - self.manifest.received_origin
                     if at >= 0 and at + samples_in(record.data) <= room:
@@ -158,7 +158,7 @@ class BundleWriter:
             OSError: They cannot be written.
         """
         try:
-            _write_new(self.path / "transcript.md", transcript.encode("utf-8", "replace"))
+            write_new(self.path / "transcript.md", transcript.encode("utf-8", "replace"))
             hashes = {}
             for file in sorted(self.path.iterdir()):
                 if file.name != "manifest.json":
@@ -174,7 +174,7 @@ class BundleWriter:
     def _write_manifest(self) -> None:
         fresh = self.path / "manifest.new"
         fresh.unlink(missing_ok=True)
-        _write_new(fresh, msgspec.json.format(msgspec.json.encode(self.manifest)))
+        write_new(fresh, msgspec.json.format(msgspec.json.encode(self.manifest)))
         fresh.replace(self.path / "manifest.json")
 
     def close(self) -> None:
@@ -199,6 +199,16 @@ def write_wave(path: Path, pcm: bytes) -> None:
         file.close()
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+def write_new(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read.
+
+    Raises:
+        OSError: It is there already, or cannot be written.
+    """
+    with open_new(path) as file:
         file.write(content)
+
+
+def open_new(path: Path) -> BinaryIO:
+    """The same, open for writing."""
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))

@@ -11,8 +11,8 @@ from voicelive_tui.config import Session
 from voicelive_tui.session.request import NULL_MEANS_OFF, session_request, settings_of
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.tables import difference, values_of
-from voicelive_tui.text import HIDDEN, encodable, masked, visible
-from voicelive_tui.wire.events import listing, mapping
+from voicelive_tui.text import brief, encodable, masked, visible
+from voicelive_tui.wire.events import listing
 
 _REPORTED = frozenset(("id", "object", "type", "model", "expires_at", "agent", "client_secret", "conversation_id"))
 """Fields that the service reports, and that no `session.update` may set."""
@@ -28,7 +28,7 @@ def settable(state: SessionState) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in session.items():
         if name == "tools":  # nulls have a meaning in schemas
-            fields[name] = [_without_headers(tool) for tool in listing(value)]
+            fields[name] = listing(value)
         elif name not in left_out and (value is not None or name in NULL_MEANS_OFF):
             fields[name] = _without_nulls(value)
     if fields.get("modalities") == ["audio"]:  # reported by native models, refused in an update (protocol, 4.1)
@@ -68,7 +68,7 @@ def as_toml(state: SessionState) -> str:
     if agent := state.connection.agent:  # whose project is in no event
         tables["agent"] = {"name": agent, "project": "PROJECT"}
     rest = difference(session, session_request(settings))
-    lines = (f"# no setting for {visible(name)} = {_shortened(value)}" for name, value in values_of(rest) if value)
+    lines = (f"# no setting for {visible(name)} = {brief(value, LONGEST)}" for name, value in values_of(rest) if value)
     return encodable("\n".join([tomlkit.dumps(tables), *lines]).strip()) + "\n"
 
 
@@ -122,19 +122,8 @@ def _literal(value: Any, margin: str = "") -> str:
     return repr(value)
 
 
-def _shortened(value: Any) -> str:
-    line = visible(json.dumps(value, ensure_ascii=False))
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
-
-
 def _without_nulls(value: Any) -> Any:
     """A JSON value without the nulls in its objects, which stand for the service's defaults."""
     if isinstance(value, Mapping):
         return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _without_headers(tool: Any) -> Any:
-    """An MCP server without the values of its headers, any of which may be a secret."""
-    headers = mapping(mapping(tool).get("headers"))
-    return {**tool, "headers": dict.fromkeys(headers, HIDDEN)} if headers else tool
