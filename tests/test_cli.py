@@ -92,7 +92,7 @@ def test_help_names_every_command():
 def test_every_option_of_a_conversation_is_explained_and_the_same_everywhere():
     wanted = (
         "--endpoint --api-version --model --voice --instructions --api-key --use-token-credential --insecure --demo "
-        "--no-caller --input-device --output-device --output-latency --half-duplex --turn-detection --config "
+        "--script --no-caller --input-device --output-device --output-latency --half-duplex --turn-detection --config "
         "--profile --log-file --verbose --lean"
     ).split()
     for command in (cli, cli.commands["console"], cli.commands["check"], cli.commands["config"]):
@@ -187,6 +187,16 @@ def test_an_endpoint_without_a_credential_names_the_three_ways():
     sentence = refusal(run("console", "--endpoint", "https://name.example"))
     for way in ("AZURE_VOICELIVE_API_KEY", "--api-key KEY", "--use-token-credential"):
         assert way in sentence
+
+
+def test_a_script_is_for_the_demo_and_an_unknown_one_names_those_that_ship():
+    there = ["console", "--endpoint", "https://h", "--api-key", KEY]
+    assert refusal(run(*there, "--script", "tour")) == "--script is for the demo: add --demo"
+    sentence = refusal(run("console", "--demo", "--script", "tuor"))
+    assert sentence.startswith("cannot read the script tuor: No such file or directory")
+    assert sentence.endswith(
+        "(scripts that ship with the program: line-check, long_talker, mcp, slow_agent, tool_call, tools, tour)"
+    )
 
 
 def test_an_agent_takes_no_key_and_is_not_in_the_demo():

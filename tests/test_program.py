@@ -57,7 +57,7 @@ def test_a_demo_conversation_from_the_first_screen_to_the_shell_prompt(tmp_path:
         pytest.skip("this machine has a sound card, which the demo would use in place of its synthetic caller")
     with Terminal("-m", "voicelive_tui", width=size[0], height=size[1], **environment) as terminal:
         terminal.wait_for("synthetic", PATIENCE)  # it says that the caller is none of flesh and blood
-        terminal.wait_for("I heard you for", PATIENCE)
+        terminal.wait_for("What are you good for", PATIENCE)
         terminal.wait_for("SPEAKING", PATIENCE)
         terminal.write("m")
         terminal.wait_for("MUTED")

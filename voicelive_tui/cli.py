@@ -85,6 +85,14 @@ def _complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: 
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+def _complete_scripts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped scripts by name, then files."""
+    from voicelive_tui.loopback.script import shipped  # noqa: PLC0415
+
+    names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
 def _conversation_options(command: Callable[..., None], *, several_inputs: bool = False) -> Callable[..., None]:
     """The options of a conversation, the same for the dashboard, `console` (several inputs) and `check`."""
     more = "; several files are played one after another" if several_inputs else ""
@@ -125,6 +133,12 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         ),
         click.option(
             "--demo", is_flag=True, default=None, help="Talk to the built-in loopback service, whatever is configured."
+        ),
+        click.option(
+            "--script",
+            metavar="FILE",
+            help="Demo with these replies, and lines of its caller: a TOML file, or a shipped one's name.",
+            shell_complete=_complete_scripts,
         ),
         click.option(
             "--no-caller",
@@ -255,14 +269,6 @@ class _ServeCommand(click.Command):
             formatter.write_dl(fault_help())
 
 
-def _complete_scripts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shipped scripts by name, then files."""
-    from voicelive_tui.loopback.script import shipped  # noqa: PLC0415
-
-    names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
-    return [*names, CompletionItem(incomplete, type="file")]
-
-
 def _complete_faults(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Faults by name, with what each does."""
     from voicelive_tui.loopback.faults import FAULTS  # noqa: PLC0415
@@ -328,6 +334,7 @@ def _options(before: dict[str, Any], after: dict[str, Any]) -> Options:
         profile=given.get("profile", ""),
         demo="demo" in given,
         caller="no_caller" not in given,
+        script=given.get("script", ""),
         verbose="verbose" in given,
     )
 

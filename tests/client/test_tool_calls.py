@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from tests.conversing import LIMIT, Mouth, speech, until
@@ -283,3 +284,14 @@ async def test_in_the_demo_the_assistant_calls_the_tools_of_the_example() -> Non
     finally:
         await live.close()
         await asyncio.wait_for(running, LIMIT)
+
+
+async def test_the_example_tools_of_the_demo_are_not_declared_to_another_service() -> None:
+    settings = Settings(audio=Audio(input_device="none", output_device="none"))
+    live = LiveSession(settings, demo=True, toolbox=Toolbox(("voicelive_tui.tools.example",)))
+    assert [tool["name"] for tool in live.state.wanted["tools"]] == ["get_weather", "set_timer"]
+    away = msgspec.structs.replace(settings, service=Service(endpoint="http://127.0.0.1:9", api_key="any"))
+    await live.change_settings(away, "profile away", demo=False)
+    assert not live.state.wanted.get("tools")
+    await live.change_settings(settings, "defaults", demo=True)
+    assert [tool["name"] for tool in live.state.wanted["tools"]] == ["get_weather", "set_timer"]

@@ -34,7 +34,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.loopback.lab import clip, speech
 from voicelive_tui.loopback.faults import FAULTS, parse
-from voicelive_tui.loopback.script import shipped
+from voicelive_tui.loopback.script import load, shipped
+from voicelive_tui.speech.voice import CALLER, open_voice
 
 COMMAND = [sys.executable, "-m", "voicelive_tui", "serve"]
 KEY = "s3cret-k3y"
@@ -279,6 +280,28 @@ async def play_tools():
         served.end()
 
 
+async def play_tour():
+    lines = load(shipped()["tour"]).caller
+    vad = ServerVad(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500)
+    with serving("--script", "tour") as served:
+        async with session(served, turn_detection=vad) as link:
+            for line, answer in ((lines[4], "Fair question."), (lines[0], "Hello! I am"), (lines[6], "Of course:")):
+                await say(link, clip(open_voice().speak(line.say, CALLER).samples, 800))
+                said = await until(link, "response.audio_transcript.done")
+                assert said.transcript.startswith(answer)
+            await say(link, clip(speech("These words are not in the script at all"), 800))
+            assert "I heard you for" in (await until(link, "response.audio_transcript.done")).transcript
+            await typed(link, "who are you?")
+            assert "You typed: who are you?" in (await until(link, "response.text.done")).text
+
+
+async def play_line_check():
+    with serving("--script", "line-check") as served:
+        async with session(served) as link:
+            await typed(link, "hello")
+            assert "I am a line check" in (await until(link, "response.text.done")).text
+
+
 async def test_each_shipped_script_to_its_end():
     plays = {
         "tool_call": play_tool_call,
@@ -286,6 +309,8 @@ async def test_each_shipped_script_to_its_end():
         "long_talker": play_long_talker,
         "mcp": play_mcp,
         "tools": play_tools,
+        "tour": play_tour,
+        "line-check": play_line_check,
     }
     assert plays.keys() == shipped().keys()
     async with asyncio.TaskGroup() as side_by_side:

@@ -47,7 +47,7 @@ def milliseconds(samples, rate=RATE):
 class Lab:
     """One session with a virtual clock and the placeholder voice (fast, and the same everywhere)."""
 
-    def __init__(self, model="gpt-realtime", script=None, lifetime=1800.0, **session):
+    def __init__(self, model="gpt-realtime", script=None, lifetime=1800.0, recognise=lambda *_: "", **session):
         self.now = 1000.0
         self.notes = []
         self.session = Session(
@@ -57,6 +57,7 @@ class Lab:
             unix_time=1.7e9,
             note=lambda *note: self.notes.append(note),
             lifetime=lifetime,
+            recognise=recognise,
         )
         self.voice = PlaceholderVoice()
         self.events = []

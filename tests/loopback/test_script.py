@@ -86,6 +86,8 @@ def test_a_whole_script(tmp_path):
         ('[[reply]]\ncalls = [{ name = "f", server = "maps" }]', "server 'maps'; the script has no [[mcp]]"),
         ('[[mcp]]\nlabel = "docs"\n[[reply]]\ncalls = [{ name = "f", server = "maps" }]',
          "reply[0].calls[0].server: unknown MCP server 'maps'; expected one of docs"),
+        ('[[caller]]\npause = 1', "caller[0]: object missing required field `say`"),
+        ('[[caller]]\nsay = "x"\ninterrupts_after = -1', "caller[0].interrupts_after: expected `float` >= 0"),
         ('[[reply]]\ncalls = [{}]', "reply[0].calls[0]: object missing required field `name`"),
     ],
 )  # fmt: skip
@@ -132,7 +134,7 @@ async def test_a_wav_file_is_played(tmp_path):
 
 
 def test_which_examples_are_shipped():
-    assert list(shipped()) == ["long_talker", "mcp", "slow_agent", "tool_call", "tools"]
+    assert list(shipped()) == ["line-check", "long_talker", "mcp", "slow_agent", "tool_call", "tools", "tour"]
 
 
 def test_the_example_of_a_tool_call():

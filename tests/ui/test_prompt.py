@@ -7,7 +7,7 @@ from textual import events
 from tests import states
 from tests.ui.fake import app_of, settled
 from tests.ui.screens import screen_text
-from voicelive_tui.session.inputs import MutePressed, TextTyped
+from voicelive_tui.session.inputs import MutePressed, TextTyped, TypingBegan
 from voicelive_tui.session.state import Connection, Stage
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.prompt import Prompt
@@ -18,11 +18,11 @@ async def test_a_message_is_typed_sent_and_left():
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.press("t", *"quit [m]?", "enter")
-        assert app.live.applied == [TextTyped("quit [m]?")]
+        assert app.live.applied == [TypingBegan(), TextTyped("quit [m]?")]
         await pilot.press("t", "x", "escape", "m")
-        assert app.live.applied[1:] == [MutePressed()]
+        assert app.live.applied[2:] == [TypingBegan(), MutePressed()]
         await pilot.press("t", "enter")
-        assert len(app.live.applied) == 2
+        assert app.live.applied[4:] == [TypingBegan()]
 
 
 async def test_all_lines_of_a_paste_are_one_message():
@@ -32,7 +32,7 @@ async def test_all_lines_of_a_paste_are_one_message():
         await pilot.press("t", *"say: ")
         app.post_message(events.Paste("first line\nsecond one\r\n\nlast"))
         await pilot.press("enter")
-        assert app.live.applied == [TextTyped("say: first line second one  last")]
+        assert app.live.applied == [TypingBegan(), TextTyped("say: first line second one  last")]
 
 
 @pytest.mark.parametrize("stage", [Stage.FAILED, Stage.CLOSED])
@@ -87,7 +87,7 @@ async def test_keys_that_come_at_once_after_t_are_the_message(keys, said):
             app.post_message(events.Key(name, key))
         await pilot.pause()
         await pilot.pause()
-        assert app.live.applied == [TextTyped(said)]
+        assert app.live.applied == [TypingBegan(), TextTyped(said)]
 
 
 async def test_a_paste_at_once_after_t_is_the_message():
@@ -98,7 +98,7 @@ async def test_a_paste_at_once_after_t_is_the_message():
         app.post_message(events.Paste("pasted words"))
         await pilot.pause()
         await pilot.press("enter")
-        assert app.live.applied == [TextTyped("pasted words")]
+        assert app.live.applied == [TypingBegan(), TextTyped("pasted words")]
 
 
 async def test_text_typed_without_a_connection_stays_in_the_prompt():

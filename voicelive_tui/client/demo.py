@@ -1,38 +1,59 @@
 """The demo: a loopback service in this process, and a synthetic caller where there is no microphone."""
 
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from voicelive_tui.audio.devices import DEFAULT, AudioError, Source
+from voicelive_tui.audio.devices import DEFAULT, AudioError
 from voicelive_tui.audio.streams import probe
 from voicelive_tui.client.blocking import off_loop
+from voicelive_tui.client.shell import Observer
 from voicelive_tui.config import Settings
-from voicelive_tui.loopback.script import load, shipped
+from voicelive_tui.loopback.script import Script, named
 from voicelive_tui.loopback.service import LoopbackService
+from voicelive_tui.session import inputs
 from voicelive_tui.speech.caller import DemoCaller
 
+if TYPE_CHECKING:
+    from voicelive_tui.client.destination import Destination
 
-async def start_service(settings: Settings, stack: AsyncExitStack) -> Settings:
+
+async def start_service(settings: Settings, stack: AsyncExitStack, script: Script | None = None) -> Settings:
     """Start the loopback service, to end with the stack; the settings that lead to it.
 
-    Where tools are loaded, its assistant calls the weather and the timer of the README's example.
+    Where the user's tools are loaded, it plays by default the script that calls those of the README's example.
     """
     key = os.urandom(16).hex()  # keeps other users of this machine out of the conversation
-    script = load(shipped()["tools"]) if settings.tools.load else None
+    script = script or (named("tools") if settings.tools.load else None)
     service = await stack.enter_async_context(LoopbackService(api_key=key, script=script))
     changes: dict[str, Any] = {"endpoint": service.endpoint, "api_key": key, "use_token_credential": False}
     return msgspec.structs.replace(settings, service=msgspec.structs.replace(settings.service, **changes))
 
 
-async def find_caller(settings: Settings) -> Source | None:
-    """The synthetic caller, or None where another input was chosen or there is a microphone."""
-    if settings.audio.input_device != "":
+async def find_caller(to: "Destination", observe: Callable[[Observer], object]) -> DemoCaller | None:
+    """The synthetic caller, or None where another input was chosen or there is a microphone.
+
+    With a caller the service plays the tour, unless it has another script; the caller says the lines of the script, or
+    else those of the line check, and gives way to the user.
+    """
+    if to.settings.audio.input_device != "":
         return None
     try:
         await off_loop(lambda: probe("input", DEFAULT), "looking for a microphone")
     except AudioError:
-        return DemoCaller()
-    return None
+        pass
+    else:
+        return None
+    if to.script is None and not to.settings.tools.load:
+        to.script = named("tour")
+    caller = DemoCaller((to.script and to.script.caller) or named("line-check").caller)
+
+    def give_way(event: inputs.Input, *_: object) -> None:
+        if isinstance(event, inputs.TypingBegan | inputs.TextTyped | inputs.TalkPressed):
+            caller.give_way()
+
+    observe(give_way)
+    return caller

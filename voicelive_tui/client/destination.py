@@ -15,6 +15,7 @@ from voicelive_tui.session import inputs
 
 if TYPE_CHECKING:
     from voicelive_tui.client.connection import ServiceConnection
+    from voicelive_tui.loopback.script import Script
 
     Connect = Callable[[Service, str, Any, Agent | None], Awaitable[ServiceConnection]]
 
@@ -26,10 +27,13 @@ class Destination:
         settings: With an endpoint, unless this is the demo.
         demo: Connections lead to a loopback service that is started for it.
         connect: Makes the connections; None: `ServiceConnection.open`.
+        script: Of the demo's service.
     """
 
-    def __init__(self, settings: Settings, *, demo: bool, connect: "Connect | None") -> None:
-        self.settings, self.demo = settings, demo
+    def __init__(
+        self, settings: Settings, *, demo: bool, connect: "Connect | None", script: "Script | None" = None
+    ) -> None:
+        self.settings, self.demo, self.script = settings, demo, script
         self._connect = connect
         self._credential = Credential(settings.service, demo=demo)
         self._own_service: Service | None = None  # of the demo, once it was started
@@ -48,7 +52,7 @@ class Destination:
                 await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.demo")
                 from voicelive_tui.client.demo import start_service  # noqa: PLC0415
 
-                self._own_service = (await start_service(settings, self._stack)).service
+                self._own_service = (await start_service(settings, self._stack, self.script)).service
             settings = replace(settings, service=self._own_service)
         self.settings, self.demo = replace(settings, tools=self.settings.tools), demo  # which are imported once
         before, self._credential = self._credential, Credential(settings.service, demo=demo)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from voicelive_tui.client.links import Links
     from voicelive_tui.client.sound import Sound
     from voicelive_tui.client.sound_path import SoundPath
+    from voicelive_tui.loopback.script import Script
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class LiveSession:
         settings: With an endpoint, unless this is the demo.
         demo: Talk to a loopback service that is started for it.
         caller: In the demo, let a synthetic caller speak where no input was chosen and there is no microphone.
+        script: Of the demo's service; None: the tour for a caller, else the line check.
         source: A synthetic microphone in place of the input device.
         native_messages: Counts the lines that C libraries have printed.
         connect: Makes the connections; `ServiceConnection.open` unless a test scripts them.
@@ -71,6 +73,7 @@ class LiveSession:
         *,
         demo: bool = False,
         caller: bool = True,
+        script: "Script | None" = None,
         source: "Source | None" = None,
         native_messages: Callable[[], int] = lambda: 0,
         connect: "Connect | None" = None,
@@ -79,9 +82,9 @@ class LiveSession:
     ) -> None:
         intent = Intent(reconnect=settings.service.reconnect, rotate_before=settings.service.rotate_before)
         state = SessionState(Connection(demo=demo), attended=attended, intent=intent)
-        self._tools = ToolCalls(toolbox or Toolbox(), settings.tools, lambda: self.state, self.apply)
-        self.state = with_settings(state, change_to(settings, self._tools.declarations))
-        self.destination = Destination(settings, demo=demo, connect=connect)
+        self._tools = ToolCalls(toolbox or Toolbox(), settings.tools, lambda: self.state, self.apply, demo=demo)
+        self.state = with_settings(state, change_to(settings, self._tools.declarations(demo=demo)))
+        self.destination = Destination(settings, demo=demo, connect=connect, script=script)
         self._find_caller = demo and caller
         self._source = source
         self._count_native = native_messages
@@ -148,7 +151,7 @@ class LiveSession:
     async def change_settings(self, settings: Settings, origin: str, *, demo: bool) -> None:
         devices = self.destination.settings.audio
         await self.destination.use(settings, demo=demo)
-        self.apply(change_to(self.destination.settings, self._tools.declarations, origin))
+        self.apply(change_to(self.destination.settings, self._tools.declarations(demo=demo), origin))
         if self._path is not None:
             await self._path.change_settings(devices, settings.audio, demo=demo)
 
@@ -206,11 +209,12 @@ class LiveSession:
     async def _set_up(self, stack: AsyncExitStack) -> None:
         """Import and start what a connection needs; what was started ends with the stack."""
         await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.links")
-        await self.destination.set_up(stack)
         if self._find_caller:
+            await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.demo")
             from voicelive_tui.client import demo  # noqa: PLC0415
 
-            self._source = await demo.find_caller(self.destination.settings)
+            self._source = await demo.find_caller(self.destination, self.observe)
+        await self.destination.set_up(stack)
 
     async def _load_sound(self) -> None:
         """Load the sound path, which starts its tasks."""

@@ -21,6 +21,7 @@ class ToolCalls:
         settings: Their time limit.
         state: Gives the state of the session.
         apply: Takes what happened as inputs.
+        demo: The conversation begins as the demo; its functions are examples, unless the settings name some.
     """
 
     def __init__(
@@ -29,13 +30,15 @@ class ToolCalls:
         settings: Tools,
         state: Callable[[], SessionState],
         apply: Callable[[inputs.Input], None],
+        *,
+        demo: bool,
     ) -> None:
         self._toolbox, self._settings, self._state, self._apply = toolbox, settings, state, apply
+        self._examples = demo and not settings.load
 
-    @property
-    def declarations(self) -> Sequence[Mapping[str, Any]]:
-        """The functions as a session declares them."""
-        return self._toolbox.declarations
+    def declarations(self, *, demo: bool) -> Sequence[Mapping[str, Any]]:
+        """The functions as a session declares them; examples are for the demo's service only."""
+        return () if self._examples and not demo else self._toolbox.declarations
 
     async def perform(self, wanted: effects.CallTool) -> None:
         """Run a function, and report its start and its end."""
@@ -60,7 +63,8 @@ class ToolCalls:
         except ToolError as error:
             self._apply(inputs.LocalProblem(f"the tools stay as they were: {error}"))
             return
-        tools = with_functions(self._state().wanted, self._toolbox.declarations).get("tools", [])
+        state = self._state()
+        tools = with_functions(state.wanted, self.declarations(demo=state.connection.demo)).get("tools", [])
         self._apply(inputs.SessionEdited({"tools": tools}))
 
 

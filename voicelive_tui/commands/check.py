@@ -77,7 +77,7 @@ def check_tools(settings: Settings, report: Report) -> bool:
     if not settings.tools.load:
         return True
     try:
-        names = [str(tool["name"]) for tool in load_tools(settings).declarations]
+        names = [str(tool["name"]) for tool in load_tools(settings.tools.load).declarations]
     except ConfigError as error:
         report("tools", False, str(error))
         return False
@@ -116,7 +116,7 @@ async def check_audio(settings: Audio, report: Report) -> None:
 async def check_service(setup: Setup, report: Report) -> bool:
     """Open the socket and wait for `session.created`; whether that succeeded."""
     async with contextlib.AsyncExitStack() as stack:
-        settings = await demo.start_service(setup.settings, stack) if setup.demo else setup.settings
+        settings = await demo.start_service(setup.settings, stack, setup.script) if setup.demo else setup.settings
         service, host = settings.service, host_of(settings.service.endpoint)
         credential = Credential(service, demo=setup.demo)
         stack.push_async_callback(credential.close)

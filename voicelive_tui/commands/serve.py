@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -39,7 +38,7 @@ def run(
 ) -> int:
     """Run the service, or only check its script; the exit status."""
     try:
-        plan = _script(script) if script else None
+        plan = scripts.named(script) if script else None
         if only_check:
             if plan is None:
                 raise ConfigError("--check needs --script FILE")
@@ -61,24 +60,8 @@ def run(
         )
         with _public(pem) as certificate:
             return asyncio.run(_serve(service, certificate, "KEY" if api_key else "anything", as_json=as_json))
-    except (ConfigError, faulty.FaultError, ServiceError, tls.TlsError) as problem:
+    except (ConfigError, scripts.ScriptError, faulty.FaultError, ServiceError, tls.TlsError) as problem:
         return complain(problem)
-
-
-def _script(name: str) -> scripts.Script:
-    """The script in a file, or the shipped one of that name.
-
-    Raises:
-        ConfigError: It cannot be read; the text gives the place and the reason.
-    """
-    path = Path(name)
-    if not path.exists() and name in scripts.shipped():
-        path = scripts.shipped()[name]
-    try:
-        return scripts.load(path)
-    except scripts.ScriptError as error:
-        hint = "" if path.exists() else f" (scripts that ship with the program: {', '.join(scripts.shipped())})"
-        raise ConfigError(f"{error}{hint}") from None
 
 
 def _tls(host: str, *, self_signed: bool, cert: str | None, key: str | None) -> tuple[ssl.SSLContext | None, str]:

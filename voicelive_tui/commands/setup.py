@@ -20,6 +20,7 @@ from voicelive_tui.text import clock, hide, visible
 
 if TYPE_CHECKING:
     from voicelive_tui.client.live import LiveSession
+    from voicelive_tui.loopback.script import Script
     from voicelive_tui.session.state import SessionState
     from voicelive_tui.tools.run import Toolbox
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     """Makes the session; the dashboard calls it behind its first screen."""
     Hold = Callable[[Settings, Open], Coroutine[Any, Any, tuple[int, SessionState | None]]]
     """Holds a conversation: the exit status, and the state at the end."""
+
+DEMO_TOOLS = ("voicelive_tui.tools.example",)
+"""The functions that the demo's assistant can call where the user names none."""
 
 FAILED, USAGE = 1, 2
 """Exit statuses, beside 0 and `runtime.INTERRUPTED`."""
@@ -45,6 +49,8 @@ class Options:
     demo: bool = False
     caller: bool = True
     """Let a synthetic caller speak in a demo without a microphone."""
+    script: str = ""
+    """A file, or a shipped script's name, for the demo's service."""
     verbose: bool = False
     more_inputs: tuple[str, ...] = ()
     """Input files of `console` after the first one."""
@@ -56,6 +62,8 @@ class Setup(NamedTuple):
     settings: Settings
     demo: bool
     log_path: Path
+    script: "Script | None" = None
+    """Of the demo's service, where one is named."""
 
 
 def complain(problem: object) -> int:
@@ -105,10 +113,11 @@ def prepare(options: Options) -> Setup:
         ConfigError: They cannot be used.
     """
     settings, demo = usable(options, load(options).settings)
+    script = _load_script(options.script, demo=demo)
     log_path = logs.start(settings.logging, verbose=options.verbose, report=warn)
     if "service.api_key" in options.flags:
         warn(KEY_IS_SEEN)
-    return Setup(settings, demo, log_path)
+    return Setup(settings, demo, log_path, script)
 
 
 def _mcp_secrets(servers: Sequence[Mcp]) -> list[str]:
@@ -150,8 +159,26 @@ def _require_credential(settings: Settings, flags: Mapping[str, Any]) -> None:
         raise ConfigError("a credential was given, but no endpoint: add --endpoint URL, or --demo for the demo")
 
 
-def load_tools(settings: Settings) -> "Toolbox":
-    """Import what the settings name.
+def _load_script(name: str, *, demo: bool) -> "Script | None":
+    """The script of that name, if there is one.
+
+    Raises:
+        ConfigError: It cannot be used, or this is no demo.
+    """
+    if not name:
+        return None
+    if not demo:
+        raise ConfigError("--script is for the demo: add --demo")
+    from voicelive_tui.loopback.script import ScriptError, named  # noqa: PLC0415
+
+    try:
+        return named(name)
+    except ScriptError as error:
+        raise ConfigError(str(error)) from None
+
+
+def load_tools(names: Sequence[str]) -> "Toolbox":
+    """Import the functions of the user.
 
     Raises:
         ConfigError: It cannot be imported, or has no tools.
@@ -160,7 +187,7 @@ def load_tools(settings: Settings) -> "Toolbox":
     from voicelive_tui.tools.run import Toolbox  # noqa: PLC0415
 
     try:
-        return Toolbox(settings.tools.load)
+        return Toolbox(names)
     except ToolError as error:
         raise ConfigError(f"tools: {error}") from None
 
@@ -168,10 +195,10 @@ def load_tools(settings: Settings) -> "Toolbox":
 def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, attended: bool = True) -> int:
     """Hold a conversation, then print its summary unless `quiet`; the exit status."""
     try:
-        settings, demo, log_path = prepare(options)
+        settings, demo, log_path, script = prepare(options)
         validate_files(settings.audio, options.more_inputs)
         runtime.exit_on_signals()
-        toolbox = load_tools(settings)
+        toolbox = load_tools(settings.tools.load)
         with runtime.native_stderr_to(logs.native_path(log_path)) as native, contextlib.ExitStack() as stack:
 
             def open_session() -> "LiveSession":
@@ -181,8 +208,9 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, att
                     settings,
                     demo=demo,
                     caller=options.caller,
+                    script=script,
                     native_messages=native.lines,
-                    toolbox=toolbox,
+                    toolbox=load_tools(DEMO_TOOLS) if demo and not settings.tools.load else toolbox,
                     attended=attended,
                 )
                 if settings.recording.enabled:

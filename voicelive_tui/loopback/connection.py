@@ -32,6 +32,7 @@ from voicelive_tui.loopback.faults import (
     Text,
     parse,
 )
+from voicelive_tui.loopback.formats import Samples
 from voicelive_tui.loopback.handshake import Target
 from voicelive_tui.loopback.protocol import JsonObject, Note
 from voicelive_tui.loopback.response import SpeechJob
@@ -74,6 +75,7 @@ class Connection:
         faults: list[Fault],
         conversations: dict[str, Conversation],
         synthesize: Synthesize,
+        recognise: Callable[[Samples, int], str],
         observer: Observer,
     ) -> None:
         now = time.monotonic()
@@ -96,6 +98,7 @@ class Connection:
             agent=target.agent,
             conversation_id=target.conversation_id,
             conversation=conversations.get(target.conversation_id),
+            recognise=recognise,
         )
         if target.agent:
             conversations[self._session.settings.conversation_id] = self._session.conversation

@@ -1,7 +1,7 @@
 """Scripts: TOML files that set the assistant's replies.
 
 A script is a list of replies. An answer is the first reply whose conditions all hold; where none holds it is the line
-check. `Script`, `Reply`, `Call` and `ScriptedError` are the format: their attributes are the keys of the file.
+check. `Script`, `Reply`, `Call`, `ScriptedError` and `Line` are the format: their attributes are the keys of the file.
 """
 
 import string
@@ -145,6 +145,16 @@ def _found(pattern: str, text: str) -> bool:
         return False
 
 
+class Line(Struct, forbid_unknown_fields=True, frozen=True):
+    """A line of the demo's synthetic caller; the service recognises it by its sound, as transcript and for `match`."""
+
+    say: str
+    pause: Annotated[float, Meta(ge=0, le=600)] = 0.9
+    """Seconds between the end of the answer before and the line; the first line ever does not wait so long."""
+    interrupts_after: Annotated[float, Meta(ge=0, le=600)] = 0
+    """Spoken over the answer before, after so many seconds of it; 0 waits for its end."""
+
+
 class Script(Struct, forbid_unknown_fields=True, frozen=True):
     """A whole file."""
 
@@ -158,6 +168,8 @@ class Script(Struct, forbid_unknown_fields=True, frozen=True):
     """Faults of every session."""
     reply: tuple[Reply, ...] = ()
     """The replies, in order (`[[reply]]` in the file)."""
+    caller: tuple[Line, ...] = ()
+    """The lines of the demo's caller, who says them again and again (`[[caller]]` in the file)."""
     audio_turns: bool = False
     """Accept the SDK's audio turns as another way into the input buffer; else they are refused."""
     agents: tuple[str, ...] = ()
@@ -175,6 +187,22 @@ class Script(Struct, forbid_unknown_fields=True, frozen=True):
         """The author's transcript for a spoken turn."""
         fitting = (r.hears for r in self.reply if r.turn in {None, turn} and r.on in {None, "speech"})
         return next((words for words in fitting if words is not None), None)
+
+
+def named(name: str) -> Script:
+    """The script in a file, or the shipped one of that name.
+
+    Raises:
+        ScriptError: It cannot be read, or cannot be carried out.
+    """
+    path = Path(name)
+    if not path.exists() and name in shipped():
+        path = shipped()[name]
+    try:
+        return load(path)
+    except ScriptError as error:
+        hint = "" if path.exists() else f" (scripts that ship with the program: {', '.join(shipped())})"
+        raise ScriptError(f"{error}{hint}") from None
 
 
 def load(path: str | Path) -> Script:

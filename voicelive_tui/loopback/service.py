@@ -20,10 +20,11 @@ from voicelive_tui.audio.wav import load_wav
 from voicelive_tui.loopback.connection import Connection
 from voicelive_tui.loopback.conversation import Conversation
 from voicelive_tui.loopback.faults import Fault, parse
-from voicelive_tui.loopback.formats import encode_speech
+from voicelive_tui.loopback.formats import Samples, encode_speech
 from voicelive_tui.loopback.handshake import DIALECTS, PATH, Denied, Doorkeeper
 from voicelive_tui.loopback.listener import Listener
 from voicelive_tui.loopback.protocol import JsonObject
+from voicelive_tui.loopback.recogniser import Recogniser
 from voicelive_tui.loopback.response import SpeechJob
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
@@ -94,6 +95,7 @@ class LoopbackService:
         self._listener: Listener | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._voice: Future[Voice] | None = None
+        self._recogniser: Future[Recogniser] | None = None
         self._clients: dict[asyncio.Task[None], Connection | None] = {}  # None during the handshake
         self._connections = 0  # asked for so far
         self._conversations: dict[str, Conversation] = {}  # with agents, by id
@@ -136,6 +138,8 @@ class LoopbackService:
         self._runner, self._listener = runner, listener
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="loopback-voice")
         self._voice = self._threads.submit(_open_voice)
+        if self._script.caller:
+            self._recogniser = self._threads.submit(self._learn_lines, self._voice)
 
     def _cannot_listen(self, error: OSError) -> str:
         if error.errno == errno.EADDRINUSE:
@@ -187,6 +191,13 @@ class LoopbackService:
             speech = join([await run(voice.speak, piece, job.speaker) for piece in pieces(job.text)])
         return speech, await run(encode_speech, speech.samples, job.fmt)
 
+    def _learn_lines(self, voice: Future[Voice]) -> Recogniser:
+        return Recogniser((line.say for line in self._script.caller), voice.result())
+
+    def _recognise(self, samples: Samples, rate: int) -> str:
+        known = self._recogniser
+        return known.result().words(samples, rate) if known and known.done() and not known.cancelled() else ""
+
     @web.middleware
     async def _note_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._listener:
@@ -214,6 +225,7 @@ class LoopbackService:
                 faults=[fault for fault in faults if not fault.in_handshake],
                 conversations=self._conversations,
                 synthesize=self._synthesize,
+                recognise=self._recognise,
                 observer=self,
             )
             self._clients[task] = connection

@@ -17,6 +17,7 @@ from msgspec import UNSET, Struct
 from voicelive_tui.loopback import protocol as p
 from voicelive_tui.loopback.audio_turns import AudioTurns
 from voicelive_tui.loopback.conversation import Conversation, Item, message, read_item, read_items
+from voicelive_tui.loopback.formats import Samples
 from voicelive_tui.loopback.input_buffer import InputBuffer, Measurement
 from voicelive_tui.loopback.line_check import Stimulus, plan, pre_generated, with_interim
 from voicelive_tui.loopback.mcp import McpServers
@@ -72,6 +73,7 @@ class Session:
         agent: str = "",
         conversation_id: str = "",
         conversation: Conversation | None = None,
+        recognise: Callable[[Samples, int], str] = lambda samples, rate: "",
     ) -> None:
         self.id = new_id("sess")
         self.settings = Settings(self.id, model, int(unix_time + lifetime), agent, conversation_id)
@@ -80,9 +82,8 @@ class Session:
         """Whether the session has ended; the socket is then to be closed with 1001."""
         self._mcp = McpServers(script.mcp, self.conversation, self._emit, note, self._after)
         self.responder = Responder(self.conversation, self._emit, note, self._mcp.begin)
-        self._script = script
-        self._note = note
-        self._now = now
+        self._script, self._recognise = script, recognise
+        self._note, self._now = note, now
         self._out: list[JsonObject] = []
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -198,8 +199,7 @@ class Session:
 
     @_handle.register
     def _commit(self, event: p.AudioCommit) -> None:
-        size = self._input.buffered_ms
-        if size < _SHORTEST_COMMIT_MS:
+        if (size := self._input.buffered_ms) < _SHORTEST_COMMIT_MS:
             text = (
                 f"Error committing input audio buffer: buffer too small. Expected at least "
                 f"{_SHORTEST_COMMIT_MS}ms of audio, but buffer only has {size}ms of audio."
@@ -317,7 +317,8 @@ class Session:
         self._turn += 1
         part: JsonObject = {"type": "input_audio", "transcript": None}
         item = Item(message(item_id, "user", "completed", [part]), bytearray(audio), self._input.fmt)
-        words = self._script.hears(self._turn) or measured.transcript
+        words = self._script.hears(self._turn) or self._recognise(item.fmt.decode(audio), item.fmt.rate)
+        words = words or measured.transcript
         previous = self.conversation.add(item)
         turn = _Turn(item, previous, self._turn, measured, words, self._now, respond)
         self._turns[item_id] = turn
@@ -413,8 +414,7 @@ class Session:
             return Stimulus("tool", self._turn, ", ".join(texts))
         for item in reversed(given):
             if item.role == "user":
-                turn = self._turns.get(item.id)
-                if turn:
+                if turn := self._turns.get(item.id):
                     return turn.stimulus
                 return Stimulus("text", self._turn, item.text)
         return Stimulus("nothing", self._turn)

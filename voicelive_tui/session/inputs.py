@@ -257,6 +257,10 @@ class StopPressed(Key, frozen=True):
     """Do not connect again by itself."""
 
 
+class TypingBegan(Key, frozen=True):
+    """The user begins to type a message."""
+
+
 class TextTyped(Key, frozen=True):
     """The user typed a message."""
 

@@ -307,6 +307,11 @@ def _clear(event: inputs.ClearPressed, state: SessionState, now: float) -> Sessi
 
 
 @observe.register
+def _typing(event: inputs.TypingBegan, state: SessionState, now: float) -> SessionState:
+    return state
+
+
+@observe.register
 def _text(event: inputs.TextTyped, state: SessionState, now: float) -> SessionState:
     if not event.text.strip():
         return state

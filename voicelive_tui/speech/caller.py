@@ -4,52 +4,35 @@ The audio thread calls `DemoCaller.read`, which never blocks and whose clock is 
 synthesizes its lines in advance. Like a person, the caller knows the assistant only by what the speaker plays.
 """
 
+import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
-
-from msgspec import Struct
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
+from voicelive_tui.loopback.script import Line
 from voicelive_tui.speech.voice import CALLER, Voice, open_voice
 
-
-class Line(Struct, frozen=True):
-    """One line of the caller."""
-
-    text: str
-    interrupts: bool = False
-    """Whether it is spoken during the assistant's answer."""
-
-
-LINES = (
-    Line("Hello there, can you hear me well, and how do I sound?"),
-    Line("Thank you, and how is the line, if I talk a little longer than I did before?"),
-    Line("Wait, let me interrupt you here, since I have heard that already.", interrupts=True),
-    Line("Good, you stopped at once, so that is all for now, and I shall call again."),
-)
-
 _BEGIN = 1.0  # seconds before the first line
-_PAUSE = 0.9  # between the end of an answer and the next line
 _PATIENCE = 8.0  # until an answer begins
 _LONGEST = 40.0  # of an answer; beyond it the sound is taken for noise
-_INTERRUPT = 1.7  # into the answer: before the service has finished sending it
 _ENDED = 0.8  # of quiet: longer than the pauses between an answer's sentences
-_REST = 15.0  # after the last line, before the first again: time for the user to type something
+_COURTESY = 12.0  # of quiet after the user had the floor, for more
 _AUDIBLE = -50.0  # dBFS
 
 
 class DemoCaller:
-    """Speaks its lines, each after the answer to the one before; after a rest, all of them again.
+    """Speaks its lines, each after the answer to the one before, again and again.
 
     By default it has the best voice of this machine.
     """
 
-    def __init__(self, lines: Sequence[Line] = LINES, voice: Voice | None = None) -> None:
+    def __init__(self, lines: Sequence[Line], voice: Voice | None = None) -> None:
         self._lines = lines
         self._sounds: list[bytes] = []
         self.ready = threading.Event()
         """Set once the lines are synthesized."""
+        self._user_talks = threading.Event()
         self._samples = 0
         self._quiet = 0.0
         self._answer = 0.0
@@ -62,9 +45,13 @@ class DemoCaller:
         self._listen(heard)
         return next(self._behaviour)
 
+    def give_way(self) -> None:
+        """Fall silent, since the user types or speaks; go on after a while, with the line that this interrupts."""
+        self._user_talks.set()
+
     def _synthesize(self, voice: Voice | None) -> None:
         voice = voice or open_voice()
-        self._sounds = [voice.speak(line.text, CALLER).samples.tobytes() for line in self._lines]
+        self._sounds = [voice.speak(line.say, CALLER).samples.tobytes() for line in self._lines]
         self.ready.set()
 
     def _listen(self, heard: bytes) -> None:
@@ -80,23 +67,30 @@ class DemoCaller:
         while not self.ready.is_set():
             yield self._silence()
         yield from self._wait(lambda: False, _BEGIN)
-        while True:
-            for index, (line, sound) in enumerate(zip(self._lines, self._sounds, strict=True)):
-                if index:
-                    yield from self._await_turn(interrupt=line.interrupts)
-                yield from self._say(sound)
-                self._answer = 0.0
-            yield from self._await_turn(interrupt=False)
-            yield from self._wait(lambda: False, _REST)
+        first = True
+        for line, sound in itertools.cycle(zip(self._lines, self._sounds, strict=True)):
+            if not first:
+                yield from self._await_turn(line)
+            first = False
+            yield from self._give_way()
+            while not (yield from self._say(sound)):
+                yield from self._give_way()
+            self._answer = 0.0
 
-    def _await_turn(self, *, interrupt: bool) -> Iterator[bytes]:
+    def _await_turn(self, line: Line) -> Iterator[bytes]:
         """Wait for an answer, then for its end or its middle; give up after a while."""
         yield from self._wait(lambda: self._answer > 0, _PATIENCE)
-        if interrupt:
-            yield from self._wait(lambda: self._quiet > _ENDED or self._answer > _INTERRUPT, _LONGEST)
-        else:
-            yield from self._wait(lambda: self._quiet > _ENDED, _LONGEST)
-            yield from self._wait(lambda: False, max(0.0, _PAUSE - _ENDED))
+        limit = line.interrupts_after
+        yield from self._wait(lambda: self._quiet > _ENDED or 0 < limit < self._answer, _LONGEST)
+        if not limit:
+            yield from self._wait(lambda: False, max(0.0, line.pause - _ENDED))
+
+    def _give_way(self) -> Iterator[bytes]:
+        """While the user has the floor, wait until it has been quiet for a while."""
+        while self._user_talks.is_set():
+            self._user_talks.clear()
+            self._quiet = 0.0
+            yield from self._wait(lambda: self._quiet > _COURTESY or self._user_talks.is_set(), _LONGEST)
 
     def _wait(self, over: Callable[[], bool], limit: float) -> Iterator[bytes]:
         """Send silence until `over`, at most for `limit` seconds."""
@@ -105,12 +99,14 @@ class DemoCaller:
             waited += self._samples / SAMPLE_RATE
             yield self._silence()
 
-    def _say(self, sound: bytes) -> Iterator[bytes]:
-        while sound:
+    def _say(self, sound: bytes) -> Generator[bytes, None, bool]:
+        """Say a line; whether it was said to its end."""
+        while sound and not self._user_talks.is_set():
             size = self._samples * SAMPLE_WIDTH
             yield sound[:size].ljust(size, b"\0")
             # Removed after the yield, by the size that was sent: the next block may have another.
             sound = sound[size:]
+        return not sound
 
     def _silence(self) -> bytes:
         return silence(self._samples)

@@ -205,6 +205,7 @@ class DashboardScreen(LiveScreen):
             self.notify(with_keys(self, Hint("not connected: press {reset} to connect")), severity="warning", timeout=3)
         else:
             self.prompt.ask("say")
+            self.apply(inputs.TypingBegan())
 
     def on_prompt_submitted(self, message: Prompt.Submitted) -> None:
         if message.purpose == "say":
@@ -251,10 +252,9 @@ class DashboardScreen(LiveScreen):
             self.prompt.ask(pane.QUERY, pane.query_begins())
 
     def action_debug(self) -> None:
-        self.events_pane.toggle_unfolded()
+        unfolded = self.events_pane.toggle_unfolded()
         if self.pane is not self.events_pane:  # which may be hidden
-            every = self.events_pane.view.rows.unfolded
-            shown = "every delta and log record" if every else "runs of deltas as one line"
+            shown = "every delta and log record" if unfolded else "runs of deltas as one line"
             self.notify(f"Events: {shown}.", timeout=3)
 
     def action_follow(self) -> None:

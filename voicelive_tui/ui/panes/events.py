@@ -247,10 +247,11 @@ once more shows everything.
         self.query_changed(f"{what}:{identifier}")
         return ""
 
-    def toggle_unfolded(self) -> None:
-        """Show a line for every row, and log records; or fold runs."""
+    def toggle_unfolded(self) -> bool:
+        """Show a line for every row, and log records; or fold runs. Whether there is a line for every row now."""
         self.view.rows.unfolded = not self.view.rows.unfolded
         self._build()
+        return self.view.rows.unfolded
 
     def _build(self) -> None:
         self.view.restart()
