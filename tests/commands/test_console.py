@@ -560,7 +560,7 @@ async def test_the_delay_of_each_turn_is_written_with_its_parts_and_at_the_end_t
     for delay in (first, second):
         assert delay["ms"] == pytest.approx(sum(delay["parts"].values()), abs=0.5)
         assert delay["parts"]["start"] >= 200
-        assert set(delay["parts"]) <= {"wait", "start", "text", "audio", "play"}
+        assert set(delay["parts"]) <= {"start", "first_words", "first_sound", "speaker"}
     (total,) = of_type(lines, "delays")
     fast, slow = sorted([first["ms"], second["ms"]])
     assert (total["turns"], total["p50_ms"], total["p95_ms"], total["worst_ms"]) == (2, fast, slow, slow)

@@ -21,19 +21,19 @@ TURN = Turn(
 def test_the_parts_add_up_to_the_delay():
     parts = latency.stages(TURN)
     assert [(part.name, round(part.milliseconds)) for part in parts] == [
-        ("wait", 510),
+        ("end of speech", 510),
         ("start", 90),
-        ("text", 200),
-        ("audio", 100),
-        ("play", 100),
+        ("first words", 200),
+        ("first sound", 100),
+        ("speaker", 100),
     ]
     assert sum(part.milliseconds for part in parts) == pytest.approx(TURN.latency * 1000)
-    assert latency.slowest(TURN).name == "wait"
+    assert latency.slowest(TURN).name == "end of speech"
 
 
 def test_the_time_of_an_unknown_moment_counts_towards_the_next_part():
     parts = latency.stages(replace(TURN, first_text_at=None))
-    assert [part.name for part in parts] == ["wait", "start", "audio", "play"]
+    assert [part.name for part in parts] == ["end of speech", "start", "first sound", "speaker"]
     assert sum(part.milliseconds for part in parts) == pytest.approx(1000)
     assert latency.stages(Turn(1)) == ()
 
@@ -49,13 +49,13 @@ def test_any_order_of_moments_gives_parts_that_fit(turn, width, scale):
     if turn.latency is not None and turn.latency >= 0:
         assert sum(part.milliseconds for part in parts) == pytest.approx(turn.latency * 1000, abs=0.01)
     bar = latency.waterfall(parts, width, scale)
-    assert len(bar) <= width
+    assert sum(map(len, bar)) <= width
     assert bool(bar) is bool(parts)
-    assert {part.mark for part in parts} == set(bar)
+    assert [part.mark for part in parts] == [piece[0] for piece in bar]
 
 
 def test_waterfall_has_the_proportions_of_the_parts():
-    assert latency.waterfall(latency.stages(TURN), 20, 1000) == "░" * 10 + "▒▒" + "▓" * 4 + "██" + "▄▄"
+    assert latency.waterfall(latency.stages(TURN), 20, 1000) == ("▂" * 10, "▃▃", "▅" * 4, "▆▆", "▄▄")
 
 
 def test_summary_takes_the_nearest_rank():
@@ -69,7 +69,7 @@ def test_summary_takes_the_nearest_rank():
 def test_a_tool_has_its_span_between_its_call_and_the_first_words_of_the_answer() -> None:
     turn = Turn(1, asked_at=1.0, created_at=1.1, called_at=1.3, returned_at=3.3, first_text_at=3.4, heard_at=3.6)
     assert [(part.name, round(part.milliseconds)) for part in latency.stages(turn)] == [
-        ("start", 100), ("call", 200), ("tool", 2000), ("text", 100), ("play", 200)
+        ("start", 100), ("arguments", 200), ("tools", 2000), ("first words", 100), ("speaker", 200)
     ]  # fmt: skip
 
 
@@ -77,4 +77,4 @@ def test_an_answer_to_announced_calls_is_measured_from_the_calls() -> None:
     turn = Turn(2, "service", called_at=1.0, returned_at=3.0, created_at=3.1, first_audio_at=3.4, heard_at=3.5)
     assert turn.latency == pytest.approx(2.5)
     parts = [(part.name, round(part.milliseconds)) for part in latency.stages(turn)]
-    assert parts == [("tool", 2000), ("start", 100), ("audio", 300), ("play", 100)]
+    assert parts == [("tools", 2000), ("start", 100), ("first sound", 300), ("speaker", 100)]

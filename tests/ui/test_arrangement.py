@@ -18,7 +18,8 @@ from voicelive_tui.ui.arrangement import CLASSES, arrange, layout_for
         ((200, 24), "beside"),
         ((100, 30), "normal"),
         ((120, 40), "normal"),
-        ((160, 40), "wide"),
+        ((160, 45), "normal"),
+        ((180, 40), "wide"),
         ((200, 60), "wide"),
     ],
 )
@@ -35,7 +36,7 @@ def test_layout_for(size, layout):
         ((80, 50), "session", False, ("session", "events")),
         ((80, 50), "events", False, ("transcript", "events")),
         ((80, 50), "events", True, ("events",)),
-        ((120, 40), "events", False, ("session", "transcript", "events")),
+        ((120, 40), "events", False, ("session", "transcript", "delay", "events")),
         ((200, 60), "session", True, ("session",)),
     ],
 )

@@ -186,7 +186,7 @@ async def test_filter_while_typing_refusal_and_escape():
         await settled(pilot)
         await pilot.press("3", "slash", *"type:done")
         await pilot.pause()
-        assert "/type:done  1 of 223" in screen_text(app)
+        assert "3 Events 1 of 223  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("enter", "slash", *" /(/", "enter")
         await pilot.pause()
         assert "no regular expression" in screen_text(app)
@@ -197,7 +197,7 @@ async def test_filter_while_typing_refusal_and_escape():
         assert "no regular" not in screen_text(app)
         await pilot.press("escape")
         await pilot.pause()
-        assert "3 Events   5 Tools  6 Timeline 223" in screen_text(app)
+        assert "3 Events 223  5 Tools  6 Timeline " in screen_text(app)
 
 
 async def test_search_in_the_transcript():
@@ -214,7 +214,7 @@ async def test_one_pane_in_a_small_terminal_and_zoom_in_a_large_one():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        assert "2 Transcript   1 Session  3 Events" in screen_text(app)
+        assert " 1 Session ▌2 Transcript  3 Events 223  5 Tools  6 Timeline  7 Delay " in screen_text(app)
         assert "I heard you" in screen_text(app)
         await pilot.press("3")
         await pilot.pause()
@@ -257,10 +257,10 @@ async def test_tab_goes_round_the_panes():
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         seen = []
-        for _ in range(4):
+        for _ in range(5):
             await pilot.press("tab")
             seen.append(app.focused.id)
-        assert sorted(seen) == ["events-view", "meters-bars", "session-view", "transcript-view"]
+        assert sorted(seen) == ["delay-view", "events-view", "meters-bars", "session-view", "transcript-view"]
 
 
 async def test_from_words_to_events_and_back():
@@ -285,26 +285,26 @@ async def test_only_the_events_of_an_item_and_only_errors():
         await settled(pilot)
         await pilot.press("E")
         await pilot.pause()
-        assert "/is:error  1 of 5" in screen_text(app)
+        assert "3 Events 1 of 5  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("slash", *" !dir:in", "enter")
         await pilot.pause()
         assert "no event matches; esc shows all of them" in screen_text(app)
         await pilot.press("escape", "E")
         await pilot.press("E")
         await pilot.pause()
-        assert "3 Events   5 Tools  6 Timeline 5" in screen_text(app)
+        assert "3 Events 5  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("2", "k", "s")
         await pilot.pause()
         assert "/item:item_a2  0 of 5" in screen_text(app)
         await pilot.press("s")
         await pilot.pause()
-        assert "3 Events   5 Tools  6 Timeline 5" in screen_text(app)
+        assert "3 Events 5  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("2", "S")
         await pilot.pause()
         assert "/response:resp_2  0 of 5" in screen_text(app)
         await pilot.press("S")
         await pilot.pause()
-        assert "3 Events   5 Tools  6 Timeline 5" in screen_text(app)
+        assert "3 Events 5  5 Tools  6 Timeline " in screen_text(app)
         app.notify = lambda message, **_: told.append(message)
         await pilot.press("g", "s")
         assert told == ["This line belongs to no item."]
@@ -494,13 +494,13 @@ async def test_two_panes_where_there_is_room_for_two():
     async with app.run_test(size=(80, 50)) as pilot:
         await settled(pilot)
         shown = screen_text(app)
-        assert "2 Transcript   1 Session ─" in shown
+        assert " 1 Session ▌2 Transcript  7 Delay " in shown
         assert "I heard you" in shown
         assert "response.created" in shown
         await pilot.press("1")
         await pilot.pause()
         shown = screen_text(app)
-        assert "1 Session   2 Transcript " in shown
+        assert "▌1 Session  2 Transcript  7 Delay " in shown
         assert "turn detection" in shown
         assert "response.created" in shown
         assert "I heard you" not in shown
@@ -517,7 +517,7 @@ async def test_the_reason_for_missing_sound_stays_in_view():
         await settled(pilot)
         shown = screen_text(app)
         assert "I heard you" in shown
-        assert f"4 Levels no microphone and speaker: {problem}" in shown
+        assert f" no microphone and speaker: {problem} ─" in shown
         assert "mic none" in shown
         assert "no speaker  -18 dB" in shown
 

@@ -13,7 +13,7 @@ async def test_help_explains_the_focused_pane():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 60)) as pilot:
         await settled(pilot)
-        await pilot.press("1", "question_mark")
+        await pilot.press("7", "question_mark")
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
         shown = " ".join(screen_text(app).split())

@@ -128,7 +128,7 @@ async def test_more_lines_cause_no_layout():
             app.live.state = replace(states.SPEAKING, log=log)
             await logged(pilot)
             await pilot.pause()
-        assert "3 Events   5 Tools 253" in screen_text(app)
+        assert "3 Events 253  5 Tools" in screen_text(app)
         assert laid_out == []
 
 

@@ -84,7 +84,7 @@ class JsonLines(Writer):
         self._local("notice", text=sentence)
 
     def delay(self, turn: int, milliseconds: float, parts: Mapping[str, float]) -> None:
-        rounded = {name: round(value, 1) for name, value in parts.items()}
+        rounded = {name.replace(" ", "_"): round(value, 1) for name, value in parts.items()}
         self._local("turn_delay", turn=turn, ms=round(milliseconds, 1), parts=rounded)
 
     def delays(self, summary: Summary) -> None:

@@ -144,7 +144,7 @@ def latencies(state: SessionState) -> list[dict[str, Any]]:
             "began_by": turn.began_by,
             "at": None if began is None else round(began - state.log.origin, 3),
             "delay_ms": None if turn.latency is None else round(turn.latency * 1000, 1),
-            **{f"{name}_ms": parts.get(name) for name, _, _ in STAGES},
+            **{f"{name.replace(' ', '_')}_ms": parts.get(name) for name, _, _ in STAGES},
             "interrupted": turn.interrupted_at is not None,
             "unheard_ms": turn.unheard_ms,
         })  # fmt: skip

@@ -10,15 +10,17 @@ from typing import NamedTuple
 from voicelive_tui.session.state import Turn
 
 STAGES = (
-    ("wait", "░", "end of speech: last voiced microphone sample → turn committed"),
-    ("start", "▒", "start of the response: turn committed → response.created received"),
-    ("call", "▖", "arguments: response.created → arguments of the first call of a tool complete"),
-    ("tool", "▞", "tools: arguments complete → outputs of all calls known, response over"),
-    ("text", "▓", "first words: response.created, or the outputs → first transcript or text delta"),
-    ("audio", "█", "first sound: first words → first response.audio.delta"),
-    ("play", "▄", "prebuffer and device: first audio delta → first sample at the speaker"),
+    ("end of speech", "▂", "last voiced microphone sample → turn committed"),
+    ("start", "▃", "turn committed → response.created received"),
+    ("arguments", "▖", "response.created → arguments of the first call of a tool complete"),
+    ("tools", "▞", "arguments complete → outputs of all calls known, response over"),
+    ("first words", "▅", "response.created, or the outputs → first transcript or text delta"),
+    ("first sound", "▆", "first words → first response.audio.delta"),
+    ("speaker", "▄", "first audio delta → first sample at the speaker (prebuffer and device)"),
 )
-"""Name, mark in the waterfall, and both ends."""
+"""Name, mark in the waterfall, and both ends. No mark fills its cell: bars of turns one under another stay apart."""
+SCALE_TURNS = 50
+"""Turns whose longest delay fills a bar."""
 
 
 class Stage(NamedTuple):
@@ -55,17 +57,22 @@ def stages(turn: Turn) -> tuple[Stage, ...]:
     return tuple(parts)
 
 
-def waterfall(parts: Sequence[Stage], width: int, scale_ms: float) -> str:
-    """The parts side by side, `width` cells for `scale_ms` milliseconds, at least one cell for each part.
+def scale(turns: Sequence[Turn]) -> float:
+    """The milliseconds of a full bar: one scale for all bars of a session."""
+    return max((turn.latency or 0.0 for turn in turns[-SCALE_TURNS:]), default=0.0) * 1000
+
+
+def waterfall(parts: Sequence[Stage], width: int, scale_ms: float) -> tuple[str, ...]:
+    """A piece of a bar for each part: `width` cells for `scale_ms` milliseconds, at least one cell a part.
 
     If the parts exceed the width, the longest is shortened.
     """
     if not parts or scale_ms <= 0 or width < len(parts):
-        return ""
+        return ()
     cells = [max(round(part.milliseconds / scale_ms * width), 1) for part in parts]
     while sum(cells) > width:
         cells[cells.index(max(cells))] -= 1
-    return "".join(part.mark * count for part, count in zip(parts, cells, strict=True))
+    return tuple(part.mark * count for part, count in zip(parts, cells, strict=True))
 
 
 class Summary(NamedTuple):

@@ -8,10 +8,11 @@ from typing import Literal, NamedTuple
 from textual.geometry import Size
 
 Layout = Literal["tiny", "compact", "stacked", "beside", "normal", "wide"]
-CLASSES = frozenset(("tiny", "compact", "stacked", "beside", "normal", "wide", "tall", "levels", "timeline"))
+CLASSES = frozenset(("tiny", "compact", "stacked", "beside", "normal", "wide", "tall", "zoomed", "levels", "timeline"))
 """Classes of the screen that place the panes; `levels`, `timeline`: one of them alone."""
-PANES = ("session", "transcript", "events", "tools", "timeline")
-WORDS = ("session", "transcript")
+PANES = ("session", "transcript", "events", "tools", "timeline", "delay")
+"""In the order of their numbers, which is that of the tabs."""
+WORDS = ("session", "transcript", "delay")
 BELOW = ("events", "tools")
 """Of these one is shown; where two panes fit, so it is of `WORDS`."""
 ROOMY = Size(180, 55)
@@ -27,6 +28,16 @@ class Arrangement(NamedTuple):
     shown: tuple[str, ...]
     """Of `PANES`."""
 
+    def tabs(self, name: str) -> tuple[str, ...]:
+        """The panes that share the place of a shown one, itself included."""
+        if len(self.shown) == 1:
+            return PANES
+        return tuple(
+            each
+            for each in PANES
+            if each == name or (name != "timeline" and each not in self.shown and (each in WORDS) == (name in WORDS))
+        )
+
 
 def layout_for(size: Size) -> Layout:
     """The layout for a terminal of this size."""
@@ -37,7 +48,7 @@ def layout_for(size: Size) -> Layout:
         return "beside" if width >= 140 else "compact"
     if width < 100:
         return "stacked" if height >= 34 else "compact"
-    return "wide" if width >= 160 and height >= 40 else "normal"
+    return "wide" if width >= 180 and height >= 40 else "normal"
 
 
 def arrange(size: Size, current: str, words: str, below: str, *, zoomed: bool, spacious: bool) -> Arrangement:
@@ -46,23 +57,21 @@ def arrange(size: Size, current: str, words: str, below: str, *, zoomed: bool, s
     Args:
         size: Of the terminal.
         current: The pane in use.
-        words: Session or transcript, which share a place where two panes fit: the one used last.
+        words: Session, transcript or delay, which share a place where two panes fit: the one used last.
         below: Events or tools, which share a place: the one used last.
         zoomed: The pane in use gets all the room.
         spacious: A tall terminal gets a status line of three rows.
     """
     layout = layout_for(size)
-    tall = size.height >= 36 and spacious and layout != "tiny"
+    classes: set[str] = {layout}
     if layout == "tiny":
-        shown: tuple[str, ...] = ()
-    elif zoomed or layout == "compact":
-        shown = (current,)
-    elif layout in ("stacked", "beside"):
-        shown = (words, below)
-    else:
-        shown = ("session", "transcript", below)
+        return Arrangement(frozenset(classes), ())
+    if size.height >= 36 and spacious:
+        classes.add("tall")
+    if zoomed:
+        classes.add("zoomed")
+    if zoomed or layout == "compact":
+        return Arrangement(frozenset((*classes, *(("timeline",) if current == "timeline" else ()))), (current,))
+    shown = (*((words,) if layout in ("stacked", "beside") else WORDS), below)
     roomy = spacious and size.width >= ROOMY.width and size.height >= ROOMY.height
-    if shown and not zoomed and layout != "compact" and (roomy or current == "timeline"):
-        shown = (*shown, "timeline")
-    classes = {layout, *(["tall"] if tall else ()), *(shown if shown == ("timeline",) else ())}
-    return Arrangement(frozenset(classes), shown)
+    return Arrangement(frozenset(classes), (*shown, "timeline") if roomy or current == "timeline" else shown)

@@ -32,11 +32,12 @@ from voicelive_tui.ui.text import Line
 
 TONES = (
     "text", "dim", "faint", "strong", "accent", "good", "warn", "bad", "user", "assistant", "unheard", "cursor",
-    "chip", "chip-accent", "chip-good", "chip-warn", "chip-bad", "bar", "bar-warn", "bar-bad", "track", "select",
+    "title", "chip", "chip-accent", "chip-good", "chip-warn", "chip-bad", "bar", "bar-warn", "bar-bad", "track",
+    "select",
 )  # fmt: skip
 """Every tone has a component class `canvas--<tone>` in the style sheet of `TonedScreen`."""
 _INVISIBLE_ON_SPACES = frozenset(
-    ("dim", "faint", "strong", "accent", "good", "warn", "bad", "user", "assistant", "unheard")
+    ("dim", "faint", "strong", "accent", "good", "warn", "bad", "user", "assistant", "unheard", "title")
 )
 
 
@@ -64,6 +65,7 @@ class TonedScreen(Screen[None]):
         & > .canvas--faint { color: $foreground 38%; }
         & > .canvas--strong { text-style: bold; }
         & > .canvas--accent { color: $accent; }
+        & > .canvas--title { color: $accent; text-style: bold; }
         & > .canvas--good { color: $success; }
         & > .canvas--warn { color: $warning; }
         & > .canvas--bad { color: $error; text-style: bold; }

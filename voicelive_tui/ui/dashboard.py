@@ -5,7 +5,6 @@ Keys become inputs for the shell; `live_screen.py` draws what they and the servi
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -13,13 +12,13 @@ from textual.geometry import Size
 from voicelive_tui.session import inputs
 from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.state import Stage
-from voicelive_tui.ui.arrangement import BELOW, CLASSES, PANES, WORDS, Arrangement, arrange
+from voicelive_tui.ui.arranged import ArrangedScreen
 from voicelive_tui.ui.canvas import HorizontalGround, VerticalGround
 from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.live_screen import LiveScreen
 from voicelive_tui.ui.pace import LEAN, NORMAL
 from voicelive_tui.ui.panes import Pane, Place
+from voicelive_tui.ui.panes.delay import DelayPane
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.session import SessionPane
@@ -43,10 +42,11 @@ PANE_CLASSES: dict[str, type[Pane]] = {
     "meters": MetersPane,
     "tools": ToolsPane,
     "timeline": TimelinePane,
+    "delay": DelayPane,
 }
 
 
-class DashboardScreen(LiveScreen):
+class DashboardScreen(ArrangedScreen):
     """Shows the state of `live` in a terminal of `size`, and passes keys on."""
 
     AUTO_FOCUS = "#transcript-view"
@@ -86,11 +86,7 @@ class DashboardScreen(LiveScreen):
     ]
 
     def __init__(self, live: "Shell", ui: "Ui", size: Size, profiles: "Profiles | None" = None) -> None:
-        self.current = self.words = "transcript"
-        self.below, self.zoomed = "events", False
-        self.rates = LEAN if ui.lean else NORMAL
-        # The first layout comes with the first style pass; classes set later would need a second one.
-        super().__init__(live, self.rates, profiles, classes=" ".join(self.arrangement(size).classes))
+        super().__init__(live, LEAN if ui.lean else NORMAL, size, profiles)
 
     def compose(self) -> ComposeResult:
         cls = DashboardScreen
@@ -101,8 +97,10 @@ class DashboardScreen(LiveScreen):
         yield ProblemLine(id="problem").data_bind(cls.session)
         with VerticalGround(id="main"):
             with VerticalGround(id="talk"):
-                yield SessionPane(id="session").data_bind(cls.session, cls.elapsed)
                 yield TranscriptPane(id="transcript").data_bind(cls.session)
+                with VerticalGround(id="side"):
+                    yield DelayPane(id="delay").data_bind(cls.session)
+                    yield SessionPane(id="session").data_bind(cls.session, cls.elapsed)
             yield EventsPane(id="events").data_bind(session=cls.logged)
             yield ToolsPane(id="tools").data_bind(cls.session)
         yield TimelinePane(self.rates, id="timeline").data_bind(cls.session)
@@ -121,69 +119,10 @@ class DashboardScreen(LiveScreen):
         self.draw_from_now_on(*self.query(StatusLine), *shows_levels)
         self.call_after_refresh(self.run_worker, self.live.run(), name="conversation")
 
-    # Layout
-
-    def arrangement(self, size: Size) -> Arrangement:
-        """The panes and classes for a terminal of this size."""
-        return arrange(size, self.current, self.words, self.below, zoomed=self.zoomed, spacious=self.rates.spacious)
-
-    def on_resize(self, event: events.Resize) -> None:
-        self.lay_out(event.size)  # the screen itself learns of its size after this
-        self.call_after_refresh(self.keep_focus)
-
-    def keep_focus(self) -> None:
-        """Focus the pane in use where the focused widget lost its place."""
-        if self.focused is None and self.pane.display:
-            self.set_focus(self.pane.target)
-
-    def lay_out(self, size: Size | None = None) -> None:
-        """Show the panes that fit."""
-        classes, shown = self.arrangement(self.size if size is None else size)
-        if self.zoomed and self.meters.has_focus_within:
-            classes |= {"levels"}
-        if classes != self.classes & CLASSES:
-            self.set_classes(self.classes - CLASSES | classes)
-        panes = [self.query_one(f"#{name}", Pane) for name in PANES]
-        hidden = [pane for pane in panes if pane.id not in shown]
-        for pane in panes:
-            pane.display = pane.id in shown
-            there = [each for each in hidden if (each.id in WORDS) == (pane.id in WORDS) and pane.id != "timeline"]
-            others = hidden if len(shown) == 1 else there
-            pane.others = tuple(f"{each.go_key} {each.NAME}" for each in others)
-        self.query_one("#talk").display = bool({"session", "transcript"}.intersection(shown))
-
-    @property
-    def pane(self) -> Pane:
-        """The pane that has the focus, or had it last; never the levels."""
-        return self.query_one(f"#{self.current}", Pane)
-
     @property
     def list_pane(self) -> Pane:
         """The pane in use, or the transcript where that one has no items to search or to cross from."""
         return self.pane if self.pane.QUERY else self.transcript
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        for node in event.widget.ancestors:
-            if isinstance(node, Pane) and node.id in PANES:
-                self.use(node.id)
-
-    def use(self, name: str) -> None:
-        self.current = name
-        if name in BELOW:
-            self.below = name
-        elif name in WORDS:
-            self.words = name
-
-    def action_go(self, name: str) -> None:
-        if name in PANES:
-            self.use(name)
-        self.lay_out()
-        self.set_focus(self.query_one(f"#{name}", Pane).target)
-        self.lay_out()
-
-    def action_zoom(self) -> None:
-        self.zoomed = not self.zoomed
-        self.lay_out()
 
     # The conversation
 
@@ -279,7 +218,8 @@ class DashboardScreen(LiveScreen):
             place, target = Place(seq=self.session.problems[-1].seq, opened=True), "events"
             self.apply(inputs.ProblemsSeen())
         else:
-            place, target = self.list_pane.place(), self.list_pane.CROSSES_TO
+            pane = self.pane if self.pane.CROSSES_TO else self.transcript
+            place, target = pane.place(), pane.CROSSES_TO
         if place is not None and self.query_one(f"#{target}", Pane).go_to(place):
             self.action_go(target)
         else:

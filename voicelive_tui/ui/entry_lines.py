@@ -4,18 +4,16 @@ Words that were generated and not heard (yet) are in another tone and in italics
 estimate of `heard_characters`.
 """
 
-from voicelive_tui.session import latency
 from voicelive_tui.session.calls import Call, CallState
 from voicelive_tui.session.state import Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, duration, excerpt, visible
-from voicelive_tui.ui.text import Line, Wrapping, fit, wrap
+from voicelive_tui.ui.delays import delay_bar, mostly, slowness
+from voicelive_tui.ui.text import Line, Wrapping, fit, width_of, wrap
 
 INDENT = 18
 LONGEST = 20_000
 """Characters of one entry that are drawn."""
-_PARTS = {name: ends.partition(":")[0] for name, _, ends in latency.STAGES}
-"""The parts of a delay in words."""
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool", "session": "──"}
 
 
@@ -111,9 +109,8 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
 
 
 def _delay(turn: Turn, room: int, scale_ms: float) -> Line:
-    parts = latency.stages(turn)
-    slowest = latency.slowest(turn)
-    words = "" if slowest is None else f"  mostly {_PARTS[slowest.name]} {duration(slowest.milliseconds)}"
-    total = f"#{turn.number} {duration((turn.latency or 0) * 1000)}"
-    width = max(room - len(total) - len(words) - 2, 5)
-    return ((f"{total} ", "dim"), (latency.waterfall(parts, min(width, 30), scale_ms), "faint"), (words, "dim"))
+    total = (turn.latency or 0) * 1000
+    begin: Line = ((f"#{turn.number} ", "dim"), (duration(total), slowness(total)), ("  ", "text"))
+    bar = delay_bar(turn, scale_ms)
+    words = mostly(turn, room - width_of((*begin, *bar)) - 9)
+    return (*begin, *bar, (f"  mostly {words}" if words else "", "dim"))

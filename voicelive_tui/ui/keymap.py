@@ -14,6 +14,7 @@ from voicelive_tui.ui.editor import EditorScreen
 from voicelive_tui.ui.editor_row import Choice
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.line_dialog import LineDialog
+from voicelive_tui.ui.panes.delay import DelayPane
 from voicelive_tui.ui.panes.session import SessionPane
 from voicelive_tui.ui.panes.surgery import SurgeryPane
 from voicelive_tui.ui.panes.timeline import TimelinePane
@@ -23,7 +24,7 @@ from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 
-PANES = (SessionPane, TranscriptPane, ToolsPane, TimelinePane)
+PANES = (SessionPane, TranscriptPane, ToolsPane, TimelinePane, DelayPane)
 OVER = (Prompt, HelpScreen, DevicePicker, LineDialog)
 """What has the keys to itself while it is open."""
 OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, SurgeryPane, ScrollList, EventDetail, *OVER, EditorScreen, Choice)

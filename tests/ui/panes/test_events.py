@@ -88,7 +88,7 @@ async def test_filter_says_shown_of_total_and_refuses_nonsense():
         pane.session = states.SPEAKING
         pane.query_changed("type:speech_ !stopped")
         await pilot.pause()
-        assert "/type:speech_ !stopped  2 of 223" in screen_text(app)
+        assert "3 Events 2 of 223 ─" in screen_text(app)
         pane.query_changed("/(/")
         await pilot.pause()
         assert "no regular expression" in app.said[0]

@@ -61,8 +61,8 @@ def test_small_changes_are_not_redrawn():
 async def test_levels_and_states():
     pane = MetersPane(NORMAL)
     pane.reading = states.SPEAKING_READING
-    async with PaneApp(pane).run_test(size=(80, 3)) as pilot:
-        pane.styles.height = 3
+    async with PaneApp(pane).run_test(size=(80, 5)) as pilot:
+        pane.styles.height = 5
         pane.session = states.SPEAKING
         await pilot.pause()
         assert "mic LIVE    -58 dB" in screen_text(pilot.app)

@@ -19,6 +19,7 @@ from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import visible
 from voicelive_tui.ui.entry_lines import entry_lines
+from voicelive_tui.ui.panes import delay
 from voicelive_tui.ui.panes import session as pane
 from voicelive_tui.ui.panes.events import event_line
 from voicelive_tui.ui.panes.status import microphone, remaining, service, starved
@@ -36,7 +37,8 @@ def lines_of(state: SessionState) -> list[Line]:
     """What the panes say of a state."""
     reading = Reading(heard_item="item_a", heard_ms=50.0)
     lines = [
-        *pane.delays(state, 80),
+        *pane.interruption(state),
+        *(delay.turn_line(turn, 1000.0, width) for turn in state.turns for width in (40, 150)),
         *pane.settings(state, SETTINGS),
         *pane.counts(state),
         *pane.connection(state, 9.0),

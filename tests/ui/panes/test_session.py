@@ -40,13 +40,6 @@ async def test_settings_counts_tokens_and_connection():
     assert "underflows 0" in text
 
 
-async def test_delays_name_percentiles_and_parts():
-    text = await shown(states.SPEAKING)
-    assert "last 1.58 s  p50 990 ms  p95 1.58 s  worst 1.58 s" in text
-    assert "░wait 510 ▒start 190 ▓text 650 █audio 150 ▄play 80" in text
-    assert "no answer heard yet" in await shown(states.IDLE)
-
-
 async def test_an_interruption_shows_time_to_silence_and_the_unheard_part():
     assert "turn 2: silent after 12 ms · 2.90 s unheard" in await shown(states.INTERRUPTED)
 

@@ -23,7 +23,7 @@ def words(line):
 
 async def test_interrupted_words_stay_visible_as_unheard():
     pane = TranscriptPane()
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         pane.session = states.INTERRUPTED
         await pilot.pause()
         lines = [pane.view.line(y) for y in range(pane.view.height)]
@@ -36,7 +36,7 @@ async def test_interrupted_words_stay_visible_as_unheard():
 
 async def test_words_that_never_sounded_are_unheard_to_the_first():
     pane = TranscriptPane()
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         silent = replace(ANSWER, audio_ms=0.0, heard_ms=0.0, status=EntryStatus.INTERRUPTED, done_at=22.0)
         pane.session = replace(states.SPEAKING, transcript=(silent,))
         await pilot.pause()
@@ -47,7 +47,7 @@ async def test_words_that_never_sounded_are_unheard_to_the_first():
 
 async def test_partial_text_grows_in_place_and_turns_are_explained():
     pane = TranscriptPane()
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         pane.session = states.SPEAKING
         pane.update_levels(states.SPEAKING_READING)
         await pilot.pause()
@@ -63,7 +63,7 @@ async def test_partial_text_grows_in_place_and_turns_are_explained():
 
 async def test_order_is_that_of_the_conversation():
     pane = TranscriptPane()
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         late = Entry("u", "user", 9.0, "asked", EntryStatus.DONE)
         early = Entry("a", "assistant", 5.0, "answered", EntryStatus.DONE)
         pane.session = replace(states.IDLE, transcript=(late, early))
@@ -87,7 +87,7 @@ async def test_failed_tools_and_typed_lines():
         ),
         Entry("t", "user", 3.0, "typed words", EntryStatus.DONE, typed=True),
     )
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         pane.session = replace(states.IDLE, transcript=entries)
         await pilot.pause()
         shown = screen_text(pilot.app)
@@ -102,7 +102,7 @@ async def test_failed_tools_and_typed_lines():
 
 async def test_a_search_includes_arguments_and_outputs_of_tools():
     pane = TranscriptPane()
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         made = Call("function", "get_weather", arguments='{"city": "Oslo"}', output="Sunny")
         call = Entry("item_c", "tool", 3.0, call=made)
         pane.session = replace(states.SPEAKING, transcript=(*states.SPEAKING.transcript[:1], call, ANSWER))
@@ -117,7 +117,7 @@ async def test_a_search_includes_arguments_and_outputs_of_tools():
 async def test_new_below_search_and_copy():
     pane = TranscriptPane()
     app = PaneApp(pane)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(82, 26)) as pilot:
         pane.session = states.LONG_TRANSCRIPT
         pane.target.focus()
         await pilot.press("k", "k")
@@ -150,7 +150,7 @@ async def test_a_failure_is_shown_in_full_with_the_next_step():
     async with PaneApp(pane).run_test(size=(60, 16)) as pilot:
         pane.session = states.FAILED
         await pilot.pause()
-        shown = " ".join(screen_text(pilot.app).split())
+        shown = " ".join(screen_text(pilot.app).replace("│", "").split())
         assert "Voice 'nobody' is [not] available. Press r to try again." in shown
         assert "apt install libportaudio2" in shown
 
@@ -158,7 +158,7 @@ async def test_a_failure_is_shown_in_full_with_the_next_step():
 async def test_a_megabyte_is_cut_and_copied_whole():
     pane = TranscriptPane()
     app = PaneApp(pane)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(82, 26)) as pilot:
         text = "x" * 1_000_000
         pane.session = replace(states.IDLE, transcript=(Entry("u", "user", 1.0, text, EntryStatus.DONE),))
         await pilot.pause()
@@ -172,7 +172,7 @@ async def test_a_megabyte_is_cut_and_copied_whole():
 
 async def test_mouse_selection_gives_the_words_as_drawn():
     pane = TranscriptPane()
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         pane.session = states.SPEAKING
         await pilot.pause()
         await pilot.mouse_down(pane.view, offset=(18, 0))
@@ -185,7 +185,7 @@ async def test_mouse_selection_gives_the_words_as_drawn():
 async def test_the_oldest_lines_of_a_very_long_conversation_are_left_out_and_counted():
     entries = tuple(Entry(f"i{n}", "user", float(n), f"words {n}", EntryStatus.DONE) for n in range(1300))
     pane = TranscriptPane()
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         pane.session = replace(states.IDLE, transcript=entries[50:1050], left_out=50)
         pane.view.go_to(450)
         await pilot.pause()
@@ -203,7 +203,7 @@ async def test_the_oldest_lines_of_a_very_long_conversation_are_left_out_and_cou
 async def test_a_connection_that_ended_shows_the_next_step():
     pane = TranscriptPane()
     ended = replace(states.SPEAKING.connection, stage=Stage.CLOSED, problem="the connection ended (code 1011)")
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         pane.session = replace(states.SPEAKING, connection=ended)
         await pilot.pause()
         shown = screen_text(pilot.app)
@@ -214,7 +214,7 @@ async def test_a_connection_that_ended_shows_the_next_step():
 async def test_the_cursor_stays_on_its_line_when_another_one_is_put_above():
     entries = tuple(Entry(f"i{n}", "user", float(n), f"words {n}", EntryStatus.DONE) for n in range(9))
     pane = TranscriptPane()
-    async with PaneApp(pane).run_test(size=(80, 24)) as pilot:
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
         pane.session = replace(states.IDLE, transcript=entries)
         await pilot.pause()
         pane.view.go_to(6)
@@ -261,7 +261,7 @@ def drawn(view):
 async def test_updates_in_steps_show_the_same_as_one_update(seed, monkeypatch):
     monkeypatch.setattr(transcript, "KEPT", 20)
     chance, session, pane, seen = random.Random(seed), states.IDLE, TranscriptPane(), []
-    async with PaneApp(pane).run_test(size=(80, 24)):
+    async with PaneApp(pane).run_test(size=(82, 26)):
         for number in range(150):
             session = happen(chance, session, number)
             sounding = next((entry.item_id for entry in reversed(session.transcript) if entry.audio_ms), "")
@@ -272,6 +272,6 @@ async def test_updates_in_steps_show_the_same_as_one_update(seed, monkeypatch):
         assert pane.view.count > 10
     for then, reading, lines in seen:
         fresh = TranscriptPane()
-        async with PaneApp(fresh).run_test(size=(80, 24)):
+        async with PaneApp(fresh).run_test(size=(82, 26)):
             fresh.view.show(then, reading)
             assert drawn(fresh.view) == lines

@@ -1,13 +1,15 @@
-"""Panes: the bordered parts of the dashboard.
+"""Panes: the framed parts of the dashboard.
 
 A pane shows `session` and `reading`. It owns its scroll position, its selection and its filter, posts messages for
 what the user wants, and knows nothing of the shell.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 from textual import events
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -18,7 +20,7 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import Lines, VerticalGround
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, spread
+from voicelive_tui.ui.text import Line, Span, spread
 
 
 class Place(NamedTuple):
@@ -32,8 +34,12 @@ class Place(NamedTuple):
     """Open the line as well."""
 
 
+class Frame(Vertical):
+    """The sides and the bottom of a pane's frame, around its body; static, so that it costs no bytes."""
+
+
 class Pane(VerticalGround):
-    """The base of all panes: a head line with the pane's number and name, and a body below it.
+    """The base of all panes: the top edge of a frame with the pane's number and name, and a body below it.
 
     A subclass yields its body in `body`, and shows the session in `show`. What else it can do it declares: `QUERY` for
     the key `/`, `CROSSES_TO` for `e`; `follow`, `copy`, `place` and `go_to` do nothing by default.
@@ -53,16 +59,20 @@ class Pane(VerticalGround):
     Pane {
         height: 1fr;
         & > .pane--head { height: 1; }
+        & > Frame { height: 1fr; border: round $foreground 25%; border-top: none; }
+        &:focus-within > Frame { border: round $accent; border-top: none; }
+        &:ansi > Frame { border: round ansi_bright_black; border-top: none; }
+        &:ansi:focus-within > Frame { border: round $accent; border-top: none; }
     }
     """
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     reading = Reading()
     """The last reading: no reactive, because it changes ten times a second; see `update_levels`."""
-    others: reactive[tuple[str, ...]] = reactive((), init=False, repaint=False)
-    """Panes that do not fit now, each as its key and its name; the head lists them."""
-
-    _noted: Line = ()
+    tabs: Sequence["Pane"] = ()
+    """The panes that share this one's place, itself included; the top edge lists them."""
+    framed = True
+    """Whether there is room for sides."""
 
     class QueryRefused(Message):
         """The text typed after `/` is invalid; the previous query stays in force."""
@@ -88,7 +98,8 @@ class Pane(VerticalGround):
 
     def compose(self) -> ComposeResult:
         yield Lines(classes="pane--head")
-        yield from self.body()
+        with Frame():
+            yield from self.body()
 
     def body(self) -> ComposeResult:
         """The widgets under the head; the first focusable one takes the focus for the pane."""
@@ -98,8 +109,12 @@ class Pane(VerticalGround):
         """Show what is new of a session."""
         raise NotImplementedError
 
+    def count(self) -> Line:
+        """What stands behind the name, here and among the tabs of another pane."""
+        return ()
+
     def note(self) -> Line:
-        """The part of the head beside the name."""
+        """The part of the top edge at its right end, which changes rarely."""
         return ()
 
     def query_begins(self) -> str:
@@ -130,21 +145,22 @@ class Pane(VerticalGround):
     @property
     def target(self) -> Widget:
         """The widget that takes the focus for the pane."""
-        return next(child for child in self.children if child.can_focus)
+        return next(widget for widget in self.query("Frame *") if widget.can_focus)
 
     @property
     def go_key(self) -> str:
         """The key that goes to the pane."""
         return key_of(self, f"pane.{self.id}") or self.NUMBER
 
+    def join(self, tabs: Sequence["Pane"], *, framed: bool) -> None:
+        """Set which panes share this one's place, and whether there is room for sides."""
+        self.tabs, self.framed = tabs, framed
+        self.show_head()
+
     def watch_session(self, old: SessionState, new: SessionState) -> None:
         if self.is_mounted:
             self.show(new)
-            if self.note() != self._noted:
-                self.show_head()
-
-    def watch_others(self) -> None:
-        self.show_head()
+            self.show_head()
 
     def update_levels(self, reading: Reading) -> None:
         """Draw the parts of a reading that changed; most panes have none."""
@@ -167,19 +183,22 @@ class Pane(VerticalGround):
         self.show_head()
 
     def show_head(self) -> None:
-        """Draw the head, if it changed."""
+        """Draw the top edge, if it changed."""
+        if not self.display or not self.is_mounted:
+            return
         focused = self.has_focus_within
-        title: Line = (
-            (("▌" if focused else " ") + self.go_key + " ", "accent" if focused else "faint"),
-            (self.NAME, "accent" if focused else "dim"),
-            (" ", "text"),
-            *((f"  {other}", "faint") for other in self.others),
-            (" " if self.others else "", "text"),
-        )
-        # Textual writes a changed line from its left edge to the change, so what changes stands at the left.
-        self._noted = note = self.note()
-        left: Line = (*title, *note, (" ", "text")) if note else title
-        self.query_one(".pane--head", Lines).show(spread(left, (), self.size.width, ("─", "faint")))
+        edge = "accent" if focused else "faint"
+        # Textual writes a changed line from its left edge to the change, so what changes often stands at the left.
+        left: list[Span] = [("╭─" if self.framed else "──", edge)]
+        for pane in self.tabs or (self,):
+            own = pane is self
+            mark = ("▌" if focused and own else " ") + pane.go_key
+            name = (f"{mark} {pane.NAME}", ("title" if focused else "strong") if own else "dim")
+            count = pane.count()
+            left += [name, *(((" ", "text"), *count) if count else ()), (" ", "text")]
+        note, corner = self.note(), ("─╮" if self.framed else "──", edge)
+        right: Line = ((" ", "text"), *note, (" ", "text"), corner) if note else (corner,)
+        self.query_one(".pane--head", Lines).show(spread(tuple(left), right, self.size.width, ("─", edge)))
 
 
 class ListPane(Pane):
@@ -196,6 +215,12 @@ class ListPane(Pane):
 
     def follow(self, following: bool | None = None) -> None:
         self.view.follow(not self.view.following if following is None else following)
+
+
+def joined(*spans: Span, gap: str = "  ") -> Line:
+    """The spans that say something, with gaps between them."""
+    said = [span for span in spans if span[0]]
+    return tuple(part for at, span in enumerate(said) for part in ((span,) if not at else ((gap, "text"), span)))
 
 
 def following_note(view: ScrollList) -> Line:

@@ -6,11 +6,11 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import short_id, size, visible
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.panes import Place, following_note
+from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.rows import Fold, Rows, foldable
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Span, clip_left, fit
+from voicelive_tui.ui.text import Line, Span, clip, clip_left, fit, width_of
 from voicelive_tui.wire import filters
 from voicelive_tui.wire.log import EventLog, LogRow
 from voicelive_tui.wire.summary import summarize
@@ -55,12 +55,12 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
         spans.append((size(fold.size) if fold.size else "", tone))
         return tuple(spans)
     if row.direction == "local":
-        spans.append((summarize(row), tone))
+        spans.append((clip(summarize(row), width - width_of(spans)), tone))
         return tuple(spans)
     spans.append((fit(clip_left(visible(row.type), type_width), type_width) + " ", tone))
     if width >= 100:
         spans.append((fit(visible(short_id(row.item_id or row.response_id)), 8) + " ", "dim"))
-    spans.append((summarize(row), "dim" if tone == "text" else tone))
+    spans.append((clip(summarize(row), width - width_of(spans)), "dim" if tone == "text" else tone))
     return tuple(spans)
 
 
@@ -188,24 +188,24 @@ once more shows everything.
             self._filter("", filters.everything)
         self._seen = len(self.view.rows) if self.view.following else max(self._seen - dropped, 0)
 
-    def note(self) -> Line:
-        """The filter and how many rows match; all rows and those kept; following or how much is new."""
+    def count(self) -> Line:
+        """How many rows match the filter; all rows and those kept."""
         view, log = self.view, self.view.log_shown
-        spans: list[Span] = []
-        if self.query_text:
-            spans.append((f"/{visible(self.query_text)}  ", "accent"))
-            spans.append((f"{view.rows.matching:,} of {len(log):,}", "text"))
-        else:
-            spans.append((f"{log.next_seq:,}", "dim"))
-        if log.first_seq:
-            spans.append((" kept" if self.query_text else f", {len(log):,} kept", "warn"))
-        if view.rows.unfolded:
-            spans.append(("  unfolded", "accent"))
-        new = len(view.rows) - self._seen
-        if not view.following and new > 0:
-            spans.append((f"  ↓ {new:,} new", "warn"))
-        note = following_note(view)
-        return (*spans, ("  ", "text"), *note) if note else tuple(spans)
+        matching: Span = (f"{view.rows.matching:,} of {len(log):,}", "text")
+        shown = matching if self.query_text else (f"{log.next_seq:,}", "dim")
+        kept = " kept" if self.query_text else f", {len(log):,} kept"
+        return (shown, (kept, "warn")) if log.first_seq else (shown,)
+
+    def note(self) -> Line:
+        """The filter; following, or how much is new."""
+        view = self.view
+        new = 0 if view.following else len(view.rows) - self._seen
+        return joined(
+            (f"/{visible(self.query_text)}" if self.query_text else "", "accent"),
+            ("unfolded" if view.rows.unfolded else "", "accent"),
+            (f"↓ {new:,} new" if new > 0 else "", "warn"),
+            *following_note(view),
+        )
 
     def query_changed(self, text: str) -> None:
         """Filter by a text; an invalid one changes nothing, and `QueryRefused` is posted."""

@@ -15,7 +15,6 @@ class InspectingPane(ListPane):
 
     DEFAULT_CSS = """
     InspectingPane {
-        & > Horizontal { height: 1fr; }
         & ScrollList { width: 1fr; }
         & EventDetail { width: 45%; display: none; }
         &.-detail EventDetail { display: block; }

@@ -197,8 +197,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             return
         super().update_levels(reading)
         self.show(self.session)
-        if self.note() != self._noted:
-            self.show_head()
+        self.show_head()
 
     def on_resize(self, _event: Resize | None = None) -> None:
         self._more.display = self.size.height >= 8

@@ -1,4 +1,4 @@
-"""The session pane: delays, settings asked for and in force, counts, tokens and the connection."""
+"""The session pane: settings asked for and in force, counts, tokens and the connection."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -9,12 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.timer import Timer
 
-from voicelive_tui.session import latency
 from voicelive_tui.session.edits import detection_of
 from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.request import NULL_MEANS_OFF
 from voicelive_tui.session.state import SessionState, Stage
-from voicelive_tui.text import clock, duration, excerpt, short_id, visible
+from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.hints import Hint
 from voicelive_tui.ui.panes import Pane
@@ -25,8 +24,7 @@ from voicelive_tui.ui.text import Line, Span, clip, width_of, wrap
 from voicelive_tui.wire.events import listing, mapping
 
 LABEL = 16
-RECENT = 4
-"""Turns whose waterfall is drawn here; the transcript has all of them."""
+DIFFERS = " ≠ asked "
 
 
 @lru_cache(maxsize=100)
@@ -35,7 +33,7 @@ def folded(line: Line, width: int) -> tuple[Line, ...]:
     if width_of(line) <= width:
         return (line,)
     label, *spans = line
-    room = width - LABEL - 1
+    room = width - LABEL
     pieces: list[list[Span]] = [[label]]
     used = 0
     for text, tone in spans:
@@ -64,54 +62,21 @@ def settings(session: SessionState, which: "Settings") -> list[Line]:
             continue
         if session.in_force and want and have != want:
             shown = have or "the service's default"
-            rows.append((*_label(label), (excerpt(shown), "warn"), (" ≠ asked ", "dim"), (excerpt(want), "text")))
+            rows.append((*_label(label), (excerpt(shown), "warn"), (DIFFERS, "dim"), (excerpt(want), "text")))
         else:
             rows.append((*_label(label), (excerpt(have or want), "text" if have else "dim")))
     return rows
 
 
-def delays(session: SessionState, width: int) -> list[Line]:
-    """Percentiles, then the last turns as waterfalls on one scale."""
-    known = latency.summary(session.turns)
-    if known is None:
-        return [(*_label("delay"), ("no answer heard yet", "dim"))]
-    rows: list[Line] = [
-        (
-            *_label("delay"),
-            (f"last {duration(known.last)}", "strong"),
-            (f"  p50 {duration(known.p50)}", "text"),
-            (f"  p95 {duration(known.p95)}", "text"),
-            (f"  worst {duration(known.worst)}", "text"),
-        )
-    ]
-    recent = [turn for turn in session.turns if turn.latency is not None][-RECENT:]
-    longest = max(turn.latency or 0 for turn in recent) * 1000
-    for turn in recent:
-        parts = latency.stages(turn)
-        slowest = latency.slowest(turn)
-        words = f" {slowest.name} {duration(slowest.milliseconds)}" if slowest and width >= LABEL + 40 else ""
-        rows.append(
-            (
-                (f" turn {turn.number}".ljust(LABEL), "dim"),
-                (f"{duration((turn.latency or 0) * 1000):>8} ", "text"),
-                (latency.waterfall(parts, max(width - LABEL - 10 - len(words), 5), longest), "accent"),
-                (words, "dim"),
-            )
-        )
-    parts = latency.stages(recent[-1])
-    rows.append(
-        (
-            (" last, in ms".ljust(LABEL), "dim"),
-            (" ".join(f"{p.mark}{p.name} {p.milliseconds:.0f}" for p in parts), "dim"),
-        )
-    )
+def interruption(session: SessionState) -> list[Line]:
+    """What became of the last answer that was interrupted."""
     last = next((turn for turn in reversed(session.turns) if turn.interrupted_at is not None), None)
-    if last is not None and last.interrupted_at is not None:
-        unheard = "before its first sound" if last.unheard_ms is None else f"{duration(last.unheard_ms)} unheard"
-        ms = None if last.silent_at is None else (last.silent_at - last.interrupted_at) * 1000
-        silent = "" if ms is None else f"silent after {duration(ms)} · "
-        rows.append((*_label("interrupted"), (f"turn {last.number}: {silent}{unheard}", "text")))
-    return rows
+    if last is None or last.interrupted_at is None:
+        return []
+    unheard = "before its first sound" if last.unheard_ms is None else f"{duration(last.unheard_ms)} unheard"
+    ms = None if last.silent_at is None else (last.silent_at - last.interrupted_at) * 1000
+    silent = "" if ms is None else f"silent after {duration(ms)} · "
+    return [(*_label("interrupted"), (f"turn {last.number}: {silent}{unheard}", "text"))]
 
 
 def connection(session: SessionState, now: float) -> list[Line]:
@@ -156,14 +121,13 @@ def counts(session: SessionState) -> list[Line]:
             *_label("audio"),
             (f"sent {clock(count.audio_out_ms / 1000)}  received {clock(count.audio_in_ms / 1000)}", "text"),
         ),
-        (*_label("tokens"), (f"{usage.total:,}", "strong"), (f" in {session.usage.responses} responses", "dim")),
         (
-            *_label("  in"),
+            *_label("tokens in"),
             (f"{usage.input:,}", "text"),
             (f" (text {usage.input_text:,}, audio {usage.input_audio:,}; cached {usage.cached:,})", "dim"),
         ),
         (
-            *_label("  out"),
+            *_label("tokens out"),
             (f"{usage.output:,}", "text"),
             (f" (text {usage.output_text:,}, audio {usage.output_audio:,}", "dim"),
             (f"; reasoning {usage.reasoning:,})" if usage.reasoning else ")", "dim"),
@@ -193,23 +157,19 @@ class SessionView(ScrollList):
 
 
 class SessionPane(Pane):
-    """Delays, settings, counts, tokens and the connection."""
+    """Settings, counts, tokens and the connection."""
 
     NAME = "Session"
     NUMBER = "1"
-    HELP_TEXT = Hint("\n".join((
-        "delay: from the last voiced microphone sample (of a typed message: from its sending) to the first sample of "
-        "the answer at the speaker. Its parts:",
-        *(f"{mark} {name}: {ends}" for name, mark, ends in latency.STAGES),
-        "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank).",
-        "silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.",
-        "≠ asked: the setting in force is not the one that was asked for.",
-        "barge-in: what this program does when you speak over an answer, besides silence at the speaker.",
-        "On the lines threshold and silence, {session.more} and {session.less} step by 0.05 and 50 ms.",
-        "tokens come from response.done. Cached tokens are a part of the input tokens.",
-        "printed by sound libraries: what ALSA and PortAudio would have written over the screen; it is in the file "
-        "*.native.log beside the log file.",
-    )))  # fmt: skip
+    HELP_TEXT = Hint("""\
+First what is asked about daily, and settings that are not in force as asked; then all the rest.
+silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.
+≠ asked: the setting in force is not the one that was asked for.
+barge-in: what this program does when you speak over an answer, besides silence at the speaker.
+On the lines threshold and silence, {session.more} and {session.less} step by 0.05 and 50 ms.
+tokens come from response.done. Cached tokens are a part of the input tokens.
+printed by sound libraries: what ALSA and PortAudio would have written over the screen; \
+it is in the file *.native.log beside the log file.""")
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus", "step(1)", "Step up", key_display="+", show=False, id="session.more"),
@@ -239,12 +199,14 @@ class SessionPane(Pane):
         printed = self.reading.native_messages
         native = f" · {printed:,} line{'s' if printed > 1 else ''} printed by sound libraries" if printed else ""
         sound = (*_label("sound"), *health(self.reading), (waiting, "dim"), (native, "warn"))
-        link, now, width = session.connection, now_of(self), view.size.width
+        link, now = session.connection, now_of(self)
         connected = (link, session.conversation_id, (now - (link.ready_at or now)) // 60)
         set_by = (session.barge_in, session.asked, session.in_force, link.model)
         view.lines = [
-            *self._kept("delays", lambda: delays(session, width), session.turns),
-            *self._kept("settings", lambda: self._settings(session), *set_by, *self._steps.items()),
+            *self._kept(
+                "daily", lambda: self._daily(session), *set_by, session.usage, session.turns, *self._steps.items()
+            ),
+            *self._kept("settings", lambda: self._others(session), *set_by),
             *self._kept("counts", lambda: counts(session), session.counts, session.usage, session.turns),
             *self._kept("connection", lambda: connection(session, now), *connected),
             *self._kept("sound", lambda: [sound], sound),
@@ -252,12 +214,22 @@ class SessionPane(Pane):
         ][:-1]
         view.items_changed()
 
-    def _settings(self, session: SessionState) -> list[Line]:
-        numbers = step_lines(session, self._steps, LABEL)
+    def _daily(self, session: SessionState) -> list[Line]:
+        """What is asked about daily; a setting that is not in force as asked belongs to it."""
+        numbers, usage = step_lines(session, self._steps, LABEL), session.usage
+        different = [line for line in settings(session, MORE_SETTINGS) if _differs(line)]
+        tokens: Line = (
+            *_label("tokens"),
+            (f"{usage.sums.total:,}", "strong"),
+            (f" in {usage.responses} response{'' if usage.responses == 1 else 's'}", "dim"),
+        )
+        return [*settings(session, SETTINGS), *numbers, *different, tokens, *interruption(session)]
+
+    def _others(self, session: SessionState) -> list[Line]:
         rules = session.barge_in
         words = ("clear" if rules.clear else "", "truncate" if rules.truncate else "never truncate")
         barge_in: Line = (*_label("barge-in"), (" · ".join(filter(None, (f"cancel {rules.cancel}", *words))), "text"))
-        return [*settings(session, SETTINGS), *numbers, barge_in, *settings(session, MORE_SETTINGS)]
+        return [barge_in, *(line for line in settings(session, MORE_SETTINGS) if not _differs(line))]
 
     def action_step(self, times: int) -> None:
         """Change the number under the cursor; it is sent after a pause."""
@@ -298,15 +270,20 @@ class SessionPane(Pane):
     def on_resize(self) -> None:
         self.show(self.session)
 
+    def count(self) -> Line:
+        errors = self.session.counts.errors
+        return ((f"{errors} error{'s' if errors > 1 else ''}", "bad"),) if errors else ()
+
     def note(self) -> Line:
-        """The short session id, errors, and the number of lines below."""
-        view, errors = self.query_one(SessionView), self.session.counts.errors
+        """The number of lines below."""
+        view = self.query_one(SessionView)
         below = view.count - view.scroll_offset.y - view.size.height
-        return (
-            (visible(short_id(self.session.connection.session_id)), "dim"),
-            (f"  {errors} error{'s' if errors > 1 else ''}" if errors else "", "bad"),
-            (f"  ↓ {below} more lines" if below > 0 else "", "faint"),
-        )
+        return ((f"↓ {below} more", "dim"),) if below > 0 else ()
+
+
+def _differs(line: Line) -> bool:
+    """Whether a setting is not in force as asked."""
+    return any(text == DIFFERS for text, _ in line)
 
 
 def _label(text: str) -> Line:

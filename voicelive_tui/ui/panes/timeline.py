@@ -130,8 +130,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
 
     DEFAULT_CSS = """
     TimelinePane {
-        height: 6;
-        & > Horizontal { height: 1fr; }
+        height: 7;
         & #timeline-labels { width: 1fr; height: 1fr; }
         & .timeline--chunk { width: 10; height: 1fr; }
     }
@@ -173,7 +172,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         return SPANS[self._span] / max(len(self._chunks) * CHUNK, 1)
 
     def on_resize(self) -> None:
-        wanted = 0 if self._off else max(self.size.width - LABEL, 0) // CHUNK
+        wanted = 0 if self._off else max(self.size.width - 2 * self.framed - LABEL, 0) // CHUNK
         ground = self.query_one(HorizontalGround)
         if wanted > len(self._chunks):
             fresh = [Lines(classes="timeline--chunk") for _ in range(wanted - len(self._chunks))]
@@ -205,7 +204,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         """Draw what changed."""
         if not self.display or not self._chunks or not self.is_attached:
             return
-        count, rows = len(self._chunks) * CHUNK, max((self.size.height - 2) // 2, 1)
+        count, rows = len(self._chunks) * CHUNK, max((self._labels.size.height - 1) // 2, 1)
         newest = int((now_of(self) - LATE) / self._seconds) - 1
         cursor = None if self.cursor is None else int(self.cursor / self._seconds)
         if cursor is not None and cursor <= newest - count + 1:
@@ -220,8 +219,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
             chunk.show(*self._lines(numbers, rows, cursor, signs))
         names: list[Line] = [((f" {fit(name, LABEL - 1)}", "dim"),) for name in ("mic", "assistant")]
         self._labels.show(*[()] * (rows - 1), names[0], (), names[1])
-        if self.note() != self._noted:
-            self.show_head()
+        self.show_head()
 
     def _fill(self, oldest: int, newest: int) -> None:
         """Fetch the levels that are missing, and forget those that are not shown."""

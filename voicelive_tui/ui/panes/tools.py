@@ -18,7 +18,7 @@ from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.line_dialog import LineDialog
-from voicelive_tui.ui.panes import Place, following_note
+from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, fit
@@ -151,17 +151,18 @@ late: you went on before the output came; it is sent, and no answer is asked for
             self.view.measure(now_of(self))
             self.view.repaint()
 
-    def note(self) -> Line:
-        """How many calls, which wait, the rules that are not `auto`, and whether the end is followed."""
+    def count(self) -> Line:
+        """How many calls, and how many of them wait."""
         calls = [entry.call for entry in self.session.calls if entry.call]
         waiting = sum(call.waits for call in calls)
+        return joined(
+            (f"{len(calls):,}" if calls else "", "dim"), (f"{waiting} to approve" if waiting else "", "warn"), gap=" "
+        )
+
+    def note(self) -> Line:
+        """The rules that are not `auto`, and whether the end is followed."""
         rules = [f"{name}: {rule.policy}" for name, rule in self.session.rules.items() if rule.policy != "auto"]
-        spans: list[Span] = [(f"{len(calls):,}", "dim")] if calls else []
-        if waiting:
-            spans.append((f"  {waiting} to approve", "warn"))
-        if rules:
-            spans.append(("  " + visible(", ".join(rules)), "accent"))
-        return (*spans, ("  ", "text"), *note) if (note := following_note(self.view)) else tuple(spans)
+        return joined((visible(", ".join(rules)), "accent"), *following_note(self.view))
 
     def inspected(self, index: int) -> tuple[object, str, Any] | None:
         if index >= len(self.view.entries):

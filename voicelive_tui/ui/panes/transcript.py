@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from voicelive_tui.session import latency
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.inputs import SaveSound
@@ -17,11 +18,11 @@ from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.entry_lines import entry_lines, room_for_words
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.panes import Place, following_note
+from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.panes.surgery import SurgeryPane
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Span, Wrapping, wrap
+from voicelive_tui.ui.text import Line, Wrapping, wrap
 
 KEPT = 2_000
 """Lines kept at most: those of the entries drawn last."""
@@ -128,7 +129,7 @@ class TranscriptView(ScrollList):
         self._keep_cursor(before, moved)
         if session.turns is not self._placed_for[-1]:
             self._turn_of = {turn.response_id: turn for turn in session.turns if turn.response_id}
-            self._scale_ms = max((turn.latency or 0 for turn in session.turns[-50:]), default=0) * 1000
+            self._scale_ms = latency.scale(session.turns)
         placed_for = (self.size.width, session.log.origin, self.left_out, session.turns)
         start = self._unchanged(before) if placed_for == self._placed_for else 0
         if placed_for[:2] != self._placed_for[:2]:
@@ -219,7 +220,7 @@ Both sides in the order of the conversation, which is not always the order of ar
 Words in italics were not heard (yet); where they begin is estimated from the share of the sound that was heard.
 ╎ marks where you interrupted: what follows it was never heard. “truncated at” is what was sent to the service.
 Under each answer: the number of its turn, the time from your last word to its first sound, and its parts; \
-{pane.session} and {help} explain them.
+{pane.delay} and {help} explain them.
 {cross} shows the events of the line under the cursor. {query} searches, \
 {match.next} and {match.previous} go to the next and the previous match.
 {item.delete} deletes the item under the cursor on the service, {item.insert} inserts a message after it, \
@@ -257,16 +258,14 @@ Under each answer: the number of its turn, the time from your last word to its f
     def note(self) -> Line:
         """Matches, and what is new below."""
         view = self.view
-        spans: list[Span] = []
-        if self._query:
-            at = view.matches.index(view.cursor) + 1 if view.cursor in view.matches else 0
-            spans.append((f"“{visible(self._query)}” {at} of {len(view.matches)}  ", "accent"))
-        if view.left_out:
-            spans.append((f"{view.left_out:,} older ones are gone  ", "dim"))
-        new = view.left_out + len(view.entries) - self._seen
-        if not view.following and new > 0:
-            spans.append((f"↓ {new} new below  ", "warn"))
-        return (*spans, *following_note(view))
+        at = view.matches.index(view.cursor) + 1 if view.cursor in view.matches else 0
+        new = 0 if view.following else view.left_out + len(view.entries) - self._seen
+        return joined(
+            (f"“{visible(self._query)}” {at} of {len(view.matches)}" if self._query else "", "accent"),
+            (f"{view.left_out:,} older ones are gone" if view.left_out else "", "dim"),
+            (f"↓ {new} new below" if new > 0 else "", "warn"),
+            *following_note(view),
+        )
 
     def query_changed(self, text: str) -> None:
         """Search for a text, from the end backwards; "" ends the search."""

@@ -1,0 +1,198 @@
+"""The delay pane: from the end of your speech to the first sound of the answer, turn by turn."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from voicelive_tui.session import latency
+from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.text import duration, excerpt
+from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.delays import BAR, delay_bar, mostly, slowness, sparkline
+from voicelive_tui.ui.hints import Hint
+from voicelive_tui.ui.panes import ListPane, Place, following_note, joined
+from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.text import Line, Span, width_of
+
+TABLE = 112
+"""Cells from which on every part has a column."""
+ORDERS = ("turn", "delay", *(name for name, _, _ in latency.STAGES))
+
+
+def summary_line(session: SessionState, width: int) -> Line:
+    """Percentiles of all turns, as many as there is room for."""
+    known = latency.summary(session.turns)
+    assert known is not None
+    spans: list[Span] = []
+    for name, value in (("last", known.last), ("p50", known.p50), ("p95", known.p95), ("worst", known.worst)):
+        more = ((f" {name} ", "dim"), (f"{duration(value)} ", slowness(value)))
+        if width_of((*spans, *more)) <= width:
+            spans += more
+    return tuple(spans)
+
+
+def legend(width: int) -> list[Line]:
+    """The marks of the parts, wrapped between two of them."""
+    words = [f"{mark} {name}" for name, mark, _ in latency.STAGES]
+    rows = [words[0]]
+    for each in words[1:]:
+        if len(rows[-1]) + len(each) + 2 < width:
+            rows[-1] += "  " + each
+        else:
+            rows.append(each)
+    return [((" " + row, "dim"),) for row in rows]
+
+
+def table_head(order: str) -> Line:
+    """The names of the columns; an arrow marks the one that the turns are sorted by."""
+    names = [("↓" if name == order else "") + name for name in ORDERS]
+    first = (f"{names[0]:>5}{names[1]:>8}".ljust(13 + BAR), "dim")
+    return (first, *((f"{name:>14}", "strong" if name.startswith("↓") else "dim") for name in names[2:]))
+
+
+def turn_line(turn: Turn, scale_ms: float, width: int) -> Line:
+    """One turn: number, delay and bar; in a wide pane all parts in milliseconds, else the longest in words."""
+    total = (turn.latency or 0.0) * 1000
+    bar = delay_bar(turn, scale_ms)
+    spans: list[Span] = [(f" {turn.number:>3} ", "dim"), (f"{duration(total):>7} ", slowness(total)), *bar]
+    pad = BAR - width_of(bar)
+    if width < TABLE:
+        return (*spans, (" " * (pad + 1) + mostly(turn, width - 14 - BAR), "dim"))
+    parts = {part.name: part for part in latency.stages(turn)}
+    longest = latency.slowest(turn)
+    spans.append((" " * pad, "text"))
+    for name in ORDERS[2:]:
+        part = parts.get(name)
+        text = "·" if part is None else f"{part.milliseconds:,.0f} ms"
+        spans.append((f"{text:>14}", "text" if part is not None and part == longest else "dim"))
+    return tuple(spans)
+
+
+class DelayView(ScrollList):
+    """The turns that were answered with sound."""
+
+    def __init__(self) -> None:
+        super().__init__(id="delay-view")
+        self.turns: list[Turn] = []
+        self.scale_ms = 0.0
+
+    @property
+    def count(self) -> int:
+        return len(self.turns)
+
+    def line(self, y: int) -> Line:
+        if y >= len(self.turns):
+            return ()
+        line = turn_line(self.turns[y], self.scale_ms, self.size.width)
+        return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+
+
+class DelayPane(ListPane):
+    """Percentiles, a sparkline of all turns, and the turns; with all the room a table that can be sorted."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("O", "order", "Order by", show=False, tooltip="Sort the turns by the next part", id="delay.order"),
+    ]
+    NAME = "Delay"
+    NUMBER = "7"
+    CROSSES_TO = "transcript"
+    HELP_TEXT = Hint("\n".join((
+        "From the last voiced microphone sample (of a typed message: from its sending) to the first sample of the "
+        "answer at the speaker. Its parts:",
+        *(f"{mark} {name}: {ends}" for name, mark, ends in latency.STAGES),
+        "The longest part of each turn stands out. All bars on the screen have one scale.",
+        "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank). "
+        "In the line of all turns, those above p95 stand out, those up to p50 are dim.",
+        "{list.open} gives the turns all the room, a column for each part; {delay.order} sorts by the next column; "
+        "{cross} goes to the words of the turn, and from there to its events.",
+    )))  # fmt: skip
+    DEFAULT_CSS = """
+    DelayPane {
+        & #delay-head { height: 2; }
+        & #delay-legend { height: auto; display: none; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self.order = "turn"
+        self._made_of: object = None
+
+    def body(self) -> ComposeResult:
+        yield Lines(id="delay-head")
+        yield DelayView()
+        yield Lines(id="delay-legend")
+
+    @property
+    def view(self) -> DelayView:
+        return self.query_one(DelayView)
+
+    def show(self, session: SessionState) -> None:
+        view = self.view
+        width = view.size.width
+        if (made_of := (session.turns, width, self.order)) == self._made_of or not width:
+            return
+        self._made_of = made_of
+        head = self.query_one("#delay-head", Lines)
+        answered = [turn for turn in session.turns if turn.latency is not None]
+        view.turns, view.scale_ms = self._sorted(answered), latency.scale(session.turns)
+        if answered:
+            second = table_head(self.order) if width >= TABLE else ((" ", "text"), *sparkline(session.turns, width - 2))
+            head.show(summary_line(session, width), second)
+        else:
+            head.show((), ((" no answer heard yet", "dim"),))
+        view.items_changed()
+
+    def _sorted(self, turns: list[Turn]) -> list[Turn]:
+        """The slowest last, where the list is followed."""
+        if self.order == "turn":
+            return turns
+        if self.order == "delay":
+            return sorted(turns, key=lambda turn: turn.latency or 0.0)
+        parts = {turn.number: {part.name: part.milliseconds for part in latency.stages(turn)} for turn in turns}
+        return sorted(turns, key=lambda turn: parts[turn.number].get(self.order, 0.0))
+
+    def on_resize(self) -> None:
+        legend_lines = self.query_one("#delay-legend", Lines)
+        lines = legend(self.size.width - 2)
+        legend_lines.styles.height = len(lines)
+        legend_lines.display = self.size.height >= 9 + len(lines)
+        legend_lines.show(*lines)
+        self.show(self.session)
+        self.show_head()
+
+    def count(self) -> Line:
+        turns = len(self.view.turns)
+        return ((f"{turns:,} turn{'' if turns == 1 else 's'}", "dim"),) if turns else ()
+
+    def note(self) -> Line:
+        """What the turns are sorted by, and whether the end is followed."""
+        return joined((f"by {self.order}" if self.order != "turn" else "", "accent"), *following_note(self.view))
+
+    def action_order(self) -> None:
+        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self.view.follow(True)
+        self.show(self.session)
+        self.show_head()
+
+    async def on_scroll_list_opened(self) -> None:
+        if self.size.width < TABLE:
+            await self.run_action("screen.zoom")
+
+    def selected(self) -> Turn | None:
+        """The turn under the cursor, or the last one."""
+        view = self.view
+        return view.turns[-1 if view.cursor is None else view.cursor] if view.turns else None
+
+    def place(self) -> Place | None:
+        turn = self.selected()
+        return None if turn is None else Place(turn.item_id, turn.response_id)
+
+    def copy(self) -> None:
+        """Copy the parts of the turn under the cursor."""
+        if turn := self.selected():
+            parts = "\n".join(f"{part.name}\t{part.milliseconds:.0f} ms" for part in latency.stages(turn))
+            words = next((entry.text for entry in self.session.transcript if entry.item_id == turn.item_id), "")
+            text = f"turn {turn.number}\t{(turn.latency or 0) * 1000:.0f} ms\t{excerpt(words)}\n{parts}"
+            self.post_message(self.Copied(text, "this turn"))
