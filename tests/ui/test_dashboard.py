@@ -295,7 +295,7 @@ async def test_only_the_events_of_an_item_and_only_errors():
         assert "3 Events 5  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("2", "k", "s")
         await pilot.pause()
-        assert "/item:item_a2  0 of 5" in screen_text(app)
+        assert "3 Events 0 of 5  5 Tools " in screen_text(app)
         await pilot.press("s")
         await pilot.pause()
         assert "3 Events 5  5 Tools  6 Timeline " in screen_text(app)
