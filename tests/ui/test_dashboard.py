@@ -301,7 +301,7 @@ async def test_only_the_events_of_an_item_and_only_errors():
         assert "3 Events 5  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("2", "S")
         await pilot.pause()
-        assert "/response:resp_2  0 of 5" in screen_text(app)
+        assert "3 Events 0 of 5  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("S")
         await pilot.pause()
         assert "3 Events 5  5 Tools  6 Timeline " in screen_text(app)

@@ -18,7 +18,7 @@ from voicelive_tui.ui.panes import Place
 from voicelive_tui.ui.panes.timeline import BLOCKS, History, TimelinePane, heights, marks
 from voicelive_tui.wire.log import EventLog
 
-SIZE = (111, 7)
+SIZE = (115, 8)
 """100 columns, two rows a lane."""
 
 
@@ -60,7 +60,7 @@ def test_the_marks_are_the_moments_of_the_turns_and_calls() -> None:
 
 def lanes(app: PaneApp) -> list[str]:
     """The lines below the head, without the labels."""
-    return [line[11:].ljust(100) for line in screen_text(app).splitlines()[1:6]]
+    return [line[12:112].ljust(100) for line in screen_text(app).splitlines()[1:6]]
 
 
 async def test_levels_and_marks_are_at_their_columns_and_stay_there(monkeypatch) -> None:
@@ -72,7 +72,7 @@ async def test_levels_and_marks_are_at_their_columns_and_stay_there(monkeypatch)
         for x in range(count)
     ]
     async with PaneApp(pane).run_test(size=SIZE) as pilot:
-        pane.styles.height = 6
+        pane.styles.height = 7
         await pilot.pause()
         pane.session = SessionState(turns=(turn(),))
         pane.redraw()
