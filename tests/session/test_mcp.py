@@ -402,7 +402,7 @@ def test_a_request_may_come_before_its_call() -> None:
     assert call_of(fold, "mcpr_1").state is CallState.AWAITING
     fold.feed(inputs.CallApproved("mcpr_1"))
     fold.feed(result(output=None, approval_request_id="mcpr_1"), progress("in_progress"))
-    assert [entry.item_id for entry in fold.state.transcript] == ["mcp_1"]
+    assert [(entry.item_id, entry.behind) for entry in fold.state.transcript] == [("mcp_1", ("mcpr_1",))]
     assert (call_of(fold).approved, call_of(fold).state) == (True, CallState.RUNNING)
 
 

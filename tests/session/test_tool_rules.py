@@ -126,6 +126,26 @@ def test_a_barge_in_withdraws_the_request_that_still_waits() -> None:
     assert creates(fold.feed(done("resp_unknown"))) == 0
 
 
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("cancelled", CallState.STALE), ("failed", CallState.ANSWERED), ("completed", CallState.ANSWERED)],
+)
+def test_an_answer_that_ends_without_words_is_not_waited_for(status: str, state: CallState) -> None:
+    fold = ready()
+    fold.feed(*calls(1), done(), inputs.ToolReturned("item_1", "sunny"))
+    fold.feed({"type": "response.created", "response": {"id": "resp_2"}})
+    assert call_of(fold).state is CallState.PENDING
+    assert creates(fold.feed(done("resp_2", status))) == 0
+    assert call_of(fold).state is state
+
+
+def test_a_message_typed_before_the_answer_begins_is_answered_after_it() -> None:
+    fold = ready()
+    fold.feed(*calls(1), done(), inputs.ToolReturned("item_1", "sunny"))
+    fold.feed({"type": "response.created", "response": {"id": "resp_2"}})
+    assert creates(fold.feed(inputs.TextTyped("and tomorrow?"), done("resp_2", "cancelled"))) == 1
+
+
 def test_a_typed_message_is_answered_once_also_while_a_function_runs() -> None:
     fold = ready()
     fold.feed(*calls(1), done())
@@ -213,6 +233,19 @@ def test_an_answer_after_an_announcement_is_a_turn_measured_from_the_call() -> N
     assert (first.response_id, second.response_id, second.began_by) == ("resp_1", "resp_2", "service")
     assert (second.called_at, second.returned_at) == (call_of(fold).complete_at, call_of(fold).due_at)
     assert second.latency is not None
+
+
+def test_what_was_said_while_a_function_ran_is_shown_after_its_call() -> None:
+    fold = ready()
+    created = "conversation.item.created"
+    said = {"id": "item_u", "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+    output = {"id": "item_o", "type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+    fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "item_u"}, *calls(1), done())
+    fold.feed({"type": created, "item": item(1), "previous_item_id": "item_t"}, inputs.ToolReturned("item_1", "sunny"))
+    fold.feed({"type": created, "item": output, "previous_item_id": "item_1"})
+    fold.feed({"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": "item_o"})
+    fold.feed({"type": created, "item": said, "previous_item_id": "item_o"})
+    assert [entry.item_id for entry in fold.state.transcript] == ["item_1", "item_u"]
 
 
 # --- a lost session

@@ -12,7 +12,9 @@ from voicelive_tui.session.transcript import (
     change,
     find,
     place,
+    put_behind,
     remove,
+    shown_at,
     surplus,
     update,
 )
@@ -40,6 +42,13 @@ def test_an_item_stays_while_its_place_is_unknown() -> None:
     assert order(place(filled("abc"), "b", "")) == "abc"
     assert order(place(filled("abc"), "b", "nowhere")) == "abc"
     assert order(place(filled("abc"), "b", "b")) == "abc"
+
+
+def test_an_item_without_an_entry_keeps_a_place_behind_one() -> None:
+    transcript = put_behind(put_behind(filled("abc"), "x", "a"), "y", "x")
+    assert [shown_at(transcript, each) for each in ("x", "y", "b", "nowhere", "")] == ["a", "a", "b", "nowhere", ""]
+    assert put_behind(transcript, "x", "b") is transcript
+    assert order(place(transcript, "c", shown_at(transcript, "y"))) == "acb"
 
 
 @given(st.lists(st.tuples(IDS, IDS)))

@@ -66,7 +66,8 @@ def _listing(now: float) -> Call:
 def _called(state: SessionState, item_id: str, item: Event, response_id: str, now: float) -> SessionState:
     approval_id = text(item.get("approval_request_id"))
     if _call(state, item_id) is None and approval_id and _call(state, approval_id):  # the request came first
-        renamed = change(state.transcript, approval_id, lambda entry: replace(entry, item_id=item_id))
+        behind = (approval_id,)
+        renamed = change(state.transcript, approval_id, lambda entry: replace(entry, item_id=item_id, behind=behind))
         state = replace(state, transcript=renamed)
     call = _call(state, item_id) or Call("mcp")
     call = replace(

@@ -13,7 +13,17 @@ from voicelive_tui.session import edits, errors, loss, mcp, surgery, talk, tools
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note, pin
 from voicelive_tui.session.state import Response, SessionState, Stage
-from voicelive_tui.session.transcript import Entry, EntryStatus, Role, change, place, remove, update
+from voicelive_tui.session.transcript import (
+    Entry,
+    EntryStatus,
+    Role,
+    change,
+    place,
+    put_behind,
+    remove,
+    shown_at,
+    update,
+)
 from voicelive_tui.wire.events import (
     PCM_BYTES_PER_MS,
     error_text,
@@ -104,7 +114,8 @@ def _committed(event: Event, state: SessionState, now: float) -> SessionState:
         complete = {"status": EntryStatus.DONE, "note": UNTRANSCRIBED, "done_at": now}
         changes = {"status": EntryStatus.PARTIAL} if transcribes(state) else complete
         transcript = update(transcript, item_id, "user", now, **changes)
-    return replace(state, transcript=place(transcript, item_id, text(event.get("previous_item_id"))))
+    previous = shown_at(transcript, text(event.get("previous_item_id")))
+    return replace(state, transcript=place(transcript, item_id, previous))
 
 
 def transcribes(state: SessionState) -> bool:
@@ -154,7 +165,10 @@ def _item_created(event: Event, state: SessionState, now: float) -> SessionState
     if state.restored and state.restored.seeds:
         return loss.seed_created(state, state.restored, item, now)
     state = _upsert_item(state, item, now)
-    after = surgery.place_after(state, item_id, text(event.get("previous_item_id")))
+    previous = shown_at(state.transcript, text(event.get("previous_item_id")))
+    if state.entry(item_id) is None:
+        return replace(state, transcript=put_behind(state.transcript, item_id, previous))
+    after = surgery.place_after(state, item_id, previous)
     return replace(state, transcript=place(state.transcript, item_id, after))
 
 

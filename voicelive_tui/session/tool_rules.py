@@ -50,7 +50,7 @@ def steps(event: inputs.Input, before: SessionState, after: SessionState) -> Ste
             continue
         ask |= call.due_at is not None and (old is None or old.due_at is None)
         overtaken = call.overtaken_at is not None and (old is None or old.overtaken_at is None)
-        withdraw |= overtaken and call.due_at is not None
+        withdraw |= overtaken and call.due_at is not None and not call.answered_by
         if call.kind != "function":
             continue
         if call.complete_at is not None and (old is None or old.complete_at is None) and call.ended_at is None:

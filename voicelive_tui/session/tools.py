@@ -99,6 +99,10 @@ def response_over(state: SessionState, response_id: str, status: str, now: float
                 state = complete(state, entry, now) if status == "completed" else _cancel(state, entry, now)
             if status == "cancelled" and entry.call.overtaken_at is None:
                 state = change_call(state, entry.item_id, overtaken_at=now)
+        elif response_id and entry.call and entry.call.answered_by == response_id and entry.call.spoken_at is None:
+            # Its answer is not heard: the user went on before its first word, it failed, or it only calls tools again.
+            unheard = {"overtaken_at": now} if status == "cancelled" else {"due_at": None}
+            state = change_call(state, entry.item_id, **unheard)
     return settle(state, now)
 
 

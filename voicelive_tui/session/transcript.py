@@ -42,6 +42,8 @@ class Entry(Struct, frozen=True):
     """The last content part whose words are complete, and the characters of `text` up to its end."""
     follows: str = ""
     """The item before it in the conversation (`previous_item_id`), once known."""
+    behind: tuple[str, ...] = ()
+    """Ids of the items right after it that have no entry: outputs of functions, approvals."""
     response_id: str = ""
     audio_ms: float = 0.0
     """Milliseconds of its audio received so far."""
@@ -66,6 +68,9 @@ LONGEST = 100_000
 LIMIT, CHARACTERS = 1_000, 500_000
 """Entries, and their characters in all, beyond which the oldest are evicted: nine hours of talk."""
 
+BEHIND = 32
+"""Items without an entry behind one that has one, of which the places are known."""
+
 
 def find(transcript: Transcript, item_id: str) -> int:
     """The index of an item's entry, or -1. Searched from the end: events mostly concern the latest items."""
@@ -73,6 +78,21 @@ def find(transcript: Transcript, item_id: str) -> int:
         if transcript[index].item_id == item_id:
             return index
     return -1
+
+
+def shown_at(transcript: Transcript, item_id: str) -> str:
+    """The id of the entry of an item, or of the one that an item without an entry is behind."""
+    return next((each.item_id for each in reversed(transcript) if item_id in (each.item_id, *each.behind)), item_id)
+
+
+def put_behind(transcript: Transcript, item_id: str, previous_item_id: str) -> Transcript:
+    """The transcript with the place noted of an item that has no entry."""
+
+    def noted(entry: Entry) -> Entry:
+        return replace(entry, behind=(*entry.behind, item_id)[-BEHIND:])
+
+    known = not item_id or shown_at(transcript, item_id) != item_id
+    return transcript if known else change(transcript, shown_at(transcript, previous_item_id), noted)
 
 
 def bounded(words: str) -> str:
