@@ -60,6 +60,15 @@ def test_each_public_function_with_a_docstring_that_is_defined_in_the_file_is_a_
     assert [tool.is_async for tool in tools.values()] == [False, True]
 
 
+def test_a_function_with_a_cache_is_a_tool_as_well(file: Path) -> None:
+    file.write_text(f"import functools\n{WEATHER}\nget_weather = functools.cache(get_weather)")
+    tool = load([str(file)])["get_weather"]
+    assert (tool.declaration["description"], tool.call(tool.decode('{"city": "Oslo"}'))) == (
+        "The weather of a city.",
+        "sunny in Oslo",
+    )
+
+
 def test_names_choose_among_the_functions(file: Path) -> None:
     assert list(load([f"{file}:wait"])) == ["wait"]
 
@@ -101,6 +110,10 @@ def test_an_edit_within_the_same_second_counts(file: Path) -> None:
         ("x = 1", "it has no public function with a docstring"),
         ('def f(*a):\n    """F."""', "f: its parameter 'a' cannot be given by name"),
         ('def größe():\n    """F."""', "'größe' is no name of a tool: letters, digits, _ and -, 64 at most"),
+        (
+            "TOOLS = [{'name': 'f', 'parameters': []}, {'name': 'g', 'parameters': [1]}]\ndef execute_tool(): ...",
+            "g: the parameters in TOOLS must be a JSON schema",
+        ),
         ("TOOLS = [7]\ndef execute_tool(): ...", "each entry of TOOLS must be an object with a name"),
     ],
 )
@@ -125,6 +138,9 @@ def test_names_that_are_wrong_are_reported(file: Path) -> None:
         with pytest.raises(ToolError) as caught:
             load([named])
         assert str(caught.value) == f"{named}: {reason}"
+    (file.parent / "adder.py").write_text(HUGGING_FACE)
+    with pytest.raises(ToolError, match=r"there is no tool 'sum' \(there is: add\)"):
+        load([f"{file.parent / 'adder.py'}:sum"])
     with pytest.raises(ToolError, match=r"expected FILE\.py"):
         load(["what is this"])
     with pytest.raises(ToolError, match="there is a tool 'get_weather' already"):

@@ -14,8 +14,10 @@ from voicelive_tui.tools.load import ToolError
 from voicelive_tui.tools.run import LONGEST_OUTPUT, Toolbox
 
 SOURCE = '''
-import asyncio, sys, threading, time
+import asyncio, logging, msgspec, sys, threading, time
 from datetime import date
+
+logging.getLogger().addHandler(logging.StreamHandler(sys.stdout))
 
 released = threading.Event()
 
@@ -34,6 +36,19 @@ def raises() -> str:
 async def leaves() -> str:
     """Exit."""
     sys.exit("bye")
+
+async def cancelled() -> str:
+    """Cancel."""
+    raise asyncio.CancelledError
+
+class Picky(msgspec.Struct):
+    x: int
+    def __post_init__(self):
+        raise KeyError(self.x)
+
+def picky(value: Picky) -> str:
+    """Be picky."""
+    return "never"
 
 def stops() -> str:
     """Stop."""
@@ -72,6 +87,20 @@ def speaks() -> str:
     """Print."""
     print("hello", "there")
     print("no line end", end="", file=sys.stderr)
+    return "done"
+
+def logs() -> str:
+    """Log."""
+    handler = logging.StreamHandler(sys.stdout)
+    for name in ("mine", "voicelive_tui.tools.printing"):
+        logging.getLogger(name).addHandler(handler)
+    logging.getLogger("mine").warning("from a handler")
+    print("and a print")
+    for name in ("mine", "voicelive_tui.tools.printing"):
+        logging.getLogger(name).removeHandler(handler)
+    thread = threading.Thread(target=lambda: print("from a thread"), name="helper")
+    thread.start()
+    thread.join()
     return "done"
 
 async def waits() -> int:
@@ -123,6 +152,8 @@ async def test_text_goes_as_it_is_and_anything_else_as_json(
     [
         ("raises", "", "RuntimeError: no luck"),
         ("leaves", "", "RuntimeError: SystemExit: bye"),
+        ("cancelled", "", "CancelledError"),
+        ("picky", '{"value": {"x": 3}}', "KeyError: 3"),
         ("stops", "", "RuntimeError: StopIteration: "),
         ("raw_bytes", "", "ValueError: the result is 2 bytes that are no text"),
         ("unknown", "", "TypeError: Encoding objects of type object is unsupported"),
@@ -165,6 +196,28 @@ async def test_what_a_tool_prints_goes_to_the_log_and_to_no_stream(
     lines = sorted(record.getMessage() for record in caplog.records)
     assert lines == ["speaks printed: hello there", "speaks printed: no line end", "waits printed: waited"]
     assert capsys.readouterr() == ("the program's own\n", "")
+
+
+async def test_handlers_and_threads_of_a_tool_print_to_the_log_as_well(
+    toolbox: Toolbox, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert await output(toolbox, "logs") == "done"
+    logging.getLogger("program").warning("of the program")
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[:2] == ["logs printed: from a handler", "from a handler"]
+    assert lines[2:] == ["logs printed: and a print", "helper printed: from a thread", "of the program"]
+    assert capsys.readouterr() == ("", "")
+
+
+async def test_a_call_for_which_no_thread_can_be_started_is_answered(
+    toolbox: Toolbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("voicelive_tui.threads.start", start)
+    assert (await toolbox.run("raises", "", 20.0)).remark == "RuntimeError: can't start new thread"
 
 
 async def test_three_calls_run_at_once(tmp_path: Path) -> None:

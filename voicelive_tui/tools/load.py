@@ -71,20 +71,27 @@ def _load(named: str) -> dict[str, Tool]:
     names = match["names"].split(",") if match["names"] else None
     if isinstance(declared := getattr(module, "TOOLS", None), list) and hasattr(module, "execute_tool"):
         tools = _declared(declared, module.execute_tool, named)
-        return {name: tool for name, tool in tools.items() if names is None or name in names}
+        return {name: tools[name] for name in _known(names, tools, named, "tool")} if names else tools
     functions = {
         name: value
         for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+        if inspect.isfunction(getattr(value, "__wrapped__", value))  # functools.cache makes no function
+        if value.__module__ == module.__name__ and not name.startswith("_")
     }
     if names is None:
         names = [name for name, function in functions.items() if inspect.getdoc(function)]
     if not names:
         raise ToolError(f"{named}: it has no public function with a docstring")
-    if missing := [name for name in names if name not in functions]:
-        known = ", ".join(functions) or "none"
-        raise ToolError(f"{named}: there is no public function {missing[0]!r} (there is: {known})")
-    return {name: _function(name, functions[name], named) for name in names}
+    return {
+        name: _function(name, functions[name], named) for name in _known(names, functions, named, "public function")
+    }
+
+
+def _known(names: Sequence[str], there: Mapping[str, Any], named: str, kind: str) -> Sequence[str]:
+    """These names, all of which must be there."""
+    if missing := [name for name in names if name not in there]:
+        raise ToolError(f"{named}: there is no {kind} {missing[0]!r} (there is: {', '.join(there) or 'none'})")
+    return names
 
 
 def _function(name: str, function: Callable[..., Any], named: str) -> Tool:
@@ -118,8 +125,10 @@ def _declared(declared: list[Any], execute: Callable[..., Any], named: str) -> d
     for entry in declared:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             raise ToolError(f"{named}: each entry of TOOLS must be an object with a name")
-        name = entry["name"]
-        made = _declaration(name, str(entry.get("description", "")), entry.get("parameters") or {}, named)
+        name, parameters = entry["name"], entry.get("parameters") or {}
+        if not isinstance(parameters, dict):
+            raise ToolError(f"{named}: {name}: the parameters in TOOLS must be a JSON schema")
+        made = _declaration(name, str(entry.get("description", "")), parameters, named)
         call = functools.partial(execute, name)
         tools[name] = Tool(made, decode, call, inspect.iscoroutinefunction(execute))
     return tools
@@ -167,6 +176,8 @@ def _execute(spec: ModuleSpec, source: str, named: str) -> ModuleType:
     """Run a source as a module; Python's cache would miss an edit within a second."""
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(spec.name)
+    root = logging.getLogger()
+    handlers = set(root.handlers)
     sys.modules[spec.name] = module  # annotations are evaluated in it
     try:
         with prints_to_log(named):
@@ -177,6 +188,9 @@ def _execute(spec: ModuleSpec, source: str, named: str) -> ModuleType:
         else:
             sys.modules[spec.name] = before
         raise
+    finally:
+        for handler in set(root.handlers) - handlers:  # it would print the program's records over the screen
+            root.removeHandler(handler)
     return module
 
 

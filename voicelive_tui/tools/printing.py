@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, TextIO, cast
@@ -17,11 +18,18 @@ class _Printed:
 
     def __init__(self, tool: str) -> None:
         self._tool, self._line = tool, ""
+        self._logging = False
 
     def write(self, text: str) -> None:
+        if self._logging:  # a handler of the user's prints the record, which the log has
+            return
         *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            log.info("%s printed: %s", self._tool, line)
+        self._logging = True
+        try:
+            for line in lines:
+                log.info("%s printed: %s", self._tool, line)
+        finally:
+            self._logging = False
 
     def end(self) -> None:
         if self._line:
@@ -29,14 +37,19 @@ class _Printed:
 
 
 class _Stream:
-    """A standard stream that sends to the log what a tool writes, and passes on everything else."""
+    """A standard stream that sends to the log what a tool writes, and passes on what the program writes.
+
+    A thread that a tool has started has no context of it; the program itself prints in its main thread only.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
         if (printed := _printed.get()) is None:
-            return self._stream.write(text)
+            if threading.current_thread() is threading.main_thread():
+                return self._stream.write(text)
+            _printed.set(printed := _Printed(threading.current_thread().name))
         printed.write(text)
         return len(text)
 

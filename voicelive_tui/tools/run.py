@@ -67,16 +67,22 @@ class Toolbox:
         if tool is None:
             return failure(f"there is no function {name}")
         try:
-            given = tool.decode(arguments)
+            with prints_to_log(name):
+                given = tool.decode(arguments)
+            running = _start(lambda: tool.call(given), name, is_async=tool.is_async)
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             return failure(f"the arguments are not valid: {error}")
-        running = _start(lambda: tool.call(given), name, is_async=tool.is_async)
+        except Exception as error:  # of the user's types, which are made here, or of a thread that cannot be started
+            log.warning("the tool %s could not be called", name, exc_info=True)
+            return failure(f"{type(error).__name__}: {error}")
         try:
-            await asyncio.wait([running], timeout=limit)
+            ended, _ = await asyncio.wait([running], timeout=limit)
         finally:
             running.cancel()  # of no effect on one that has ended; a thread goes on by itself
-        if not running.done() or running.cancelled():
+        if not ended:
             return failure(f"timeout after {limit:g} s", "timed out")
+        if running.cancelled():
+            return failure("CancelledError")
         if (problem := running.exception()) is not None:
             log.warning("the tool %s failed", name, exc_info=problem)
             return failure(f"{type(problem).__name__}: {problem}")
