@@ -10,7 +10,6 @@ import pytest
 from tests.conversing import LIMIT, until
 from voicelive_tui.audio.devices import AudioError
 from voicelive_tui.client import demo
-from voicelive_tui.client.destination import Destination
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.config import Audio, Service, Settings, Tools
@@ -50,21 +49,21 @@ async def test_a_caller_plays_the_tour_only_without_a_choice_and_without_a_micro
     without_microphone(monkeypatch)
     if not fails:
         monkeypatch.setattr(demo, "probe", lambda *_: "a microphone")
-    to = Destination(Settings(audio=Audio(input_device=chosen)), demo=True, connect=None)
-    found = await demo.find_caller(to, lambda _: None)
+    settings = Settings(audio=Audio(input_device=chosen))
+    found, script = await demo.find_caller(settings, None, lambda _: None)
     assert isinstance(found, DemoCaller) is speaks
-    assert to.script == (load(shipped()["tour"]) if speaks else None)  # None: the line check
+    assert script == (load(shipped()["tour"]) if speaks else None)  # None: the line check
 
 
 async def test_another_script_and_the_users_tools_come_before_the_tour(monkeypatch: pytest.MonkeyPatch) -> None:
     without_microphone(monkeypatch)
     mine = Script(title="mine")
-    to = Destination(Settings(), demo=True, connect=None, script=mine)
-    assert await demo.find_caller(to, lambda _: None)
-    assert to.script is mine
-    to = Destination(Settings(tools=Tools(load=("mine.py",))), demo=True, connect=None)
-    assert await demo.find_caller(to, lambda _: None)
-    assert to.script is None
+    found, script = await demo.find_caller(Settings(), mine, lambda _: None)
+    assert found
+    assert script is mine
+    found, script = await demo.find_caller(Settings(tools=Tools(load=("mine.py",))), None, lambda _: None)
+    assert found
+    assert script is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ async def test_the_caller_gives_way_when_the_user_types_or_talks(
 ) -> None:
     without_microphone(monkeypatch)
     observers: list[Observer] = []
-    caller = await demo.find_caller(Destination(Settings(), demo=True, connect=None), observers.append)
+    caller, _ = await demo.find_caller(Settings(), None, observers.append)
     assert caller
     gave: list[bool] = []
     monkeypatch.setattr(caller, "give_way", lambda: gave.append(True))

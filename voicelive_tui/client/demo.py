@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,9 +16,6 @@ from voicelive_tui.loopback.script import Script, named
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
 from voicelive_tui.speech.caller import DemoCaller
-
-if TYPE_CHECKING:
-    from voicelive_tui.client.destination import Destination
 
 
 async def start_service(settings: Settings, stack: AsyncExitStack, script: Script | None = None) -> Settings:
@@ -33,27 +30,29 @@ async def start_service(settings: Settings, stack: AsyncExitStack, script: Scrip
     return msgspec.structs.replace(settings, service=msgspec.structs.replace(settings.service, **changes))
 
 
-async def find_caller(to: "Destination", observe: Callable[[Observer], object]) -> DemoCaller | None:
-    """The synthetic caller, or None where another input was chosen or there is a microphone.
+async def find_caller(
+    settings: Settings, script: Script | None, observe: Callable[[Observer], object]
+) -> tuple[DemoCaller | None, Script | None]:
+    """The synthetic caller, or None where another input was chosen or there is a microphone; the service's script.
 
     With a caller the service plays the tour, unless it has another script; the caller says the lines of the script, or
     else those of the line check, and gives way to the user.
     """
-    if to.settings.audio.input_device != "":
-        return None
+    if settings.audio.input_device != "":
+        return None, script
     try:
         await off_loop(lambda: probe("input", DEFAULT), "looking for a microphone")
     except AudioError:
         pass
     else:
-        return None
-    if to.script is None and not to.settings.tools.load:
-        to.script = named("tour")
-    caller = DemoCaller((to.script and to.script.caller) or named("line-check").caller)
+        return None, script
+    if script is None and not settings.tools.load:
+        script = named("tour")
+    caller = DemoCaller((script and script.caller) or named("line-check").caller)
 
     def give_way(event: inputs.Input, *_: object) -> None:
         if isinstance(event, inputs.TypingBegan | inputs.TextTyped | inputs.TalkPressed):
             caller.give_way()
 
     observe(give_way)
-    return caller
+    return caller, script

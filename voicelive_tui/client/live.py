@@ -213,7 +213,8 @@ class LiveSession:
             await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.demo")
             from voicelive_tui.client import demo  # noqa: PLC0415
 
-            self._source = await demo.find_caller(self.destination, self.observe)
+            to = self.destination
+            self._source, to.script = await demo.find_caller(to.settings, to.script, self.observe)
         await self.destination.set_up(stack)
 
     async def _load_sound(self) -> None:
