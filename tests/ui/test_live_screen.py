@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from types import SimpleNamespace
 
 from msgspec.structs import replace
 
@@ -15,7 +14,6 @@ from voicelive_tui.session.state import Connection, SessionState, Stage
 from voicelive_tui.ui import dashboard, pace
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.pace import NORMAL
-from voicelive_tui.ui.panes import status
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 
@@ -110,7 +108,7 @@ async def test_the_session_s_end_comes_nearer_where_nothing_else_happens(monkeyp
         await settled(pilot)
         assert "ends in" not in screen_text(app)
         later = time.monotonic() + 3600 - 125
-        monkeypatch.setattr(status, "time", SimpleNamespace(monotonic=lambda: later))
+        monkeypatch.setattr(app.screen, "now", lambda: later)
         async with asyncio.timeout(10):
             while "ends in 2:0" not in screen_text(app):
                 await pilot.pause(0.05)
