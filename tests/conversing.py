@@ -69,14 +69,14 @@ def speech(text: str = "Hello there, can you hear me well?") -> bytes:
     return bytes(open_voice().speak(text, "caller").samples.tobytes())
 
 
-async def until(condition: Callable[[], object], what: str = "") -> None:
+async def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT) -> None:
     """Wait for a condition; fail with its name when it does not come."""
     try:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(limit):
             while not condition():
                 await asyncio.sleep(0.005)
     except TimeoutError:
-        raise AssertionError(f"did not happen within {LIMIT:.0f} s: {what or condition}") from None
+        raise AssertionError(f"did not happen within {limit:.0f} s: {what or condition}") from None
 
 
 @contextlib.asynccontextmanager

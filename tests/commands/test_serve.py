@@ -292,7 +292,7 @@ async def play_tour():
             await say(link, clip(speech("These words are not in the script at all"), 800))
             assert "I heard you for" in (await until(link, "response.audio_transcript.done")).transcript
             await typed(link, "who are you?")
-            assert "You typed: who are you?" in (await until(link, "response.text.done")).text
+            assert 'You typed "who are you?".' in (await until(link, "response.text.done")).text
 
 
 async def play_line_check():

@@ -1,4 +1,6 @@
-"""`make pictures`: the pictures of the README, exported by the program during a conversation.
+"""`make pictures`: the pictures of the README and its film, exported by the program during a conversation.
+
+`python -m tests.pictures film` makes the film only.
 
 The dashboard runs against the demo service, with speech from a file as the microphone (spoken by espeak-ng: a question,
 and a second one over the answer) and sound played to no one. Nothing in them is made up.
@@ -6,23 +8,27 @@ and a second one over the answer) and sound played to no one. Nothing in them is
 
 import asyncio
 import contextlib
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from tests.conversing import speech, until
+from tests.pictures.film import Film
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Function, Service, Settings, Tools
 from voicelive_tui.loopback.faults import parse
-from voicelive_tui.loopback.script import Reply, Script
+from voicelive_tui.loopback.script import Reply, Script, named
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs
 from voicelive_tui.session.calls import CallState
 from voicelive_tui.session.state import Activity, SessionState, Stage
+from voicelive_tui.speech.caller import DemoCaller
 from voicelive_tui.tools.run import Toolbox
 from voicelive_tui.ui.app import VoiceLiveApp
 
@@ -63,6 +69,31 @@ async def photograph(live: LiveSession, size: tuple[int, int], pictures: Picture
             (HERE / f"{name}.svg").write_text(picture)
             print(f"{name}.svg: {size[0]}x{size[1]}, {live.state.activity.value}")
         await live.close()
+
+
+async def film(size: tuple[int, int], seconds: float = 15.0, rate: int = 8) -> None:
+    """Film the tour from an answer that is interrupted to the slow one after it."""
+    script = named("tour")
+    live = LiveSession(
+        Settings(audio=Audio(output_device="none")),
+        demo=True,
+        caller=False,
+        script=script,
+        source=DemoCaller(script.caller),
+        toolbox=Toolbox(("voicelive_tui.tools.example",)),
+    )
+    app = VoiceLiveApp(lambda: live, live.destination.settings.ui, {})
+    made = Film()
+    async with app.run_test(size=size):
+        await until(lambda: speaking(live.state) and live.state.turn_count == 3, "the third answer", 60)
+        began = time.monotonic()
+        for picture in range(int(seconds * rate)):
+            await asyncio.sleep(max(0.0, began + picture / rate - time.monotonic()))
+            made.add(app.export_screenshot(), time.monotonic() - began)
+        await live.close()
+    path = HERE / "tour.svg"
+    path.write_text(made.svg(seconds))
+    print(f"{path.name}: {size[0]}x{size[1]}, {seconds:g} s, {path.stat().st_size / 1000:,.0f} kB")
 
 
 async def lose(size: tuple[int, int], pictures: Pictures) -> None:
@@ -163,12 +194,12 @@ def interrupted(state: SessionState) -> bool:
 
 async def main() -> None:
     """All pictures."""
+    await film((120, 36))
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         await converse(
             Path(folder),
             (120, 40),
             {
-                "dashboard": (speaking, ""),
                 "interrupted": (interrupted, ""),
                 "event": (interrupted, "3 k k k enter"),
                 "editor": (interrupted, EDIT),
@@ -185,4 +216,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(film((120, 36)) if "film" in sys.argv else main())
