@@ -292,6 +292,19 @@ def export(bundle: Path, form: str, output: Path | None, redact: str | None, any
     _leave(export.run(bundle, form=form, output=output, strict=redact == "strict", anyway=anyway))
 
 
+@cli.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--output-device", metavar="DEV", help="Index, part of a name, or none.")
+@click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file.")
+@click.option("--lean", is_flag=True, default=None, help="Draw less often, for slow lines.")
+@click.pass_obj
+def replay(before: dict[str, Any], /, *, bundle: Path, **options: Any) -> None:
+    """Open a recording in the dashboard, and play it; a file with a message in each line opens too."""
+    from voicelive_tui.commands import replay  # noqa: PLC0415
+
+    _leave(replay.run(_options(before, options), bundle))
+
+
 @cli.command(cls=_ServeCommand)
 @click.option("--port", default=0, type=click.IntRange(0, 65_535), help="0 takes a free one.", show_default=True)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.", show_default=True)

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 def run(options: Options) -> int:
     """Hold a conversation in the dashboard; the exit status."""
+    if problem := no_terminal("voicelive-tui console"):
+        return complain(problem)
+    return run_conversation(options, partial(_hold, options))
+
+
+def no_terminal(instead: str) -> str:
+    """Why there is no terminal for the dashboard, and what to use in its place; "" where there is one."""
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
         if stream is None or not stream.isatty():  # None where it was closed
-            return complain(f"the dashboard needs a terminal, and standard {name} is none; use: voicelive-tui console")
+            return f"the dashboard needs a terminal, and standard {name} is none; use: {instead}"
     if os.environ.get("TERM") == "dumb":
-        return complain("TERM is dumb, and the dashboard must move the cursor; use: voicelive-tui console")
-    return run_conversation(options, partial(_hold, options))
+        return f"TERM is dumb, and the dashboard must move the cursor; use: {instead}"
+    return ""
 
 
 async def _hold(options: Options, settings: Settings, open_session: "Open") -> "tuple[int, SessionState | None]":

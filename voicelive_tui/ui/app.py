@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from voicelive_tui.client.profiles import Profiles
     from voicelive_tui.client.shell import Shell
     from voicelive_tui.config import Ui
+    from voicelive_tui.ui.dashboard import DashboardScreen
 
 CLOSE_LIMIT = 3.0
 """Seconds for an orderly end of the conversation."""
@@ -85,14 +86,18 @@ class VoiceLiveApp(App[None]):
         yield Static("   STARTING", markup=False)
 
     async def on_ready(self) -> None:  # once the first screen is drawn; a refresh would be one of its periods later
-        from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - after the first paint
-
         for signal, suspended in ((self.app_suspend_signal, True), (self.app_resume_signal, False)):
             signal.subscribe(self, lambda _, now=suspended: self._set_suspended(now), immediate=True)
         self.live = self.open_session()
-        await self.push_screen(DashboardScreen(self.live, self.ui, self.size, self.profiles))
+        await self.push_screen(self.make_screen(self.live))
         if os.environ.get("SSH_CONNECTION") and not self.ui.lean:
             self.notify("A slow line? --lean draws less often.", timeout=6)
+
+    def make_screen(self, live: "Shell") -> "DashboardScreen":
+        """The dashboard for a session."""
+        from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - after the first paint
+
+        return DashboardScreen(live, self.ui, self.size, self.profiles)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action that has a key, then themes and screenshots."""

@@ -238,7 +238,11 @@ class DashboardScreen(ArrangedScreen):
         else:
             self.pane.copy()
 
-    def on_timeline_pane_chosen(self, _message: TimelinePane.Chosen) -> None:
+    def on_timeline_pane_chosen(self, message: TimelinePane.Chosen) -> None:
+        self.play_around(message.at)
+
+    def play_around(self, _at: float) -> None:
+        """Play the seconds around a moment."""
         self.notify("The sound can be heard in a replay of a recording.", timeout=3)
 
     def on_pane_copied(self, message: Pane.Copied) -> None:

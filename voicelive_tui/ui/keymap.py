@@ -22,12 +22,24 @@ from voicelive_tui.ui.panes.tools import ToolsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
+from voicelive_tui.ui.replay import PLAYER, ReplayScreen
 from voicelive_tui.ui.scroll_list import ScrollList
 
 PANES = (SessionPane, TranscriptPane, ToolsPane, TimelinePane, DelayPane)
 OVER = (Prompt, HelpScreen, DevicePicker, LineDialog)
 """What has the keys to itself while it is open."""
-OWNERS = (VoiceLiveApp, DashboardScreen, *PANES, SurgeryPane, ScrollList, EventDetail, *OVER, EditorScreen, Choice)
+OWNERS = (
+    VoiceLiveApp,
+    DashboardScreen,
+    ReplayScreen,
+    *PANES,
+    SurgeryPane,
+    ScrollList,
+    EventDetail,
+    *OVER,
+    EditorScreen,
+    Choice,
+)
 """The classes of this package that have bindings."""
 
 
@@ -76,6 +88,7 @@ def validate_keys(keys: Mapping[str, str]) -> None:
     for together in (
         *([*bound(ScrollList, pane, DashboardScreen), *whole] for pane in PANES),
         [*bound(EventDetail, DashboardScreen), *whole],
+        [*PLAYER, *everywhere],  # what they hide does nothing in a replay
         [*bound(EditorScreen, Choice), *everywhere],
         *([*bound(owner), *everywhere] for owner in OVER),
     ):

@@ -51,6 +51,11 @@ def turn(at: float = START) -> Turn:
     return Turn(1, speech_started_at=at + 1, speech_stopped_at=at + 3, committed_at=at + 3.5, **heard)
 
 
+def test_an_interruption_hides_the_speech_that_began_it() -> None:
+    found = list(marks(SessionState(turns=(turn(), turn(START + 7)))))
+    assert [mark.sign for mark in found if mark.at == START + 8] == ["[", "!"]
+
+
 def test_the_marks_are_the_moments_of_the_turns_and_calls() -> None:
     call = Entry("item_c", "tool", START, call=Call("function", "weather", complete_at=START + 6))
     found = marks(SessionState(turns=(turn(),), transcript=(call,)))

@@ -56,13 +56,15 @@ def marks(session: SessionState) -> Iterator[Moment]:
             (turn.speech_started_at, "[", "accent"),
             (turn.speech_stopped_at, "]", "accent"),
             (turn.heard_at, ">", "good"),
-            (turn.interrupted_at, "!", "bad"),
         ):
             if at is not None:
                 yield Moment(at, sign, tone)
     for entry in session.calls:
         if entry.call and entry.call.complete_at is not None:
             yield Moment(entry.call.complete_at, "t", "warn")
+    for turn in session.turns:  # after the speech that interrupts
+        if turn.interrupted_at is not None:
+            yield Moment(turn.interrupted_at, "!", "bad")
 
 
 class History:

@@ -1,0 +1,110 @@
+"""A replay in time: what happened is told when it is due, at each speed, and the speaker gets what was heard."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.recording.bundles import ANSWER, BEGAN, make_bundle
+from voicelive_tui.audio.wav import load_wav
+from voicelive_tui.client.replay import ReplaySession
+from voicelive_tui.config import Audio
+from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.player import Player
+from voicelive_tui.session import inputs
+from voicelive_tui.session.state import Problem, SessionState
+
+FIRST = BEGAN + 0.1
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+    with Bundle(make_bundle(tmp_path_factory.mktemp("replay"), 1)) as opened:
+        yield opened
+
+
+def a_replay(bundle: Bundle, output: str = "none") -> ReplaySession:
+    return ReplaySession(Player(bundle), Audio(output_device=output))
+
+
+async def played(live: ReplaySession) -> None:
+    """Run until it pauses by itself."""
+    running = asyncio.create_task(live.run())
+    async with asyncio.timeout(30):
+        while live.playing:
+            await asyncio.sleep(0.01)
+    await live.close()
+    await running
+
+
+async def test_at_eight_times_the_speed_everything_is_told_in_order_and_in_time(bundle: Bundle) -> None:
+    live = a_replay(bundle)
+    for _ in range(3):
+        live.faster(1)
+    told: list[tuple[inputs.Input, float]] = []
+    live.observe(lambda event, _before, _after, now: told.append((event, now)))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await played(live)
+    assert live.speed == 8.0
+    assert loop.time() - began > (live.player.end - live.player.begin) / 8 - 0.1
+    assert [event for event, _ in told] == [event for m in bundle.moments() if (event := bundle.input(m, silent=True))]
+    assert [at for _, at in told] == sorted(at for _, at in told)
+    assert live.ended
+
+
+async def test_the_speaker_gets_what_was_heard(bundle: Bundle, tmp_path: Path) -> None:
+    live = a_replay(bundle, f"file:{tmp_path / 'heard.wav'}")
+    live.go_to(FIRST + ANSWER[0] - 0.5)
+    await played(live)
+    heard = np.frombuffer(load_wav(tmp_path / "heard.wav")[0], "<i2")
+    sounding = np.flatnonzero(np.abs(heard) > 100)
+    # The answer was interrupted after 2 s.
+    assert (sounding[-1] - sounding[0]) / 24_000 == pytest.approx(2.0, abs=0.05)
+
+
+async def test_other_speeds_are_silent(bundle: Bundle, tmp_path: Path) -> None:
+    live = a_replay(bundle, f"file:{tmp_path / 'heard.wav'}")
+    live.go_to(FIRST + ANSWER[0] - 0.5)
+    live.faster(1)
+    await played(live)
+    assert not any(load_wav(tmp_path / "heard.wav")[0])
+
+
+async def test_levels_are_those_of_the_channels_at_the_moment(bundle: Bundle) -> None:
+    live = a_replay(bundle)
+    live.go_to(FIRST + 2.0)
+    assert live.reading().capture.rms == pytest.approx(-15.3, abs=0.5)
+    assert live.reading().playback.rms == -96
+    live.go_to(FIRST + 5.0)
+    reading = live.reading()
+    assert (reading.capture.rms, round(reading.playback.rms)) == (-96, -9)
+    assert (reading.heard_item, round(reading.heard_ms)) == ("item_a0", 1_000)
+    live.pause()
+    assert live.reading().playback.rms == -96
+    assert [round(speaker) for _, speaker in live.levels(FIRST + 3, FIRST + 7, 4)] == [-96, -9, -9, -96]
+
+
+async def test_a_problem_can_be_dismissed_and_nothing_else_changed(bundle: Bundle) -> None:
+    live = a_replay(bundle)
+    live.player.state = SessionState(problems=(Problem(0.0, "error", "it failed", 0),))
+    live.apply(inputs.MutePressed())
+    assert not live.state.microphone.muted
+    live.apply(inputs.ProblemsSeen())
+    assert live.state.problems == ()
+
+
+async def test_the_seconds_around_a_moment_are_played_and_no_more(bundle: Bundle) -> None:
+    live = a_replay(bundle)
+    live.pause()
+    live.play_around(FIRST + 2.0)
+    assert live.position == pytest.approx(FIRST + 0.5)
+    await played(live)
+    assert live.position == pytest.approx(FIRST + 3.5)
+    live.play()
+    assert live.playing
+    live.go_to(live.player.end)
+    live.play()
+    assert live.position == live.player.begin

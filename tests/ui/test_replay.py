@@ -1,0 +1,175 @@
+"""The dashboard of a replay: keys that play, lines that lead to their moment, and nothing that changes anything."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.recording.bundles import BEGAN, EXCHANGE, make_bundle
+from tests.ui.fake import FakeUi
+from tests.ui.screens import screen_text
+from voicelive_tui.client.replay import ReplaySession
+from voicelive_tui.config import Audio
+from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.player import Player
+from voicelive_tui.session.state import Activity
+from voicelive_tui.ui.replay import READ_ONLY, ReplayApp, ReplayScreen
+
+FIRST = BEGAN + 0.1
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("replay"))
+
+
+@contextlib.asynccontextmanager
+async def replay(path: Path, size: tuple[int, int] = (160, 58)) -> AsyncIterator[tuple[ReplaySession, Pilot[None]]]:
+    """A recording in the dashboard, paused at its beginning."""
+    with Bundle(path) as bundle:
+        live = ReplaySession(Player(bundle), Audio(output_device="none"))
+        live.pause()
+        app = ReplayApp(live, FakeUi(), {}, path.name)
+        async with app.run_test(size=size) as pilot:
+            while "REPLAY" not in screen_text(app):
+                await pilot.pause()
+            yield live, pilot
+
+
+async def go_to(pilot: Pilot[None], at: float) -> None:
+    screen = pilot.app.screen
+    assert isinstance(screen, ReplayScreen)
+    screen.go_to(at)
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def test_space_plays_and_pauses(path: Path) -> None:
+    async with replay(path) as (live, pilot):
+        assert " REPLAY  ‖ ×1  0:00.0 / 0:30" in screen_text(pilot.app)
+        await pilot.press("space")
+        async with asyncio.timeout(10):
+            while live.position < BEGAN + 0.3:
+                await pilot.pause(0.02)
+        assert "▶ ×1" in screen_text(pilot.app)
+        await pilot.press("space")
+        stopped = live.position
+        await pilot.pause(0.1)
+        assert live.position == stopped
+        assert live.state.connection.session_id == "sess_1"
+
+
+async def test_arrows_jump_and_the_panes_follow_in_both_directions(path: Path) -> None:
+    async with replay(path) as (live, pilot):
+        await pilot.press("right")
+        await pilot.pause()
+        assert live.position == BEGAN + 5
+        assert live.state.activity is Activity.SPEAKING
+        assert "SPEAKING" in screen_text(pilot.app)
+        assert "This is answer 0." in screen_text(pilot.app)
+        await pilot.press("dollar_sign")
+        await pilot.pause()
+        assert live.position == live.player.end
+        assert "This is answer 2." in screen_text(pilot.app)
+        await pilot.press("left", "left", "left")
+        await pilot.pause()
+        assert live.position == live.player.end - 15
+        assert "This is answer 1." in screen_text(pilot.app)
+        assert "This is answer 2." not in screen_text(pilot.app)
+        await pilot.press("0")
+        await pilot.pause()
+        assert live.position == BEGAN
+        assert "This is answer" not in screen_text(pilot.app)
+
+
+async def test_the_time_is_that_of_the_recording(path: Path) -> None:
+    async with replay(path) as (_, pilot):
+        await go_to(pilot, FIRST + 2 * EXCHANGE)
+        async with asyncio.timeout(5):
+            while not any(line.endswith("0:20") for line in screen_text(pilot.app).splitlines()[1:4]):
+                await pilot.pause(0.05)
+
+
+async def test_speed_changes_by_steps_within_its_range(path: Path) -> None:
+    async with replay(path) as (live, pilot):
+        await pilot.press(*["greater_than_sign"] * 5)
+        assert live.speed == 8.0
+        assert "×8" in screen_text(pilot.app)
+        assert "silent but for ×1" in screen_text(pilot.app)
+        await pilot.press(*["less_than_sign"] * 9)
+        assert live.speed == 0.25
+
+
+async def test_from_event_to_event(path: Path) -> None:
+    async with replay(path) as (live, pilot):
+        await go_to(pilot, FIRST + 0.5)
+        for key, kind in (
+            ("full_stop", "speech_started"),
+            ("full_stop", "speech_stopped"),
+            ("comma", "speech_started"),
+        ):
+            await pilot.press(key)
+            assert list(live.state.log.since(0))[-1].type.endswith(kind)
+        assert not live.playing
+
+
+async def test_a_line_of_events_or_words_leads_to_its_moment(path: Path) -> None:
+    async with replay(path) as (live, pilot):
+        await go_to(pilot, live.player.end)
+        await pilot.press("3", "home", "l")
+        await pilot.pause()
+        assert live.position == pytest.approx(BEGAN)
+        await go_to(pilot, live.player.end)
+        await pilot.press("2", "home", "l")
+        await pilot.pause()
+        assert live.position == pytest.approx(FIRST + 1.0)
+        assert live.state.activity is Activity.LISTENING
+
+
+@pytest.mark.parametrize("key", ["m", "i", "r", "t", "c", "o", "b", "w"])
+async def test_what_would_send_or_change_says_that_this_is_a_replay(path: Path, key: str) -> None:
+    async with replay(path) as (live, pilot):
+        before = live.state
+        await pilot.press(key)
+        await pilot.pause()
+        assert [toast.message for toast in pilot.app._notifications] == [READ_ONLY]
+        assert live.state is before
+        assert "Mute" not in screen_text(pilot.app).splitlines()[-1]
+
+
+async def test_the_prompt_takes_the_keys_while_it_is_open(path: Path) -> None:
+    async with replay(path) as (live, pilot):
+        await go_to(pilot, FIRST + 5)
+        await pilot.press("3", "slash", "l", "0", "left", "space", "enter")
+        await pilot.pause()
+        assert live.position == FIRST + 5
+        assert "/l 0" in screen_text(pilot.app) or "/l0" in screen_text(pilot.app)
+
+
+async def test_the_timeline_shows_the_recording_and_plays_around_its_cursor(path: Path) -> None:
+    async with replay(path, (200, 60)) as (live, pilot):
+        await go_to(pilot, live.player.end)
+        timeline = screen_text(pilot.app).split("6 Timeline")[1].split("4 Levels")[0]
+        assert timeline.count("!") == 1
+        assert timeline.count(">") == 3
+        assert timeline.count("█") > 100
+        await pilot.press("6", "left", "left", "enter")
+        await pilot.pause()
+        assert live.playing
+        assert live.position < live.player.end - 1
+        async with asyncio.timeout(10):
+            while live.playing:
+                await pilot.pause(0.05)
+        assert live.position <= live.player.end
+
+
+async def test_a_damaged_recording_is_shown_with_a_sentence(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path, 1)
+    with (path / "wire.jsonl").open("ab") as wire:
+        wire.write(b"\n{broken\n")
+    async with replay(path) as (live, pilot):
+        assert any("1 line cannot be read" in toast.message for toast in pilot.app._notifications)
+        assert len(live.player) > 100

@@ -1,0 +1,262 @@
+"""`ReplaySession`: a recording in place of a conversation, for the dashboard and the console. It implements `Shell`.
+
+Each tick folds what had happened until then, tells the observers, and hands the sound of channel 1, what was heard, to
+the speaker. Nothing is sent, and no effect is performed.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from voicelive_tui.client.shell import Observer
+from voicelive_tui.config import Audio, Settings
+from voicelive_tui.recording.lines import MICROPHONE, SPEAKER
+from voicelive_tui.recording.player import Player
+from voicelive_tui.session import inputs
+from voicelive_tui.session.observe import observe
+from voicelive_tui.session.reading import DeviceChoice, Meter, Reading
+from voicelive_tui.session.state import SessionState
+
+if TYPE_CHECKING:
+    from voicelive_tui.client.sound import Sound
+
+TICK = 0.02
+SLICE = 50
+"""Moments that are folded at once for checkpoints: 2 ms."""
+AHEAD = 0.3
+"""Seconds of sound that wait for the speaker."""
+LEVEL_SECONDS = 0.04
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+JUMP = inputs.LogRecord("debug", "replay", "jumped")
+"""What observers are told of a jump; it is not in the log."""
+SNIPPET = 3.0
+"""Seconds around a moment that `play_around` plays."""
+
+
+class ReplaySession:
+    """Plays a recording from its beginning.
+
+    Args:
+        player: The recording.
+        audio: The speaker.
+
+    Attributes:
+        position: The time now, on the recording's clock.
+        playing: It goes on by itself.
+        speed: Seconds of the recording in one.
+        speaker_problem: Why the speaker does not work, "" while it does.
+    """
+
+    def __init__(self, player: Player, audio: Audio) -> None:
+        self.player = player
+        self.position = player.begin
+        self.playing = True
+        self.speed = 1.0
+        self.speaker_problem = ""
+        self._audio = audio
+        self._observers: list[Observer] = []
+        self._closing = asyncio.Event()
+        self._ticked_at = 0.0
+        self._stop_at = player.end
+        self._sound: Sound | None = None
+        self._fed_until = self.position
+        self._item = ""
+        """What the speaker plays; "" where it is silent."""
+        self._items = 0
+        self._silencing: set[asyncio.Task[object]] = set()
+
+    # --- the face, see `Shell`
+
+    @property
+    def state(self) -> SessionState:
+        return self.player.state
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    def apply(self, event: inputs.Input) -> None:
+        """Nothing of a recording can be changed; only seen problems can be dismissed."""
+        if isinstance(event, inputs.ProblemsSeen):
+            before, self.player.state = self.state, observe(event, self.state, self.position)
+            self._tell(event, before, self.position)
+
+    def reading(self) -> Reading:
+        item, at = self.state.playing, self.position
+        capture, playback = (self._meter(channel, at) for channel in (MICROPHONE, SPEAKER))
+        return Reading(
+            capture=capture, playback=playback, heard_item=item, heard_ms=self.player.heard_ms(item, at) if item else 0
+        )
+
+    def activity_changed(self) -> bool:
+        return False
+
+    async def run(self) -> None:
+        tasks = [asyncio.create_task(each) for each in (self._index(), self._open_speaker())]
+        self._ticked_at = time.monotonic()
+        try:
+            while not self._closing.is_set():
+                self._tick(time.monotonic())
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), TICK)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, *self._silencing, return_exceptions=True)
+            if self._sound is not None:
+                await self._sound.close()
+
+    async def close(self) -> None:
+        self._closing.set()
+
+    async def devices(self) -> list[DeviceChoice]:
+        return []
+
+    async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None: ...
+
+    async def change_settings(self, settings: Settings, origin: str, *, demo: bool) -> None: ...
+
+    async def test_tone(self) -> None: ...
+
+    async def reload_tools(self) -> None: ...
+
+    async def suspend(self) -> None:
+        self.pause()
+
+    async def resume(self) -> None: ...
+
+    # --- the controls
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end is reached."""
+        return self.position >= self.player.end
+
+    def play(self) -> None:
+        """Go on; at the end, from the beginning."""
+        if self.ended:
+            self.go_to(self.player.begin)
+        self._stop_at = self.player.end
+        self.playing = True
+
+    def pause(self) -> None:
+        """Stop at this moment."""
+        self.playing = False
+        self._silence()
+
+    def go_to(self, at: float) -> None:
+        """Jump to a time. It goes on playing if it did."""
+        at = min(max(at, self.player.begin), self.player.end)
+        self._jump(self.player.index_at(at), at)
+
+    def step(self, direction: int) -> None:
+        """Pause, and go to the next (1) or the previous (-1) event."""
+        self.pause()
+        index = self.player.next_event(direction)
+        self._jump(index, self.player.time_of(index))
+
+    def faster(self, direction: int) -> None:
+        """The next (1) or previous (-1) of the `SPEEDS`."""
+        at = SPEEDS.index(self.speed) + direction
+        self.speed = SPEEDS[min(max(at, 0), len(SPEEDS) - 1)]
+        self._silence()
+
+    def play_around(self, at: float) -> None:
+        """Play the `SNIPPET` around a time, then pause."""
+        self.go_to(at - SNIPPET / 2)
+        self.speed, self.playing = 1.0, True
+        self._stop_at = min(self.position + SNIPPET, self.player.end)
+
+    def levels(self, begin: float, end: float, count: int) -> list[tuple[float, float]]:
+        """RMS of the microphone and of what was heard, in dBFS, in `count` equal parts of a stretch of time."""
+        from voicelive_tui.audio.pcm import level  # noqa: PLC0415 - loads numpy
+
+        part = (end - begin) / count
+        lanes = [self.player.sound(channel, begin, end - begin) for channel in (MICROPHONE, SPEAKER)]
+        size = round(part * 24_000) * 2
+        return [
+            (level(lanes[0][at : at + size]).rms, level(lanes[1][at : at + size]).rms)
+            for at in (round(index * part * 24_000) * 2 for index in range(count))
+        ]
+
+    # --- its course
+
+    def _tick(self, now: float) -> None:
+        passed, self._ticked_at = now - self._ticked_at, now
+        if not self.playing:
+            return
+        self.position = min(self.position + passed * self.speed, self._stop_at)
+        for step in self.player.advance(self.position):
+            for observer in tuple(self._observers):
+                observer(*step)
+        self._feed()
+        if self.position >= self._stop_at:
+            self.playing = False
+            self._stop_at = self.player.end
+
+    def _jump(self, index: int, at: float) -> None:
+        before = self.state
+        self._silence()
+        self._stop_at = self.player.end
+        self.player.seek(index)
+        self.position = at
+        self._tell(JUMP, before, at)
+
+    def _tell(self, event: inputs.Input, before: SessionState, at: float) -> None:
+        for observer in tuple(self._observers):
+            observer(event, before, self.state, at)
+
+    async def _index(self) -> None:
+        more = True
+        while more:
+            more = self.player.extend(SLICE)
+            await asyncio.sleep(0.002)  # leaves half of the loop's time to what is seen
+
+    # --- sound
+
+    def _meter(self, channel: int, at: float) -> Meter:
+        if not self.playing:
+            return Meter()
+        from voicelive_tui.audio.pcm import level  # noqa: PLC0415 - loads numpy
+
+        measured = level(self.player.sound(channel, at - LEVEL_SECONDS, LEVEL_SECONDS))
+        return Meter(measured.rms, measured.peak, measured.peak)
+
+    async def _open_speaker(self) -> None:
+        await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.sound")
+        from voicelive_tui.client.sound import Sound  # noqa: PLC0415
+
+        silent = Audio(input_device="none", output_device=self._audio.output_device)
+        sound = Sound(silent, self._speaker_changed)
+        await sound.check()
+        await sound.start_capture()  # opens a file in place of the speaker; there is nothing to capture
+        self._sound, self._fed_until = sound, self.position
+        await sound.watch()
+
+    def _speaker_changed(self, direction: str, _description: str, problem: str) -> None:
+        if direction == "output":
+            self.speaker_problem = problem
+
+    def _feed(self) -> None:
+        if self._sound is None or self.speed != 1.0:  # other speeds are silent
+            return
+        if not self._item:
+            self._items += 1
+            self._item, self._fed_until = f"replay-{self._items}", self.position
+        until = min(self.position + AHEAD, self._stop_at)
+        if until > self._fed_until:
+            pcm = self.player.sound(SPEAKER, self._fed_until, until - self._fed_until)
+            self._sound.engine.play(self._item, pcm)
+            self._fed_until = until
+
+    def _silence(self) -> None:
+        """Stop the speaker; later sound is an item of its own, because the rest of this one is dropped."""
+        if self._sound is not None and self._item:
+            self._item = ""
+            self._sound.engine.flush()
+            task = asyncio.create_task(self._sound.interrupt())
+            self._silencing.add(task)
+            task.add_done_callback(self._silencing.discard)

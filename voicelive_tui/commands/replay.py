@@ -1,0 +1,67 @@
+"""`voicelive-tui replay`: a recording in the dashboard."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicelive_tui import logs, runtime
+from voicelive_tui.commands.dashboard import no_terminal, validate_ui
+from voicelive_tui.commands.setup import Options, complain, load, warn
+from voicelive_tui.config import ConfigError, Settings
+
+if TYPE_CHECKING:
+    from voicelive_tui.recording.player import Player
+
+
+def run(options: Options, path: Path) -> int:
+    """Play a recording in the dashboard; the exit status."""
+    from voicelive_tui.recording.bundle import BundleError  # noqa: PLC0415 - not needed for --help
+
+    if problem := no_terminal(f"voicelive-tui console --replay {path}"):
+        return complain(problem)
+    try:
+        settings = load(options).settings
+        log_path = logs.start(settings.logging, verbose=options.verbose, report=warn)
+        runtime.exit_on_signals()
+        with contextlib.ExitStack() as stack:
+            player = open_player(path, stack)
+            stack.enter_context(runtime.native_stderr_to(logs.native_path(log_path)))
+            return asyncio.run(_show(player, settings, path.name))
+    except KeyboardInterrupt:
+        return runtime.INTERRUPTED
+    except (ConfigError, BundleError) as error:
+        return complain(error)
+
+
+def open_player(path: Path, stack: contextlib.ExitStack) -> "Player":
+    """Open a recording, to be closed with the stack; what cannot be read is named on stderr.
+
+    Raises:
+        BundleError: There is nothing to play.
+    """
+    from voicelive_tui.recording.bundle import Bundle, BundleError  # noqa: PLC0415
+    from voicelive_tui.recording.player import Player  # noqa: PLC0415
+
+    bundle = stack.enter_context(Bundle(path))
+    player = Player(bundle)
+    for flaw in bundle.flaws:
+        warn(flaw)
+    if not len(player):
+        raise BundleError(f"{path} has nothing to play: it holds no message")
+    return player
+
+
+async def _show(player: "Player", settings: Settings, name: str) -> int:
+    with runtime.policy() as policy:
+        from voicelive_tui.client.replay import ReplaySession  # noqa: PLC0415
+        from voicelive_tui.ui.replay import ReplayApp  # noqa: PLC0415
+
+        validate_ui(settings)
+        live = ReplaySession(player, settings.audio)
+        app = ReplayApp(live, settings.ui, settings.keys, name)
+        runtime.end_on_signals(app.end_on_signal)
+        collecting = asyncio.create_task(policy.collect(lambda: live.state))
+        await app.run_async(mouse=settings.ui.mouse)
+        collecting.cancel()
+    return app.return_code or 0

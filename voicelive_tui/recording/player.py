@@ -1,0 +1,156 @@
+"""`Player`: a recording at any of its moments: the state there, and the sound that belongs to it.
+
+It has no clock: whoever plays a recording says how far. Times are seconds of the recording's clock, `t_ns` / 1e9.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import NamedTuple
+
+from voicelive_tui.audio.format import SAMPLE_RATE
+from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.lines import MICROPHONE, Mark, WireLine
+from voicelive_tui.session import inputs
+from voicelive_tui.session.observe import observe
+from voicelive_tui.session.state import SessionState
+
+CHECKPOINT = 500
+"""Moments between two states that are kept, so that a jump folds no more than these."""
+
+
+class Step(NamedTuple):
+    """An input that was folded: see `client.shell.Observer`."""
+
+    input: inputs.Input
+    before: SessionState
+    after: SessionState
+    at: float
+
+
+class Clock(NamedTuple):
+    """A line of the clock map: the samples of channels 0 and 1 that belong to a moment."""
+
+    at: float
+    left: int
+    right: int
+
+
+class Player:
+    """Goes through a recording.
+
+    Args:
+        bundle: The recording, to be left open.
+
+    Attributes:
+        state: The state now.
+        index: How many moments are in it.
+        begin, end: Times of the first and of the last moment.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.state = SessionState()
+        self.index = 0
+        self._moments = bundle.moments()
+        self._times = array("d", (moment.t_ns / 1e9 for moment in self._moments))
+        self.begin, self.end = (self._times[0], self._times[-1]) if self._moments else (0.0, 0.0)
+        self._checkpoints = [self.state]
+        self._tip = self.state
+        """The state after the moments from which there are checkpoints."""
+        self.indexed = 0
+        """How many moments these are."""
+        zero = bundle.manifest.sample_zero_ns / 1e9
+        self._clocks = [Clock(zero, 0, 0)]
+        self._began: dict[str, float] = {}
+        for moment in self._moments:
+            if isinstance(moment, Mark):
+                self._note(moment)
+        self._clocks.sort()
+
+    def _note(self, mark: Mark) -> None:
+        if mark.mark == "clock":
+            left, right = mark.values.get("left", 0), mark.values.get("right", 0)
+            self._clocks.append(Clock(mark.t_ns / 1e9, left, right))
+        elif isinstance(event := self.bundle.input(mark), inputs.PlaybackStarted):
+            self._began[event.item_id] = event.at
+
+    def __len__(self) -> int:
+        return len(self._moments)
+
+    def index_at(self, at: float) -> int:
+        """How many moments there are up to a time, that one included."""
+        return bisect_right(self._times, at)
+
+    def extend(self, moments: int) -> bool:
+        """Make the checkpoints of that many more moments; False once there are all of them."""
+        until = min(self.indexed + moments, len(self._moments))
+        while self.indexed < until:
+            self._tip, self.indexed = self._after(self._tip, self.indexed), self.indexed + 1
+            if self.indexed % CHECKPOINT == 0:
+                self._checkpoints.append(self._tip)
+        return self.indexed < len(self._moments)
+
+    def advance(self, at: float) -> Iterator[Step]:
+        """Fold all that happened until a time after the present one, input by input."""
+        until = self.index_at(at)
+        while self.index < until:
+            event, before = self._input(self.index), self.state
+            self.index += 1
+            if event is not None:
+                when = self._times[self.index - 1]
+                self.state = observe(event, before, when)
+                yield Step(event, before, self.state, when)
+
+    def seek(self, index: int) -> None:
+        """Go to the state after that many moments. Where there are no checkpoints yet, they are made."""
+        index = min(max(index, 0), len(self._moments))
+        if index > self.indexed:
+            self.extend(index - self.indexed)
+        at = index // CHECKPOINT * CHECKPOINT
+        state = self._checkpoints[index // CHECKPOINT]
+        if at <= self.index <= index:  # nearer
+            at, state = self.index, self.state
+        while at < index:
+            state, at = self._after(state, at), at + 1
+        self.state, self.index = state, index
+
+    def next_event(self, direction: int) -> int:
+        """The index after the next (1) or the previous (-1) event; pieces of sound, of which runs consist, are none."""
+        index = self.index + direction
+        while 0 < index < len(self._moments) and not self._is_event(self._moments[index - 1]):
+            index += direction
+        return min(max(index, 0), len(self._moments))
+
+    def time_of(self, index: int) -> float:
+        """When the last of that many moments happened."""
+        return self._times[index - 1] if index > 0 else self.begin
+
+    @staticmethod
+    def _is_event(moment: WireLine | Mark) -> bool:
+        return b'"$audio"' not in bytes(moment.frame) if isinstance(moment, WireLine) else not moment.mark
+
+    def _input(self, index: int) -> inputs.Input | None:
+        return self.bundle.input(self._moments[index], silent=True)
+
+    def _after(self, state: SessionState, index: int) -> SessionState:
+        event = self._input(index)
+        return state if event is None else observe(event, state, self._times[index])
+
+    # --- sound
+
+    def sample_at(self, channel: int, at: float) -> int:
+        """The sample of channel 0 or 1 that belongs to a time."""
+        clock = self._clocks[max(bisect_right(self._clocks, at, key=itemgetter(0)) - 1, 0)]
+        sample = clock.left if channel == MICROPHONE else clock.right
+        return sample + round((at - clock.at) * SAMPLE_RATE)
+
+    def sound(self, channel: int, at: float, seconds: float) -> bytes:
+        """PCM16 of channel 0 or 1 from a time on, for at most a minute."""
+        return self.bundle.sound(channel, self.sample_at(channel, at), round(seconds * SAMPLE_RATE))
+
+    def heard_ms(self, item_id: str, at: float) -> float:
+        """Milliseconds of an item that had been heard at a time, if it was played until then."""
+        began = self._began.get(item_id)
+        return 0.0 if began is None else max(at - began, 0.0) * 1000
