@@ -198,6 +198,11 @@ class Recording:
         self._parec.stdout.close()
 
     @property
+    def portions(self) -> tuple[tuple[float, bytes], ...]:
+        """What came so far, each portion with the time at which it came."""
+        return tuple(self._portions)
+
+    @property
     def samples(self) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
         """All samples so far."""
         data = b"".join(portion for _, portion in tuple(self._portions))

@@ -1,25 +1,29 @@
-"""The flight recorder on a real conversation: what is in a bundle, and what can never be in one."""
+"""The flight recorder on real conversations: what is in a bundle, and what ends a recording."""
 
 import asyncio
 import contextlib
 import json
 import stat
 import wave
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tests.conversing import Mouth, conversation, speech, until
 from tests.conversing import Recorder as Inputs
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Recording
+from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.lines import WireLine
 from voicelive_tui.recording.recorder import Recorder
 from voicelive_tui.session import inputs
-from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import Activity, SessionState, Stage
+from voicelive_tui.session.transcript import Entry
 
 NOT_RECORDED = {
     "intent": "what this client wants to do next is decided by `policy`, which a replay does not run",
@@ -27,148 +31,205 @@ NOT_RECORDED = {
     "detection": "what push-to-talk is switched back to, a setting of this program",
     "recording": "about the recording itself",
 }
+LONG = "One two three four five six seven eight nine ten, and so on until somebody interrupts or the link ends."
+SCRIPT = Script(
+    delay_ms=50,
+    reply=(
+        Reply(turn=1, say="Yes, quite."),
+        Reply(match="^drop", say=LONG, faults=("reset@response.audio.delta#4",)),
+        Reply(match="^quick", say="Yes."),
+        Reply(say=LONG),
+    ),
+)
+SAID = speech("Can you hear me?")
 
 
 @contextlib.asynccontextmanager
-async def recorded(
-    folder: Path, settings: Recording | None = None, *faults: str
-) -> AsyncIterator[tuple[LiveSession, Mouth, Inputs]]:
-    """A conversation that is recorded into a folder from its start."""
-    async with conversation(*faults) as (live, mouth, seen):
-        recorder = Recorder(live.apply, lambda: live.engine, settings or Recording(), folder / "kept")
+async def recorded(folder: Path, settings: Recording | None = None) -> AsyncIterator[tuple[LiveSession, Mouth, Inputs]]:
+    """A conversation with a recorder, whose bundles go into a folder."""
+    async with conversation(script=SCRIPT) as (live, mouth, seen):
+        recorder = Recorder(live.apply, lambda: live.engine, settings or Recording(), folder)
         live.observe(recorder.observe)
         await until(lambda: live.state.connection.stage is Stage.READY)
         yield live, mouth, seen
     await asyncio.to_thread(recorder.close)
 
 
-@pytest.fixture
-def opened() -> Iterator[Callable[[Path], Bundle]]:
-    """Opens the only bundle in a folder, or the bundle itself."""
-    with contextlib.ExitStack() as stack:
-
-        def open_bundle(path: Path) -> Bundle:
-            found = path if path.suffix == ".vlrec" else next(path.glob("*.vlrec"))
-            return stack.enter_context(Bundle(found))
-
-        yield open_bundle
+async def answered(live: LiveSession) -> None:
+    """Wait for an answer, and until it is over."""
+    await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
+    await until(lambda: live.state.activity is Activity.READY, "the answer ends")
 
 
-Opened = Callable[[Path], Bundle]
+Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 
-def folded(bundle: Bundle) -> SessionState:
-    state = SessionState()
-    for moment in bundle.moments():
-        if (event := bundle.input(moment)) is not None:
-            state = observe(event, state, moment.t_ns / 1e9)
-    return state
+def holds(sound: Samples, part: Samples) -> bool:
+    """Whether a part is the first thing that sounds in it, sample by sample."""
+    part = np.trim_zeros(part)
+    first = np.flatnonzero(sound)[0]
+    return np.array_equal(sound[first : first + len(part)], part)
 
 
-async def interrupted_twice(live: LiveSession, mouth: Mouth) -> None:
-    for count in (1, 2):
-        mouth.say(speech("Tell me everything you can measure about this line."))
-        await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
-        await asyncio.sleep(0.7)
-        mouth.say(speech("No wait, stop."))
-        await until(lambda count=count: live.state.counts.interruptions == count, "the interruption")
-        await until(lambda: live.state.activity is Activity.READY, "the next answer ends")
+def samples(path: Path | str) -> Samples:
+    """All samples of a WAV file of the format of a recording, interleaved."""
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getsampwidth()) == (24_000, 2)
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
 
 
-async def test_a_conversation_with_two_interruptions_replays_to_the_same_state_and_frames(
-    tmp_path: Path, opened: Opened
-) -> None:
-    async with recorded(tmp_path, Recording(folder=str(tmp_path), device_names=True)) as (live, mouth, seen):
-        await interrupted_twice(live, mouth)
+# --- one conversation in which everything happens -------------------------------------------------------------------
+
+
+class Recorded(NamedTuple):
+    """A conversation that is over, and its recording."""
+
+    state: SessionState
+    seen: Inputs
+    bundle: Bundle
+
+    @property
+    def user(self) -> Entry:
+        """The first words that were spoken."""
+        return next(entry for entry in self.state.transcript if entry.role == "user")
+
+    @property
+    def answer(self) -> Entry:
+        """The answer to them."""
+        return next(entry for entry in self.state.transcript if entry.role == "assistant")
+
+    @property
+    def sounds(self) -> list[inputs.SoundSaved]:
+        """What became of the sounds that were to be saved."""
+        return [event for _, event in self.seen.seen if isinstance(event, inputs.SoundSaved)]
+
+
+async def everything(folder: Path) -> tuple[SessionState, Inputs]:
+    """A conversation with two interruptions, a rotation, a lost session, and a reset by key."""
+    settings = Recording(folder=str(folder), device_names=True)
+    async with recorded(folder, settings) as (live, mouth, seen):
+        mouth.say(SAID)
+        await answered(live)
+        user, answer = live.state.transcript
+        for item_id in (user.item_id, answer.item_id, "no such item"):
+            live.apply(inputs.SaveSound(item_id))
+        mouth.say(SAID)
+        for count, interrupt in enumerate((
+            lambda: mouth.say(speech("No, stop.")),
+            lambda: live.apply(inputs.InterruptPressed()),
+        ), 1):  # fmt: skip
+            await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
+            await asyncio.sleep(0.5)
+            interrupt()
+            await until(lambda count=count: live.state.counts.interruptions == count, "the interruption")  # type: ignore[misc]
+        await until(lambda: live.state.activity is Activity.READY)
+        for change in (inputs.RotatePressed(), inputs.TextTyped("drop it"), inputs.ResetPressed()):
+            session_id = live.state.connection.session_id
+            live.apply(change)
+            await until(lambda session_id=session_id: live.state.connection.stage is Stage.READY  # type: ignore[misc]
+                        and live.state.connection.session_id != session_id, "another session")  # fmt: skip
+            live.apply(inputs.TextTyped("quick"))
+            await answered(live)
+        await until(lambda: len([1 for _, event in seen.seen if isinstance(event, inputs.SoundSaved)]) == 3)
         await asyncio.sleep(0.6)  # the last sound settles
-    bundle = opened(tmp_path)
-    state = folded(bundle)
-    assert bundle.flaws == []
+    return live.state, seen
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    folder = tmp_path_factory.mktemp("recorded")
+    state, seen = asyncio.run(everything(folder))
+    (path,) = folder.glob("*.vlrec")
+    with Bundle(path) as bundle:
+        yield Recorded(state, seen, bundle)
+
+
+in_one_process = pytest.mark.xdist_group("recorded")
+"""The conversation is held once."""
+
+
+def recorded_part(value: object) -> object:
+    """A field of a state, without the ids of remarks: they count rows of the log, and some are about the recording."""
+    if not (isinstance(value, tuple) and value and isinstance(value[0], Entry)):
+        return value
+    return [replace(entry, item_id="remark") if entry.role == "session" else entry for entry in value]
+
+
+@in_one_process
+@pytest.mark.timeout(90)
+def test_a_replay_ends_in_the_state_of_the_live_session(talk: Recorded) -> None:
+    assert talk.seen.count(inputs.Rotated) == 1
+    assert talk.seen.count(inputs.Disconnected) >= 2
+    replayed = talk.bundle.final_state()
+    assert talk.bundle.flaws == []
     for name in SessionState.__struct_fields__:
         if name not in NOT_RECORDED and name != "log":
-            assert getattr(state, name) == getattr(live.state, name), name
-    local = [row for row in live.state.log.since(0) if row.type != "recording"]
-    assert [row[1:] for row in state.log.since(0)] == [row[1:] for row in local]
-    assert state.activity is live.state.activity
-
-    wire = [event for _, event in seen.seen if isinstance(event, inputs.Received | inputs.Sent)]
-    expected = [event.raw if isinstance(event, inputs.Received) else json.dumps(event.event) for event in wire]
-    lines = [moment for moment in bundle.moments() if hasattr(moment, "frame")]
-    assert [bundle.text(line) for line in lines] == expected
-    assert bundle.manifest.masked == []
+            assert recorded_part(getattr(replayed, name)) == recorded_part(getattr(talk.state, name)), name
+    local = [row for row in talk.state.log.since(0) if row.type != "recording"]
+    assert [row[1:] for row in replayed.log.since(0)] == [row[1:] for row in local]
+    assert replayed.activity is talk.state.activity
 
 
-async def test_the_channels_hold_what_was_sent_and_what_was_heard(tmp_path: Path) -> None:
-    async with recorded(tmp_path, Recording(folder=str(tmp_path))) as (live, mouth, _):
-        mouth.say(speech())
-        await until(lambda: live.state.activity is Activity.SPEAKING)
-        await until(lambda: live.state.activity is Activity.READY)
-        await asyncio.sleep(0.6)
-    (path,) = tmp_path.glob("*.vlrec")
-    with wave.open(str(path / "audio.wav")) as file:
-        assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (2, 24_000, 2)
-        left, right = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2).T
-    said = np.frombuffer(speech(), "<i2")
-    at = int(np.flatnonzero(left)[0] - np.flatnonzero(said)[0])
-    assert np.array_equal(left[at : at + len(said)], said)
-    (answer,) = [entry for entry in live.state.transcript if entry.role == "assistant"]
-    with wave.open(str(path / "received.wav")) as file:
-        received = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    assert len(received) == answer.audio_ms * 24
-    first = int(np.flatnonzero(right)[0] - np.flatnonzero(received)[0])
-    assert np.array_equal(right[first : first + len(received)], received)
+@in_one_process
+def test_messages_come_back_byte_for_byte_those_of_the_link_on_standby_too(talk: Recorded) -> None:
+    links = [event.inner if isinstance(event, inputs.OnStandby) else event for _, event in talk.seen.seen]
+    expected = [event.raw if isinstance(event, inputs.Received) else json.dumps(event.event)
+                for event in links if isinstance(event, inputs.Received | inputs.Sent)]  # fmt: skip
+    lines = [moment for moment in talk.bundle.moments() if isinstance(moment, WireLine)]
+    assert [talk.bundle.text(line) for line in lines] == expected
+    assert {line.standby for line in lines} == {True, False}
+    assert talk.bundle.manifest.masked == []
 
 
-async def test_a_key_keeps_what_the_ring_holds_and_ends_the_recording(tmp_path: Path, opened: Opened) -> None:
-    async with recorded(tmp_path) as (live, mouth, _):
+@in_one_process
+def test_the_channels_hold_what_was_sent_and_what_was_heard(talk: Recorded) -> None:
+    left, right = samples(talk.bundle.path / "audio.wav").reshape(-1, 2).T
+    assert holds(left, np.frombuffer(SAID, "<i2"))
+    received = samples(talk.bundle.path / "received.wav")
+    assert holds(right, received[: round(talk.answer.audio_ms * 24)])
+
+
+@in_one_process
+def test_the_sound_of_an_item_is_saved_as_a_file(talk: Recorded) -> None:
+    spoken, received, missing = talk.sounds
+    assert missing.problem == "this item has no sound within the last minutes"
+    assert len(samples(received.path)) == talk.answer.audio_ms * 24
+    assert holds(samples(spoken.path), np.frombuffer(SAID, "<i2"))
+
+
+# --- the key that keeps, and limits ---------------------------------------------------------------------------------
+
+
+async def test_a_key_keeps_what_the_ring_holds_and_ends_the_recording(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    async with recorded(folder) as (live, mouth, _):
         assert live.state.recording is not None
-        mouth.say(speech())
-        await until(lambda: live.state.activity is Activity.SPEAKING)
-        await until(lambda: live.state.activity is Activity.READY)
-        assert not (tmp_path / "kept").exists()
+        mouth.say(SAID)
+        await answered(live)
+        assert not folder.exists()
         live.apply(inputs.KeepPressed())
         await until(lambda: live.state.recording and live.state.recording.since is not None)
         path = Path(live.state.recording.path)
-        live.apply(inputs.TextTyped("and now in writing"))
-        await until(lambda: len(live.state.turns) == 2 and live.state.activity is Activity.READY)
+        live.apply(inputs.TextTyped("quick, now in writing"))
+        await answered(live)
         live.apply(inputs.KeepPressed())
-        await until(lambda: live.state.recording.since is None)
+        await until(lambda: live.state.recording and live.state.recording.since is None)
         transcript = live.state.transcript
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.iterdir()} == {0o600}
-    bundle = opened(path)
-    assert bundle.manifest.complete
-    assert folded(bundle).transcript == transcript
-    assert "and now in writing" in (path / "transcript.md").read_text()
+    with Bundle(path) as bundle:
+        assert bundle.manifest.complete
+        assert bundle.final_state().transcript == transcript
+    assert "now in writing" in (path / "transcript.md").read_text()
 
 
-async def test_the_sound_of_an_item_is_saved_as_a_file(tmp_path: Path) -> None:
-    async with recorded(tmp_path) as (live, mouth, seen):
-        mouth.say(speech())
-        await until(lambda: live.state.activity is Activity.SPEAKING)
-        await until(lambda: live.state.activity is Activity.READY)
-        user, answer = live.state.transcript
-        for item in (user, answer):
-            live.apply(inputs.SaveSound(item.item_id))
-        live.apply(inputs.SaveSound("no such item"))
-        await until(lambda: seen.count(inputs.SoundSaved) == 3)
-    spoken, received, missing = [event for _, event in seen.seen if isinstance(event, inputs.SoundSaved)]
-    assert missing.problem == "this item has no sound within the last minutes"
-    with wave.open(received.path) as file:
-        assert file.getnframes() == answer.audio_ms * 24
-    with wave.open(spoken.path) as file:
-        pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    said = np.frombuffer(speech(), "<i2")
-    assert np.abs(pcm.astype(int)).sum() > 0.8 * np.abs(said.astype(int)).sum()  # its first words may lie before
-
-
-async def test_a_full_disk_ends_the_recording_with_a_sentence_and_not_the_conversation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_folder_that_cannot_be_made_ends_the_recording_with_a_sentence_and_not_the_conversation(
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "kept").write_text("a file where the folder should be")
-    async with recorded(tmp_path) as (live, _, _):
+    async with recorded(tmp_path / "kept") as (live, _, _):
         live.apply(inputs.KeepPressed())
         await until(lambda: live.state.recording and live.state.recording.problem)
         assert "the recording ended: File exists" in live.state.problems[-1].text
-        live.apply(inputs.TextTyped("still there?"))
-        await until(lambda: len(live.state.turns) == 1 and live.state.activity is Activity.READY)
+        live.apply(inputs.TextTyped("quick"))
+        await answered(live)

@@ -207,10 +207,14 @@ class Bundle:
         if isinstance(moment, Mark):
             return input_of(moment)
         raw = with_sound(moment, lambda _channel, _at, samples: silence(samples)) if silent else self.text(moment)
+        found: inputs.OfLink
         if moment.problem:
-            return inputs.BadMessage(moment.problem, raw)
-        event = parse(raw)
-        return inputs.Received(event, raw) if moment.dir == "in" else inputs.Sent(event, moment.captured_at)
+            found = inputs.BadMessage(moment.problem, raw)
+        elif moment.dir == "in":
+            found = inputs.Received(parse(raw), raw)
+        else:
+            found = inputs.Sent(parse(raw), moment.captured_at)
+        return inputs.OnStandby(found) if moment.standby else found
 
 
 _Line = TypeVar("_Line", WireLine, Mark)

@@ -44,6 +44,8 @@ class WireLine(Struct, frozen=True, omit_defaults=True):
     """See `inputs.Sent`."""
     problem: str = ""
     """Why it is no event, see `inputs.BadMessage`."""
+    standby: bool = False
+    """Of the link on standby, see `inputs.OnStandby`."""
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
@@ -118,6 +120,7 @@ def wire_line(
     *,
     captured_at: float | None = None,
     problem: str = "",
+    standby: bool = False,
     plain: bool = False,
 ) -> bytes:
     """The line of a message.
@@ -129,11 +132,12 @@ def wire_line(
         raw: Its text, with references in place of sound.
         captured_at: Of the sound in it.
         problem: Why it is no event.
+        standby: It came, or went, on the link on standby.
         plain: What looks like a reference in it is none.
     """
     frame = Raw(raw.encode()) if not plain and not problem and _fits(raw) else NOTHING
     text = "" if frame is not NOTHING else raw.encode("utf-8", "replace").decode()
-    return encode(WireLine(n, t_ns, direction, frame, text, captured_at, problem)) + b"\n"
+    return encode(WireLine(n, t_ns, direction, frame, text, captured_at, problem, standby)) + b"\n"
 
 
 def _fits(raw: str) -> bool:
@@ -187,7 +191,8 @@ def input_of(mark: Mark) -> inputs.Input | None:
         found = _input_decoder().decode(mark.input)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise DamageError(str(error)) from None
-    for value in (getattr(found, name) for name in found.__struct_fields__):
+    inner = found.inner if isinstance(found, inputs.OnStandby) else found
+    for value in (getattr(inner, name) for name in inner.__struct_fields__):
         if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) < LARGEST):
             raise DamageError(f"{value} is out of range")
     return found

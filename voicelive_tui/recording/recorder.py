@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +96,11 @@ class Recorder:
         if isinstance(event, inputs.KeepPressed):
             (self._wanted.clear if self._wanted.is_set() else self._wanted.set)()
             self._woken.set()
-        elif isinstance(event, inputs.SaveSound):
+            return
+        if isinstance(event, inputs.SaveSound):
             self._sounds.append(event.item_id)
             self._woken.set()
+            return
         if len(self._entries) < QUEUE_LIMIT:
             self._entries.append(Entry(self._next_n, round(now * 1e9), event))
         else:
@@ -159,7 +161,7 @@ class Recorder:
         if self._ring is None or not records:
             return
         try:
-            self._ring.add(records, time.monotonic_ns(), tuple(self._maker.before.values()), self._maker.received)
+            self._ring.add(records, time.monotonic_ns(), self._maker.before, self._maker.received)
         except OSError as error:
             self._ring = None
             self._report(f"the last minutes cannot be kept: {error.strerror or error}")
@@ -188,7 +190,7 @@ class Recorder:
             received_origin=ring.received_from,
         )
         self._writer, self._full = BundleWriter(self._unused(SUFFIX), manifest), False
-        records = iter(ring) if ring.began_ns is not None else chain(self._maker.before.values())
+        records = iter(ring) if ring.began_ns is not None else iter(self._maker.before)
         while batch := list(islice(records, BATCH)):
             self._write(batch)
         self._report()

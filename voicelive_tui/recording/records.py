@@ -15,7 +15,10 @@ from voicelive_tui.recording.lines import (
     RECEIVED,
     Direction,
     Mark,
+    WireLine,
     encode,
+    read_mark,
+    read_wire,
     reference,
     samples_of,
     wire_line,
@@ -33,12 +36,15 @@ if TYPE_CHECKING:
 
 SETTLED_SECONDS = 0.5
 """After the end of a played block: by then it is known how much of it was heard."""
+MICROPHONE_SECONDS, SPEAKER_SECONDS = 10.0, 0.5
+"""Over which the clocks of the devices are averaged: the ADC times of a sound server swing by several milliseconds
+within seconds, the DAC times do not, and change at once after an underrun of the server."""
 CLOCK_NS = 1_000_000_000
 PLACED = 1_000
 """Chunks whose place is remembered, for sound that is sent again."""
 
 _COUNTERS = ("underflows", "overflows", "gaps")
-_OF_CONNECTION = ("Connected", "CaptureChanged", "session.created", "session.updated")
+_OF_CONNECTION = ("Connected", "CaptureChanged", "session.created", "session.updated", "Disconnected", "ConnectFailed")
 
 
 class Entry(NamedTuple):
@@ -58,16 +64,17 @@ class RecordMaker:
 
     Attributes:
         received: Samples of channel 2 so far.
-        before: Lines that a reader of a later part needs: the connection, the session in force, the devices.
         masked: `n` of the lines that are not the original.
     """
 
     def __init__(self, began_ns: int, settings: "Recording") -> None:
         self.received = 0
-        self.before: dict[str, Record] = {}
+        self._before: dict[str, Record] = {}
+        self._standby: dict[str, Record] = {}
         self.masked: list[int] = []
         self._settings = settings
-        self._microphone, self._speaker = Track(began_ns / 1e9), Track(began_ns / 1e9)
+        self._microphone = Track(began_ns / 1e9, MICROPHONE_SECONDS)
+        self._speaker = Track(began_ns / 1e9, SPEAKER_SECONDS)
         self._placed: OrderedDict[float, int] = OrderedDict()
         self._names: set[str] = set()
         self._played_until: PlayedBlock | None = None
@@ -84,23 +91,63 @@ class RecordMaker:
 
     # --- lines
 
+    @property
+    def before(self) -> tuple[Record, ...]:
+        """Lines that a reader of a later part needs: the connections, the sessions in force, the devices."""
+        return (*self._before.values(), *self._standby.values())
+
     def of_entry(self, entry: Entry) -> list[Record]:
         """The records of an input."""
-        match entry.input:
+        n, t_ns, event = entry
+        standby = isinstance(event, inputs.OnStandby)
+        match inner := event.inner if isinstance(event, inputs.OnStandby) else event:
             case inputs.Received(body, raw):
-                records = self._message(entry, "in", raw or json.dumps(dict(body)), body)
-                if (kind := text(body.get("type"))) in _OF_CONNECTION:
-                    self.before[kind] = records[-1]
-                return records
-            case inputs.Sent(body, captured_at):
-                return self._message(entry, "out", json.dumps(dict(body), default=repr), body, captured_at)
+                records = self._message(entry, "in", raw or json.dumps(dict(body)), body, standby=standby)
+            case inputs.Sent(body, at):
+                raw = json.dumps(dict(body), default=repr)
+                records = self._message(entry, "out", raw, body, captured_at=at, standby=standby)
             case inputs.BadMessage(problem, raw):
-                line = wire_line(entry.n, entry.t_ns, "in", self._clean(entry.n, raw), problem=problem)
-                return [Record("wire", entry.t_ns, line)]
-        return [self._mark_of(entry)]
+                line = wire_line(n, t_ns, "in", self._clean(n, raw), problem=problem, standby=standby)
+                records = [Record("wire", t_ns, line)]
+            case _:
+                records = [self._mark_of(entry, inner)]
+        self._keep(inner, records[-1], self._standby if standby else self._before)
+        return records
+
+    def _keep(self, event: inputs.Input, record: Record, lines: dict[str, Record]) -> None:
+        """Keep the line of an input that a reader of a later part needs."""
+        kind = type(event).__name__
+        match event:
+            case inputs.Connecting():
+                for name in _OF_CONNECTION:
+                    lines.pop(name, None)
+            case inputs.Received(body):
+                kind = text(body.get("type"))
+            case inputs.DeviceChanged(direction):
+                kind += direction
+            case inputs.MutePressed() if kind in lines:
+                del lines[kind]
+                return
+            case inputs.Disconnected() | inputs.ConnectFailed() if lines is self._standby:
+                lines.clear()
+                return
+            case inputs.Rotated():
+                for name in _OF_CONNECTION:
+                    lines.pop(name, None)
+                lines.update((name, _as_serving(each)) for name, each in self._standby.items())
+                self._standby.clear()
+        if kind in _OF_CONNECTION or isinstance(event, inputs.Connecting | inputs.DeviceChanged | inputs.MutePressed):
+            lines[kind] = record
 
     def _message(
-        self, entry: Entry, direction: Direction, raw: str, body: inputs.Event, captured_at: float | None = None
+        self,
+        entry: Entry,
+        direction: Direction,
+        raw: str,
+        body: inputs.Event,
+        *,
+        captured_at: float | None = None,
+        standby: bool,
     ) -> list[Record]:
         """The sound of a message, then its line."""
         records: list[Record] = []
@@ -122,7 +169,8 @@ class RecordMaker:
         if not foreign and not text(body.get("type")).endswith("video.delta"):
             raw = raw_with(body, raw, substitute)
         n, t_ns = entry.n, entry.t_ns
-        line = wire_line(n, t_ns, direction, self._clean(n, raw), captured_at=captured_at, plain=foreign)
+        clean = self._clean(n, raw)
+        line = wire_line(n, t_ns, direction, clean, captured_at=captured_at, standby=standby, plain=foreign)
         return [*records, Record("wire", t_ns, line)]
 
     def _place(self, captured_at: float, samples: int) -> int:
@@ -141,27 +189,17 @@ class RecordMaker:
             self.masked.append(n)
         return clean
 
-    def _mark_of(self, entry: Entry) -> Record:
+    def _mark_of(self, entry: Entry, inner: inputs.Input) -> Record:
         n, t_ns, event = entry
-        kind = type(event).__name__
         if isinstance(event, inputs.DeviceChanged):
-            kind += event.direction
             named = event.description and not event.description.startswith(("none", "synthetic"))
             if named and not self._settings.device_names:
                 self._hide(*_device_names(event.description))
                 event = msgspec.structs.replace(event, description="a device")
-        if isinstance(event, inputs.Connecting):
-            for name in _OF_CONNECTION:
-                self.before.pop(name, None)
-            if not self._settings.host_names:
-                self._hide(event.endpoint.rpartition("://")[2])
+        if isinstance(inner, inputs.Connecting) and not self._settings.host_names:
+            self._hide(inner.endpoint.rpartition("://")[2])
         line = self._clean(n, encode(event).decode())
-        record = Record("mark", t_ns, encode(Mark(n, t_ns, msgspec.Raw(line.encode()))) + b"\n")
-        if isinstance(event, inputs.MutePressed) and kind in self.before:
-            del self.before[kind]
-        elif isinstance(event, inputs.Connecting | inputs.DeviceChanged | inputs.MutePressed) or kind in _OF_CONNECTION:
-            self.before[kind] = record
-        return record
+        return Record("mark", t_ns, encode(Mark(n, t_ns, msgspec.Raw(line.encode()))) + b"\n")
 
     def _hide(self, *names: str) -> None:
         self._names.update(json.dumps(name)[1:-1] for name in names if len(name) > 3)
@@ -212,6 +250,17 @@ def mark(n: int, name: str, **values: int) -> Record:
     """The record of something that is no input, now."""
     t_ns = time.monotonic_ns()
     return Record("mark", t_ns, encode(Mark(n, t_ns, mark=name, values=values)) + b"\n")
+
+
+def _as_serving(record: Record) -> Record:
+    """The line of the link on standby as if that link had served then."""
+    line: WireLine | Mark
+    if record.kind == "wire":
+        line = msgspec.structs.replace(read_wire(record.data), standby=False)
+    else:
+        line = read_mark(record.data)
+        line = msgspec.structs.replace(line, input=msgspec.Raw(encode(json.loads(bytes(line.input))["inner"])))
+    return record._replace(data=encode(line) + b"\n")
 
 
 def joined(records: Iterable[Record]) -> list[Record]:

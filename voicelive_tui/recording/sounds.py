@@ -8,6 +8,8 @@ from voicelive_tui.recording.spool import Kind, Record
 from voicelive_tui.session.state import Turn
 from voicelive_tui.wire.events import parse, text
 
+NOTICED_SECONDS = 0.7
+"""From the first sound of a voice to the event that says so: the service waits for some of it, and the network."""
 Range = tuple[int, int]
 """Samples of a channel: the first one, and the one after the last."""
 
@@ -38,9 +40,8 @@ def range_of_turn(turn: Turn | None, positions: "tuple[float, int]") -> list[Ran
     if turn is None or turn.speech_started_at is None or turn.speech_stopped_at is None:
         return []
     moment, sample = positions
-    start, end = (
-        max(sample + round((at - moment) * SAMPLE_RATE), 0) for at in (turn.speech_started_at, turn.speech_stopped_at)
-    )
+    spoken = (turn.speech_started_at - NOTICED_SECONDS, turn.speech_stopped_at)
+    start, end = (max(sample + round((at - moment) * SAMPLE_RATE), 0) for at in spoken)
     return [(start, end)]
 
 
