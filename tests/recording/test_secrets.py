@@ -1,4 +1,4 @@
-"""Secrets of every kind that reach the program, and a recording of a conversation in which each was said aloud."""
+"""Secrets and names that reach the program, and a recording of a conversation in which each secret was said aloud."""
 
 import json
 import os
@@ -32,17 +32,19 @@ def test_no_secret_is_in_a_byte_of_a_recording(tmp_path: Path, way: str) -> None
     config = tmp_path / "config.toml"
     config.write_text(
         (f'[service]\napi_key = "{key}"\n' if way == "file" else "")
-        + '[session]\nmodalities = ["text"]\n'
+        + '[session]\nmodalities = ["text"]\n[recording]\nhost_names = false\n'
         + '[[mcp]]\nlabel = "docs"\nurl = "https://mcp.example/x"\nheaders = { Authorization = "MCP_KEY" }\n'
     )
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=environment) as service:
         try:
             assert service.stdout is not None
             endpoint = json.loads(service.stdout.readline())["endpoint"]
-            said = f"key {key}, header {HEADER}, https://x/?sig={QUERY}&y=1"
+            host = endpoint.rpartition("/")[2]
+            said = f"key {key}, header {HEADER}, https://x/?sig={QUERY}&y=1 {host}"
             done = subprocess.run(
                 [sys.executable, "-m", "voicelive_tui", "console", "--config", str(config), "--endpoint", endpoint,
-                 "--input-device", "none", "--output-device", "none", "--say", said, "--record", str(tmp_path / "kept"),
+                 "--input-device", "none", "--output-device", "none", "--say", said,
+                 "--record", str(tmp_path / "kept"),
                  *(["--api-key", key] if way == "flag" else [])],
                 env={**environment, **({"AZURE_VOICELIVE_API_KEY": key} if way == "environment" else {})},
                 capture_output=True, text=True, timeout=60, check=False,
@@ -56,7 +58,7 @@ def test_no_secret_is_in_a_byte_of_a_recording(tmp_path: Path, way: str) -> None
     assert b"key <hidden>, header <hidden>" in files["wire.jsonl"]
     assert json.loads(files["manifest.json"])["masked"]
     for name, content in files.items():
-        for secret in (key, HEADER, QUERY):
+        for secret in (key, HEADER, QUERY, host):
             assert secret.encode() not in content, name
 
 

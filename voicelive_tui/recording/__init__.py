@@ -6,7 +6,8 @@ A bundle is a folder `NAME.vlrec`, or a zip of one:
 - `wire.jsonl`: every WebSocket message of both directions, in order, as it was on the wire: `{"n", "t_ns", "dir",
   "frame"}`. `n` numbers the lines of both JSONL files in the order in which things happened; `t_ns` is
   `time.monotonic_ns()`. A piece of base64 sound is replaced by `{"$audio":{"ch","at","len"}}`: a channel, and a range
-  of samples of it. A message that is no JSON on one line is in `text` in place of `frame`.
+  of samples of it. A message that is no JSON on one line is in `text` in place of `frame`. `standby` marks the link
+  that is to take over in a rotation.
 - `marks.jsonl`: what else happened: the other inputs of the fold (`session.inputs`) by class name in `input`, and
   counters of the sound path and the clock map in `mark`.
 - `audio.wav`: 24 kHz, stereo. Left, channel 0: the microphone as it was sent. Right, channel 1: what was heard.

@@ -26,10 +26,10 @@ _NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": 
 
 def markdown(state: SessionState) -> str:
     """The transcript in Markdown; words that were generated and not heard are struck through."""
-    lines = [f"# Conversation with {_plain(state.connection.model) or 'an unknown model'}", ""]
+    lines = [f"# Conversation with {plain(state.connection.model) or 'an unknown model'}", ""]
     for entry in state.transcript:
         at = clock(entry.at - state.log.origin)
-        lines += [f"**{at} {_plain(_name(entry))}:** {_markdown_words(entry)}{_remark(entry)}", ""]
+        lines += [f"**{at} {plain(_name(entry))}:** {_markdown_words(entry)}{_remark(entry)}", ""]
     return "\n".join(lines)
 
 
@@ -39,10 +39,10 @@ def _name(entry: Entry) -> str:
 
 def _markdown_words(entry: Entry) -> str:
     if entry.call:
-        return f"{_plain(entry.call.arguments)} → {_plain(entry.call.output)}"
+        return f"{plain(entry.call.arguments)} → {plain(entry.call.output)}"
     heard = _heard(entry)
-    unheard = _plain(entry.text[heard:])
-    return f"{_plain(entry.text[:heard])}{f' ~~{unheard}~~' if unheard else ''}"
+    unheard = plain(entry.text[heard:])
+    return f"{plain(entry.text[:heard])}{f' ~~{unheard}~~' if unheard else ''}"
 
 
 def _heard(entry: Entry) -> int:
@@ -51,7 +51,7 @@ def _heard(entry: Entry) -> int:
     return len(entry.text) if heard is None else heard
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Foreign text that Markdown shows as it is."""
     return "".join(f"\\{each}" if each in "\\`*_{}[]<>#|~" else each for each in visible_lines(text)).strip()
 
@@ -59,7 +59,7 @@ def _plain(text: str) -> str:
 def _remark(entry: Entry) -> str:
     said = {EntryStatus.INTERRUPTED: "interrupted", EntryStatus.FAILED: "failed"}.get(entry.status, "")
     remark = "; ".join(part for part in (said, entry.note) if part)
-    return f" *({_plain(remark)})*" if remark else ""
+    return f" *({plain(remark)})*" if remark else ""
 
 
 # --- subtitles -----------------------------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ class Recorder:
     def _finish(self) -> None:
         writer, self._writer = self._writer, None
         assert writer is not None
-        writer.finish(self._session(), self._maker.masked, markdown(self._state))
+        writer.finish(self._session(), self._maker.masked, self._maker.without_names(markdown(self._state)))
         self._report()
 
     def _fail(self, sentence: str) -> None:
@@ -250,5 +250,6 @@ class Recorder:
                 log.warning("%s", event.problem)
 
     def _session(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = json.loads(without_secrets(json.dumps(dict(self._state.in_force))))
+        clean = self._maker.without_names(without_secrets(json.dumps(dict(self._state.in_force))))
+        found: Mapping[str, Any] = json.loads(clean)
         return found

@@ -5,11 +5,14 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
 from voicelive_tui.audio.format import BLOCK_SECONDS, SAMPLE_WIDTH, samples_in
+from voicelive_tui.recording.document import plain
 from voicelive_tui.recording.lines import (
     MICROPHONE,
     RECEIVED,
@@ -76,7 +79,7 @@ class RecordMaker:
         self._microphone = Track(began_ns / 1e9, MICROPHONE_SECONDS)
         self._speaker = Track(began_ns / 1e9, SPEAKER_SECONDS)
         self._placed: OrderedDict[float, int] = OrderedDict()
-        self._names: set[str] = set()
+        self._names: list[str] = []
         self._played_until: PlayedBlock | None = None
         self._counts: dict[str, int] | None = None
         self._clock_due = 0
@@ -182,9 +185,7 @@ class RecordMaker:
         return self._placed[captured_at]
 
     def _clean(self, n: int, raw: str) -> str:
-        clean = without_secrets(raw)
-        for name in self._names:
-            clean = clean.replace(name, "…")
+        clean = self.without_names(without_secrets(raw))
         if clean != raw:
             self.masked.append(n)
         return clean
@@ -197,12 +198,20 @@ class RecordMaker:
                 self._hide(*_device_names(event.description))
                 event = msgspec.structs.replace(event, description="a device")
         if isinstance(inner, inputs.Connecting) and not self._settings.host_names:
-            self._hide(inner.endpoint.rpartition("://")[2])
+            host = urlsplit(inner.endpoint)
+            self._hide(host.netloc, host.hostname or "")
         line = self._clean(n, encode(event).decode())
         return Record("mark", t_ns, encode(Mark(n, t_ns, msgspec.Raw(line.encode()))) + b"\n")
 
     def _hide(self, *names: str) -> None:
-        self._names.update(json.dumps(name)[1:-1] for name in names if len(name) > 3)
+        forms = (form for name in names if len(name) > 3 for form in (name, json.dumps(name)[1:-1], plain(name)))
+        self._names = sorted({*self._names, *forms}, key=len, reverse=True)
+
+    def without_names(self, text: str) -> str:
+        """A text, a line or a document without the names that are not to be recorded."""
+        for name in self._names:
+            text = text.replace(name, "…")
+        return text
 
     # --- sound and its clock
 
@@ -280,4 +289,6 @@ def joined(records: Iterable[Record]) -> list[Record]:
 
 def _device_names(description: str) -> list[str]:
     """The names in the description of a device: `USB Headset, 24000 Hz, 11 ms (instead of "Webcam": ...)`."""
-    return [description.partition(", ")[0], *re.findall(r'instead of "([^"]*)"', description)]
+    name = description.partition(", ")[0]
+    path = name.removeprefix("file:")
+    return [name, path, Path(path).name, *re.findall(r'instead of "([^"]*)"', description)]
