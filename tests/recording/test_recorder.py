@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import json
+import resource
+import shutil
 import stat
+import tempfile
 import wave
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,6 +21,7 @@ from tests.conversing import Recorder as Inputs
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Recording
 from voicelive_tui.loopback.script import Reply, Script
+from voicelive_tui.recording import recorder
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.lines import WireLine
 from voicelive_tui.recording.recorder import Recorder
@@ -48,11 +52,11 @@ SAID = speech("Can you hear me?")
 async def recorded(folder: Path, settings: Recording | None = None) -> AsyncIterator[tuple[LiveSession, Mouth, Inputs]]:
     """A conversation with a recorder, whose bundles go into a folder."""
     async with conversation(script=SCRIPT) as (live, mouth, seen):
-        recorder = Recorder(live.apply, lambda: live.engine, settings or Recording(), folder)
-        live.observe(recorder.observe)
+        observer = Recorder(live.apply, lambda: live.engine, settings or Recording(), folder)
+        live.observe(observer.observe)
         await until(lambda: live.state.connection.stage is Stage.READY)
         yield live, mouth, seen
-    await asyncio.to_thread(recorder.close)
+    await asyncio.to_thread(observer.close)
 
 
 async def answered(live: LiveSession) -> None:
@@ -223,13 +227,79 @@ async def test_a_key_keeps_what_the_ring_holds_and_ends_the_recording(tmp_path: 
     assert "now in writing" in (path / "transcript.md").read_text()
 
 
-async def test_a_folder_that_cannot_be_made_ends_the_recording_with_a_sentence_and_not_the_conversation(
+async def problem(live: LiveSession) -> str:
+    """Wait for the sentence with which the recording ends, and for an answer after it."""
+    await until(lambda: any("the recording ended" in each.text for each in live.state.problems), "the sentence")
+    assert live.state.recording
+    assert live.state.recording.since is None
+    live.apply(inputs.TextTyped("quick"))
+    await answered(live)
+    (found,) = [each.text for each in live.state.problems if "the recording ended" in each.text]
+    return found
+
+
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file of this process become larger than so many bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_full_disk_ends_the_recording_with_a_sentence_and_what_was_written_can_be_opened(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "kept").write_text("a file where the folder should be")
+    with largest_file(100_000):
+        async with recorded(tmp_path, Recording(folder=str(tmp_path))) as (live, mouth, _):
+            mouth.say(SAID)
+            sentence = await problem(live)
+            kept = [each.text for each in live.state.problems]
+    (path,) = tmp_path.glob("*.vlrec")
+    assert sentence == f"the recording ended: {path} cannot be written (File too large)"
+    assert f"the last minutes cannot be kept in {tempfile.gettempdir()} (File too large)" in kept
+    with Bundle(path) as bundle:
+        assert bundle.final_state().connection.stage is Stage.READY
+        assert any(bundle.sound(0, bundle.manifest.audio_origin, 24_000))
+        assert not bundle.manifest.complete
+
+
+async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.write_text("a file where the folder should be")
+    async with recorded(folder) as (live, _, _):
+        live.apply(inputs.KeepPressed())
+        assert await problem(live) == f"the recording ended: {folder} cannot be written (File exists)"
+
+
+async def test_a_folder_that_is_deleted_meanwhile_is_named_when_the_recording_ends(tmp_path: Path) -> None:
     async with recorded(tmp_path / "kept") as (live, _, _):
         live.apply(inputs.KeepPressed())
-        await until(lambda: live.state.recording and live.state.recording.problem)
-        assert "the recording ended: File exists" in live.state.problems[-1].text
-        live.apply(inputs.TextTyped("quick"))
-        await answered(live)
+        await until(lambda: live.state.recording and live.state.recording.since is not None)
+        shutil.rmtree(tmp_path / "kept")
+        live.apply(inputs.KeepPressed())
+        assert "kept cannot be written (No such file or directory)" in await problem(live)
+
+
+async def test_a_recording_that_becomes_large_is_noticed_once_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "LARGE_BYTES", 20_000)
+    async with recorded(tmp_path, Recording(folder=str(tmp_path))) as (live, _, _):
+        await until(lambda: live.state.problems)
+        await asyncio.sleep(0.6)  # it is written again
+        assert [each.text for each in live.state.problems] == ["the recording has 500 MB, and goes on: w ends it"]
+        assert live.state.recording
+        assert live.state.recording.since is not None
+
+
+async def test_where_recording_is_off_the_keys_say_so() -> None:
+    async with conversation(script=SCRIPT) as (live, _, _):
+        for key in (inputs.KeepPressed(), inputs.SaveSound("item")):
+            live.apply(key)
+            row = live.state.log.tail[-1]
+            assert (row.severity, row.text) == (
+                "warning", "recording is off: set recording.enabled in the configuration"
+            )  # fmt: skip

@@ -8,6 +8,7 @@ conversation.
 import asyncio
 import json
 import logging
+import tempfile
 import threading
 import time
 from collections import deque
@@ -39,6 +40,8 @@ WAKE_AT = 500
 LATE_SECONDS = 1.0
 """Captured sound is sent at the latest this long after its capture, but for the gap of a reconnect."""
 BATCH = 500
+LARGE_BYTES = 500_000_000
+LARGE = "the recording has 500 MB, and goes on: w ends it"
 CLOSE_LIMIT = 5.0
 
 
@@ -78,7 +81,7 @@ class Recorder:
         self._maker = RecordMaker(self._began_ns, settings)
         self._ring: Ring | None = Ring()
         self._writer: BundleWriter | None = None
-        self._full = False
+        self._noticed: set[str] = set()
 
         if settings.folder:
             self._wanted.set()
@@ -143,7 +146,8 @@ class Recorder:
             while self._sounds:
                 self._save_sound(self._sounds.popleft())
         except OSError as error:
-            self._fail(f"the recording ended: {error.strerror or error}")
+            where = self._writer.path if self._writer else self._folder
+            self._fail(f"the recording ended: {where} cannot be written ({error.strerror or error})")
         except Exception:  # a defect here must not end the conversation
             log.exception("the recorder failed")
             self._fail("the recording ended: the program has a defect, see the log file")
@@ -163,14 +167,17 @@ class Recorder:
         try:
             self._ring.add(records, time.monotonic_ns(), self._maker.before, self._maker.received)
         except OSError as error:
+            self._ring.close()
             self._ring = None
-            self._report(f"the last minutes cannot be kept: {error.strerror or error}")
+            self._report(f"the last minutes cannot be kept in {tempfile.gettempdir()} ({error.strerror or error})")
 
     def _write(self, records: list[Record]) -> None:
         assert self._writer is not None
-        if not self._writer.add(records) and not self._full:
-            self._full = True
-            self._report("the recording is full: from here on it has no sound")
+        has_room, size = self._writer.add(records), self._writer.size
+        notice = "the recording is full: from here on it has no sound" if not has_room else LARGE
+        if (not has_room or size > LARGE_BYTES) and notice not in self._noticed:
+            self._noticed.add(notice)
+            self._report(notice)
 
     def _keep(self) -> None:
         """Begin a bundle with what the ring holds."""
@@ -189,7 +196,8 @@ class Recorder:
             audio_origin=self._maker.first_sample(began_ns / 1e9 - SETTLED_SECONDS - LATE_SECONDS),
             received_origin=ring.received_from,
         )
-        self._writer, self._full = BundleWriter(self._unused(SUFFIX), manifest), False
+        self._writer = BundleWriter(self._unused(SUFFIX), manifest)
+        self._noticed.clear()
         records = iter(ring) if ring.began_ns is not None else iter(self._maker.before)
         while batch := list(islice(records, BATCH)):
             self._write(batch)

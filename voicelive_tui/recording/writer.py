@@ -151,6 +151,12 @@ class BundleWriter:
                 lines = lines[os.write(file, lines) :]
         return max(self._audio.frames, self._received.frames) < room - SAMPLE_RATE
 
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        lines = sum(os.fstat(file).st_size for file in (self._wire, self._marks))
+        return lines + (2 * self._audio.frames + self._received.frames) * SAMPLE_WIDTH
+
     def finish(self, session: Mapping[str, Any], masked: Sequence[int], transcript: str) -> None:
         """Write the transcript and the final manifest, and close the files.
 
