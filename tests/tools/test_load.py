@@ -1,7 +1,6 @@
 """Loading tools from files and modules."""
 
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -31,8 +30,6 @@ def _hidden() -> None:
 def undocumented() -> None:
     pass
 '''
-
-README = Path(__file__).parents[2] / "README.md"
 
 HUGGING_FACE = """
 TOOLS = [{"type": "function", "name": "add", "description": "Add", "parameters": {"type": "object"}}]
@@ -145,14 +142,3 @@ def test_names_that_are_wrong_are_reported(file: Path) -> None:
         load(["what is this"])
     with pytest.raises(ToolError, match="there is a tool 'get_weather' already"):
         load([str(file), f"{file}:get_weather"])
-
-
-def test_the_example_of_the_readme_is_the_module_that_ships(tmp_path: Path) -> None:
-    section = README.read_text().split("## Function tools", 1)[1].split("## MCP servers", 1)[0]
-    code = section[section.index("    import asyncio") :].split("\n\nThe description", 1)[0]
-    path = tmp_path / "example.py"
-    path.write_text(textwrap.dedent(code))
-    shown, shipped = load([str(path)]), load(["voicelive_tui.tools.example"])
-    assert [tool.declaration for tool in shown.values()] == [tool.declaration for tool in shipped.values()]
-    assert list(shipped) == ["get_weather", "set_timer"]
-    assert shipped["get_weather"].call({"city": "Oslo", "unit": "celsius"})["sky"] == "sunny"
