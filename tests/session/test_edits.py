@@ -140,3 +140,15 @@ def test_a_detection_left_to_an_agent_is_the_one_to_which_push_to_talk_returns()
     assert other_detection(state) == {"turn_detection": None}
     fold = Fold(inputs.SessionEdited({"turn_detection": None}), state=state)
     assert other_detection(fold.state) == {"turn_detection": own}
+
+
+def test_the_way_of_push_to_talk_is_changed_without_asking_the_service() -> None:
+    fold = ready()
+    assert fold.feed(inputs.TalkEdited(audio_turns=True)) == []
+    assert fold.state.audio_turns
+    assert fold.state.log.tail[-1].text == "push-to-talk: audio turns (experimental)"
+    fold.feed(inputs.SessionEdited(other_detection(fold.state)))
+    fold.feed({"type": "session.updated", "session": {**REQUEST, "turn_detection": None}})
+    assert [send.event["type"] for send in fold.feed(inputs.TalkPressed()) if isinstance(send, effects.Send)] == [
+        "input_audio.turn.start"
+    ]

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from typing import Any
 
-from tests.session.folding import REQUEST, Fold, answer, ready
+from tests.session.folding import CONNECTING, REQUEST, Fold, answer, ready
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.fields import BY_KEY, changes, texts_of
+from voicelive_tui.session.fields import BY_KEY
 from voicelive_tui.session.outcomes import Outcome, Outcomes
+from voicelive_tui.session.typed import changes, texts_of
 
 SILENCE = "turn_detection.silence_duration_ms"
 
@@ -39,7 +40,7 @@ def test_a_value_that_is_not_the_one_in_force_is_shown_beside_it() -> None:
 
 def test_from_typing_to_in_force() -> None:
     fold, typed = ready(), {SILENCE: "800"}
-    assert outcome(fold, SILENCE, typed) == Outcome("changed")
+    assert outcome(fold, SILENCE, typed) == Outcome("changed", "now 500")
     edit(fold, typed)
     assert outcome(fold, SILENCE, typed, [SILENCE]) == Outcome("sent")
     fold.feed(updated(turn_detection={**REQUEST["turn_detection"], "silence_duration_ms": 800}))
@@ -68,7 +69,7 @@ def test_a_refusal_is_shown_at_the_field_that_it_names_until_it_is_typed_over() 
     assert outcome(fold, SILENCE, typed, typed) == Outcome("refused", said)
     held = Outcome("not applied", "the same update had silence (ms), which was refused")
     assert outcome(fold, "temperature", typed, typed) == held
-    assert outcome(fold, SILENCE, {SILENCE: "700"}, typed) == Outcome("changed")
+    assert outcome(fold, SILENCE, {SILENCE: "700"}, typed) == Outcome("changed", "now 500")
 
 
 def test_a_refusal_that_names_a_block_or_nothing_counts_for_all_that_changed_in_it() -> None:
@@ -110,3 +111,44 @@ def test_known_reactions_of_the_service_are_shown_before_sending() -> None:
 
 def test_a_text_that_is_no_value_is_invalid() -> None:
     assert outcome(ready(), SILENCE, {SILENCE: "soon"}) == Outcome("invalid", "expected a whole number, 0 to 60000")
+
+
+def refused_configuration(param: str) -> Fold:
+    """A new session with another voice, whose configuration the service refuses."""
+    fold, typed = ready(), {"voice": "ash", SILENCE: "800"}
+    fold.feed(
+        inputs.SessionEdited(changes(texts_of(REQUEST), texts_of(REQUEST) | typed, "gpt-realtime"), at_once=False)
+    )
+    fold.feed(inputs.ResetPressed(keep=True), CONNECTING, inputs.Connected())
+    (update,) = fold.feed({"type": "session.created", "session": {}})
+    assert isinstance(update, effects.Send)
+    error = {"message": "no such voice", "param": param, "event_id": update.event["event_id"]}
+    fold.feed(inputs.Sent(update.event), {"type": "error", "error": error})
+    return fold
+
+
+def test_the_refusal_of_a_new_sessions_configuration_is_shown_at_the_field_that_it_names() -> None:
+    fold, typed = refused_configuration("session.voice.name"), {"voice": "ash", SILENCE: "800"}
+    assert outcome(fold, "voice", typed, typed) == Outcome("refused", "no such voice (param session.voice.name)")
+    assert outcome(fold, SILENCE, typed, typed) == Outcome("next session")
+    assert outcome(fold, "voice", {"voice": "alloy"}, typed).word == "changed"
+    fold.feed(CONNECTING)
+    assert outcome(fold, "voice", typed, typed) == Outcome("next session")
+
+
+def test_a_refused_default_of_a_new_session_is_shown_at_its_field_too() -> None:
+    fold = refused_configuration("session.turn_detection.threshold")
+    assert outcome(fold, "turn_detection.threshold").word == "refused"
+    assert outcome(refused_configuration("session"), "turn_detection.threshold") == Outcome("")  # it names no field
+
+
+def test_what_this_program_does_itself_is_in_force_at_once_without_a_session_too() -> None:
+    fold = ready()
+    fold.feed(inputs.Disconnected(1006, "lost"), inputs.TalkEdited(audio_turns=True))
+    assert outcome(fold, "push_to_talk", {"push_to_talk": "turns"}, ["push_to_talk"]) == Outcome("in force")
+
+
+def test_an_interim_response_is_not_used_by_models_that_answer_at_once() -> None:
+    assert outcome(ready(), "interim_response.type") == Outcome(
+        "not used", "not with gpt-realtime, which answers at once"
+    )

@@ -77,6 +77,20 @@ def test_rotation_can_be_switched_off(change: dict[str, Any]) -> None:
     assert not rotation.due(fold.state, fold.now + 101.0)  # a service that is late
 
 
+def test_an_edit_while_the_next_session_waits_is_asked_for_in_that_one_too() -> None:
+    fold = expiring()
+    fold.state = replace(fold.state, wanted={**REQUEST, "temperature": 0.7})
+    fold.feed(inputs.RotationDue())
+    update, *_ = fold.feed(*CONFIGURED)
+    assert isinstance(update, effects.Send)
+    fold.feed(inputs.OnStandby(inputs.Sent(update.event)))
+    fold.feed(inputs.SessionEdited({"voice": {"type": "openai", "name": "ash"}, "temperature": None}))
+    update = fold.feed(inputs.Rotated())[0]
+    assert isinstance(update, effects.Send)
+    voice = {"type": "openai", "name": "ash"}
+    assert update.event["session"] == {**REQUEST, "voice": voice, "temperature": None}
+
+
 def test_rotations_keep_the_limit_of_connections() -> None:
     fold = expiring()
     fold.state = replace(fold.state, connects=(fold.now - 10.0,) * MOST_CONNECTS)

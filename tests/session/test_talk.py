@@ -163,6 +163,7 @@ def test_a_refused_audio_turn_in_progress_goes_on_with_the_buffer_and_is_reporte
     assert wanted[-1] == effects.StartCapture(pytest.approx(began_at - 0.3))  # its sound once more
     assert fold.feed(refusal(start["turn_id"]), refusal(start["turn_id"])) == []  # each piece of its sound
     (problem,) = fold.state.problems
+    assert fold.state.counts.errors == 1
     assert "goes on with the input buffer: no such event" in problem.text
     fold.now += 1
     assert sent(fold.feed(inputs.TalkPressed())) == ["input_audio_buffer.commit", "response.create"]

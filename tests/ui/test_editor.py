@@ -6,16 +6,28 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from tests.session.folding import REQUEST, answer, ready
+from tests.session.folding import CONNECTING, REQUEST, answer, ready
 from tests.ui.fake import FakeLive, FakeUi
 from tests.ui.screens import screen_text
 from voicelive_tui.config import BargeIn
 from voicelive_tui.session.effects import Send
 from voicelive_tui.session.fold import reduce
-from voicelive_tui.session.inputs import BargeInEdited, Disconnected, Received, ResetPressed, Sent, SessionEdited
+from voicelive_tui.session.inputs import (
+    BargeInEdited,
+    Connected,
+    Disconnected,
+    LocalProblem,
+    MutePressed,
+    Received,
+    ResetPressed,
+    Sent,
+    SessionEdited,
+    TalkEdited,
+)
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.editor import EditorScreen
+from voicelive_tui.ui.editor_row import Row
 from voicelive_tui.ui.line_dialog import LineDialog
 
 BLOCK = REQUEST["turn_detection"]
@@ -58,17 +70,23 @@ class Editing:
     def text(self):
         return screen_text(self.app)
 
+    async def shows(self, *texts):
+        """Wait until all of these texts are on the screen."""
+        for _ in range(50):
+            if all(text in self.text for text in texts):
+                return
+            await self.pilot.pause(0.02)
+        raise AssertionError(f"{texts} did not come:\n{self.text}")
+
     def line(self, label):
         return next(line for line in self.text.splitlines() if line.startswith(f" {label} "))
 
     async def go(self, label):
-        """Move to a field."""
-        for _ in range(40):
-            if f"\n {label}: " in self.text:
-                return
-            await self.pilot.press("tab")
-            await self.pilot.pause()
-        raise AssertionError(f"there is no field {label}:\n{self.text}")
+        """Move to a field; `test_keys_move_between_fields` has the keys for that."""
+        row = next(row for row in self.app.screen.query(Row) if row.field.label == label)
+        row.value.focus()
+        await self.pilot.pause()
+        await self.shows(f"\n {label}: ")
 
     async def press(self, *keys):
         await self.pilot.press(*keys)
@@ -95,6 +113,18 @@ async def opened(pilot):
         await pilot.pause(0.02)
 
 
+@editing
+async def test_keys_move_between_fields(form):
+    for keys, label in (("down", "rate"), ("tab", "variation"), ("up", "rate"), ("shift+tab", "voice")):
+        await form.press(keys)
+        await form.shows(f"\n {label}: ")
+    await form.go("instructions")
+    await form.press("pagedown", "down")
+    await form.shows("\n modalities: ")
+    await form.press("up", "pageup", "up")
+    await form.shows("\n speed: ")
+
+
 async def type_silence(form, text="800"):
     await form.go("silence (ms)")
     await form.press(*text)
@@ -103,7 +133,7 @@ async def type_silence(form, text="800"):
 @editing
 async def test_a_number_is_changed_by_keys_and_one_whole_block_is_asked_for(form):
     await type_silence(form)
-    assert form.line("silence (ms)").endswith("changed")
+    assert form.line("silence (ms)").endswith("changed: now 500")
     assert "Session · 1 not sent" in form.text
     await form.press("ctrl+s")
     assert form.live.applied == [SessionEdited({"turn_detection": {**BLOCK, "silence_duration_ms": 800}})]
@@ -165,7 +195,7 @@ async def test_a_locked_voice_is_changed_by_a_new_session_that_keeps_the_history
     await form.press("ctrl+s")
     assert form.live.applied == []
     assert "locked: the assistant has spoken in this session" in form.text
-    await form.press("ctrl+n")
+    await form.press("ctrl+r")
     assert form.live.applied == [
         SessionEdited({"voice": {"type": "openai", "name": "ash"}}, at_once=False),
         ResetPressed(keep=True),
@@ -238,13 +268,9 @@ async def test_the_form_scrolls_and_leaves_the_status_line_and_the_levels_in_vie
         await opened(pilot)
         form = Editing(pilot, live)
         await form.go("echo cancellation")
-        assert "READY" in form.text
-        assert "mic LIVE" in form.text
-        assert "^s Send" in form.text
-        assert "echo cancellation  ● on" in form.text
+        await form.shows("READY", "mic LIVE", "^s Send", "echo cancellation  ● on")
         live.receive(None, replace(live.state, microphone=replace(live.state.microphone, muted=True)))
-        await pilot.pause(0.3)
-        assert "MUTED" in form.text  # it goes on behind the form
+        await form.shows("MUTED")  # it goes on behind the form
 
 
 async def test_a_session_object_with_escape_sequences_and_a_long_instruction_is_drawn_as_data():
@@ -259,6 +285,46 @@ async def test_a_session_object_with_escape_sequences_and_a_long_instruction_is_
         await type_silence(form)
         await form.press("ctrl+s")
         assert set(live.applied[-1].changes) == {"turn_detection"}  # what was only drawn is not changed
+
+
+@editing
+async def test_keys_of_the_dashboard_are_not_named_while_the_form_has_the_keys(form):
+    form.live.fold(MutePressed())
+    form.live.fold(LocalProblem("the disk is full"))
+    await form.shows("MUTED", "the disk is full")
+    assert "press m" not in form.text
+    assert "dismisses" not in form.text
+    await form.press("escape")
+    await form.shows("press m to be heard again", "esc dismisses")
+
+
+@editing
+async def test_an_audio_turn_of_the_sdk_is_chosen_without_asking_the_service(form):
+    await form.go("push-to-talk")
+    await form.press("space", "ctrl+s")
+    assert form.live.applied == [TalkEdited(audio_turns=True)]
+    assert form.line("push-to-talk").endswith("in force")
+
+
+@editing
+async def test_what_a_model_does_not_have_is_not_sent(form):
+    await form.go("said by")
+    await form.press("space", "ctrl+s")
+    assert form.line("said by").endswith("not with gpt-realtime, which answers at once")
+    assert form.live.applied == []
+    assert "Nothing has changed." in form.text
+
+
+@editing
+async def test_the_refused_voice_of_a_new_session_is_shown_at_its_field(form):
+    await form.press("home", "shift+end", *"bob")
+    assert "no known voice of gpt-realtime" in form.line("voice")
+    await form.press("ctrl+r")
+    for event in (CONNECTING, Connected(), Received({"type": "session.created", "session": {}})):
+        form.live.fold(event)
+    error = {"message": "no such voice", "param": "session.voice", "event_id": "configure-2"}
+    form.live.fold(Received({"type": "error", "error": error}))
+    await form.shows("refused: no such voice")
 
 
 @editing

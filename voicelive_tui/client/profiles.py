@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from voicelive_tui import config_load
 from voicelive_tui.config import Settings
-from voicelive_tui.session.request import settings_of
 from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.wanted import settings_in_use
 from voicelive_tui.tables import Table, difference, values_of
 from voicelive_tui.text import masked
 
@@ -89,7 +89,7 @@ class Profiles:
         from voicelive_tui.config_save import save_profile  # noqa: PLC0415 - tomlkit is only needed here
 
         file = config_load.load(self.path, environment={})
-        session = replace(settings_of(state.wanted, self.settings.session), barge_in=state.barge_in)
+        session = settings_in_use(state, state.wanted, self.settings.session)
         now = replace(self.settings, session=session)
         left_out: list[str] = []
         changed = difference(msgspec.to_builtins(now), msgspec.to_builtins(file.settings))

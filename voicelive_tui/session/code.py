@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from voicelive_tui.config import Session
-from voicelive_tui.session.request import NULL_MEANS_OFF, session_request, settings_of
+from voicelive_tui.session.request import NULL_MEANS_OFF, session_request
 from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.wanted import settings_in_use
 from voicelive_tui.tables import difference, values_of
 from voicelive_tui.text import brief, encodable, masked, visible
 from voicelive_tui.wire.events import listing
@@ -62,7 +62,7 @@ def as_toml(state: SessionState) -> str:
     import tomlkit  # noqa: PLC0415 - only needed here
 
     session, base = settable(state), Session(model=state.connection.model or Session().model)
-    settings = replace(settings_of(session, base), barge_in=state.barge_in)
+    settings = settings_in_use(state, session, base)
     table = {"model": settings.model} | difference(msgspec.to_builtins(settings), msgspec.to_builtins(Session()))
     tables = {"session": table}
     if agent := state.connection.agent:  # whose project is in no event

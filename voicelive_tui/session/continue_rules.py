@@ -50,7 +50,8 @@ def rotated(before: SessionState, after: SessionState, now: float) -> Step:
     after = replace(after, intent=fresh(after.intent))
     sends: list[effects.Effect] = []
     if after.asked != after.wanted:  # edited since
-        after, update = client_event(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
+        session = {**dict.fromkeys(after.asked), **after.wanted}  # null: what is no longer set
+        after, update = client_event(after, CONFIGURE, {"type": "session.update", "session": session})
         sends.append(update)
     after, given = restore(after, None if before.lost_at is None else now - before.lost_at)
     spoken = before.turn is not None and turns.being_spoken(before.turn)

@@ -41,6 +41,12 @@ def barge_in_edited(event: inputs.BargeInEdited, state: SessionState, now: float
     return note(replace(state, barge_in=rules), now, "edit", sentence)
 
 
+def talk_edited(event: inputs.TalkEdited, state: SessionState, now: float) -> SessionState:
+    """The state with the other way to send push-to-talk turns."""
+    sentence = f"push-to-talk: {'audio turns (experimental)' if event.audio_turns else 'the input buffer'}"
+    return note(replace(state, audio_turns=event.audio_turns), now, "edit", sentence)
+
+
 def detection_of(state: SessionState) -> Mapping[str, Any]:
     """The turn detection wanted, or in force where it is left to an agent; empty in push-to-talk."""
     return mapping(state.wanted.get("turn_detection", state.in_force.get("turn_detection")))

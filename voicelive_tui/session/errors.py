@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from voicelive_tui.session import edits, loss, surgery, tools
 from voicelive_tui.session.notes import pin
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import Edit, SessionState, Stage
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, error_text, mapping, text
 
 Event = Mapping[str, Any]
@@ -22,6 +22,11 @@ def caused_by(event: Event, kind: str) -> bool:
     return not event_id or event_id.rpartition("-")[0] == kind
 
 
+def repeats(event: Event, state: SessionState) -> bool:
+    """Whether an `error` is one more refusal of an audio turn whose first refusal was reported."""
+    return bool(mapping(event.get("error")).get("event_id")) and caused_by(event, TURN) and not state.audio_turns
+
+
 def _error(event: Event, state: SessionState, now: float) -> SessionState:
     error = mapping(event.get("error"))
     sentence = error_text(error)
@@ -33,13 +38,14 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
     if state.connection.stage is Stage.CONFIGURING and caused_by(event, CONFIGURE) and whole:
         sentence = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
-        return pin(replace(state, connection=connection), now, sentence)
+        edit = Edit(state.asked, {}, text(error.get("event_id")), answered=True, refusal=error, whole=True)
+        return pin(replace(state, connection=connection, edits=(edit,)), now, sentence)
     if (without := edits.refused(state, error)) is not None:
         return pin(without, now, sentence)
     event_id = text(error.get("event_id"))
-    if caused_by(event, TURN) and event_id:  # of the turn, and each piece of its sound
-        if not state.audio_turns:
-            return state
+    if repeats(event, state):
+        return state
+    if event_id and caused_by(event, TURN):
         sentence = f"audio turns are refused, push-to-talk goes on with the input buffer: {sentence}"
         return pin(replace(state, audio_turns=False), now, sentence, "warning")
     if (restored := state.restored) and any(seed.event_id == event_id for seed in restored.seeds):

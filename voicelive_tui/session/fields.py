@@ -1,19 +1,17 @@
-"""The settings of a session as texts: their labels, what may be typed, and where each stands in the session object.
+"""The fields of the session editor: labels, help, choices, and what is known of the service's answer.
 
-`FIELDS` has the keys of `config.Session` but the model, which is in the URL, and the interim response. Types and ranges
-are those of `config.py`; `session_request` makes the session object, and this module reads it back.
+`FIELDS` has the keys of `config.Session` but the model, which is in the URL. Types and ranges are those of `config.py`;
+`request.py` makes the session object of the settings, and reads it back; `typed.py` has the texts in the fields.
 """
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 from msgspec import inspect
 
 from voicelive_tui.config import Session
-from voicelive_tui.session.request import NULL_MEANS_OFF, PARTS, TOOL_CHOICES, session_request
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.request import TOOL_CHOICES, path_of
 
 Texts = Mapping[str, str]
 """The text of each field by its key."""
@@ -31,12 +29,16 @@ AZURE_SPEECH = ("azure-speech", "mai-transcribe", "mai-transcribe-1", "mai-trans
 Known = Callable[[str], Mapping[str, tuple[str, ...]]]
 """Values to choose from for a model, by kind."""
 Check = Callable[[Texts, str], str]
-"""From all texts and the model, one sentence, or ""."""
+"""From all texts and the model ("" for an agent), one sentence, or ""."""
 
 
 def is_native(model: str) -> bool:
     """Whether a model takes audio directly, without speech to text before it (protocol, page 1)."""
     return model.startswith(("gpt-realtime", "phi4-mm-realtime", "azure-realtime"))
+
+
+def _is_cascade(model: str) -> bool:
+    return bool(model) and not is_native(model)
 
 
 def _voices(model: str) -> Mapping[str, tuple[str, ...]]:
@@ -86,22 +88,27 @@ def _transcribed(texts: Texts, model: str) -> str:
     return "transcription is off" if texts["input_audio_transcription.model"] == "none" else ""
 
 
-def _cascade_voice(texts: Texts, model: str) -> str:
-    return "" if "-" in texts["voice"] or is_native(model) else f"{model} refuses OpenAI voices"
+def _strange_voice(texts: Texts, model: str) -> str:
+    if "-" in texts["voice"] or not model:
+        return ""
+    if not is_native(model):
+        return f"{model} refuses OpenAI voices"
+    known = any(texts["voice"] in names for names in _voices(model).values())
+    return "" if known else f"no known voice of {model}; Azure's have a -"
 
 
 def _cascade_turns(texts: Texts, model: str) -> str:
-    wrong = texts["turn_detection.type"] == "semantic_vad" and not is_native(model)
+    wrong = texts["turn_detection.type"] == "semantic_vad" and _is_cascade(model)
     return f"{model} refuses semantic_vad" if wrong else ""
 
 
 def _cascade_noise(texts: Texts, model: str) -> str:
-    wrong = texts["noise_reduction"].endswith("_field") and not model.startswith("gpt-realtime")
+    wrong = texts["noise_reduction"].endswith("_field") and model and not model.startswith("gpt-realtime")
     return f"{model} refuses {texts['noise_reduction']}" if wrong else ""
 
 
 def _cascade_transcription(texts: Texts, model: str) -> str:
-    wrong = texts["input_audio_transcription.model"] == "whisper-1" and not is_native(model)
+    wrong = texts["input_audio_transcription.model"] == "whisper-1" and _is_cascade(model)
     return f"{model} refuses whisper-1" if wrong else ""
 
 
@@ -110,10 +117,33 @@ def _empty_instructions(texts: Texts, model: str) -> str:
     return f"{model} keeps its own instructions when these are empty" if wrong else ""
 
 
+def _of_an_agent(texts: Texts, model: str) -> str:
+    return "" if model else "an agent keeps its own"
+
+
+def _temperature(texts: Texts, model: str) -> str:
+    return f"{model} has none" if is_native(model) and texts["temperature"] else ""
+
+
 _HEARD = "input_audio_transcription"
 _DETECTED = _for_types("server_vad", "azure", "semantic_vad")
 _TIMED = _for_types("server_vad", "azure")
 _AZURE = _for_types("azure")
+
+
+@cache
+def types_of(key: str) -> list[inspect.Type]:
+    """The types of a key, as msgspec knows them."""
+    kind: inspect.Type = inspect.type_info(Session)
+    for name in key.split("."):
+        assert isinstance(kind, inspect.StructType)
+        kind = next(field.type for field in kind.fields if field.encode_name == name)
+    return list(kind.types) if isinstance(kind, inspect.UnionType) else [kind]
+
+
+def words_of(key: str) -> list[str]:
+    """The words that a key may have, beside numbers."""
+    return [str(word) for option in types_of(key) if isinstance(option, inspect.LiteralType) for word in option.values]
 
 
 class Field(NamedTuple):
@@ -134,7 +164,7 @@ class Field(NamedTuple):
     @property
     def path(self) -> tuple[str, ...]:
         """In the session object."""
-        return tuple(_PATHS.get(self.key, self.key).split("."))
+        return path_of(self.key)
 
     @property
     def group(self) -> str:
@@ -144,19 +174,21 @@ class Field(NamedTuple):
     @property
     def flag(self) -> bool:
         """Whether it is on or off."""
-        return isinstance(_types(self.key)[0], inspect.BoolType)
+        return isinstance(types_of(self.key)[0], inspect.BoolType)
 
     @property
-    def several(self) -> bool:
-        """Whether it is a list, written with commas."""
-        return isinstance(_types(self.key)[0], inspect.VarTupleType)
+    def several(self) -> str:
+        """What separates the parts of a list; empty where it is none."""
+        if not isinstance(types_of(self.key)[0], inspect.VarTupleType):
+            return ""
+        return " | " if self.key == "interim_response.texts" else ", "  # sentences have commas
 
     @property
     def choices(self) -> tuple[str, ...]:
         """The only values that it may have; empty where there are more than a few."""
-        if self.key == "modalities":
-            return ("text, audio", "text")
-        options = _types(self.key)
+        if self.several and self.key in _SEVERAL:
+            return _SEVERAL[self.key]
+        options = types_of(self.key)
         literal = [
             str(value) for option in options if isinstance(option, inspect.LiteralType) for value in option.values
         ]
@@ -165,15 +197,20 @@ class Field(NamedTuple):
     @property
     def number(self) -> inspect.IntType | inspect.FloatType | None:
         """Its type where it is a number."""
-        return next((option for option in _types(self.key) if isinstance(option, _NUMBERS)), None)
+        return next((option for option in types_of(self.key) if isinstance(option, _NUMBERS)), None)
 
     @property
     def range(self) -> str:
         """The numbers that are allowed, such as "0 to 1"; empty for other types."""
-        words = "".join(f", or {word}" for word in _words(self.key) if word)
+        words = "".join(f", or {word}" for word in words_of(self.key) if word)
         return f"{self.number.ge:g} to {self.number.le:g}{words}" if self.number else ""
 
 
+_SEVERAL = {
+    "modalities": ("text, audio", "text"),
+    "interim_response.triggers": ("latency", "tool", "latency, tool"),
+}
+"""The only lists that a setting may be."""
 _NUMBERS = (inspect.IntType, inspect.FloatType)
 _GROUPS = {
     "voice": "Voice",
@@ -187,10 +224,9 @@ _GROUPS = {
     "input_audio_transcription": "Transcription",
     "input_audio_noise_reduction": "Sound",
     "input_audio_echo_cancellation": "Sound",
-    "barge_in": "Barge-in, by this program",
-}
-_PATHS: Mapping[str, str] = {key: path for path, key in PARTS.items()} | {
-    "echo_cancellation": "input_audio_echo_cancellation"
+    "interim_response": "Interim response, while an answer or a tool takes long",
+    "push_to_talk": "This program",
+    "barge_in": "This program",
 }
 
 
@@ -198,14 +234,24 @@ def _turns(name: str, label: str, help: str, lacking: Check = _DETECTED, doubt: 
     return Field(f"turn_detection.{name}", label, help, lacking=lacking, doubt=doubt)
 
 
+def _interim(name: str, label: str, help: str, kind: str = "") -> Field:  # noqa: A002
+    def check(texts: Texts, model: str) -> str:
+        chosen = texts["interim_response.type"]
+        if is_native(model):
+            return f"not with {model}, which answers at once"
+        return "" if chosen == kind or not kind or (kind == "both" and chosen != "none") else f"not with {chosen}"
+
+    return Field(f"interim_response.{name}", label, help, lacking=check)
+
+
 FIELDS = (
-    Field("voice", "voice", "type to filter; any other name is allowed", _voices, doubt=_cascade_voice),
+    Field("voice", "voice", "type to filter; any other name is allowed", _voices, doubt=_strange_voice),
     Field("voice_rate", "rate", "such as 1.2, +20% or fast", lacking=_azure_voice),
     Field("voice_temperature", "variation", "the temperature of HD voices", lacking=_hd_voice),
     Field("speed", "speed", "may be ignored: Voice Live's reference does not have it", lacking=_openai_voice),
-    Field("instructions", "instructions", "the system prompt", doubt=_empty_instructions),
+    Field("instructions", "instructions", "the system prompt", lacking=_of_an_agent, doubt=_empty_instructions),
     Field("modalities", "modalities", "whether answers are spoken"),
-    Field("temperature", "temperature", "of the model; gpt-realtime has none"),
+    Field("temperature", "temperature", "of the model", doubt=_temperature),
     Field("max_response_output_tokens", "output limit", "tokens of an answer"),
     Field("tool_choice", "tool choice", "or the name of a function", lambda model: {"": TOOL_CHOICES}),
     _turns("type", "type", "how the end of a turn is found; none is push-to-talk", _never, _cascade_turns),
@@ -225,140 +271,20 @@ FIELDS = (
     Field(f"{_HEARD}.phrase_list", "phrases", "names and terms, with commas; azure-speech", lacking=_transcribed),
     Field("noise_reduction", "noise reduction", "by the service", doubt=_cascade_noise),
     Field("echo_cancellation", "echo cancellation", "by the service"),
-    Field("barge_in.cancel", "cancel", "response.cancel when you interrupt; auto: where the service does not do it"),
-    Field("barge_in.clear", "clear", "input_audio.clear when you interrupt; it can erase the words that interrupt"),
+    _interim("type", "said by", "llm: a small model; static: one of your texts"),
+    _interim("triggers", "when", "an answer is late, a tool runs", "both"),
+    _interim("latency_threshold_ms", "late (ms)", "after the turn", "both"),
+    _interim("texts", "texts", "with | between them", "static"),
+    _interim("model", "its model", "that writes the words, such as gpt-4.1-mini", "llm"),
+    _interim("instructions", "its instructions", "for the words", "llm"),
+    _interim("max_completion_tokens", "its limit", "tokens of the words", "llm"),
+    Field("push_to_talk", "push-to-talk", "turns (experimental): the SDK's audio turns, until the service refuses one"),
+    Field(
+        "barge_in.cancel",
+        "cancel",
+        "response.cancel when you speak over an answer; auto: if the service does not",
+    ),
+    Field("barge_in.clear", "clear", "input_audio.clear when you do; it can erase the words that interrupt"),
     Field("barge_in.truncate", "truncate", "report what was heard of the answer"),
 )
 BY_KEY = {field.key: field for field in FIELDS}
-
-
-# --- texts and values -----------------------------------------------------------------------------------------------
-
-
-@cache
-def _types(key: str) -> list[inspect.Type]:
-    """The types of a key, as msgspec knows them."""
-    kind: inspect.Type = inspect.type_info(Session)
-    for name in key.split("."):
-        assert isinstance(kind, inspect.StructType)
-        kind = next(field.type for field in kind.fields if field.encode_name == name)
-    return list(kind.types) if isinstance(kind, inspect.UnionType) else [kind]
-
-
-def _words(key: str) -> list[str]:
-    return [str(word) for option in _types(key) if isinstance(option, inspect.LiteralType) for word in option.values]
-
-
-def show(value: object) -> str:
-    """A value of the session object as it is typed."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(show, value))
-    return "" if value is None else str(value)
-
-
-def value_of(field: Field, text: str) -> Any:
-    """The value of a field for the configuration.
-
-    Raises:
-        ValueError: The text cannot be its value; one sentence.
-    """
-    if field.key == "instructions":
-        return text
-    text = text.strip()
-    if field.flag:
-        return text == "on"
-    if field.choices and text not in field.choices:
-        raise ValueError(f"expected {', '.join(choice or 'nothing' for choice in field.choices)}")
-    if field.several:
-        return tuple(filter(None, (part.strip() for part in text.split(","))))
-    if not text.isprintable():
-        raise ValueError("expected printable characters only")
-    number = field.number
-    if number is None:
-        if not text and field.key == "voice":
-            raise ValueError("expected a name")
-        return text
-    if text in _words(field.key):
-        return text
-    whole = isinstance(number, inspect.IntType)
-    try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        raise ValueError(f"expected a {'whole ' if whole else ''}number, {field.range}") from None
-    if not (number.ge or 0) <= value <= (number.le or 0):
-        raise ValueError(f"{text[:20]} is not in the range {field.range}")
-    return value
-
-
-def wanted_texts(state: SessionState) -> dict[str, str]:
-    """What is wanted: of the service, and of this program."""
-    return texts_of({**state.wanted, "barge_in": msgspec.to_builtins(state.barge_in)})
-
-
-def texts_of(session: Mapping[str, Any], *, defaults: bool = True) -> dict[str, str]:
-    """The text of each field of a session object; of fields that it lacks the default, or nothing at all."""
-    found: dict[str, str] = {}
-    for field in FIELDS:
-        value = _read(session, field)
-        if value is not None:
-            found[field.key] = show(value)
-        elif defaults:
-            found[field.key] = show(_default(field.key))
-    return found
-
-
-def _read(session: Mapping[str, Any], field: Field) -> object:
-    """The value of a field in a session object; None where it has none."""
-    top, *rest = field.path
-    if top not in session:
-        return None
-    value: Any = session[top]
-    if field.key == "echo_cancellation":
-        return bool(value)
-    if value is None and top in NULL_MEANS_OFF:
-        return "none" if rest in (["type"], ["model"]) else None
-    if isinstance(value, str) and rest:  # a voice by its name, or a tool choice
-        return value if rest == ["name"] else None
-    for name in rest:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if field.key == "modalities" and isinstance(value, list):
-        return sorted(map(show, value), reverse=True)
-    return value
-
-
-def _default(key: str) -> object:
-    value: object = Session()
-    for name in key.split("."):
-        value = getattr(value, name)
-    return value
-
-
-def settings_of(texts: Texts, model: str) -> Session:
-    """The settings of the configuration.
-
-    Raises:
-        ValueError: A text cannot be the value of its field.
-    """
-    tree: dict[str, Any] = {"model": model}
-    for key, text in texts.items():
-        *sections, leaf = key.split(".")
-        branch = tree
-        for section in sections:
-            branch = branch.setdefault(section, {})
-        branch[leaf] = value_of(BY_KEY[key], text)
-    return msgspec.convert(tree, Session)
-
-
-def changes(before: Texts, after: Texts, model: str) -> dict[str, Any]:
-    """The fields of the session object that differ, whole; None for those that are no longer set.
-
-    Raises:
-        ValueError: A text cannot be the value of its field.
-    """
-    old, new = session_request(settings_of(before, model)), session_request(settings_of(after, model))
-    names = [*new, *(name for name in old if name not in new)]
-    return {name: new.get(name) for name in names if name not in old or new.get(name) != old[name]}

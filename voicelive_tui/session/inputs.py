@@ -184,6 +184,12 @@ class BargeInEdited(Key, frozen=True):
     barge_in: BargeIn
 
 
+class TalkEdited(Key, frozen=True):
+    """Use the SDK's audio turns for push-to-talk from the next turn on, or the input buffer."""
+
+    audio_turns: bool
+
+
 class CancelPressed(Key, frozen=True):
     """Send `response.cancel`, whether or not a response seems to be active."""
 

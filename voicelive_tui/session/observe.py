@@ -14,7 +14,7 @@ from typing import get_args
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import edits, inputs, loss, mcp, rotation, surgery, talk, tools, turns
+from voicelive_tui.session import edits, errors, inputs, loss, mcp, rotation, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.notes import NOT_CONNECTED, note, pin
 from voicelive_tui.session.server_events import HANDLERS
@@ -59,7 +59,8 @@ def _received(event: inputs.Received, state: SessionState, now: float) -> Sessio
     kind = canonical(shown)
     severity: Severity = "info"
     if kind == "error":
-        severity = "info" if text(mapping(body.get("error")).get("code")) in BENIGN_ERRORS else "error"
+        benign = text(mapping(body.get("error")).get("code")) in BENIGN_ERRORS or errors.repeats(body, state)
+        severity = "info" if benign else "error"
     elif kind == "response.done":
         severity = _ENDS.get(text(mapping(body.get("response")).get("status")), "info")
     elif kind == "warning" or kind.endswith(".failed"):
@@ -334,6 +335,7 @@ def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> Sessi
 
 observe.register(inputs.SessionEdited, edits.edited)
 observe.register(inputs.BargeInEdited, edits.barge_in_edited)
+observe.register(inputs.TalkEdited, edits.talk_edited)
 observe.register(inputs.SettingsChanged, settings_changed)
 
 

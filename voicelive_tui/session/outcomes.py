@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from voicelive_tui.session.fields import BY_KEY, Field, Texts, texts_of, value_of, wanted_texts
+from voicelive_tui.session.fields import BY_KEY, Field, Texts
 from voicelive_tui.session.state import Edit, SessionState, Stage
+from voicelive_tui.session.typed import ours, texts_of, value_of, wanted_texts
 from voicelive_tui.wire.events import error_text, text
 
 Word = Literal[
@@ -50,13 +51,13 @@ class Outcomes:
 
     def __init__(self, state: SessionState, typed: Texts, sent: Collection[str]) -> None:
         self.wanted = wanted_texts(state)
-        ours = {key: text for key, text in self.wanted.items() if key.startswith("barge_in.")}
-        self.in_force = texts_of(state.in_force, defaults=False) | ours
+        self._ours = ours(state)
+        self.in_force = texts_of(state.in_force, defaults=False) | self._ours
         self.locked = voice_locked(state)
         self._ready = state.connection.stage is Stage.READY
         self._model = state.connection.model
         self._typed, self._sent = typed, sent
-        self._edits = [(edit, *_texts_around(edit)) for edit in reversed(state.edits)]
+        self._edits = [(edit, _changed(edit)) for edit in reversed(state.edits)]
 
     def of(self, field: Field) -> Outcome:
         """How a field stands."""
@@ -72,11 +73,12 @@ class Outcomes:
         if typed != wanted:
             if self.locked and field.path[0] == "voice":
                 return Outcome("locked", "the assistant has spoken in this session")
-            return Outcome("changed", field.doubt(self._typed, self._model))
+            doubt = field.doubt(self._typed, self._model)
+            return Outcome("changed", doubt or (f"now {in_force}" if in_force is not None else ""))
         if field.key in self._sent:
-            if not self._ready and field.path[0] != "barge_in":
+            if not self._ready and field.key not in self._ours:
                 return Outcome("next session")
-            accepted = in_force == typed or (in_force is None and typed in ("", "off"))
+            accepted = in_force == typed or (in_force is None and typed in ("", "off", "none"))
             kept = f"in force: {in_force or NOTHING}"
             return Outcome("in force") if accepted else Outcome("ignored", kept)
         differs = in_force is not None and in_force != wanted
@@ -84,27 +86,31 @@ class Outcomes:
 
     def _answer(self, field: Field) -> Outcome | None:
         """The service's answer to the latest edit of a field, unless it was typed over since."""
-        for edit, before, after in self._edits:
-            if before[field.key] == after[field.key]:
+        for edit, changed in self._edits:
+            if field.key not in changed:
                 continue
-            if after[field.key] != self._typed[field.key]:
+            if changed[field.key] != self._typed[field.key]:
                 return None
             if not edit.answered:
                 return Outcome("sent")
-            return _refusal(edit, field, before, after) if edit.refusal else None
+            return _refusal(edit, field, changed) if edit.refusal else None
         return None
 
 
-def _texts_around(edit: Edit) -> tuple[Texts, Texts]:
-    """The texts before and after an edit."""
-    return texts_of(edit.before), texts_of({**edit.before, **edit.changes})
+def _changed(edit: Edit) -> Texts:
+    """The texts after an edit, of the fields that it changed or that were not asked for before."""
+    before, after = texts_of(edit.before), texts_of({**edit.before, **edit.changes})
+    added = texts_of(edit.changes, defaults=False).keys() - texts_of(edit.before, defaults=False).keys()
+    return {key: text for key, text in after.items() if text != before[key] or key in added}
 
 
-def _refusal(edit: Edit, field: Field, before: Texts, after: Texts) -> Outcome:
+def _refusal(edit: Edit, field: Field, changed: Texts) -> Outcome | None:
     """The service's sentence for the field that its refusal names, or for all that it may mean."""
-    changed = [BY_KEY[key] for key in after if before[key] != after[key]]
     param = text(edit.refusal.get("param")).removeprefix("session.")
-    named = [each for each in changed if _names(param, each)] or changed
+    named = [BY_KEY[key] for key in changed if _names(param, BY_KEY[key])]
+    if edit.whole and field not in named:  # the problem line has the sentence
+        return None
+    named = named or [BY_KEY[key] for key in changed]
     if field in named:
         return Outcome("refused", error_text(edit.refusal))
     return Outcome("not applied", f"the same update had {', '.join(each.label for each in named)}, which was refused")

@@ -168,27 +168,46 @@ def server_detection(settings: TurnDetection) -> dict[str, Any]:
     return block
 
 
-_GROUPS = {
-    "voice": ("voice", "voice_rate", "voice_temperature"),
-    "input_audio_noise_reduction": ("noise_reduction",),
-    "input_audio_echo_cancellation": ("echo_cancellation",),
+_PATHS = {
+    "voice": "voice.name",
+    "voice_rate": "voice.rate",
+    "voice_temperature": "voice.temperature",
+    "noise_reduction": "input_audio_noise_reduction.type",
+    "echo_cancellation": "input_audio_echo_cancellation",
+    "tool_choice": "tool_choice.name",
+    "turn_detection.end_of_utterance_model": "turn_detection.end_of_utterance_detection.model",
 }
-"""Fields of the session object, and the settings from which they are made, where the names differ."""
-PARTS = {
-    "voice.name": "voice",
-    "voice.rate": "voice_rate",
-    "voice.temperature": "voice_temperature",
-    "input_audio_noise_reduction.type": "noise_reduction",
-    "tool_choice.name": "tool_choice",
-    "turn_detection.end_of_utterance_detection.model": "turn_detection.end_of_utterance_model",
+"""Where settings are in the session object, if not under their own names."""
+_DEFAULTS = {
+    key: value
+    for key, value in values_of(msgspec.to_builtins(Session()))
+    if key not in ("model", "push_to_talk") and not key.startswith("barge_in.")
 }
-"""Paths in the session object, and the settings for them, where the names differ."""
-_OFF = {
-    "turn_detection": nested("turn_detection.type", "none"),
-    "input_audio_transcription": nested("input_audio_transcription.model", "none"),
-    "input_audio_noise_reduction": {"noise_reduction": "none"},
-    "input_audio_echo_cancellation": {"echo_cancellation": False},
-}
+"""The settings of which the session object is made, with their defaults."""
+
+
+def path_of(key: str) -> tuple[str, ...]:
+    """Where a setting is in the session object."""
+    return tuple(_PATHS.get(key, key).split("."))
+
+
+def setting(session: Mapping[str, Any], key: str) -> object:
+    """The value of a setting in a session object; None where it has none."""
+    top, *rest = path_of(key)
+    if top not in session:
+        return None
+    value: Any = session[top]
+    if key == "echo_cancellation":
+        return bool(value)
+    if value is None and top in NULL_MEANS_OFF:
+        return "none" if rest in (["type"], ["model"]) else None
+    if isinstance(value, str) and rest:  # a voice by its name, or a tool choice
+        return value if rest == ["name"] else None
+    for name in rest:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if key == "interim_response.type" and isinstance(value, str):  # spelt with hyphens in the service's reference
+        return value.replace("-", "_").removesuffix("_interim_response")
+    return value
 
 
 def settings_of(session: Mapping[str, Any], base: Session) -> Session:
@@ -196,25 +215,21 @@ def settings_of(session: Mapping[str, Any], base: Session) -> Session:
 
     What no setting can express is left out. Where the object is as `base` asks for it, its settings stay as they are.
     """
-    asked, defaults = session_request(base), msgspec.to_builtins(Session())
-    table = msgspec.to_builtins(base)
-    for field in (asked.keys() | session.keys()) - {"model"}:
-        value = session.get(field)
-        if value == asked.get(field):
+    asked, table = session_request(base), msgspec.to_builtins(base)
+    for key, default in _DEFAULTS.items():
+        top = path_of(key)[0]
+        if session.get(top) == asked.get(top):
             continue
-        if value is None and field in _OFF:
-            table = merged(table, _OFF[field])
-            continue
-        table |= {name: defaults[name] for name in _GROUPS.get(field, (field,)) if name in defaults}
-        for path, part in values_of({field: value}):
-            if path == "instructions" and isinstance(part, str) and part.startswith("@"):
-                part = f" {part}"  # noqa: PLW2901 - a setting with "@" at its beginning names a file
-            if path in ("voice", "voice.name") and not str(part).isprintable():  # no configuration may have it
-                continue
-            if path == "interim_response.type":
-                part = str(part).removesuffix("_interim_response")  # noqa: PLW2901
-            changed = merged(table, nested(PARTS.get(path, path), part))
-            with contextlib.suppress(msgspec.ValidationError):  # null, or something for which there is no setting
-                msgspec.convert(changed, Session)
-                table = changed
+        value = setting(session, key)
+        if value is None and top in NULL_MEANS_OFF and session.get(top, "") is None:
+            continue  # the other settings of what is off stay as they are
+        if key == "instructions" and isinstance(value, str) and value.startswith("@"):
+            value = f" {value}"  # a setting with "@" at its beginning names a file
+        if key == "voice" and not str(value).isprintable():  # no configuration may have it
+            value = None
+        table = merged(table, nested(key, default))
+        changed = merged(table, nested(key, value))
+        with contextlib.suppress(msgspec.ValidationError):  # null, or something for which there is no setting
+            msgspec.convert(changed, Session)
+            table = changed
     return msgspec.convert(table, Session)

@@ -213,6 +213,8 @@ class Edit(Struct, frozen=True):
     answered: bool = False
     refusal: Mapping[str, Any] = {}
     """The `error` object; empty where the service accepted it."""
+    whole: bool = False
+    """It is the configuration of a new session, which ends with a refusal."""
 
 
 class Request(NamedTuple):

@@ -1,14 +1,14 @@
-"""What the settings want of a session, as facts of its state."""
+"""What the settings want of a session, as facts of its state, and the settings for these."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from voicelive_tui.config import Settings
+from voicelive_tui.config import Session, Settings
 from voicelive_tui.session.inputs import SettingsChanged
 from voicelive_tui.session.notes import note
-from voicelive_tui.session.request import server_detection, wanted_session, with_functions
+from voicelive_tui.session.request import server_detection, settings_of, wanted_session, with_functions
 from voicelive_tui.session.state import SessionState
 
 
@@ -24,6 +24,16 @@ def change_to(settings: Settings, functions: Sequence[Mapping[str, Any]], origin
         conversation_id=settings.agent.conversation,
         origin=origin,
     )
+
+
+def settings_in_use(state: SessionState, session: Mapping[str, Any], base: Session) -> Session:
+    """The settings that ask for a session object, and for what this program does beside it; see `settings_of`."""
+    return replace(settings_of(session, base), barge_in=state.barge_in, push_to_talk=talk_setting(state))
+
+
+def talk_setting(state: SessionState) -> Literal["buffer", "turns"]:
+    """`config.Session.push_to_talk`."""
+    return "turns" if state.audio_turns else "buffer"
 
 
 def with_settings(state: SessionState, change: SettingsChanged) -> SessionState:

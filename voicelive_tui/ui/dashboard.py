@@ -92,9 +92,9 @@ class DashboardScreen(ArrangedScreen):
         cls = DashboardScreen
         yield TooSmall(id="tiny").data_bind(cls.session)
         with HorizontalGround(id="top"):
-            yield StatusLine(id="status").data_bind(cls.session, cls.elapsed)
+            yield StatusLine(id="status").data_bind(cls.session, cls.elapsed, cls.in_front)
             yield Clock(id="clock").data_bind(cls.elapsed)
-        yield ProblemLine(id="problem").data_bind(cls.session)
+        yield ProblemLine(id="problem").data_bind(cls.session, cls.in_front)
         with VerticalGround(id="main"):
             with VerticalGround(id="talk"):
                 yield TranscriptPane(id="transcript").data_bind(cls.session)

@@ -15,10 +15,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from voicelive_tui.session.fields import FIELDS, changes, settings_of, wanted_texts
-from voicelive_tui.session.inputs import BargeInEdited, SessionEdited
+from voicelive_tui.session.fields import FIELDS
+from voicelive_tui.session.inputs import BargeInEdited, SessionEdited, TalkEdited
 from voicelive_tui.session.outcomes import Outcomes
 from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.typed import changes, settings_from, wanted_texts
 from voicelive_tui.ui.editor_row import DEFAULT, Row
 from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
@@ -38,7 +39,7 @@ class EditorScreen(ModalScreen[None]):
         Binding("ctrl+s", "send", "Send", tooltip="Ask the service for what changed", id="editor.send"),
         Binding("escape", "leave", "Leave", tooltip="Close a list, or the editor", id="editor.leave"),
         Binding("f4", "external", "$EDITOR", tooltip="Edit the instructions in your editor", id="editor.external"),
-        Binding("ctrl+n", "renew", "New session", tooltip="A new session with this, history kept", id="editor.renew"),
+        Binding("ctrl+r", "renew", "New session", tooltip="A new session with this, history kept", id="editor.renew"),
         Binding("f2", "save", "Save profile", tooltip="Save what is wanted as a profile", id="editor.save"),
         Binding("f3", "copy", "Copy as", tooltip="Copy the session in force as code", id="editor.copy"),
         Binding("enter", "choose", "Choose", show=False, tooltip="List the values", id="editor.choose"),
@@ -83,6 +84,7 @@ class EditorScreen(ModalScreen[None]):
         self.values.can_focus = False
         self.rows = {row.field.key: row for row in self.query(Row)}
         self.place()
+        self.dashboard.screen_layout_refresh_signal.subscribe(self, lambda _screen: self.place())
         self.watch(self.dashboard, "session", self.show)
 
     @property
@@ -105,9 +107,6 @@ class EditorScreen(ModalScreen[None]):
         form.styles.margin = (top, 0, 0, 0)
         form.styles.height = height
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.place)
-
     def show(self, session: SessionState | None = None) -> None:
         """Show how each field stands; a field that was not typed in follows what is wanted."""
         state = session or self.dashboard.session
@@ -122,7 +121,6 @@ class EditorScreen(ModalScreen[None]):
         title = f" Session · {self.unsent} not sent " if self.unsent else " Session "
         self.query_one("#editor").border_title = title
         self.show_details()
-        self.call_after_refresh(self.place)  # a problem may have taken a line
 
     def show_details(self) -> None:
         """Explain the field in use."""
@@ -245,14 +243,15 @@ class EditorScreen(ModalScreen[None]):
                 f"{self.rows[wrong].field.label}: {outcomes.of(self.rows[wrong].field).sentence}", severity="warning"
             )
             return False
-        held = {"locked", "refused"} if at_once else set()
+        held = {"not used", *(("locked", "refused") if at_once else ())}
         asked = {key: text for key, text in typed.items() if text != self._wanted[key] and found[key] not in held}
         after = self._wanted | asked
         changed = changes(self._wanted, after, session.connection.model)
-        ours = any(key.startswith("barge_in.") for key in asked)
         self.sent.update(asked)
-        if ours:
-            self.dashboard.apply(BargeInEdited(settings_of(after, session.connection.model).barge_in))
+        if any(key.startswith("barge_in.") for key in asked):
+            self.dashboard.apply(BargeInEdited(settings_from(after, session.connection.model).barge_in))
+        if "push_to_talk" in asked:
+            self.dashboard.apply(TalkEdited(asked["push_to_talk"] == "turns"))
         if changed:
             self.dashboard.apply(SessionEdited(changed, at_once))
         if "locked" in found.values() and at_once:

@@ -46,6 +46,8 @@ class LiveScreen(TonedScreen):
     logged: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     """What the events pane shows: as `session`, but a line that only counts up may lag."""
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
+    in_front: reactive[bool] = reactive(True, init=False, repaint=False)
+    """No other screen has the keys."""
 
     def __init__(self, live: "Shell", rates: Rates, profiles: "Profiles | None", *, classes: str) -> None:
         super().__init__(classes=classes)
@@ -53,6 +55,12 @@ class LiveScreen(TonedScreen):
         self.pacing = Pacing(monotonic(), rates)
         self._changed = asyncio.Event()
         self._levels_due = self._clock_due = 0.0
+
+    def on_screen_suspend(self) -> None:
+        self.in_front = False
+
+    def on_screen_resume(self) -> None:
+        self.in_front = True
 
     def draw_from_now_on(self, *level_widgets: ShowsLevels) -> None:
         """Begin to observe the shell and to draw; levels in these widgets."""

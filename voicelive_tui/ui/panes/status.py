@@ -108,8 +108,13 @@ class StatusLine(Lines):
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     reading = Reading()
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
+    in_front: reactive[bool] = reactive(True, init=False, repaint=False)
+    """The keys that it names are those of the screen in use."""
 
     def watch_session(self) -> None:
+        self.redraw()
+
+    def watch_in_front(self) -> None:
         self.redraw()
 
     def update_levels(self, reading: Reading) -> None:
@@ -139,7 +144,7 @@ class StatusLine(Lines):
             word, detail, hint = "thinking", "waiting for more of the answer", ""
         elif word == "speaking" and self.reading.gated:
             hint = "press {interrupt} to interrupt"
-        words = with_keys(self, Hint(hint)) if hint else visible(detail)
+        words = with_keys(self, Hint(hint)) if hint and self.in_front else visible(detail)
         tone = _TONES.get(word, "chip")
         left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (words, "text"))
         connection, recording = self.session.connection, self.session.recording
@@ -179,6 +184,11 @@ class ProblemLine(Lines):
     """The newest unseen problem, pinned under the status line."""
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    in_front: reactive[bool] = reactive(True, init=False, repaint=False)
+    """See `StatusLine`."""
+
+    def watch_in_front(self) -> None:
+        self.watch_session(self.session)
 
     def watch_session(self, session: SessionState) -> None:
         problems = session.problems
@@ -191,7 +201,7 @@ class ProblemLine(Lines):
             mark = "✗ error: " if newest.severity == "error" else "! warning: "
             left: Line = ((" " + mark, tone), (visible(newest.text) + more, tone))
             keys = with_keys(self, Hint("  {cross} opens it, {back} dismisses "))
-            self.show(spread(left, ((keys, "dim"),), self.size.width))
+            self.show(spread(left, ((keys if self.in_front else "", "dim"),), self.size.width))
 
     def on_resize(self) -> None:
         self.watch_session(self.session)
