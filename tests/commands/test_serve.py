@@ -175,6 +175,17 @@ async def test_a_reader_of_the_first_line_only_does_not_end_the_sessions():
         assert "Traceback" not in served.process.stderr.read()
 
 
+async def test_a_reader_that_stops_after_the_first_line_does_not_stop_the_sessions():
+    with serving() as served:
+        async with session(served) as link:
+            for _ in range(1000):  # each error is a line: more than the 64 KiB that a pipe holds
+                await link.send({"type": "no.such.event.of.the.protocol"})
+            await typed(link, "hello")
+            await until(link, "response.done")
+        served.process.terminate()
+        assert served.process.wait(15) == 0
+
+
 # ---- scripts
 
 

@@ -5,12 +5,13 @@ import contextlib
 import json
 import ssl
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import partial
 
 import click
 
+from voicelive_tui.commands.output import LineOutput, to_stdout
 from voicelive_tui.commands.setup import complain, warn
 from voicelive_tui.config import ConfigError
 from voicelive_tui.loopback import faults as faulty
@@ -48,6 +49,8 @@ def run(
         context, pem = _tls(host, self_signed=self_signed, cert=tls_cert, key=tls_key)
         if not is_loopback(host):
             warn(f"other machines can reach this service on {host}{'' if context else ', unencrypted'}")
+        render = _as_json if as_json else _as_text
+        output = LineOutput(to_stdout, lambda count: render(_dropped(count)))
         service = LoopbackService(
             host=host,
             port=port,
@@ -56,10 +59,11 @@ def run(
             faults=trouble,
             tls=context,
             allow_origins=origins,
-            on_record=partial(_write_record, as_json),
+            on_record=lambda record: output.write(render(record)),
         )
         with _public(pem) as certificate:
-            return asyncio.run(_serve(service, certificate, "KEY" if api_key else "anything", as_json=as_json))
+            key_hint = "KEY" if api_key else "anything"
+            return asyncio.run(_serve(service, output, certificate, key_hint, as_json=as_json))
     except (ConfigError, scripts.ScriptError, faulty.FaultError, ServiceError, tls.TlsError) as problem:
         return complain(problem)
 
@@ -85,11 +89,14 @@ def fault_help() -> list[tuple[str, str]]:
     return [faulty.FORM, *faulty.FAULTS.items()]
 
 
-async def _serve(service: LoopbackService, certificate: str, key_hint: str, *, as_json: bool) -> int:
+async def _serve(
+    service: LoopbackService, output: LineOutput, certificate: str, key_hint: str, *, as_json: bool
+) -> int:
     """Run the service until SIGTERM, SIGHUP or Ctrl+C; the exit status.
 
     The first line is written when the service listens, and its form is stable: `endpoint: URL`, or as JSON an object
-    with `kind` "ready", `endpoint`, and with a self-signed certificate its path as `certificate`.
+    with `kind` "ready", `endpoint`, and with a self-signed certificate its path as `certificate`. A reader that stops
+    or goes away, as `serve | head -1` does, loses lines; the sessions go on.
 
     Raises:
         ServiceError: It cannot listen there.
@@ -104,28 +111,30 @@ async def _serve(service: LoopbackService, certificate: str, key_hint: str, *, a
     async with service:
         if as_json:
             about = {"certificate": certificate} if certificate else {}
-            _write(json.dumps({"kind": "ready", "endpoint": service.endpoint, **about}))
+            output.write(json.dumps({"kind": "ready", "endpoint": service.endpoint, **about}))
         else:
-            _write(f"endpoint: {service.endpoint}    (Ctrl+C ends it)")
+            output.write(f"endpoint: {service.endpoint}    (Ctrl+C ends it)")
             if certificate:
-                _write(f"trust it: export SSL_CERT_FILE={certificate}")
-            _write(f"try:      voicelive-tui --endpoint {service.endpoint} --api-key {key_hint}")
-        return await ended
+                output.write(f"trust it: export SSL_CERT_FILE={certificate}")
+            output.write(f"try:      voicelive-tui --endpoint {service.endpoint} --api-key {key_hint}")
+        status = await ended
+    await output.close()
+    return status
 
 
-def _write_record(as_json: bool, record: ServiceRecord) -> None:
-    """Write a line for a session, turn, answer, error or fault."""
-    if as_json:
-        fields = {"time": record.time, "kind": record.kind, "session": record.session, "text": record.text}
-        _write(json.dumps({**fields, "data": record.data}, default=repr))
-    else:
-        moment = datetime.fromtimestamp(record.time).astimezone()
-        _write(f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {visible(record.text)}")
+def _dropped(count: int) -> ServiceRecord:
+    text = f"{count:,} line{'' if count == 1 else 's'} dropped: the reader had stopped"
+    return ServiceRecord(time.time(), "dropped", "", text, {"count": count})
 
 
-def _write(line: str) -> None:
-    with contextlib.suppress(OSError):  # `serve | head -1` wants the endpoint, and the sessions go on
-        click.echo(line)
+def _as_json(record: ServiceRecord) -> str:
+    fields = {"time": record.time, "kind": record.kind, "session": record.session, "text": record.text}
+    return json.dumps({**fields, "data": record.data}, default=repr)
+
+
+def _as_text(record: ServiceRecord) -> str:
+    moment = datetime.fromtimestamp(record.time).astimezone()
+    return f"{moment:%H:%M:%S}  {record.session[-6:]:<6}  {visible(record.text)}"
 
 
 @contextlib.contextmanager
