@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 
+import aiohttp
 import aiohttp.connector
 import pytest
 from aiohttp import web
@@ -30,15 +31,24 @@ SMALL = 8 * 1024
 
 
 class Ears:
-    """Notes the age of each chunk of sound that arrives."""
+    """Notes the age of each chunk of sound that arrives.
 
-    def __init__(self) -> None:
+    Attributes:
+        is_answering: It answers each chunk with an event, and no ping.
+    """
+
+    def __init__(self, *, is_answering: bool) -> None:
         self.ages: list[float] = []
+        self.is_answering = is_answering
 
     async def accept(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse()
+        ws = web.WebSocketResponse(autoping=not self.is_answering)
         await ws.prepare(request)
         async for message in ws:
+            if self.is_answering:
+                await ws.send_str('{"type": "response.audio.delta"}')
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                continue
             captured_at = int.from_bytes(base64.b64decode(json.loads(message.data)["audio"])[:8], "little") / 1e6
             self.ages.append(time.monotonic() - captured_at)
         return ws
@@ -53,8 +63,8 @@ def trusted_certificate() -> ssl.SSLContext:
 
 
 @contextlib.asynccontextmanager
-async def network(port: int, may_pass: Callable[[], int]) -> AsyncIterator[int]:
-    """A way to a port that lets `may_pass()` bytes through each 50 ms; its own port."""
+async def network(port: int, may_pass: Callable[[], int], held: int) -> AsyncIterator[int]:
+    """A way to a port that lets `may_pass()` bytes through each 50 ms, and holds others; its own port."""
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there = await asyncio.open_connection("127.0.0.1", port)
@@ -80,19 +90,19 @@ async def network(port: int, may_pass: Callable[[], int]) -> AsyncIterator[int]:
             writer.close()
 
     listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, held)
     listening.bind(("127.0.0.1", 0))
-    server = await asyncio.start_server(carry, sock=listening, limit=SMALL // 2)
+    server = await asyncio.start_server(carry, sock=listening, limit=held // 2)
     async with server:
         yield listening.getsockname()[1]
 
 
 @contextlib.asynccontextmanager
 async def talking(
-    may_pass: Callable[[], int], *, encrypted: bool
+    may_pass: Callable[[], int], *, encrypted: bool, held: int = SMALL, is_answering: bool = False
 ) -> AsyncIterator[tuple[Ears, Link, list[inputs.Input]]]:
     """A link to a service over such a network."""
-    service = Ears()
+    service = Ears(is_answering=is_answering)
     app = web.Application()
     app.router.add_get("/voice-live/realtime", service.accept)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -101,7 +111,7 @@ async def talking(
     if encrypted:
         context = trusted_certificate()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    async with network(runner.addresses[0][1], may_pass) as port:
+    async with network(runner.addresses[0][1], may_pass, held) as port:
         where = Service(endpoint=f"{'https' if encrypted else 'http'}://127.0.0.1:{port}", api_key="k")
         seen: list[inputs.Input] = []
 
@@ -167,6 +177,22 @@ async def test_a_slow_network_drops_sound_in_place_of_delaying_it_more_and_more(
             "Connected",
             "LocalProblem",
         ]
+
+
+async def test_sound_does_not_get_old_in_a_proxy_that_takes_everything_and_is_slow():
+    async with talking(lambda: 1500, encrypted=False, held=4_000_000) as (service, link, _):
+        sent = await talk(link, 12.0)
+        await settled(service, link)
+        assert max(service.ages) < 4.5  # without pings in between three times as much
+        assert len(service.ages) + round(link.dropped_ms / 1000 / CHUNK_SECONDS) == sent
+        assert link.dropped_ms > 1000
+
+
+async def test_a_pong_that_may_wait_behind_an_answer_drops_no_sound():
+    async with talking(lambda: 10**6, encrypted=False, is_answering=True) as (service, link, _):
+        sent = await talk(link, 4.0)
+        await settled(service, link)
+        assert (len(service.ages), link.dropped_ms) == (sent, 0.0)
 
 
 async def test_a_slow_link_is_not_taken_for_dead_until_it_stands_still(monkeypatch):

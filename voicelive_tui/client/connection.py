@@ -14,7 +14,8 @@ Rules of this file, each for a reason seen in SDK 1.3.1:
   kept by replacing `receive` of that object: the SDK reports a dropped TCP connection as a normal close and drops the
   reason. Without the attribute the exception's own code serves.
 - A send waits until the network has taken everything. aiohttp waits only once in 64 KiB, which is a second of sound,
-  and the kernel takes megabytes.
+  and the kernel takes megabytes. A proxy on the way or a service that hangs take megabytes too, so pings are sent in
+  between: their pongs show how much sound has arrived.
 """
 
 import asyncio
@@ -56,6 +57,12 @@ SEND_BUFFER, UNSENT_LIMIT = 32 * 1024, 4 * 1024
 """Bytes that the system may hold of what was sent (half a second of sound), and of that, bytes not on the way yet."""
 DRAIN_SECONDS = 0.01
 """Between checks of the transport while the network is behind."""
+PING_EVERY = 16_000
+"""Bytes of sound in base64 (a quarter of a second) from one ping to the next."""
+ON_THE_WAY_LIMIT = 96_000
+"""Likewise (1.5 s): more is not sent until the other end has answered a ping."""
+QUIET_SECONDS = 1.0
+"""Since the last event; before that, a pong may be late because it waits behind the sound of an answer."""
 BIGGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; the SDK's 4 MiB are too few for a `conversation.item.retrieved` with more than a minute of sound."""
 BAD_MESSAGES_LIMIT = 100
@@ -133,7 +140,8 @@ class ServiceConnection:
         """Take over an open connection of the SDK; see `open`."""
         self._sdk = sdk
         self._reason = ""
-        self.alive_at = self.taken_at = time.monotonic()
+        self.alive_at = self.taken_at = self._event_at = time.monotonic()
+        self._sent = self._pinged = self._arrived = 0  # bytes of sound
         # aiohttp does not show the handshake's answer.
         headers = getattr(getattr(getattr(sdk, "_connection", None), "_response", None), "headers", {})
         dated = unix_time(headers.get("Date", ""))
@@ -236,20 +244,24 @@ class ServiceConnection:
             await self._sdk.send(with_values(event))
         except (SdkConnectionError, OSError):
             raise LinkClosed(self._close_code(1006)) from None
+        self._sent += len(event.get("audio", ""))
+        if self._sent - self._pinged >= PING_EVERY:
+            self._pinged = self._sent
+            await self.ping(b"%d" % self._sent)
         before = math.inf
         # asyncio offers no event for this, and it happens on bad networks only.
-        while not self._is_closed() and (waiting := sum(map(_buffered, self._transports()))):
+        while not self._is_closed() and (waiting := sum(map(_buffered, self._transports())) + self._overdue()):
             if waiting < before:
                 before, self.taken_at = waiting, time.monotonic()
             await asyncio.sleep(DRAIN_SECONDS)
         self.taken_at = time.monotonic()
 
-    async def ping(self) -> None:
+    async def ping(self, content: bytes = b"") -> None:
         """Send a ping; its pong moves `alive_at`."""
         link = getattr(self._sdk, "_connection", None)
         with contextlib.suppress(OSError, RuntimeError):  # it is over, as the receiver will find out
             if link is not None:
-                await link.ping()
+                await link.ping(content)
 
     async def close(self) -> None:
         """Close with code 1000, and wait `CLOSE_LIMIT` at most for the peer's answer."""
@@ -276,6 +288,12 @@ class ServiceConnection:
         lower = getattr(getattr(upper, "_ssl_protocol", None), "_transport", None)
         return [transport for transport in (upper, lower) if transport is not None]
 
+    def _overdue(self) -> int:
+        """Bytes of sound beyond those that may be on the way."""
+        if time.monotonic() - self._event_at < QUIET_SECONDS:
+            return 0
+        return max(self._sent - self._arrived - ON_THE_WAY_LIMIT, 0)
+
     def _bound_buffers(self) -> None:
         """Let the system hold little of what was sent: sound that waits there can be old, and is not counted."""
         connected = next((transport.get_extra_info("socket") for transport in self._transports()), None)
@@ -299,8 +317,11 @@ class ServiceConnection:
             while message.type in (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG):
                 if message.type is aiohttp.WSMsgType.PING:
                     await link.pong(message.data)
+                elif message.data.isdigit():
+                    self._arrived = min(int(message.data), self._sent)
                 message = await receive(*args)
                 self.alive_at = time.monotonic()
+            self._event_at = self.alive_at
             if message.type is aiohttp.WSMsgType.CLOSE and message.extra:
                 self._reason = visible(message.extra)
             # CLOSING: of our own, of which the SDK would warn
