@@ -54,6 +54,7 @@ class Provider:
         refusals: What the next handshakes meet, None for success.
         answers: Whether items are acknowledged and answers given.
         owes: Whether a message was typed since the last answer.
+        ignored: The messages that were not acknowledged: each is sent again, for an answer of its own.
         connections: Every connection so far.
         begun: When each handshake began.
         failed: When each handshake was refused, or a connection lost.
@@ -62,6 +63,7 @@ class Provider:
     def __init__(self) -> None:
         self.refusals: list[ConnectError | None] = []
         self.answers, self.owes = True, False
+        self.ignored: set[str] = set()
         self.connections: list[Vanishing] = []
         self.begun: list[float] = []
         self.failed: list[float] = []
@@ -87,17 +89,19 @@ class Vanishing(ScriptedConnection):
     def __init__(self, provider: Provider) -> None:
         super().__init__()
         self.provider = provider
-        self.may_ask = int(provider.owes)
+        self.may_ask = int(provider.owes or bool(provider.ignored))
         self.lost = False
         self.emit({"type": "session.created", "session": {"id": provider.name("sess")}})
 
     async def send(self, event: Mapping[str, Any]) -> None:
         await super().send(event)
+        words = event["item"]["content"][0]["text"] if event["type"] == "conversation.item.create" else ""
         if event["type"] == "session.update":
             self.emit({"type": "session.updated", "session": event["session"]})
         elif self.lost or not self.provider.answers:
-            pass
+            self.provider.ignored |= {words} - {""}
         elif event["type"] == "conversation.item.create":
+            self.provider.ignored.discard(words)
             item = {"id": self.provider.name("item"), **event["item"]}
             self.emit({"type": "conversation.item.created", "previous_item_id": None, "item": item})
         elif event["type"] == "response.create":
