@@ -1,8 +1,11 @@
 import asyncio
 import contextlib
+import json
 import os
 import pty
 import struct
+import subprocess
+import sys
 import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
 from fcntl import ioctl
@@ -36,6 +39,20 @@ class Told(list):
 
 def settings(endpoint: str, **service) -> Setup:
     return Setup(Settings(service=Service(endpoint=endpoint, **({"api_key": KEY} | service))), False, Path())
+
+
+# --- configuration
+
+
+def test_a_configuration_from_a_pipe_is_named(tmp_path):
+    pipe = tmp_path / "config"
+    os.mkfifo(pipe)
+    program = [sys.executable, "-m", "voicelive_tui", "check", "--demo", "--config", str(pipe), "--json"]
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path), "PULSE_SERVER": f"unix:{tmp_path}/no-server"}
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE) as run:
+        pipe.write_text('[session]\nmodel = "gpt-realtime-mini"\n')
+        first = json.loads(run.communicate(timeout=40)[0])[0]
+    assert (first["ok"], first["text"].split(";")[0]) == (True, str(pipe))
 
 
 # --- terminal

@@ -62,7 +62,7 @@ def _check(options: Options, report: Report) -> bool:
         report("config", False, str(error))
         return False
     path = options.config_path or config_load.default_path()
-    found = path if path.is_file() else f"{path} is not there: defaults"
+    found = path if path.exists() else f"{path} is not there: defaults"
     profile = f", profile {options.profile}" if options.profile else ""
     report("config", True, f"{found}{profile}; log file {setup.log_path}")
     tools_load = check_tools(setup.settings, report)
