@@ -6,6 +6,7 @@ from voicelive_tui.session.state import Connection, Device, Microphone, Response
 
 READY = Connection(stage=Stage.READY)
 LIVE = Microphone(capturing=True)
+CALLED = SessionState(replace(READY, caller=True), microphone=LIVE, input=Device("synthetic microphone"))
 _SPEAKS = Turn(2, speech_started_at=5.0)
 
 
@@ -32,6 +33,14 @@ _SPEAKS = Turn(2, speech_started_at=5.0)
             "listening",
             "you interrupted the answer",
         ),
+        (CALLED, "ready", "press {type} to join in"),
+        (replace(CALLED, turns=(_SPEAKS,)), "listening", "the caller is speaking"),
+        (
+            replace(CALLED, turns=(Turn(1, interrupted_at=5.0), _SPEAKS)),
+            "listening",
+            "the caller interrupted the answer",
+        ),
+        (replace(CALLED, turns=(_SPEAKS,), input=Device("pulse")), "listening", "you are speaking"),
         (
             SessionState(READY, microphone=Microphone(push_to_talk=True, talking=True)),
             "talking",

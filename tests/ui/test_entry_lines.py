@@ -5,6 +5,7 @@ from tests import states
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
+from voicelive_tui.session.state import Turn
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.entry_lines import entry_lines
 from voicelive_tui.ui.text import Wrapping
@@ -58,3 +59,15 @@ def test_the_state_of_a_call_is_beside_its_tool(changes, word):
     said = ["".join(text for text, _ in line) for line in lines]
     assert said[0].split() == ["0:01", "route", word]
     assert any(entry.note in line for line in said)
+
+
+@pytest.mark.parametrize(("width", "bar"), [(30, False), (40, False), (80, True)])
+def test_the_reason_of_a_slow_answer_is_shown_however_narrow_the_pane(width, bar):
+    turn = Turn(
+        4, voiced_at=1.0, speech_stopped_at=1.5, created_at=1.5, first_text_at=4.6, first_audio_at=4.7, heard_at=4.8
+    )
+    lines = entry_lines(ANSWER, None, Wrapping(width), origin=0.0, turn=turn, scale_ms=4000.0)
+    said = ["".join(text for text, _ in line) for line in lines][-1]
+    assert "mostly first words" in said
+    assert ("▅▅▅" in said) is bar
+    assert len(said.strip()) <= width

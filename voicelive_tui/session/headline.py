@@ -45,7 +45,9 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
         return Headline(word, _named(waiting), hint=f"{_named(waiting)}: {{approve}} approves, {{refuse}} refuses")
     match activity:
         case Activity.LISTENING:
-            return Headline(activity.value, "you interrupted the answer" if state.barged_in else "you are speaking")
+            who = "the caller" if caller_speaks(state) else "you"
+            speaks = f"{who} {'are' if who == 'you' else 'is'} speaking"
+            return Headline(activity.value, f"{who} interrupted the answer" if state.barged_in else speaks)
         case Activity.THINKING:
             running = [_named(entry.call) for entry in state.open_calls if entry.call and not entry.call.ended_at]
             if running and state.response is None:
@@ -61,6 +63,11 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
             return Headline(activity.value, "the answer was interrupted")
         case Activity.READY:
             return _ready(state)
+
+
+def caller_speaks(state: SessionState) -> bool:
+    """Whether the microphone is the synthetic caller of the demo."""
+    return state.connection.caller and state.input.description.startswith("synthetic")
 
 
 def _named(call: Call) -> str:
@@ -89,4 +96,6 @@ def _ready(state: SessionState) -> Headline:
         return Headline(word, hint="the sound file is over: press {type} to type")
     if mic.muted:
         return Headline("muted", hint="press {mute} to be heard again")
-    return Headline(word, hint="press {talk} to talk") if mic.push_to_talk else Headline(word, "say something")
+    if mic.push_to_talk:
+        return Headline(word, hint="press {talk} to talk")
+    return Headline(word, hint="press {type} to join in") if caller_speaks(state) else Headline(word, "say something")

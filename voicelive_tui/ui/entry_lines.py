@@ -112,5 +112,7 @@ def _delay(turn: Turn, room: int, scale_ms: float) -> Line:
     total = (turn.latency or 0) * 1000
     begin: Line = ((f"#{turn.number} ", "dim"), (duration(total), slowness(total)), ("  ", "text"))
     bar = delay_bar(turn, scale_ms)
-    words = mostly(turn, room - width_of((*begin, *bar)) - 9)
-    return (*begin, *bar, (f"  mostly {words}" if words else "", "dim"))
+    if words := mostly(turn, room - width_of((*begin, *bar)) - 9):
+        return (*begin, *bar, (f"  mostly {words}", "dim"))
+    words = mostly(turn, room - width_of(begin) - 7)  # which say more than a bar that leaves them no room
+    return (*begin, (f"mostly {words}", "dim")) if words else (*begin, *bar)

@@ -2,7 +2,7 @@
 
 from textual.reactive import reactive
 
-from voicelive_tui.session.headline import headline
+from voicelive_tui.session.headline import caller_speaks, headline
 from voicelive_tui.session.reading import SILENCE_DBFS, Reading
 from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.text import clock, visible
@@ -158,8 +158,7 @@ class StatusLine(Lines):
             right += [(f"ends in {clock(left_s)}", "warn"), ("  ", "text")]
         if connection.demo:
             spacious = self.size.width >= SPACIOUS
-            calls = connection.caller and self.session.input.description.startswith("synthetic")
-            caller = "" if not calls else " synthetic caller" if spacious else " synthetic"
+            caller = "" if not caller_speaks(self.session) else " synthetic caller" if spacious else " synthetic"
             right += [("DEMO", "warn"), (caller, "dim"), ("  ", "text")]
         elif connection.endpoint:
             right += [(service(connection.endpoint), "accent"), ("  ", "text")]
