@@ -34,7 +34,7 @@ $(VENV)/run-ready: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/dev-ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev,record]'
 	@touch $@ $(VENV)/run-ready
 
 $(BIN)/python:
@@ -48,7 +48,7 @@ $(BIN)/python:
 # The lower bounds of pyproject.toml, taken at their word.
 test-oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
-	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check --editable '.[demo,dev]' \
+	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check --editable '.[demo,dev,record]' \
 	  $$($(PYTHON) -c "import tomllib; print(*[d.replace('>=', '==') for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']])")
 	$(VENV)-oldest/bin/pytest $(ARGS)
 

@@ -246,6 +246,8 @@ class Recording(_Section, frozen=True):
     enabled: bool = True
     folder: str = ""
     """Record every conversation into this folder from its start. Empty: only what a key keeps, in the data folder."""
+    format: Literal["wav", "flac"] = "wav"
+    """Of the sound of a recording once it has ended. FLAC needs the extra `record`."""
     device_names: bool = False
     """Let recordings name sound devices and sound files."""
     host_names: bool = True

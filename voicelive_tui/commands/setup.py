@@ -197,6 +197,7 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, att
     try:
         settings, demo, log_path, script = prepare(options)
         validate_files(settings.audio, options.more_inputs)
+        _require_flac(settings.recording)
         runtime.exit_on_signals()
         toolbox = load_tools(settings.tools.load)
         with runtime.native_stderr_to(logs.native_path(log_path)) as native, contextlib.ExitStack() as stack:
@@ -225,6 +226,14 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, att
     if not quiet:
         print_line(summary(state, log_path))
     return status
+
+
+def _require_flac(settings: Recording) -> None:
+    if settings.enabled and settings.format == "flac":
+        from voicelive_tui.recording.flac import missing  # noqa: PLC0415
+
+        if problem := missing():
+            raise ConfigError(f"recording.format: {problem}")
 
 
 def _record(live: "LiveSession", settings: Recording) -> Callable[[], None]:

@@ -12,6 +12,7 @@ A bundle is a folder `NAME.vlrec`, or a zip of one:
   counters of the sound path and the clock map in `mark`.
 - `audio.wav`: 24 kHz, stereo. Left, channel 0: the microphone as it was sent. Right, channel 1: what was heard.
 - `received.wav`: channel 2, the sound of the answers as it came, heard or not, one after the other.
+- `audio.flac`, `received.flac`: in their place where `recording.format` says so, once the recording has ended.
 - `transcript.md`: the conversation to read.
 
 Sample `at` of a channel is sample `at - origin` of its file. Both channels of `audio.wav` follow the sample clocks of

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 import msgspec
 
 from voicelive_tui.audio.format import SAMPLE_WIDTH, silence
+from voicelive_tui.recording.flac import as_wave, missing
 from voicelive_tui.recording.lines import (
     NOTHING,
     RECEIVED,
@@ -74,8 +75,8 @@ class Bundle:
         self._audio: _Sound | None = None
         self._received: _Sound | None = None
         try:
-            self._audio = self._sound("audio.wav", 2, self.manifest.audio_origin)
-            self._received = self._sound("received.wav", 1, self.manifest.received_origin)
+            self._audio = self._sound("audio", 2, self.manifest.audio_origin)
+            self._received = self._sound("received", 1, self.manifest.received_origin)
         except BundleError:
             self.close()
             raise
@@ -124,8 +125,16 @@ class Bundle:
         return found
 
     def _sound(self, name: str, channels: int, origin: int) -> "_Sound | None":
-        file = self.open(name)
-        return None if file is None else _Sound(file, channels, origin)
+        if (file := self.open(f"{name}.wav")) is not None:
+            return _Sound(file, channels, origin)
+        if (file := self.open(f"{name}.flac")) is None:
+            return None
+        with file:
+            try:
+                return _Sound(as_wave(file, channels, LARGEST_AUDIO), channels, origin)
+            except (ImportError, *_UNREADABLE) as error:
+                self.flaws.append(f"{name}.flac cannot be read ({missing() or error})")
+                return None
 
     def size(self, name: str) -> int | None:
         """Bytes of one of its files, None if it is not there."""

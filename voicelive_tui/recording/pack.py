@@ -12,7 +12,7 @@ from voicelive_tui.recording.redact import Finding, findings, strict_line, witho
 from voicelive_tui.recording.writer import open_new
 
 TEXTS = ("manifest.json", "wire.jsonl", "marks.jsonl", "transcript.md")
-SOUNDS = ("audio.wav", "received.wav")
+SOUNDS = ("audio.wav", "received.wav", "audio.flac", "received.flac")
 
 
 class Member(NamedTuple):

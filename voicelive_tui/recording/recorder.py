@@ -65,6 +65,7 @@ class Recorder:
         self._apply = apply
         self._engine = engine
         self._folder = Path(settings.folder).expanduser() if settings.folder else folder
+        self._flac = settings.format == "flac"
         self._loop = asyncio.get_running_loop()
         self._state = SessionState()
         self._entries: deque[Entry] = deque()
@@ -196,7 +197,7 @@ class Recorder:
             audio_origin=self._maker.first_sample(began_ns / 1e9 - SETTLED_SECONDS - LATE_SECONDS),
             received_origin=ring.received_from,
         )
-        self._writer = BundleWriter(self._unused(SUFFIX), manifest)
+        self._writer = BundleWriter(self._unused(SUFFIX), manifest, flac=self._flac)
         self._noticed.clear()
         records = iter(ring) if ring.began_ns is not None else iter(self._maker.before)
         while batch := list(islice(records, BATCH)):

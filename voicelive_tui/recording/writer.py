@@ -108,16 +108,18 @@ class BundleWriter:
     Args:
         path: The folder; it must not exist.
         manifest: What is known at the beginning. Its origins are those of the first sound.
+        flac: At the end, replace the WAV files by FLAC files.
 
     Raises:
         OSError: It cannot be made.
     """
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, *, flac: bool = False) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.mkdir(mode=0o700)
         self.path = path
         self.manifest = manifest
+        self._flac = flac
         self._wire = os.open(path / "wire.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._marks = os.open(path / "marks.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._audio = _Wave(path / "audio.wav", 2)
@@ -165,6 +167,12 @@ class BundleWriter:
         """
         try:
             write_new(self.path / "transcript.md", transcript.encode("utf-8", "replace"))
+            if self._flac:
+                from voicelive_tui.recording.flac import compress  # noqa: PLC0415 - of an extra
+
+                for name, wave in (("audio.wav", self._audio), ("received.wav", self._received)):
+                    if wave.frames:
+                        compress(self.path / name)
             hashes = {}
             for file in sorted(self.path.iterdir()):
                 if file.name != "manifest.json":
