@@ -205,6 +205,7 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     "--max-delay", metavar="MS", type=click.FloatRange(min=0), help="Fail if an answer begins later than this."
 )
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for every event, both ways.")
+@click.option("--replay", metavar="RECORDING", type=click.Path(path_type=Path), help="Write a recording's lines.")
 @click.pass_obj
 def console(
     before: dict[str, Any],
@@ -214,6 +215,7 @@ def console(
     messages: Sequence[str],
     max_delay: float | None,
     as_json: bool,
+    replay: Path | None,
     **options: Any,
 ) -> None:
     """The conversation without the dashboard: a line an event.
@@ -221,6 +223,10 @@ def console(
     Several input files, then messages: each comes after the answer to the one before, and the conversation ends with
     the last answer. With messages the microphone stays off, unless --input-device is given.
     """
+    if replay is not None:
+        from voicelive_tui.commands.replay import write_lines  # noqa: PLC0415
+
+        _leave(write_lines(replay, as_json=as_json))
     from voicelive_tui.commands import console  # noqa: PLC0415
 
     first, *files = input_device or (None,)

@@ -8,7 +8,6 @@ after the answer to the one before; then the messages, in the same way.
 import asyncio
 import contextlib
 import dataclasses
-import errno
 import functools
 import queue
 import threading
@@ -17,14 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from voicelive_tui.client.shell import Shell
-from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
-from voicelive_tui.commands.output import reader_gone, to_stdout
+from voicelive_tui.commands.lines import Delays, JsonLines, TextLines, Writer
+from voicelive_tui.commands.output import READER_LEFT, reader_gone, to_stdout
 from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation, warn
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs, mcp
-from voicelive_tui.session.latency import stages, summarize
-from voicelive_tui.session.state import Activity, SessionState, Stage, Turn
+from voicelive_tui.session.latency import summarize
+from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.wire.events import canonical, mapping, text
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ async def _hold(settings: Settings, open_session: "Open", *, as_json: bool, scri
     try:
         return talk.result(), live.state
     except OSError as error:
-        if error.errno in (errno.EPIPE, errno.EIO):  # the reader has seen enough, as `head` has; the terminal is gone
+        if error.errno in READER_LEFT:
             return 0, live.state
         warn(f"the output cannot be written: {error.strerror or error}")
         return FAILED, live.state
@@ -131,7 +130,7 @@ async def hold_conversation(
         writer.closing = True
         await live.close()
         await asyncio.gather(running, return_exceptions=True)
-        if summary := summarize(course.delays):
+        if summary := summarize(course.delays.milliseconds):
             writer.delays(summary)
         if verdict:
             writer.end(verdict)
@@ -147,12 +146,12 @@ class _Course:
 
     Attributes:
         changed: Set whenever `step` may have something to do.
-        delays: Milliseconds of each turn whose answer has begun.
+        delays: Of each turn whose answer has begun.
     """
 
     def __init__(self, live: Shell, writer: Writer, audio: Audio, script: Script) -> None:
         self.changed = asyncio.Event()
-        self.delays: list[float] = []
+        self.delays = Delays(writer)
         self._live = live
         self._writer = writer
         self._files = list(script.files)
@@ -161,7 +160,6 @@ class _Course:
         self._max_delay_ms = script.max_delay_ms
         self._has_file = str(audio.input_device).startswith("file:")
         self._speaker = str(audio.output_device)
-        self._began_waiting: set[float] = set()  # of the turns in `delays`
         self._captured = self._typed = False
         self._file_over_at: float | None = None
         self._turns_before_file = 0
@@ -183,19 +181,7 @@ class _Course:
             failed = text(mapping(event.event.get("response")).get("status")) == "failed"
             reasons = [problem.text for problem in after.problems if problem.seq >= before.log.next_seq]
             self._failure = self._failure or " ".join((reasons or ["the response failed"]) if failed else [])
-        if after.turns is not before.turns:
-            for turn in after.turns[-4:]:
-                self._note_delay(turn)
-
-    def _note_delay(self, turn: Turn) -> None:
-        """Note and write the delay of a turn whose answer is heard, or over without sound."""
-        silent_answer = turn.done_at is not None and turn.first_text_at is not None and turn.first_audio_at is None
-        began, parts = turn.ended_speaking_at, stages(turn)
-        if began is None or began in self._began_waiting or not parts or not (turn.heard_at or silent_answer):
-            return
-        self._began_waiting.add(began)
-        self.delays.append(sum(part.milliseconds for part in parts))
-        self._writer.delay(turn.number, self.delays[-1], {part.name: part.milliseconds for part in parts})
+        self.delays.observe(event, before, after, now)
 
     async def step(self) -> str | None:
         """Take the next step of the script, if it is due.
@@ -251,11 +237,11 @@ class _Course:
         """Why a conversation that reached its end counts as failed, or ""."""
         if self._failure or self._max_delay_ms is None:
             return self._failure
-        slow = [delay for delay in self.delays if delay > self._max_delay_ms]
+        slow = [delay for delay in self.delays.milliseconds if delay > self._max_delay_ms]
         if slow:
             worst = f"the slowest took {max(slow):,.0f} ms, --max-delay allows {self._max_delay_ms:,.0f} ms"
-            return f"{len(slow)} of {len(self.delays)} turns were too slow: {worst}"
-        return "" if self.delays else "no turn's delay could be measured for --max-delay"
+            return f"{len(slow)} of {len(self.delays.milliseconds)} turns were too slow: {worst}"
+        return "" if self.delays.milliseconds else "no turn's delay could be measured for --max-delay"
 
     def _unusable(self, state: SessionState) -> str:
         if state.microphone.push_to_talk and not (self._has_messages and not self._captured):

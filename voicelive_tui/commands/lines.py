@@ -10,9 +10,9 @@ from typing import Any
 from voicelive_tui.commands.output import LineOutput
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.latency import Summary
+from voicelive_tui.session.latency import Summary, stages
 from voicelive_tui.session.reconnect import TRIES
-from voicelive_tui.session.state import RECENT, SessionState, Stage
+from voicelive_tui.session.state import RECENT, SessionState, Stage, Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import duration, encodable, escaped, masked, visible
 from voicelive_tui.wire.events import without_audio
@@ -21,28 +21,43 @@ DEMO = "DEMO: the built-in service answers, not Azure (--endpoint URL for Azure)
 NOTHING_SENT = "the input device is none and there is no --say: nothing will be sent"
 
 
+class Moments:
+    """The times of lines.
+
+    Args:
+        now: Gives the time of what is written: `time.monotonic()` seconds, or a recording's.
+        epoch: Unix seconds at its 0; None for that of `time.monotonic()`.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic, epoch: float | None = None) -> None:
+        self.now = now
+        self.epoch = time.time() - time.monotonic() if epoch is None else epoch
+
+
 class Writer:
     """Writes what observers see.
 
     Args:
         write: Writes a line; it may block, and raise `OSError`.
         silent: Nothing will be sent to the service.
+        moments: A recording's, where one is written: it may begin within a connection.
 
     Attributes:
         output: Where lines wait for the reader.
         closing: The conversation is over, and its end has been reported.
     """
 
-    def __init__(self, write: Callable[[str], None], *, silent: bool = False) -> None:
+    def __init__(self, write: Callable[[str], None], *, silent: bool = False, moments: Moments | None = None) -> None:
         self.output = LineOutput(write, self._dropped)
         self.closing = False
         self._silent = silent
-        self._begun = False
+        self._noticed, self._begun = False, moments is not None
+        self._moments = moments or Moments()
 
     def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         """Write what the event means. Nothing comes before the line that says who answers."""
-        if isinstance(event, inputs.Connecting) and not self._begun:
-            self._begun = True
+        if isinstance(event, inputs.Connecting) and not self._noticed:
+            self._begun = self._noticed = True
             notices = [DEMO] * event.demo + [NOTHING_SENT] * self._silent
             if notices:
                 self.notice("; ".join(notices))
@@ -75,9 +90,9 @@ class Writer:
 class JsonLines(Writer):
     """`{"time": Unix seconds, "t": seconds since the start, "dir": "in"|"out"|"local", "event": {...}}`, one a line."""
 
-    def __init__(self, write: Callable[[str], None], *, silent: bool = False) -> None:
-        super().__init__(write, silent=silent)
-        self._began, self._began_at = time.monotonic(), time.time()
+    def __init__(self, write: Callable[[str], None], *, silent: bool = False, moments: Moments | None = None) -> None:
+        super().__init__(write, silent=silent, moments=moments)
+        self._began = self._moments.now()
         self._link: dict[str, str] = {}
 
     def notice(self, sentence: str) -> None:
@@ -128,25 +143,25 @@ class JsonLines(Writer):
             self._local("restored", **figures, seconds=round(done.seconds or 0.0, 1))
 
     def _local(self, kind: str, **fields: Any) -> None:
-        self._write(time.monotonic(), "local", {"type": kind, **fields})
+        self._write(self._moments.now(), "local", {"type": kind, **fields})
 
     def _write(self, now: float, direction: str, event: Mapping[str, Any]) -> None:
         self.output.write(self._line(now, direction, event))
 
     def _line(self, now: float, direction: str, event: Mapping[str, Any]) -> str:
-        t = now - self._began
-        line = {"time": round(self._began_at + t, 3), "t": round(t, 3), "dir": direction, **self._link, "event": event}
+        times = {"time": round(self._moments.epoch + now, 3), "t": round(now - self._began, 3)}
+        line = {**times, "dir": direction, **self._link, "event": event}
         return escaped(encodable(json.dumps(masked(line), ensure_ascii=False, default=repr)))
 
     def _dropped(self, count: int) -> str:
-        return self._line(time.monotonic(), "local", {"type": "lines_dropped", "count": count})
+        return self._line(self._moments.now(), "local", {"type": "lines_dropped", "count": count})
 
 
 class TextLines(Writer):
     """The time of day, and what happened, in words."""
 
-    def __init__(self, write: Callable[[str], None], *, silent: bool = False) -> None:
-        super().__init__(write, silent=silent)
+    def __init__(self, write: Callable[[str], None], *, silent: bool = False, moments: Moments | None = None) -> None:
+        super().__init__(write, silent=silent, moments=moments)
         self._headline = ""
         self._written: set[str] = set()
 
@@ -204,7 +219,37 @@ class TextLines(Writer):
         self.output.write(self._line(text))
 
     def _line(self, text: str) -> str:
-        return f"{datetime.now().astimezone():%H:%M:%S}  {visible(text)}"
+        moment = datetime.fromtimestamp(self._moments.epoch + self._moments.now()).astimezone()
+        return f"{moment:%H:%M:%S}  {visible(text)}"
 
     def _dropped(self, count: int) -> str:
         return self._line(f"{count:,} line{'' if count == 1 else 's'} dropped: the reader had stopped")
+
+
+class Delays:
+    """Writes the delay of each turn, once its answer is heard, or over without sound.
+
+    Attributes:
+        milliseconds: The delays so far.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self.milliseconds: list[float] = []
+        self._writer = writer
+        self._began_waiting: set[float] = set()
+
+    def observe(self, _event: inputs.Input, before: SessionState, after: SessionState, _now: float) -> None:
+        """Write what is known now and was not before."""
+        if after.turns is not before.turns:
+            for turn in after.turns[-4:]:
+                self._note(turn)
+
+    def _note(self, turn: Turn) -> None:
+        silent_answer = turn.done_at is not None and turn.first_text_at is not None and turn.first_audio_at is None
+        began, parts = turn.ended_speaking_at, stages(turn)
+        if began is None or began in self._began_waiting or not parts or not (turn.heard_at or silent_answer):
+            return
+        self._began_waiting.add(began)
+        self.milliseconds.append(sum(part.milliseconds for part in parts))
+        named = {part.name: part.milliseconds for part in parts}
+        self._writer.delay(turn.number, self.milliseconds[-1], named)

@@ -1,6 +1,7 @@
 """Lines for a reader that may stop, or go away: written by a thread, so that no write blocks the event loop."""
 
 import asyncio
+import errno
 import os
 import select
 import sys
@@ -9,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+READER_LEFT = (errno.EPIPE, errno.EIO)
+"""Errors of a reader that has seen enough, as `head` has, or of a terminal that is gone."""
 WAITING_LIMIT = 4_000_000
 """Characters that may wait for the reader; lines beyond it are dropped and counted."""
 STUCK_SECONDS = 2.0
@@ -73,6 +76,12 @@ class LineOutput:
                 return
             self._note_dropped()
             self._append(line)
+
+    async def room(self) -> bool:
+        """Wait until half of what may wait was written; False if nothing can be."""
+        while self._waiting > WAITING_LIMIT // 2 and not self.error:  # noqa: ASYNC110 - a thread writes
+            await asyncio.sleep(POLL_SECONDS)
+        return not self.error
 
     async def close(self) -> int:
         """Wait until everything is written, or the reader has stopped.

@@ -1,4 +1,4 @@
-"""`voicelive-tui replay`: a recording in the dashboard."""
+"""A recording in the dashboard (`voicelive-tui replay`), or as the lines of the console (`console --replay`)."""
 
 import asyncio
 import contextlib
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from voicelive_tui import logs, runtime
 from voicelive_tui.commands.dashboard import no_terminal, validate_ui
-from voicelive_tui.commands.setup import Options, complain, load, warn
+from voicelive_tui.commands.lines import Delays, JsonLines, Moments, TextLines, Writer
+from voicelive_tui.commands.output import READER_LEFT, to_stdout
+from voicelive_tui.commands.setup import FAILED, Options, complain, load, warn
 from voicelive_tui.config import ConfigError, Settings
+from voicelive_tui.session.latency import summarize
 
 if TYPE_CHECKING:
     from voicelive_tui.recording.player import Player
@@ -32,6 +35,39 @@ def run(options: Options, path: Path) -> int:
         return runtime.INTERRUPTED
     except (ConfigError, BundleError) as error:
         return complain(error)
+
+
+def write_lines(path: Path, *, as_json: bool) -> int:
+    """Write a recording as the console wrote, or would have written, the conversation; the exit status."""
+    from voicelive_tui.recording.bundle import BundleError  # noqa: PLC0415 - not needed for --help
+
+    try:
+        with contextlib.ExitStack() as stack:
+            return asyncio.run(_write(open_player(path, stack), as_json=as_json))
+    except KeyboardInterrupt:
+        return runtime.INTERRUPTED
+    except BundleError as error:
+        return complain(error)
+
+
+async def _write(player: "Player", *, as_json: bool) -> int:
+    manifest, at = player.bundle.manifest, player.begin
+    moments = Moments(lambda: at, (manifest.unix_ns - manifest.t_ns) / 1e9)
+    writer: Writer = JsonLines(to_stdout, moments=moments) if as_json else TextLines(to_stdout, moments=moments)
+    delays = Delays(writer)
+    for step in player.advance(player.end):
+        at = step.at
+        writer.observe(*step)
+        delays.observe(*step)
+        if not await writer.output.room():
+            break
+    if summary := summarize(delays.milliseconds):
+        writer.delays(summary)
+    await writer.output.close()
+    if (error := writer.output.error) is None or error.errno in READER_LEFT:
+        return 0
+    warn(f"the output cannot be written: {error.strerror or error}")
+    return FAILED
 
 
 def open_player(path: Path, stack: contextlib.ExitStack) -> "Player":
