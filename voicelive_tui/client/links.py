@@ -129,7 +129,7 @@ class Links:
         await self.disconnect()
 
     async def cancel(self) -> None:
-        """End whatever `close` has left."""
+        """Cancel the links that `close` has left."""
         if self._timer is not None:
             self._timer.cancel()
         tasks = tuple(self._tasks.values())
@@ -161,7 +161,7 @@ class Links:
             self._start(self._expect_ready(link))
 
     async def _expect_ready(self, link: Link) -> None:
-        """Give a link up on which the session is never confirmed."""
+        """Give up a link on which the session is never confirmed."""
         await asyncio.wait([self._tasks[link]], timeout=CONFIGURE_LIMIT)
         state = self._state()
         connection = state.standby.connection if state.standby and link is self._standby else state.connection

@@ -30,7 +30,7 @@ AT_ONCE = (
 )
 """Prefixes of the settings that change in a program that runs; all others need a restart."""
 NEVER_SAVED = ("service.api_key", "service.insecure", "logging")
-"""A key belongs into no file that is shared, and to send one unencrypted is decided each time."""
+"""A key belongs in no file that is shared, and sending one unencrypted is decided each time."""
 
 
 class Choice(NamedTuple):

@@ -1,4 +1,4 @@
-"""Performing `CallTool`: a function of the user's is run, or its call answered as its rule says."""
+"""Performing `CallTool`: run a function of the user, or answer its call as its rule says."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence

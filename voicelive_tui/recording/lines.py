@@ -152,19 +152,19 @@ def _fits(raw: str) -> bool:
 
 
 def read_wire(line: bytes) -> WireLine:
-    """Read a line.
+    """Read a line of a recording.
 
     Raises:
-        DamageError: It is none of `wire.jsonl`.
+        DamageError: It is no line of `wire.jsonl`.
     """
     return _checked(_wire_decoder, line)
 
 
 def read_mark(line: bytes) -> Mark:
-    """Read a line.
+    """Read a line of a recording.
 
     Raises:
-        DamageError: It is none of `marks.jsonl`.
+        DamageError: It is no line of `marks.jsonl`.
     """
     return _checked(_mark_decoder, line)
 

@@ -1,4 +1,4 @@
-"""A bundle as one zip, to send to somebody."""
+"""A bundle as one zip, to share."""
 
 import hashlib
 import json

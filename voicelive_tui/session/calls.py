@@ -57,7 +57,6 @@ class Call(Struct, frozen=True):
     """Id of the response that answers it."""
     spoken_at: float | None = None
     """When the first words or sound of that response came."""
-
     again: str = ""
     """The result of the last run that was for the user only."""
 

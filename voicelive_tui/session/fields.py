@@ -153,7 +153,7 @@ class Field(NamedTuple):
     """In `config.Session`, with dots."""
     label: str
     help: str
-    """What it does, with its unit; its range comes from its type."""
+    """Its effect and unit; its range comes from its type."""
     known: Known | None = None
     """Where other values are allowed too."""
     lacking: Check = _never

@@ -21,7 +21,7 @@ Word = Literal[
     "not applied",
     "ignored",
 ]
-
+"""What became of a setting; "" where nothing is to be said."""
 
 NOTHING = "the service's default"
 

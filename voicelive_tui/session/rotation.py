@@ -36,7 +36,7 @@ def ready(state: SessionState) -> bool:
 
 
 def near(state: SessionState, now: float) -> bool:
-    """Whether quiet moments count."""
+    """Whether the session is to be rotated, so that the next quiet moment matters."""
     return state.connection.stage is Stage.READY and _wanted(state, now)
 
 

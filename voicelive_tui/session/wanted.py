@@ -43,5 +43,5 @@ def with_settings(state: SessionState, change: SettingsChanged) -> SessionState:
 
 
 def settings_changed(event: SettingsChanged, state: SessionState, now: float) -> SessionState:
-    """The same, with a row."""
+    """Apply a change of the settings while a session runs, and note it in the log."""
     return note(with_settings(state, event), now, "settings", f"in the next session: {event.origin}")

@@ -144,7 +144,7 @@ def _import(place: str, named: str) -> ModuleType:
     """A module made of the source as it is now; what was made of it before stays as it is.
 
     Raises:
-        ToolError: There is none, or it fails.
+        ToolError: There is no such module, or running it fails.
     """
     with _search_path(place):
         try:

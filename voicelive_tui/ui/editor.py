@@ -152,7 +152,7 @@ class EditorScreen(ModalScreen[None]):
         self.changed()
 
     def changed(self) -> None:
-        """Show what that means."""
+        """Show the outcome of what was typed."""
         self._leaving = False
         self.show()
 

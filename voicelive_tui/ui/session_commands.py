@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voicelive_tui.client.profiles import Profiles
 
 Command = tuple[str, str, Callable[[], object]]
-"""Its name, what it does, and how."""
+"""Name, description and action."""
 
 
 def copy_session(app: App[Any], state: SessionState, form: str) -> None:
@@ -90,7 +90,7 @@ class SessionCommands(Provider):
                 yield Hit(score, matcher.highlight(escape(name)), run, name, does)
 
     def commands(self) -> Iterator[Command]:
-        """What can be done now."""
+        """The commands that can be used now."""
         screen = self.live_screen
         if screen is None:  # as long as the first screen is shown
             return

@@ -51,7 +51,7 @@ class Pane(VerticalGround):
     HELP_TEXT: ClassVar[str] = ""
     """What the pane shows, for `?`: plain text, a paragraph a line."""
     QUERY: ClassVar[Literal["filter", "search"] | None] = None
-    """What the text typed after `/` does."""
+    """How the text typed after `/` is used."""
     CROSSES_TO: ClassVar[str] = ""
     """The id of the pane that has lines for the same items."""
 
