@@ -83,7 +83,7 @@ def test_help(arguments):
 
 
 def test_help_names_every_command():
-    assert set(cli.commands) == {"console", "check", "config", "devices", "export", "serve"}
+    assert set(cli.commands) == {"console", "check", "config", "devices", "export", "replay", "serve"}
     text = run("--help").stdout
     for name in cli.commands:
         assert f"\n  {name} " in text

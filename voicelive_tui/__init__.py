@@ -15,15 +15,17 @@ How it is built, in one page.
   Audio never travels in a Textual message, and nothing draws per event.
 - **Screen.** `ui/` copies `live.state` into one reactive each tick; panes receive it by `data_bind`, levels from the
   tick itself, and repaint what changed. Panes own no session facts.
-- **Loopback.** `loopback/` is a second party: a Voice Live service on a real socket. It shares only sample arithmetic
-  with the client, so that the SDK, the demo and the tests take the same road.
+- **Loopback.** `loopback/` is a second party: a Voice Live service on a real socket. It shares only sample
+  arithmetic and `text.py` with the client, so that the SDK, the demo and the tests take the same road.
 - **Recorder.** `recording/` observes the session: a thread writes what happened, and both channels of sound, into a
-  ring of ten minutes and, where one is kept, a bundle. A bundle is read back as inputs, and folded by `observe` alone.
+  ring of ten minutes and, where one is kept, a bundle. A bundle is read back as inputs, and folded by `observe` alone:
+  `client/replay.py` shows it as if it were a session.
 - **Tools.** `tools/` imports the user's functions, describes them to the model, and runs them off the event loop.
 - **Commands.** `cli.py` holds the options; each module of `commands/` runs to an exit status.
 
-Imports run one way: cli → commands → ui → client → (session | audio | tools | credentials) → wire → text → config.
-`recording` reads `session` and `audio`; `loopback` and `speech` stand apart. `make check` holds the code to it.
+Imports run one way: cli → commands → ui → client → recording → (session | audio | tools | credentials) → wire → text →
+config. `loopback` and `speech` stand apart: commands, the demo and the tests import them. `make check` holds the code
+to it.
 """
 
 __version__ = "0.1.0"
