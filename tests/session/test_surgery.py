@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.session.folding import Fold, answer, ready, sent
+from tests.session.folding import Fold, answer, ready, sent, sent_events
 from tests.session.test_reconnect import RESUMING
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.surgery import refusal
@@ -173,14 +173,48 @@ def test_what_cannot_be_done_now_has_a_reason_and_sends_nothing(event: Any, reas
     assert reason in fold.state.log.tail[-1].text
 
 
-def test_a_function_s_call_and_its_output_stay_together_and_go_into_a_branch() -> None:
+CALL = {"id": "c1", "type": "function_call", "name": "time", "call_id": "k1", "arguments": "{}"}
+OUTPUT = {"id": "o1", "type": "function_call_output", "call_id": "k1", "output": "noon"}
+
+
+def called() -> Fold:
+    """A conversation with a function's call."""
     fold = talked()
-    call = {"id": "c1", "type": "function_call", "name": "time", "call_id": "k1", "arguments": "{}"}
-    output = {"id": "o1", "type": "function_call_output", "call_id": "k1", "output": "noon"}
-    for item in (call, output):
-        fold.feed({"type": "conversation.item.created", "previous_item_id": "a2", "item": item})
+    fold.feed({"type": "conversation.item.created", "previous_item_id": "a2", "item": CALL})
+    fold.feed({"type": "conversation.item.created", "previous_item_id": "c1", "item": OUTPUT})
+    return fold
+
+
+def test_a_function_s_call_is_deleted_with_its_output_which_is_an_item_of_its_own() -> None:
+    fold = called()
+    sends = sent_events(fold.feed(inputs.DeleteItem("c1")))
+    assert [event["item_id"] for event in sends] == ["o1", "c1"]
+    fold.feed(*map(inputs.Sent, sends))
+    error = {"type": "error", "error": {"message": "not found", "event_id": sends[0]["event_id"]}}
+    fold.feed(error)
+    assert fold.state.transcript[-1].note.startswith("not deleted: not found")
+    fold.feed({"type": "conversation.item.deleted", "item_id": "c1"})
+    assert shown(fold)[-1] == "answer 2"
+
+
+def test_a_message_after_a_function_s_call_stands_after_its_output_too() -> None:
+    fold = called()
+    event = do(fold, inputs.InsertItem("c1", "user", "Are you sure?"))
+    assert event["previous_item_id"] == "o1"
+    fold.feed(created("u3", "user", "Later.", "o1"))
+    fold.feed({"type": "conversation.item.created", "previous_item_id": "o1", "item": event["item"]})
+    assert shown(fold)[-2:] == ["Are you sure?", "Later."]
+
+
+def test_a_function_s_call_cannot_be_changed_before_its_output_is_there() -> None:
+    fold = talked()
+    fold.feed({"type": "conversation.item.created", "previous_item_id": "a2", "item": CALL})
     for event in (inputs.DeleteItem("c1"), inputs.InsertItem("c1", "user", "x")):
-        assert "stay together" in refusal(event, fold.state)
+        assert refusal(event, fold.state).startswith("it is not complete yet")
+
+
+def test_a_function_s_call_and_its_output_stay_together_and_go_into_a_branch() -> None:
+    fold = called()
     fold.feed(inputs.Branch("c1"), inputs.Disconnected(1000, ""), RESUMING, inputs.Connected())
     fold.feed({"type": "session.created", "session": {}})
     (restore,) = (e for e in fold.feed({"type": "session.updated", "session": {}}) if isinstance(e, effects.Restore))

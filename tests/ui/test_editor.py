@@ -194,7 +194,7 @@ async def test_a_locked_voice_is_changed_by_a_new_session_that_keeps_the_history
     await form.press("home", "shift+end", *"ash", "escape")
     await form.press("ctrl+s")
     assert form.live.applied == []
-    assert "locked: the assistant has spoken in this session" in form.text
+    assert "locked: the assistant has spoken in this session · ^r: a new session with this" in form.text
     await form.press("ctrl+r")
     assert form.live.applied == [
         SessionEdited({"voice": {"type": "openai", "name": "ash"}}, at_once=False),

@@ -33,6 +33,8 @@ class Call(Struct, frozen=True):
     """Label of the MCP server."""
     call_id: str = ""
     """What the output of a function refers to."""
+    output_id: str = ""
+    """Id of the item `function_call_output`, once the session has it."""
     approval_id: str = ""
     """Id of the item `mcp_approval_request`."""
     arguments: str = ""

@@ -71,9 +71,9 @@ class Outcomes:
         if answer := self._answer(field):
             return answer
         if typed != wanted:
-            if self.locked and field.path[0] == "voice":
-                return Outcome("locked", "the assistant has spoken in this session")
             doubt = field.doubt(self._typed, self._model)
+            if self.locked and field.path[0] == "voice":
+                return Outcome("locked", "; ".join(filter(None, ("the assistant has spoken in this session", doubt))))
             return Outcome("changed", doubt or (f"now {in_force}" if in_force is not None else ""))
         if field.key in self._sent:
             if not self._ready and field.key not in self._ours:

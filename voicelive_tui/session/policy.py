@@ -247,9 +247,11 @@ def _change_conversation(event: surgery.Surgery, before: SessionState, after: Se
     silence: tuple[effects.Effect, ...] = ()
     if asks := isinstance(event, inputs.AskAgain):
         after, silence = stop_answer(before, after, by_key=True)
-    made = surgery.request(event, f"inserted-{after.intent.sent + 1}")
-    after, send = client_event(after, CREATE if asks else "change", made)
-    return after, (*silence, send)
+    sends: list[effects.Effect] = []
+    for made in surgery.requests(event, before, f"inserted-{after.intent.sent + 1}"):
+        after, send = client_event(after, CREATE if asks else "change", made)
+        sends.append(send)
+    return after, (*silence, *sends)
 
 
 def _cancel(before: SessionState, after: SessionState) -> Step:

@@ -162,6 +162,7 @@ def _user_words_failed(event: Event, state: SessionState, now: float) -> Session
 def _item_created(event: Event, state: SessionState, now: float) -> SessionState:
     item = mapping(event.get("item"))
     item_id = text(item.get("id"))
+    state = tools.output_created(state, item)
     if state.restored and state.restored.seeds:
         return loss.seed_created(state, state.restored, item, now)
     state = _upsert_item(state, item, now)

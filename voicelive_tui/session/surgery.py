@@ -1,8 +1,9 @@
 """Surgery on the conversation: delete an item, insert one, ask again, branch.
 
-Each of the first three is one client event. Its answer (`conversation.item.deleted`, `conversation.item.created`, or an
-`error` with its event id) changes the transcript. A branch is a new session that gets the history up to an entry: its
-items are entries of their own, below a rule, so that all above stays as it was.
+Each of the first three is one client event; the call of a function has two items, deleted together. The answer
+(`conversation.item.deleted`, `conversation.item.created`, or an `error` with its event id) changes the transcript. A
+branch is a new session that gets the history up to an entry: its items are entries of their own, below a rule, so that
+all above stays as it was.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,8 +40,8 @@ def refusal(event: Surgery, state: SessionState) -> str:
         if state.connection.agent:
             return "the service keeps an agent's conversation: it cannot be branched here"
         return "end the push-to-talk turn first" if state.microphone.talking else ""
-    if entry.call and entry.call.kind == "function":
-        return "a function's call and its output are two items, which stay together"
+    if entry.call and entry.call.kind == "function" and (entry.call.open or not entry.call.output_id):
+        return "it is not complete yet: its output, or the answer to it, is to come"
     if entry.at < state.fresh_at:
         return "it belongs to an earlier session: the model does not know it"
     return _closed(state)
@@ -52,18 +53,30 @@ def _closed(state: SessionState) -> str:
     return "" if state.connection.stage is Stage.READY else NOT_CONNECTED
 
 
-def request(event: Surgery, name: str) -> dict[str, Any]:
-    """The client event for a deletion, an insertion or another answer; `name` is the id of an inserted item."""
+def requests(event: Surgery, state: SessionState, name: str) -> list[dict[str, Any]]:
+    """The client events for a deletion, an insertion or another answer; `name` is the id of an inserted item."""
     match event:
         case inputs.DeleteItem(item_id):
-            return {"type": "conversation.item.delete", "item_id": item_id}
+            return [{"type": "conversation.item.delete", "item_id": each} for each in _items_of(state, item_id)]
         case inputs.InsertItem(item_id, role, words):
             part = {"type": "text" if role == "assistant" else "input_text", "text": words}
             item = {"id": name, "type": "message", "role": role, "content": [part]}
-            return {"type": "conversation.item.create", "previous_item_id": item_id, "item": item}
+            last = _items_of(state, item_id)[0]
+            return [{"type": "conversation.item.create", "previous_item_id": last, "item": item}]
         case inputs.AskAgain(instructions) if instructions:
-            return {"type": "response.create", "additional_instructions": instructions}
-    return {"type": "response.create"}
+            return [{"type": "response.create", "additional_instructions": instructions}]
+    return [{"type": "response.create"}]
+
+
+def _items_of(state: SessionState, item_id: str) -> list[str]:
+    """The items that an entry shows, the last one first: the call of a function and its output are two."""
+    entry = state.entry(item_id)
+    return [entry.call.output_id, item_id] if entry and entry.call and entry.call.output_id else [item_id]
+
+
+def _shown_by(state: SessionState, item_id: str) -> str:
+    """The entry that shows an item."""
+    return next((entry.item_id for entry in state.calls if entry.call and entry.call.output_id == item_id), item_id)
 
 
 # --- keys ----------------------------------------------------------------------------------------------------------
@@ -106,7 +119,7 @@ def _copy(entry: Entry, item_id: str, item: Mapping[str, Any], now: float) -> En
     """An entry with what the new session is given of it."""
     words = "".join(part["text"] for part in item.get("content", ()))
     # No answer to the call of a function is due in the branch.
-    call = entry.call and replace(entry.call, overtaken_at=entry.call.overtaken_at or now)
+    call = entry.call and replace(entry.call, overtaken_at=entry.call.overtaken_at or now, output_id="")
     return Entry(item_id, entry.role, now, words, EntryStatus.DONE, typed=entry.typed, call=call, done_at=now)
 
 
@@ -135,7 +148,7 @@ def sent(state: SessionState, event: Mapping[str, Any]) -> SessionState:
     at = item_id if deletes else text(event.get("previous_item_id"))
     if not at:
         return state
-    made = Request(text(event.get("event_id")), "delete" if deletes else "insert", item_id, at)
+    made = Request(text(event.get("event_id")), "delete" if deletes else "insert", item_id, _shown_by(state, at))
     return replace(state, requests=(*state.requests, made)[-RECENT:])
 
 
@@ -149,9 +162,10 @@ def place_after(state: SessionState, item_id: str, previous_item_id: str) -> str
 
     After an item of an earlier session comes what was not given to this one, and a remark.
     """
+    if inserted(state, item_id):
+        return _shown_by(state, previous_item_id)
     previous = state.entry(previous_item_id)
-    early = previous is None or previous.at < state.connection.started_at
-    return "" if early and not inserted(state, item_id) else previous_item_id
+    return "" if previous is None or previous.at < state.connection.started_at else previous_item_id
 
 
 def refused(state: SessionState, event_id: str, sentence: str) -> SessionState:

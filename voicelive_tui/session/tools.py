@@ -41,7 +41,7 @@ def upsert_call(state: SessionState, item: Mapping[str, Any], response_id: str, 
     """The state with the call that an item of `ITEMS` describes, added or updated."""
     item_id = text(item.get("id"))
     if item.get("type") == "function_call_output":
-        entry = next((e for e in state.calls if e.call and e.call.call_id == item.get("call_id") != ""), None)
+        entry = call_of(state, item)
         return state if entry is None else end(state, entry.item_id, now, output=text(item.get("output")))
     if not item_id:
         return state
@@ -52,6 +52,17 @@ def upsert_call(state: SessionState, item: Mapping[str, Any], response_id: str, 
         call = replace(call, arguments=bounded(arguments))
     changes: dict[str, Any] = {"call": call} | ({"response_id": response_id} if response_id else {})
     return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
+
+
+def call_of(state: SessionState, item: Mapping[str, Any]) -> Entry | None:
+    """The call to which an item of the type `function_call_output` belongs."""
+    return next((e for e in state.calls if e.call and e.call.call_id == item.get("call_id") != ""), None)
+
+
+def output_created(state: SessionState, item: Mapping[str, Any]) -> SessionState:
+    """The state with the id under which the session has the output of a call."""
+    entry = call_of(state, item) if item.get("type") == "function_call_output" else None
+    return change_call(state, entry.item_id, output_id=text(item.get("id"))) if entry else state
 
 
 def append_arguments(state: SessionState, event: Mapping[str, Any]) -> SessionState:

@@ -248,6 +248,7 @@ class EditorScreen(ModalScreen[None]):
         after = self._wanted | asked
         changed = changes(self._wanted, after, session.connection.model)
         self.sent.update(asked)
+        self.values.display = False
         if any(key.startswith("barge_in.") for key in asked):
             self.dashboard.apply(BargeInEdited(settings_from(after, session.connection.model).barge_in))
         if "push_to_talk" in asked:

@@ -153,7 +153,9 @@ class Row(Horizontal):
         field = self.field
         range_ = f" ({field.range})" if field.range else ""
         keys = Hint(" · {editor.choose} lists") if field.known or (field.choices and not field.flag) else ""
-        return f"{field.label}: {field.help}{range_}{with_keys(self, keys)}\n{excerpt(_words(self.outcome))}"
+        renew = Hint(" · {editor.renew}: a new session with this, history kept")
+        way_out = with_keys(self, renew) if self.outcome.word == "locked" else ""
+        return f"{field.label}: {field.help}{range_}{with_keys(self, keys)}\n{excerpt(_words(self.outcome))}{way_out}"
 
 
 def _words(outcome: Outcome) -> str:
