@@ -65,7 +65,7 @@ def test_markdown_strikes_out_what_was_not_heard_and_shows_foreign_text_as_it_is
 
 def test_latencies_are_the_same_in_every_form() -> None:
     (row,) = latencies(a_state())
-    assert (row["turn"], row["delay_ms"], row["wait_ms"], row["interrupted"]) == (1, 1100.0, 600.0, True)
+    assert (row["turn"], row["delay_ms"], row["end_of_speech_ms"], row["interrupted"]) == (1, 1100.0, 600.0, True)
     assert json.loads(DOCUMENTS["latency-json"](a_state())) == [row]
     (read,) = csv.DictReader(io.StringIO(DOCUMENTS["latency-csv"](a_state())))
     assert {name: str("" if value is None else value) for name, value in row.items()} == read
@@ -75,6 +75,7 @@ def test_the_conversation_as_json_counts_seconds_from_its_beginning() -> None:
     document = json.loads(DOCUMENTS["json"](a_state()))
     assert [entry["at"] for entry in document["transcript"]] == [3.0, 4.0]
     assert document["turns"][0]["heard_at"] == 3.1
+    assert not {"settled", "follows", "behind"} & document["transcript"][0].keys()
     assert document["session"]["voice"] == "alloy"
 
 

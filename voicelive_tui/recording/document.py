@@ -53,7 +53,7 @@ def _heard(entry: Entry) -> int:
 
 def plain(text: str) -> str:
     """Foreign text that Markdown shows as it is."""
-    return "".join(f"\\{each}" if each in "\\`*_{}[]<>#|~" else each for each in visible_lines(text)).strip()
+    return "".join(f"\\{each}" if each in "\\`*_[]<>#|~" else each for each in visible_lines(text)).strip()
 
 
 def _remark(entry: Entry) -> str:
@@ -146,7 +146,7 @@ def latencies(state: SessionState) -> list[dict[str, Any]]:
             "delay_ms": None if turn.latency is None else round(turn.latency * 1000, 1),
             **{f"{name.replace(' ', '_')}_ms": parts.get(name) for name, _, _ in STAGES},
             "interrupted": turn.interrupted_at is not None,
-            "unheard_ms": turn.unheard_ms,
+            "unheard_ms": None if turn.unheard_ms is None else round(turn.unheard_ms, 1),
         })  # fmt: skip
     return rows
 
@@ -170,9 +170,16 @@ def conversation_json(state: SessionState) -> str:
     """The session in force, the transcript and the turns as JSON; times in seconds since the beginning."""
     origin = state.log.origin
     entries = [_relative(msgspec.to_builtins(entry), origin) for entry in state.transcript]
+    for entry in entries:
+        for name in _OF_THE_PROGRAM & entry.keys():
+            del entry[name]
     turns = [_relative(msgspec.to_builtins(turn), origin) for turn in state.turns]
     document = {"session": dict(state.in_force), "transcript": entries, "turns": turns}
     return encodable(json.dumps(masked(document), indent=2, ensure_ascii=False))
+
+
+_OF_THE_PROGRAM = {"settled", "follows", "behind", "audio_done"}
+"""Fields of an entry that serve its own order and state."""
 
 
 def _relative(fields: Mapping[str, Any], origin: float) -> dict[str, Any]:
@@ -182,6 +189,8 @@ def _relative(fields: Mapping[str, Any], origin: float) -> dict[str, Any]:
             found[name] = _relative(value, origin)
         elif isinstance(value, float) and (name == "at" or name.endswith("_at")):
             found[name] = round(value - origin, 3)
+        elif isinstance(value, float):
+            found[name] = round(value, 3)
         else:
             found[name] = value
     return found
