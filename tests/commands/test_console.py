@@ -447,6 +447,22 @@ async def test_what_arrived_before_the_close_is_written_out(tmp_path, code, comp
     assert np.count_nonzero(written) >= round(seconds * SAMPLE_RATE) - 1  # it begins with a ramp from zero
 
 
+@pytest.mark.parametrize(("events", "left"), [(3, ["one"]), (7, ["one", "two"])])
+async def test_a_session_that_is_closed_before_the_script_is_over_is_a_failure(events, left):
+    async def talk(ws: web.WebSocketResponse) -> None:
+        await ready(ws)
+        while (await ws.receive_json())["type"] != "response.create":
+            pass
+        for event in answer(1)[:events]:
+            await ws.send_json(event)
+        await ws.close(code=1000)
+
+    async with service(talk) as where, asyncio.timeout(20):
+        status, lines = await conversation(where, script=console.Script(messages=left))
+    assert status == 1
+    assert words(lines)[-1] == "failed: the service closed the session before everything was said and answered"
+
+
 async def test_a_speaker_that_stands_still_does_not_delay_the_end(monkeypatch):
     monkeypatch.setattr(console, "DRAIN_SECONDS", 0.3)
     monkeypatch.setattr(AudioEngine, "fill", lambda self, block, at, now: None)

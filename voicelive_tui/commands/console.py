@@ -23,7 +23,7 @@ from voicelive_tui.config import Audio, Settings
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs, mcp
 from voicelive_tui.session.latency import summarize
-from voicelive_tui.session.state import Activity, SessionState, Stage
+from voicelive_tui.session.state import Activity, SessionState, Stage, Turn
 from voicelive_tui.wire.events import canonical, mapping, text
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class _Course:
         if state.connection.stage in (Stage.FAILED, Stage.CLOSED) and not state.resuming:
             if state.connection.stage is Stage.CLOSED and not self._is_drained(state, now):
                 return None
-            return state.connection.problem if state.connection.failed else self._failure
+            return state.connection.problem if state.connection.failed else self._failure or self._unfinished(state)
         if problem := self._unusable(state):
             return problem
         reading = self._live.reading()
@@ -243,6 +243,15 @@ class _Course:
             return f"{len(slow)} of {len(self.delays.milliseconds)} turns were too slow: {worst}"
         return "" if self.delays.milliseconds else "no turn's delay could be measured for --max-delay"
 
+    def _unfinished(self, state: SessionState) -> str:
+        """What of the script was left when the service closed the session; "" without a script, or at its end."""
+        file_left = self._has_file and (bool(self._files) or not state.microphone.ended)
+        scripted = self._has_file or self._has_messages
+        unanswered = scripted and any(turn.done_at is None for turn in _asked(state))
+        if unanswered or file_left or next(self._messages, ""):
+            return "the service closed the session before everything was said and answered"
+        return ""
+
     def _unusable(self, state: SessionState) -> str:
         if state.microphone.push_to_talk and not (self._has_messages and not self._captured):
             return "push-to-talk needs the dashboard's key: choose another --turn-detection"
@@ -273,8 +282,12 @@ def _all_answered(state: SessionState) -> bool:
     """Whether each turn that was committed or typed had its `response.done`, and each call of a tool its answer."""
     if state.response is not None or state.open_calls or state.activity not in (Activity.READY, Activity.INTERRUPTED):
         return False
-    asked = (turn for turn in state.turns if turn.committed_at is not None or turn.began_by == "text")
-    return all(turn.done_at is not None for turn in asked)
+    return all(turn.done_at is not None for turn in _asked(state))
+
+
+def _asked(state: SessionState) -> Iterator[Turn]:
+    """The turns that are to be answered."""
+    return (turn for turn in state.turns if turn.committed_at is not None or turn.began_by == "text")
 
 
 def _messages(texts: Sequence[str]) -> Iterator[str | None]:

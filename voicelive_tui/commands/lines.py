@@ -203,12 +203,12 @@ class TextLines(Writer):
         if call and call.kind == "mcp" and not (call.output or call.answered_by or call.overtaken_at):
             return  # its result, or the reason of its failure, comes after its end
         self._written.add(entry.item_id)
-        line = entry.text or (f"{call.name} {call.arguments} → {call.output}" if call else "")
+        parts = [entry.text or (f"{call.name} {call.arguments} → {call.output}" if call else "")]
         if entry.note:
-            line += f" [{entry.note}]"
+            parts.append(f"[{entry.note}]")
         if entry.status is EntryStatus.INTERRUPTED and entry.heard_ms is not None:
-            line += f" [interrupted after {entry.heard_ms / 1000:.1f} s]"
-        self._write(f"{entry.role}: {line}")
+            parts.append(f"[interrupted after {entry.heard_ms / 1000:.1f} s]")
+        self._write(f"{entry.role}: {' '.join(part for part in parts if part)}")
 
     def _write_headline(self, text: str) -> None:
         if text != self._headline:
