@@ -19,7 +19,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from voicelive_tui.client import connection
 from voicelive_tui.commands import check
 from voicelive_tui.commands.setup import Setup
-from voicelive_tui.config import Audio, Service, Settings, Tools
+from voicelive_tui.config import Audio, Function, Service, Settings, Tools
 from voicelive_tui.loopback.service import LoopbackService
 
 KEY = "sk-7f3a-not-for-your-eyes"
@@ -257,6 +257,15 @@ def test_the_functions_of_a_file_are_listed_or_it_is_said_why_not(tmp_path, sour
     ((what, verdict, sentence),) = told
     assert (what, verdict) == ("tools", ok)
     assert words in sentence
+
+
+def test_a_rule_for_a_function_that_was_not_loaded_is_reported():
+    told = Told()
+    rules = {"set_timer": Function(policy="ask"), "get_wether": Function(policy="ask")}
+    assert check.check_tools(Settings(tools=Tools(load=("voicelive_tui.tools.example",), functions=rules)), told)
+    what, verdict, sentence = told[-1]
+    assert (what, verdict) == ("tools", None)
+    assert sentence.startswith("tools.functions: no function 'get_wether' was loaded")
 
 
 def test_without_tools_there_is_nothing_to_check():

@@ -362,6 +362,15 @@ def test_a_rule_is_changed_while_the_session_runs() -> None:
     assert approvals(fold.feed(*asked(1))) == [("mcpr_1", True)]
 
 
+def test_a_rule_for_one_tool_leaves_those_of_the_others() -> None:
+    fold = asking(approvals="always")
+    fold.feed(inputs.ApprovalsChanged("maps", "never", "route"))
+    assert approvals(fold.feed(*asked(1))) == [("mcpr_1", False)]
+    assert mcp.rule_of(fold.state, "maps", "traffic") == "always"
+    fold.feed(inputs.ApprovalsChanged("maps", "ask"))
+    assert mcp.rule_of(fold.state, "maps", "route") == "ask"
+
+
 @pytest.mark.parametrize("rule", ["ask", "never"])
 def test_without_a_user_a_call_that_needs_one_is_refused(rule: str) -> None:
     fold = asking(approvals=rule, attended=False)

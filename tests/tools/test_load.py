@@ -125,6 +125,15 @@ def test_a_broken_file_is_reported_in_a_sentence(tmp_path: Path, source: str, re
         assert set(sys.modules) == modules
 
 
+def test_the_line_of_a_failure_is_named_for_a_relative_path_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.py").write_text("\nraise OSError('no key')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ToolError, match=r"^broken\.py: line 2: OSError: no key$"):
+        load(["broken.py"])
+
+
 def test_names_that_are_wrong_are_reported(file: Path) -> None:
     for named, reason in (
         (f"{file}:nothing", "there is no public function 'nothing' (there is: get_weather, wait, undocumented)"),

@@ -10,10 +10,12 @@ from tests.session.folding import CONNECTING, REQUEST, answer, ready
 from tests.ui.fake import FakeLive, FakeUi
 from tests.ui.screens import screen_text
 from voicelive_tui.config import BargeIn
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.effects import Send
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.inputs import (
     BargeInEdited,
+    CallRefused,
     Connected,
     Disconnected,
     LocalProblem,
@@ -24,6 +26,7 @@ from voicelive_tui.session.inputs import (
     SessionEdited,
     TalkEdited,
 )
+from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.editor import EditorScreen
@@ -200,6 +203,14 @@ async def test_a_locked_voice_is_changed_by_a_new_session_that_keeps_the_history
         SessionEdited({"voice": {"type": "openai", "name": "ash"}}, at_once=False),
         ResetPressed(keep=True),
     ]
+
+
+@editing
+async def test_a_call_that_waits_is_decided_in_the_editor_too(form):
+    call = Call("function", "add", complete_at=1.0, waiting_at=1.0)
+    form.live.state = replace(form.live.state, transcript=(Entry("item_1", "tool", 1.0, call=call),))
+    await form.press("ctrl+n")
+    assert form.live.applied == [CallRefused("item_1")]
 
 
 @editing

@@ -19,7 +19,7 @@ from voicelive_tui.audio.streams import probe
 from voicelive_tui.client import demo
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
-from voicelive_tui.commands.setup import FAILED, Options, Setup, load_tools, prepare
+from voicelive_tui.commands.setup import FAILED, Options, Setup, load_tools, prepare, unused_rules
 from voicelive_tui.config import Audio, ConfigError, Settings
 from voicelive_tui.credentials import Credential, CredentialError
 from voicelive_tui.endpoint import host_of
@@ -77,11 +77,13 @@ def check_tools(settings: Settings, report: Report) -> bool:
     if not settings.tools.load:
         return True
     try:
-        names = [str(tool["name"]) for tool in load_tools(settings.tools.load).declarations]
+        toolbox = load_tools(settings.tools.load)
     except ConfigError as error:
         report("tools", False, str(error))
         return False
-    report("tools", True, ", ".join(names))
+    report("tools", True, ", ".join(str(tool["name"]) for tool in toolbox.declarations))
+    if unused := unused_rules(settings.tools, toolbox):
+        report("tools", None, unused)
     return True
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from voicelive_tui import config_load, logs, runtime
 from voicelive_tui.commands.output import print_line
-from voicelive_tui.config import APP_NAME, Agent, Audio, ConfigError, Mcp, Recording, Settings
+from voicelive_tui.config import APP_NAME, Agent, Audio, ConfigError, Mcp, Recording, Settings, Tools
 from voicelive_tui.credentials import Credential
 from voicelive_tui.text import clock, hide, visible
 
@@ -192,6 +192,15 @@ def load_tools(names: Sequence[str]) -> "Toolbox":
         raise ConfigError(f"tools: {error}") from None
 
 
+def unused_rules(settings: Tools, toolbox: "Toolbox") -> str:
+    """A sentence about rules for functions that were not loaded, such as a misspelt name; else empty."""
+    names = [str(tool["name"]) for tool in toolbox.declarations]
+    unused = [name for name in settings.functions if name not in names]
+    if not unused or not names:
+        return ""
+    return f"tools.functions: no function {unused[0]!r} was loaded: its rule is not used (loaded: {', '.join(names)})"
+
+
 def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, attended: bool = True) -> int:
     """Hold a conversation, then print its summary unless `quiet`; the exit status."""
     try:
@@ -200,6 +209,8 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, att
         _require_flac(settings.recording)
         runtime.exit_on_signals()
         toolbox = load_tools(settings.tools.load)
+        if unused := unused_rules(settings.tools, toolbox):
+            warn(unused)
         with runtime.native_stderr_to(logs.native_path(log_path)) as native, contextlib.ExitStack() as stack:
 
             def open_session() -> "LiveSession":

@@ -314,6 +314,8 @@ class ApprovalsChanged(Key, frozen=True):
 
     server: str
     rule: Approval
+    tool: str = ""
+    """Empty: all tools of the server."""
 
 
 class CallApproved(Key, frozen=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from voicelive_tui.config import Approval
 from voicelive_tui.session import inputs, tools
 from voicelive_tui.session.calls import NO_USER, Call
 from voicelive_tui.session.notes import note, pin
@@ -18,6 +19,8 @@ from voicelive_tui.wire.events import error_text, listing, mapping, text
 
 AUTOMATIC = 3
 """Approvals of calls of one server in a turn that are given without asking the user: a model can call in a loop."""
+OTHERS = "*"
+"""Stands for the tools that a rule by tool does not name."""
 LISTING_SECONDS = 10.0
 """From the start of a session, after which a server that has not listed its tools is not waited for."""
 SILENT_SECONDS = 60.0
@@ -131,16 +134,27 @@ def _asked(entry: Entry) -> bool:
     return entry.call is not None and (entry.call.waiting_at is not None or entry.call.decided_at is not None)
 
 
-def rule_of(state: SessionState, server: str, name: str) -> str:
+def rule_of(state: SessionState, server: str, name: str) -> Approval:
     """The answer to a request for an approval: "ask" (the user), "always" or "never"."""
     rule = state.approvals.get(server, "ask")
-    return rule if isinstance(rule, str) else rule.get(name, "ask")
+    return rule if isinstance(rule, str) else rule.get(name, rule.get(OTHERS, "ask"))
 
 
 def approvals_changed(event: inputs.ApprovalsChanged, state: SessionState, now: float) -> SessionState:
-    """The state with another answer to the requests of a server, for all its tools."""
-    state = replace(state, approvals={**state.approvals, event.server: event.rule})
-    return note(state, now, "tool", f"approvals of {event.server}: {event.rule}")
+    """The state with another answer to the requests of a server, for all its tools or for one."""
+    before = state.approvals.get(event.server, "ask")
+    others = {OTHERS: before} if isinstance(before, str) else before
+    rule = {**others, event.tool: event.rule} if event.tool else event.rule
+    state = replace(state, approvals={**state.approvals, event.server: rule})
+    of = f"{event.server}.{event.tool}" if event.tool else event.server
+    return note(state, now, "tool", f"approvals of {of}: {event.rule}")
+
+
+def tools_of(state: SessionState, server: str) -> list[str]:
+    """The tools that a server has listed."""
+    listings = [entry.call for entry in state.calls if entry.call and entry.call.kind == "listing"]
+    names = next((call.output for call in reversed(listings) if call.server == server), "")
+    return names.split(", ") if names else []
 
 
 def _approved_in_turn(state: SessionState, server: str) -> int:

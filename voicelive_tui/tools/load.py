@@ -65,7 +65,7 @@ def load(named: Sequence[str]) -> dict[str, Tool]:
 def _load(named: str) -> dict[str, Tool]:
     match = _NAMED.fullmatch(named)
     if match is None:
-        raise ToolError(f"tools {named!r}: expected FILE.py, FILE.py:name,name or package.module")
+        raise ToolError(f"{named!r}: expected FILE.py, FILE.py:name,name or package.module")
     place = match["place"]
     module = _import(str(Path(place).expanduser()) if place.endswith(".py") else place, named)
     names = match["names"].split(",") if match["names"] else None
@@ -146,6 +146,7 @@ def _import(place: str, named: str) -> ModuleType:
     Raises:
         ToolError: There is no such module, or running it fails.
     """
+    spec = None
     with _search_path(place):
         try:
             spec = _spec(place)
@@ -159,7 +160,8 @@ def _import(place: str, named: str) -> ModuleType:
             raise ToolError(f"{named}: line {error.lineno}: {error.msg}") from None
         except (Exception, SystemExit) as error:
             log.warning("the tools of %s cannot be imported", named, exc_info=True)
-            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == place]
+            origin = spec.origin if spec else None
+            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == origin]
             where = f"line {lines[-1]}: " if lines else ""
             raise ToolError(f"{named}: {where}{type(error).__name__}: {error}") from None
 

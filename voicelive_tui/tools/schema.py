@@ -54,7 +54,8 @@ def schema_of(arguments: type[msgspec.Struct]) -> dict[str, Any]:
         (top,), components = msgspec.json.schema_components([arguments], ref_template=_REF + "{name}")
         schema = _inlined(top, components, ())
     except (TypeError, ValueError, NotImplementedError) as error:
-        raise SchemaError(f"its parameters have no JSON schema ({' '.join(str(error).split())})") from None
+        _, _, reason = str(error).rpartition("\n")  # above it is advice for programs that use msgspec
+        raise SchemaError(f"its parameters have no JSON schema ({reason})") from None
     assert isinstance(schema, dict)
     return {key: value for key, value in schema.items() if key != "title"}
 

@@ -42,6 +42,8 @@ class EditorScreen(ModalScreen[None]):
         Binding("ctrl+r", "renew", "New session", tooltip="A new session with this, history kept", id="editor.renew"),
         Binding("f2", "save", "Save profile", tooltip="Save what is wanted as a profile", id="editor.save"),
         Binding("f3", "copy", "Copy as", tooltip="Copy the session in force as code", id="editor.copy"),
+        Binding("ctrl+y", "decide(True)", "Approve", show=False, tooltip="The call that waits", id="approve"),
+        Binding("ctrl+n", "decide(False)", "Refuse", show=False, tooltip="The call that waits", id="refuse"),
         Binding("enter", "choose", "Choose", show=False, tooltip="List the values", id="editor.choose"),
         Binding("down", "move(1)", "Next field", show=False, id="editor.down"),
         Binding("up", "move(-1)", "Previous field", show=False, id="editor.up"),
@@ -263,6 +265,9 @@ class EditorScreen(ModalScreen[None]):
             self.notify("Kept for the next session.", timeout=3)
         self.show()
         return True
+
+    async def action_decide(self, approve: bool) -> None:
+        await self.dashboard.run_action(f"decide({approve})")
 
     def action_save(self) -> None:
         from voicelive_tui.ui.session_commands import save_as_profile  # noqa: PLC0415

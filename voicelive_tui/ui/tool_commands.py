@@ -5,17 +5,11 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from voicelive_tui.config import Approval
+from voicelive_tui.session import mcp
 from voicelive_tui.session.inputs import ApprovalsChanged, RuleChanged
 from voicelive_tui.session.tools import rule_of
 from voicelive_tui.ui.live_screen import LiveScreen
-from voicelive_tui.ui.panes.tools import POLICIES
-
-APPROVALS: dict[Approval, str] = {
-    "ask": "Ask you for each approval of its calls",
-    "always": "Approve its calls, up to three in a turn",
-    "never": "Refuse its calls that need an approval",
-}
+from voicelive_tui.ui.panes.tools import APPROVALS, POLICIES
 
 
 def tool_commands(screen: LiveScreen) -> Iterator[tuple[str, str, Callable[[], object]]]:
@@ -34,3 +28,7 @@ def tool_commands(screen: LiveScreen) -> Iterator[tuple[str, str, Callable[[], o
         for answer, does in APPROVALS.items():
             if answer != screen.session.approvals.get(label, "ask"):
                 yield f"Approvals of {label}: {answer}", does, partial(screen.apply, ApprovalsChanged(label, answer))
+            for tool in mcp.tools_of(screen.session, label):
+                if answer != mcp.rule_of(screen.session, label, tool):
+                    change = ApprovalsChanged(label, answer, tool)
+                    yield f"Approvals of {label}.{tool}: {answer}", does, partial(screen.apply, change)

@@ -99,12 +99,13 @@ async def test_an_opened_call_shows_arguments_and_result_as_json_and_follows_its
     ("call", "key", "typed", "wanted"),
     [
         (WAITING, "v", ['{"city"', "[1]", '{"city": "Rome"}'], inputs.CallApproved("item_0", '{"city": "Rome"}')),
-        (WAITING, "l", ["soon", "-1", "nan", "2.5"], inputs.CallApproved("item_0", delay=2.5)),
+        (WAITING, "D", ["soon", "-1", "nan", "2.5"], inputs.CallApproved("item_0", delay=2.5)),
         (WAITING, "u", ["rainy"], inputs.CallAnswered("item_0", "rainy")),
         (RUNNING, "u", ["@file.json"], inputs.CallAnswered("item_0", "@file.json")),
         (RUNNING, "exclamation_mark", ["no network"], inputs.CallRefused("item_0", "no network")),
         (DONE, "full_stop", [], inputs.CallRepeated("item_0")),
         (DONE, "p", [], inputs.RuleChanged("get_weather", Function(policy="ask"))),
+        (MCP, "p", [], inputs.ApprovalsChanged("maps", "always", "route")),
     ],
 )
 async def test_a_key_wants_something_of_the_session_once_what_was_typed_is_valid(
@@ -124,7 +125,7 @@ async def test_a_key_wants_something_of_the_session_once_what_was_typed_is_valid
         assert pilot.app.wanted == [wanted]
 
 
-@pytest.mark.parametrize(("call", "key"), [(DONE, "u"), (DONE, "v"), (RUNNING, "l"), (MCP, "u"), (MCP, "p")])
+@pytest.mark.parametrize(("call", "key"), [(DONE, "u"), (DONE, "v"), (RUNNING, "D"), (MCP, "u"), (MCP, "v")])
 async def test_a_key_that_cannot_do_anything_says_why(call: Call, key: str) -> None:
     pane = ToolsPane()
     async with ToolsApp(pane).run_test(size=(120, 20)) as pilot:

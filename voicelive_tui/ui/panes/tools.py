@@ -1,13 +1,14 @@
 """The tools pane: each call of a tool with its state, its time and its result, and what the user does about it."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 from textual.binding import Binding, BindingType
 
-from voicelive_tui.session import inputs
+from voicelive_tui.config import Approval
+from voicelive_tui.session import inputs, mcp
 from voicelive_tui.session.calls import Call, CallState
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
@@ -23,6 +24,8 @@ from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, fit
 
+T = TypeVar("T")
+
 BAR = 10
 """Cells of the longest call's duration."""
 POLICIES: dict[Literal["auto", "ask", "stub", "fail"], str] = {
@@ -30,6 +33,11 @@ POLICIES: dict[Literal["auto", "ask", "stub", "fail"], str] = {
     "ask": "Run it when you approve",
     "stub": "Answer each call with the text of the configuration",
     "fail": "Fail each call with the error of the configuration",
+}
+APPROVALS: dict[Approval, str] = {
+    "ask": "Ask you for each approval of its calls",
+    "always": "Approve its calls, up to three in a turn",
+    "never": "Refuse its calls that need an approval",
 }
 LONGEST_DELAY = 600.0
 
@@ -115,12 +123,12 @@ late: you went on before the output came; it is sent, and no answer is asked for
 {tools.edit} edits the arguments and approves, {tools.delay} approves for some seconds later, \
 {tools.stub} answers with a text or @FILE in place of the function, {tools.fail} fails with a sentence.
 {tools.again} runs the function again with the same arguments: the result is shown here, the model does not get it.
-{tools.policy} changes what becomes of further calls: auto, ask, stub, fail.
+{tools.policy} changes what becomes of further calls: auto, ask, stub, fail; of an MCP tool: ask, always, never.
 {cross} goes to the line of the transcript.""")
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "edit", "Edit the arguments", show=False, id="tools.edit"),
-        Binding("l", "delay", "Run later", show=False, id="tools.delay"),
+        Binding("D", "delay", "Run later", show=False, id="tools.delay"),
         Binding("u", "stub", "Answer by hand", show=False, id="tools.stub"),
         Binding("exclamation_mark", "fail", "Fail", key_display="!", show=False, id="tools.fail"),
         Binding("full_stop", "again", "Run again", key_display=".", show=False, id="tools.again"),
@@ -162,6 +170,9 @@ late: you went on before the output came; it is sent, and no answer is asked for
     def note(self) -> Line:
         """The rules that are not `auto`, and whether the end is followed."""
         rules = [f"{name}: {rule.policy}" for name, rule in self.session.rules.items() if rule.policy != "auto"]
+        for server, approve in self.session.approvals.items():
+            by_tool = {"": approve} if isinstance(approve, str) else approve
+            rules += [f"{server}{tool and f'.{tool}'}: {rule}" for tool, rule in by_tool.items() if rule != "ask"]
         return joined((visible(", ".join(rules)), "accent"), *following_note(self.view))
 
     def inspected(self, index: int) -> tuple[object, str, Any] | None:
@@ -299,8 +310,17 @@ late: you went on before the output came; it is sent, and no answer is asked for
             self.post_message(self.Wants(inputs.CallRepeated(found[0])))
 
     def action_policy(self) -> None:
-        if found := self._function(open_only=False):
+        call = entry.call if (entry := self.selected()) else None
+        if call and call.kind == "mcp":
+            approve = mcp.rule_of(self.session, call.server, call.name)
+            self.post_message(self.Wants(inputs.ApprovalsChanged(call.server, _next(APPROVALS, approve), call.name)))
+        elif found := self._function(open_only=False):
             rule = rule_of(self.session, found[1].name)
-            policies = list(POLICIES)
-            policy = policies[(policies.index(rule.policy) + 1) % len(policies)]
-            self.post_message(self.Wants(inputs.RuleChanged(found[1].name, replace(rule, policy=policy))))
+            changed = replace(rule, policy=_next(POLICIES, rule.policy))
+            self.post_message(self.Wants(inputs.RuleChanged(found[1].name, changed)))
+
+
+def _next(choices: Mapping[T, str], current: T) -> T:
+    """The choice after the current one."""
+    names = list(choices)
+    return names[(names.index(current) + 1) % len(names)]
