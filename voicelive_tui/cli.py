@@ -329,6 +329,12 @@ def replay(before: dict[str, Any], /, *, bundle: Path, **options: Any) -> None:
 )
 @click.option("--check", "only_check", is_flag=True, help="Check the script, and end.")
 @click.option(
+    "--replay",
+    metavar="RECORDING",
+    type=click.Path(path_type=Path),
+    help="Play the service's messages of a recording, whatever the client says.",
+)
+@click.option(
     "--fault",
     "faults",
     metavar="NAME[=VALUE][@WHEN]",

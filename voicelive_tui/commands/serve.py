@@ -8,6 +8,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 
 import click
 
@@ -18,9 +20,11 @@ from voicelive_tui.loopback import faults as faulty
 from voicelive_tui.loopback import script as scripts
 from voicelive_tui.loopback import tls
 from voicelive_tui.loopback.handshake import is_loopback
+from voicelive_tui.loopback.replay import Recorded
 from voicelive_tui.loopback.service import LoopbackService, ServiceError, ServiceRecord
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.text import visible
+from voicelive_tui.wire.events import parse, text
 
 
 def run(
@@ -34,10 +38,14 @@ def run(
     origins: Sequence[str],
     script: str | None,
     only_check: bool,
+    replay: Path | None,
     faults: Sequence[str],
     as_json: bool,
 ) -> int:
     """Run the service, or only check its script; the exit status."""
+    from voicelive_tui.recording.bundle import BundleError  # noqa: PLC0415 - not needed for --help
+
+    stack = contextlib.ExitStack()
     try:
         plan = scripts.named(script) if script else None
         if only_check:
@@ -59,13 +67,41 @@ def run(
             faults=trouble,
             tls=context,
             allow_origins=origins,
+            replay=sessions_of(replay, stack) if replay else (),
             on_record=lambda record: output.write(render(record)),
         )
-        with _public(pem) as certificate:
+        with stack, _public(pem) as certificate:
             key_hint = "KEY" if api_key else "anything"
             return asyncio.run(_serve(service, output, certificate, key_hint, as_json=as_json))
-    except (ConfigError, scripts.ScriptError, faulty.FaultError, ServiceError, tls.TlsError) as problem:
+    except (BundleError, ConfigError, scripts.ScriptError, faulty.FaultError, ServiceError, tls.TlsError) as problem:
         return complain(problem)
+
+
+def sessions_of(path: Path, stack: contextlib.ExitStack) -> list[list[Recorded]]:
+    """The sessions of a recording, which is closed with the stack; what cannot be read is named on stderr.
+
+    Raises:
+        BundleError: There is none.
+    """
+    from voicelive_tui.recording.bundle import Bundle, BundleError  # noqa: PLC0415
+    from voicelive_tui.recording.lines import NOTHING, WireLine  # noqa: PLC0415
+
+    bundle = stack.enter_context(Bundle(path))
+    sessions: list[list[Recorded]] = []
+    for line in bundle.moments():
+        if not isinstance(line, WireLine) or line.problem or line.standby:
+            continue
+        kind = text(parse(bytes(line.frame).decode()).get("type")) if line.frame != NOTHING else ""
+        if line.dir == "in" and kind == "session.created":
+            sessions.append([])
+        if sessions:
+            sound = kind.endswith(".append")
+            sessions[-1].append(Recorded(line.t_ns / 1e9, line.dir, partial(bundle.text, line), sound))
+    for flaw in bundle.flaws:
+        warn(flaw)
+    if not sessions:
+        raise BundleError(f"{path} has no session to play: it holds no session.created")
+    return sessions
 
 
 def _tls(host: str, *, self_signed: bool, cert: str | None, key: str | None) -> tuple[ssl.SSLContext | None, str]:

@@ -25,6 +25,7 @@ from voicelive_tui.loopback.handshake import DIALECTS, PATH, Denied, Doorkeeper
 from voicelive_tui.loopback.listener import Listener
 from voicelive_tui.loopback.protocol import JsonObject
 from voicelive_tui.loopback.recogniser import Recogniser
+from voicelive_tui.loopback.replay import Recorded, Replay
 from voicelive_tui.loopback.response import SpeechJob
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
@@ -66,6 +67,7 @@ class LoopbackService:
         faults: The faults of every session.
         tls: Serve `https` and `wss` with this context.
         allow_origins: The web origins that may connect; `*` stands for all. None may by default.
+        replay: Recorded sessions, played to one client after another in place of the assistant's answers.
         on_record: Called for each session, turn, answer, error and fault.
         on_client_event: Called with the session's id and each JSON object that a client sends.
     """
@@ -80,6 +82,7 @@ class LoopbackService:
         faults: Sequence[Fault] = (),
         tls: ssl.SSLContext | None = None,
         allow_origins: Collection[str] = (),
+        replay: Sequence[Sequence[Recorded]] = (),
         on_record: Callable[[ServiceRecord], None] | None = None,
         on_client_event: Callable[[str, JsonObject], None] | None = None,
     ) -> None:
@@ -89,6 +92,7 @@ class LoopbackService:
         self._script = script or Script()
         self._doorkeeper = Doorkeeper(host, api_key, self._script, allow_origins)
         self._faults = (*map(parse, self._script.faults), *faults)
+        self._replay = replay
         self._on_record = on_record
         self._on_client_event = on_client_event
         self._runner: web.AppRunner | None = None
@@ -96,7 +100,7 @@ class LoopbackService:
         self._threads: ThreadPoolExecutor | None = None
         self._voice: Future[Voice] | None = None
         self._recogniser: Future[Recogniser] | None = None
-        self._clients: dict[asyncio.Task[None], Connection | None] = {}  # None during the handshake
+        self._clients: dict[asyncio.Task[None], Connection | Replay | None] = {}  # None during the handshake
         self._connections = 0  # asked for so far
         self._conversations: dict[str, Conversation] = {}  # with agents, by id
 
@@ -213,6 +217,10 @@ class LoopbackService:
         self._connections = number = self._connections + 1
         try:
             target = self._doorkeeper.admit(request)
+            if self._replay:
+                replay = self._clients[task] = Replay(self._replay[(number - 1) % len(self._replay)])
+                self.record("", "session", "a recorded session begins", {"path": request.path})
+                return await replay.run(request)
             faults = [*self._faults, *target.faults]
             for fault in faults:
                 if fault.in_handshake and (fault.event is None or fault.nth == number):

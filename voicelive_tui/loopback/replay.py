@@ -1,0 +1,93 @@
+"""`Replay`: the server's side of a recorded session, played to a client.
+
+Messages come at their recorded times, counted from the client's last message other than sound, where the client's
+messages are those of the recording in number. A client that is silent is waited for only `PATIENCE` seconds.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from aiohttp import WSMsgType, web
+
+GOING_AWAY = 1001
+PATIENCE = 2.0
+_MAX_MESSAGE = 24 * 1024 * 1024
+
+
+class Recorded(NamedTuple):
+    """A message of a recording."""
+
+    at: float
+    """Seconds."""
+    direction: Literal["in", "out"]
+    """From or to the server, as a client says it."""
+    text: Callable[[], str]
+    """Gives its text."""
+    sound: bool
+    """It carries a piece of the microphone's sound."""
+
+
+class Replay:
+    """One client.
+
+    Args:
+        messages: A session, from its `session.created` on.
+    """
+
+    def __init__(self, messages: Sequence[Recorded]) -> None:
+        self._messages = messages
+        self._websocket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
+        self._arrivals: list[float] = []
+        self._arrived = asyncio.Event()
+
+    async def run(self, request: web.Request) -> web.WebSocketResponse:
+        """Play the session, then wait until the client leaves."""
+        await self._websocket.prepare(request)
+        sending = asyncio.create_task(self._send())
+        try:
+            async for message in self._websocket:
+                if message.type == WSMsgType.TEXT and not _is_sound(message.data):
+                    self._arrivals.append(time.monotonic())
+                    self._arrived.set()
+        finally:
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await sending
+        return self._websocket
+
+    async def end(self) -> None:
+        """Close the WebSocket with 1001."""
+        with contextlib.suppress(ConnectionError):
+            await self._websocket.close(code=GOING_AWAY, message=b"the service is stopping")
+
+    async def _send(self) -> None:
+        anchor, recorded_at, said = time.monotonic(), self._messages[0].at, 0
+        for message in self._messages:
+            due = anchor + message.at - recorded_at
+            if message.direction == "in":
+                await asyncio.sleep(max(due - time.monotonic(), 0))
+                await self._websocket.send_str(message.text())
+            elif not message.sound:
+                said += 1
+                anchor, recorded_at = await self._arrival(said, due + PATIENCE), message.at
+
+    async def _arrival(self, number: int, limit: float) -> float:
+        """When the client's message of that number came, or the time of the limit."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(limit - time.monotonic(), 0)):
+                while len(self._arrivals) < number:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        return self._arrivals[number - 1] if len(self._arrivals) >= number else time.monotonic()
+
+
+def _is_sound(text: str) -> bool:
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict) and str(event.get("type", "")).endswith(".append")
