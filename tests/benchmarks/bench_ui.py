@@ -58,8 +58,8 @@ def see_level(terminal: Terminal, seconds: float) -> dict[str, Any]:
     end, seen, was = time.monotonic() + seconds, [], None
     while time.monotonic() < end:
         terminal.read_some(0.005)
-        row = next((y for y, line in enumerate(terminal.screen.display) if line.startswith(" mic LIVE")), 0)
-        filled = terminal.screen.buffer[row][24].reverse
+        row = next((y for y, line in enumerate(terminal.screen.display) if "│ mic LIVE" in line[:12]), 0)
+        filled = terminal.screen.buffer[row][33].reverse
         if filled is not was:
             seen.append(time.monotonic())
             was = filled

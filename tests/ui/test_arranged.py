@@ -57,7 +57,7 @@ async def test_tab_goes_round_the_panes():
         for _ in range(5):
             await pilot.press("tab")
             seen.append(app.focused.id)
-        assert sorted(seen) == ["delay-view", "events-view", "meters-bars", "session-view", "transcript-view"]
+        assert sorted(seen) == ["delay-view", "events-view", "meters-labels", "session-view", "transcript-view"]
 
 
 async def test_below_the_least_size_there_is_nothing_but_the_microphone_and_a_sentence():

@@ -9,6 +9,10 @@ def test_binding_ids_name_every_key():
     assert {"mute", "talk", "interrupt", "reset", "type", "query", "help", "quit", "zoom", "list.down"} <= ids
 
 
+def test_a_binding_may_have_no_key():
+    keymap.validate_keys({"reset": "", "mute": "r"})
+
+
 @pytest.mark.parametrize(
     ("keys", "says"),
     [

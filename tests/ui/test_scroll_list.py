@@ -1,7 +1,9 @@
+import asyncio
+
 from textual import events
 
 from tests.ui.screens import TonedApp
-from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.scroll_list import SCROLL_PERIOD, ScrollList
 
 
 class Numbers(ScrollList):
@@ -30,10 +32,30 @@ class ListApp(TonedApp):
         yield Numbers()
 
 
-async def test_following_moves_by_half_pages():
+async def test_a_full_list_follows_line_by_line_and_not_too_often(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("voicelive_tui.ui.scroll_list.monotonic", lambda: now)
     app = ListApp()
     async with app.run_test(size=(20, 10)) as pilot:
         numbers = app.query_one(Numbers)
+        numbers.grow(10)
+        tops = []
+        for _ in range(6):
+            numbers.grow(1)
+            tops.append(numbers.top)
+            now += SCROLL_PERIOD / 2
+        assert tops == [1, 1, 3, 3, 5, 5]
+        now += SCROLL_PERIOD
+        async with asyncio.timeout(10):
+            while numbers.top != 6:  # what came too soon is scrolled to without another line
+                await pilot.pause(0.02)
+
+
+async def test_with_lean_following_moves_by_half_pages():
+    app = ListApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        numbers = app.query_one(Numbers)
+        numbers.step = 0.5
         tops = []
         for _ in range(30):
             numbers.grow(1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicelive_tui.wire import filters
-from voicelive_tui.wire.log import LogRow
+from voicelive_tui.wire.log import EventLog, LogRow
 
 DONE = LogRow(0, 1.0, "in", "response.done", "info", "", "resp_12", 0, '{"type":"response.done","status":"completed"}')
 ERROR = LogRow(1, 1.0, "in", "error", "error", "", "", 0, '{"error":{"message":"two words"}}')
@@ -89,3 +89,28 @@ def test_a_filter_by_type_sees_the_type_as_it_came():
     row = LogRow(0, 1.0, "in", "response.output_audio.delta", "info", "", "", 0, "{}")
     assert filters.parse("type:output_audio")(row)
     assert not filters.parse("type:response.audio")(row)
+
+
+def test_gaps_are_measured_between_rows_without_audio_whatever_other_terms_refuse():
+    log = EventLog()
+    for at, kind, size in ((0.0, "a", 0), (0.2, "audio", 90), (0.9, "b", 0), (1.0, "c", 0), (3.0, "d", 0)):
+        log = log.append(100 + at, "in", kind, "{}", size=size)
+
+    def chosen(text):
+        choose = filters.parse(text, lambda: log.origin)
+        found = ["".join(row.type for row in log.since(0) if choose(row)) for _ in range(2)]
+        assert found[0] == found[1]  # rows are asked about again when they leave the log
+        return found[0]
+
+    assert chosen("gap:>0.5") == "bd"
+    assert chosen("gap:<0.5") == "c"
+    assert chosen("gap:0.05-1") == "bc"
+    assert chosen("!type:a gap:>0.5") == "bd"
+    assert chosen("time:>0:00.95") == "cd"
+    assert chosen("time:0.9-1") == "bc"
+
+
+@pytest.mark.parametrize("text", ["gap:", "gap:1", "gap:x", "gap:>1-2", "time:1:", "time:>", "time:-1", "time:>1:2:3"])
+def test_a_wrong_span_of_time_gets_a_hint(text):
+    with pytest.raises(ValueError, match="in seconds or m:ss, not"):
+        filters.parse(text)

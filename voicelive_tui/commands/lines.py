@@ -193,7 +193,7 @@ class TextLines(Writer):
                 if entry.status not in (EntryStatus.LISTENING, EntryStatus.PARTIAL):
                     self._write_entry(entry)
         if not self.closing:
-            word, detail, _ = headline(after)  # a hint names keys of the dashboard
+            word, detail, *_ = headline(after)  # a hint names keys of the dashboard
             self._write_headline(f"{word}: {detail}" if detail else word)
 
     def _write_entry(self, entry: Entry) -> None:

@@ -19,6 +19,8 @@ class Headline(NamedTuple):
     """May hold foreign text."""
     hint: str = ""
     """What a key would do, with ids of bindings in braces: "press {mute}". Never holds foreign text."""
+    seconds: float = 0.0
+    """How long the user has been waiting."""
 
 
 def headline(state: SessionState, now: float | None = None) -> Headline:
@@ -30,11 +32,13 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
         case Stage.IDLE:
             return Headline("starting")
         case Stage.CONNECTING:
-            return Headline("connecting", state.connection.endpoint)
+            return Headline("connecting", state.connection.endpoint, seconds=_since(state.connection.started_at, now))
         case Stage.CONFIGURING:
-            return Headline("connecting", "waiting for the session to be confirmed")
+            sentence = "waiting for the session to be confirmed"
+            return Headline("connecting", sentence, seconds=_since(state.connection.started_at, now))
         case Stage.CLOSED | Stage.FAILED:
-            return Headline(stage.value, state.connection.problem)
+            again = "new session" if stage is Stage.CLOSED else "another try"
+            return Headline(stage.value, state.connection.problem, f"{{reset}} {again}")
         case Stage.READY:
             pass
     if mic.talking:
@@ -49,13 +53,15 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
             speaks = f"{who} {'are' if who == 'you' else 'is'} speaking"
             return Headline(activity.value, f"{who} interrupted the answer" if state.barged_in else speaks)
         case Activity.THINKING:
+            asked_at = state.turn.ended_speaking_at if state.turn and state.awaiting else None
+            waited = _since(asked_at, now)
             running = [_named(entry.call) for entry in state.open_calls if entry.call and not entry.call.ended_at]
             if running and state.response is None:
-                return Headline(activity.value, f"{', '.join(running)} {'runs' if len(running) == 1 else 'run'}")
-            asked_at = state.turn.ended_speaking_at if state.turn and state.awaiting else None
-            waited = 0.0 if now is None or asked_at is None else now - asked_at
+                return Headline(
+                    activity.value, f"{', '.join(running)} {'runs' if len(running) == 1 else 'run'}", seconds=waited
+                )
             late = f"no answer for {waited:.0f} s" if waited > NO_ANSWER_SECONDS else "waiting for the answer"
-            return Headline(activity.value, late)
+            return Headline(activity.value, late, seconds=waited)
         case Activity.SPEAKING:
             by_voice = mic.sending and not mic.muted and not mic.ended
             return Headline(activity.value, hint=("speak or " if by_voice else "") + "press {interrupt} to interrupt")
@@ -68,6 +74,10 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
 def caller_speaks(state: SessionState) -> bool:
     """Whether the microphone is the synthetic caller of the demo."""
     return state.connection.caller and state.input.description.startswith("synthetic")
+
+
+def _since(at: float | None, now: float | None) -> float:
+    return 0.0 if at is None or now is None else max(now - at, 0.0)
 
 
 def _named(call: Call) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from voicelive_tui.config import Ui
     from voicelive_tui.ui.dashboard import DashboardScreen
 
+UNBOUND = "unbound"
+"""The key of a binding that the configuration gives none; no terminal sends it."""
 CLOSE_LIMIT = 3.0
 """Seconds for an orderly end of the conversation."""
 
@@ -72,7 +74,7 @@ class VoiceLiveApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = theme_of(ui)
-        self.set_keymap(keys)
+        self.set_keymap({name: written or UNBOUND for name, written in keys.items()})
 
     def get_driver_class(self) -> type[Driver]:
         if sys.platform == "win32" or "TEXTUAL_DRIVER" in os.environ:

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from voicelive_tui.session.fields import FIELDS
@@ -21,7 +21,6 @@ from voicelive_tui.session.outcomes import Outcomes
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.typed import changes, settings_from, wanted_texts
 from voicelive_tui.ui.editor_row import DEFAULT, Row
-from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ class EditorScreen(ModalScreen[None]):
         & #form > .group { color: $text-muted; text-style: bold; }
         & #details { height: auto; min-height: 2; max-height: 4; padding: 0 1; background: $panel; }
         & #values { height: auto; max-height: 8; margin: 0 0 0 19; display: none; border: none; }
-        & Footer { background: $panel; }
     }
     """
 
@@ -79,7 +77,7 @@ class EditorScreen(ModalScreen[None]):
                     yield Row(field, self._wanted[field.key])
                 yield OptionList(id="values", compact=True, markup=False)
             yield Static(id="details", markup=False)
-        yield Keys()
+        yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         self.values = self.query_one("#values", OptionList)

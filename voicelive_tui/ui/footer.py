@@ -1,40 +1,81 @@
-"""The line of keys at the foot of the dashboard."""
+"""The line of keys at the foot of a screen."""
 
 from typing import Any
 
 from rich.cells import cell_len
+from textual import events
+from textual.binding import ActiveBinding
+from textual.dom import DOMNode
 from textual.screen import Screen
-from textual.widgets import Footer
 
-ALWAYS = frozenset(("help", "quit"))
-"""Actions whose keys are shown however narrow it is."""
+from voicelive_tui.ui.app import UNBOUND
+from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.text import Span
+
+FIRST = ("mute", "talk", "interrupt", "type")
+"""Ids of the bindings of the whole screen that stand before the others, and give way to nothing but `ALWAYS`."""
+ALWAYS = ("help", "quit")
+"""Ids of the bindings that stand last, and are shown however narrow it is."""
 
 
-class Keys(Footer):
-    """The keys along the foot; rebuilt only when other keys are shown, not whenever the focus moves.
+class Keys(Lines):
+    """The keys of the focused pane, then those of the whole screen; a changed key keeps its place.
 
-    Where not all of them fit, the last ones are hidden; help and quit are always shown.
+    A pane names the bindings that it wants here in `KEYS`. Where not all of them fit, the rest gives way first.
     """
 
+    DEFAULT_CSS = "Keys { height: 1; dock: bottom; background: $panel; }"
+
     def __init__(self) -> None:
-        super().__init__(compact=True, show_command_palette=False)
-        self._shown: object = None
+        super().__init__()
+        self._places: list[tuple[int, ActiveBinding]] = []
+        """Where each key begins."""
 
-    def bindings_changed(self, screen: Screen[Any]) -> None:
-        active = [bound for bound in screen.active_bindings.values() if bound.binding.show]
-        shown = [(bound.binding.key, bound.binding.description, bound.enabled) for bound in active]
-        if shown != self._shown:
-            self._shown = shown
-            super().bindings_changed(screen)
-
-    async def recompose(self) -> None:
-        await super().recompose()
-        self.on_resize()
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self.bindings_changed)
+        self.bindings_changed(self.screen)
 
     def on_resize(self) -> None:
-        keys: list[Any] = list(self.query("FooterKey"))
-        room = self.size.width
-        # A key that was changed stands elsewhere in the line, so these are known by what they do.
-        for key in sorted(keys, key=lambda key: key.action not in ALWAYS):
-            room -= cell_len(f"{key.key_display} {key.description} ")
-            key.display = room >= 0 or key.action in ALWAYS
+        self.bindings_changed(self.screen)
+
+    def bindings_changed(self, screen: Screen[Any]) -> None:
+        """Draw the keys that work now."""
+        if not self.size.width or not screen.is_current:
+            return
+        active = {bound.binding.id or bound.binding.key: bound for bound in screen.active_bindings.values()}
+        active = {name: bound for name, bound in active.items() if bound.enabled and bound.binding.key != UNBOUND}
+        shown = [name for name, bound in active.items() if bound.binding.show]
+        own = [name for name in self._own_keys(screen.focused) if name in active]
+        rest = [name for name in shown if name not in (*own, *FIRST, *ALWAYS)]
+        order = [name for name in (*own, *FIRST, *rest, *ALWAYS) if name in own or name in shown]
+        room, kept = self.size.width, set[str]()
+        for name in sorted(order, key=lambda name: (name not in ALWAYS, name not in FIRST)):
+            room -= self._width(active[name])
+            if room < 0 and name not in ALWAYS:
+                break
+            kept.add(name)
+        self._draw([(name in own, active[name]) for name in order if name in kept])
+
+    @staticmethod
+    def _own_keys(focused: DOMNode | None) -> tuple[str, ...]:
+        """What the focused pane wants to be shown."""
+        nodes = () if focused is None else focused.ancestors_with_self
+        return next((node.KEYS for node in nodes if hasattr(node, "KEYS")), ())
+
+    def _width(self, bound: ActiveBinding) -> int:
+        return cell_len(f"{self.app.get_key_display(bound.binding)} {bound.binding.description}  ")
+
+    def _draw(self, keys: list[tuple[bool, ActiveBinding]]) -> None:
+        spans: list[Span] = []
+        self._places, x = [], 0
+        for own, bound in keys:
+            self._places.append((x, bound))
+            key = self.app.get_key_display(bound.binding)
+            spans += [(f" {key} ", "title"), (bound.binding.description + " ", "text" if own else "dim")]
+            x += self._width(bound)
+        self.show(tuple(spans))
+
+    async def on_click(self, event: events.Click) -> None:
+        under = [bound for x, bound in self._places if x <= event.x]
+        if under:
+            await self.app.run_action(under[-1].binding.action, under[-1].node)

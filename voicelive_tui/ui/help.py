@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from voicelive_tui.ui.app import UNBOUND
 from voicelive_tui.ui.hints import Hint, with_keys
 
 
@@ -41,7 +42,7 @@ class HelpScreen(ModalScreen[None]):
         # Keys of the whole dashboard first; those without an id are Textual's own.
         bound = [active for active in self._keys.values() if active.binding.id and active.binding.description]
         for active in sorted(bound, key=lambda active: not isinstance(active.node, Screen)):
-            if active.enabled:
+            if active.enabled and active.binding.key != UNBOUND:
                 words = active.binding.tooltip or active.binding.description
                 key = self.app.get_key_display(active.binding)
                 keys.setdefault(active.binding.action, ([], words, active.binding.id or ""))[0].append(key)

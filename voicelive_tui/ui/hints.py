@@ -27,6 +27,8 @@ def key_of(widget: Widget, binding_id: str) -> str:
         for binding in vars(owner).get("BINDINGS", ()):
             if isinstance(binding, Binding) and binding.id == binding_id:
                 mapped = getattr(widget.app, "keys", {}).get(binding_id)  # see `VoiceLiveApp`
+                if mapped == "":
+                    return ""
                 key = (mapped or binding.key).partition(",")[0]
                 return widget.app.get_key_display(binding.with_key(key, None if mapped else binding.key_display))
     return ""

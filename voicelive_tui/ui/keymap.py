@@ -65,7 +65,7 @@ def validate_keys(keys: Mapping[str, str]) -> None:
 
     chosen: dict[str | None, dict[str, str]] = {}  # by binding: Textual's name of each key, and what was written
     for name, written in keys.items():
-        each = [key.strip() for key in written.split(",")]
+        each = [key.strip() for key in written.split(",")] if written else []  # "" unbinds
         for key in each:
             if not _sendable(key):
                 allowed = "a character such as m, M or ?, a name such as f2, space, comma or pageup, or one after ctrl+"

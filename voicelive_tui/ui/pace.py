@@ -32,10 +32,8 @@ class Rates(NamedTuple):
     """Between two draws of counters."""
     quiet_counts: float
     clock: float
-    bar_cells: int
-    """Cells of the widest bar."""
     scroll_step: float
-    """Share of the pane by which a full list scrolls while it follows its end."""
+    """Share of the pane by which a full list scrolls while it follows its end; 0: line by line."""
     spacious: bool
     """Whether a tall terminal gets a tall status line, and the clock shows seconds."""
 
@@ -50,8 +48,7 @@ NORMAL = Rates(
     counts=1.0,
     quiet_counts=10.0,
     clock=0.5,
-    bar_cells=60,  # one for each decibel
-    scroll_step=0.5,
+    scroll_step=0.0,
     spacious=True,
 )
 LEAN = Rates(
@@ -64,7 +61,6 @@ LEAN = Rates(
     counts=10.0,
     quiet_counts=10.0,
     clock=1.2,
-    bar_cells=30,
     scroll_step=0.9,
     spacious=False,
 )

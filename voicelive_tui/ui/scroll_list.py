@@ -1,12 +1,18 @@
 """A list with a cursor, which follows its end until the user moves the cursor or scrolls."""
 
+import math
+from time import monotonic
 from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.timer import Timer
 
 from voicelive_tui.ui.canvas import Canvas
+
+SCROLL_PERIOD = 0.25
+"""Seconds between two scrolls of a list that follows its end: each writes most of the pane."""
 
 
 class ScrollList(Canvas, can_focus=True):
@@ -42,8 +48,11 @@ class ScrollList(Canvas, can_focus=True):
         self.following = True
         self.cursor: int | None = None
         """The item under the cursor; None while following."""
-        self.step = 0.5
-        """Share of the pane that a full list moves by while it follows."""
+        self.step = 0.0
+        """Share of the pane that a full list moves by while it follows; 0: line by line, at most so often a second."""
+        self._scrolled_at = -math.inf
+        self._later: Timer | None = None
+        """Scrolls what came too soon after the last time."""
 
     @property
     def count(self) -> int:
@@ -76,8 +85,7 @@ class ScrollList(Canvas, can_focus=True):
             self.cursor = self.count - 1 if self.count else None
         top = self.scroll_offset.y
         if self.following and total > top + height:
-            beyond, step = total - top - height, max(int(height * self.step), 1)
-            top = top + step if beyond <= step else total - height
+            top = self._followed(top, total - height)
         elif self.following and total <= top:
             top = max(total - height, 0)
         # While following, the list may end in the middle of the pane: the rows below are for new items.
@@ -86,6 +94,23 @@ class ScrollList(Canvas, can_focus=True):
             self.repaint()
         else:
             self.scroll_to(y=top, animate=False)  # which repaints
+
+    def _followed(self, top: int, last: int) -> int:
+        """The first line to show next, while the end is followed and `last` would show it."""
+        if self.step:
+            step = max(int(self.size.height * self.step), 1)
+            return top + step if last - top <= step else last
+        now = monotonic()
+        if last - top < self.size.height and (wait := self._scrolled_at + SCROLL_PERIOD - now) > 0:
+            if self._later is None:
+                self._later = self.set_timer(wait, self._scroll_now)
+            return top
+        self._scrolled_at = now
+        return last
+
+    def _scroll_now(self) -> None:
+        self._later = None
+        self.items_changed()
 
     def on_resize(self) -> None:
         self.items_changed()

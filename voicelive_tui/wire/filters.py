@@ -8,9 +8,14 @@ A filter is a list of terms separated by spaces, all of which must hold. `!` neg
     is:error is:warning   at least this severe
     type:part             the type, as it came, contains it
     item:id response:id   the row belongs to it; the end of the id is enough
+    gap:>0.5 gap:1-2      so many seconds after the row before; rows with audio do not count
+    time:>1:20 time:5-9   so long after the first row, in seconds or m:ss
 """
 
+import math
 import re
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable
 
 from voicelive_tui.wire.events import unescaped
@@ -20,6 +25,7 @@ Filter = Callable[[LogRow], bool]
 
 _TERM = re.compile(r"""(!?)(?:/((?:\\.|[^/\\])*)/|"([^"]*)"|(\S+))(?:\s+|$)""")
 _SEVERITIES = {"warning": ("warning", "error"), "error": ("error",)}
+_SECONDS = r"(?:(\d{1,5}):)?(\d{1,7}(?:\.\d{1,6})?)"
 _DIRECTIONS = ("in", "out", "local", "log")
 PATIENCE = 0.05
 """Seconds that a regular expression may take for one row; some backtrack without end."""
@@ -30,8 +36,12 @@ def everything(_row: LogRow) -> bool:
     return True
 
 
-def parse(text: str) -> Filter:
+def parse(text: str, origin: Callable[[], float] = lambda: 0.0) -> Filter:
     """Parse a filter; the empty text accepts every row.
+
+    Args:
+        text: What the user typed.
+        origin: The time of the first row, as of `LogRow.at`.
 
     Raises:
         ValueError: The text is no filter, in one sentence for the user. The filter itself raises it when a regular
@@ -53,7 +63,7 @@ def parse(text: str) -> Filter:
         elif quoted is not None:
             term = _contains(quoted)
         else:
-            term = _word(word)
+            term = _word(word, origin)
         terms.append(_not(term) if inverse else term)
         position = match.end()
     match terms:
@@ -62,14 +72,48 @@ def parse(text: str) -> Filter:
         case [only]:
             return only
         case _:
-            return lambda row: all(term(row) for term in terms)
+            return lambda row: all([term(row) for term in terms])  # noqa: C419 - a gap begins at rows others refuse
+
+
+class _Gap:
+    """Accepts rows by the seconds since the row before; both have no audio."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self._low, self._high = low, high
+        self._seqs, self._times = array("q"), array("d")
+
+    def __call__(self, row: LogRow) -> bool:
+        if row.size:
+            return False
+        index = bisect_left(self._seqs, row.seq)
+        if index == len(self._seqs):
+            self._seqs.append(row.seq)
+            self._times.append(row.at)
+        return index > 0 and self._low <= row.at - self._times[index - 1] <= self._high
+
+
+def _range(name: str, value: str) -> tuple[float, float]:
+    """The lower and the upper end, in seconds."""
+    match = re.fullmatch(rf"([<>]?){_SECONDS}(?:-{_SECONDS})?", value)
+    sign, minutes, seconds, *end = match.groups() if match else ("",) * 5
+    if match is None or bool(sign) is (end[1] is not None):
+        raise ValueError(f"{name}: takes >1.5, <1:20 or 5-1:20 in seconds or m:ss, not “{value}”")
+    low = int(minutes or 0) * 60 + float(seconds)
+    if sign:
+        return (low, math.inf) if sign == ">" else (-math.inf, low)
+    return low, int(end[0] or 0) * 60 + float(end[1])
+
+
+def _time(value: str, origin: Callable[[], float]) -> Filter:
+    low, high = _range("time", value)
+    return lambda row: low <= row.at - origin() <= high
 
 
 def _not(term: Filter) -> Filter:
     return lambda row: not term(row)
 
 
-def _word(word: str) -> Filter:
+def _word(word: str, origin: Callable[[], float]) -> Filter:
     if word.startswith("/"):  # the closing / is still to be typed
         return _searches(word[1:])
     name, colon, value = word.partition(":")
@@ -89,6 +133,10 @@ def _word(word: str) -> Filter:
             return lambda row: row.item_id != "" and row.item_id.endswith(value)
         case "response":
             return lambda row: row.response_id != "" and row.response_id.endswith(value)
+        case "gap":
+            return _Gap(*_range(name, value))
+        case "time":
+            return _time(value, origin)
         case _:
             return _contains(word)
 

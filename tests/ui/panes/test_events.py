@@ -224,8 +224,8 @@ async def test_the_limit_of_the_log_is_shown():
 
 
 def test_times():
-    assert moment(0) == "0.000"
-    assert moment(12.3456) == "12.346"
+    assert moment(0) == "0:00.000"
+    assert moment(12.3456) == "0:12.346"
     assert moment(3662.5) == "61:02.500"
     assert gap(0.0001) == ""
     assert gap(0.25) == "+0.250"

@@ -1,5 +1,4 @@
 import time
-from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -9,7 +8,6 @@ from tests.ui.screens import TonedApp, screen_text
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Device, Microphone, Problem, Response
 from voicelive_tui.ui.dashboard import DashboardScreen
-from voicelive_tui.ui.panes import status
 from voicelive_tui.ui.panes.status import EXPIRY_NOTICE, Clock, ProblemLine, StatusLine, elapsed, microphone, service
 
 
@@ -88,7 +86,7 @@ async def test_demo_is_labelled_and_a_near_expiry_is_shown():
         line.session = replace(states.IDLE, connection=link, input=Device("synthetic microphone"))
         await pilot.pause()
         shown = screen_text(pilot.app)
-        assert "DEMO synthetic caller" in shown
+        assert "DEMO  synthetic caller" in shown
         assert "ends in 2:0" in shown
         line.session = replace(states.IDLE, connection=link, input=Device("Headset"))
         await pilot.pause()
@@ -103,7 +101,7 @@ async def test_the_time_to_the_end_goes_on_where_nothing_else_does(monkeypatch):
         line.session = replace(states.IDLE, connection=link)
         await pilot.pause()
         assert "ends in" not in screen_text(pilot.app)
-        monkeypatch.setattr(status, "time", SimpleNamespace(monotonic=lambda: ends_at - 125))
+        monkeypatch.setattr("voicelive_tui.ui.canvas.monotonic", lambda: ends_at - 125)
         line.elapsed = "61 min"
         await pilot.pause()
         assert "ends in 2:0" in screen_text(pilot.app)
@@ -157,7 +155,7 @@ async def test_the_caller_is_called_synthetic_in_80_columns_too_beside_the_longe
         shown = screen_text(pilot.app)
         assert "SPEAKING" in shown
         assert "speak or press i to interrupt" in shown
-        assert "DEMO synthetic" in shown
+        assert "DEMO  synthetic" in shown
         assert "mic LIVE" in shown
 
 

@@ -52,6 +52,8 @@ class Pane(VerticalGround):
     """What the pane shows, for `?`: plain text, a paragraph a line."""
     QUERY: ClassVar[Literal["filter", "search"] | None] = None
     """How the text typed after `/` is used."""
+    KEYS: ClassVar[tuple[str, ...]] = ("zoom",)
+    """Ids of the bindings that the foot shows first while the pane is focused."""
     CROSSES_TO: ClassVar[str] = ""
     """The id of the pane that has lines for the same items."""
 

@@ -96,6 +96,7 @@ class DelayPane(ListPane):
     ]
     NAME = "Delay"
     NUMBER = "7"
+    KEYS = ("list.open", "delay.order", "cross", "zoom")
     CROSSES_TO = "transcript"
     HELP_TEXT = Hint("\n".join((
         "From the last voiced microphone sample (of a typed message: from its sending) to the first sample of the "

@@ -23,9 +23,7 @@ _MARKS = {"error": ("✗", "bad"), "warning": ("!", "warn")}
 
 
 def moment(seconds: float) -> str:
-    """Seconds since the first row, to the millisecond: `12.345`, `61:02.345`."""
-    if seconds < 1000:
-        return f"{seconds:.3f}"
+    """Time since the first row, to the millisecond: `0:12.345`, `61:02.345`."""
     return f"{int(seconds // 60)}:{seconds % 60:06.3f}"
 
 
@@ -153,6 +151,7 @@ class EventsPane(InspectingPane):
     NAME = "Events"
     NUMBER = "3"
     QUERY = "filter"
+    KEYS = ("list.open", "query", "cross", "follow", "debug", "zoom")
     CROSSES_TO = "transcript"
     HELP_TEXT = Hint("""\
 Time since the start, gap since the line before, → sent, ← received, • local, ≡ log record.
@@ -160,7 +159,7 @@ Runs of deltas are one line that counts up; {debug} shows every one of them, and
 {list.open} opens the event beside the list; tab goes there, \
 {copy} copies it or the value under the cursor, {back} closes it.
 {query} filters: word "two words" /regex/ !not dir:in dir:out dir:local dir:log is:error is:warning \
-type: item: response:
+type: item: response: gap:>0.5 time:1:20-1:45
 All terms must hold; an empty filter shows everything.
 {same_item} shows only what belongs to the item of this line, {same_response} to its response, {errors} only errors; \
 once more shows everything.
@@ -210,7 +209,7 @@ once more shows everything.
     def query_changed(self, text: str) -> None:
         """Filter by a text; an invalid one changes nothing, and `QueryRefused` is posted."""
         try:
-            choose = filters.parse(text)
+            choose = filters.parse(text, lambda: self.view.log_shown.origin)
         except ValueError as problem:
             self.post_message(self.QueryRefused(text, str(problem)))
             return

@@ -5,7 +5,10 @@ line from the widget's left edge to the last change, which is why bars are widge
 """
 
 import time
+from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 
 from textual.app import ComposeResult
 from textual.events import Resize
@@ -23,7 +26,9 @@ from voicelive_tui.wire.events import mapping
 FLOOR_DBFS = -60.0
 """The left end of a bar."""
 WARN_DBFS = -12.0
-BAD_DBFS = -3.0
+BAD_DBFS = -6.0
+CHUNKS = 5
+"""Widgets that the bars are made of: a change of a level rewrites one or two of them."""
 STEADY_DB = 1.5
 """Change in dB from which a level is drawn again: room noise must not keep the screen busy."""
 LABEL = 11
@@ -70,17 +75,28 @@ def threshold(session: SessionState) -> float | None:
 def scale(width: int) -> str:
     """The numbers under a bar of `width` cells."""
     marks = [" "] * (width + 4)
-    for level in (-60, -48, -36, -24, -12, 0):
+    for level in (-60, -48, -36, -24, -18, -12, -6, 0) if width >= 60 else (-60, -36, -12, 0):
         at = round((level - FLOOR_DBFS) / -FLOOR_DBFS * width)
         text = str(level)
         at = max(min(at - len(text) // 2, width - len(text)), 0)
         marks[at : at + len(text)] = text
-    return "".join(marks).rstrip()
+    return "".join(marks)[:width]
+
+
+def sliced(line: Line, widths: Sequence[int]) -> list[Line]:
+    """A line in pieces of some widths."""
+    cells = [(character, tone) for text, tone in line for character in text]
+    pieces: list[Line] = []
+    for width in widths:
+        runs = groupby(cells[:width], key=itemgetter(1))
+        pieces.append(tuple(("".join(character for character, _ in run), tone) for tone, run in runs))
+        del cells[:width]
+    return pieces
 
 
 def level(meter: Meter) -> str:
     """The RMS level in whole dBFS."""
-    return "  silent" if meter.rms <= SILENCE_DBFS + 6 else f"{meter.rms:4.0f} dB"
+    return "silent" if meter.rms <= SILENCE_DBFS + 6 else f"{meter.rms:.0f} dB"
 
 
 def steady(shown: Meter, now: Meter) -> Meter:
@@ -93,7 +109,7 @@ def steady(shown: Meter, now: Meter) -> Meter:
 
 
 def health(reading: Reading) -> Line:
-    """Counters of lost audio, and the device's latency. Zeros are shown: they rule causes out."""
+    """Counters of lost audio, and the device's latency; the session pane shows zeros too: they rule causes out."""
     flows = reading.underflows or reading.overflows
     return (
         (f"underflows {reading.underflows} · overflows {reading.overflows}", "warn" if flows else "dim"),
@@ -101,6 +117,11 @@ def health(reading: Reading) -> Line:
         (f" · dropped {duration(reading.dropped_ms)}", "warn" if reading.dropped_ms else "dim"),
         (f" · device latency {duration(reading.output_latency_ms)}", "dim"),
     )
+
+
+def lost(reading: Reading) -> bool:
+    """Whether any sound was lost."""
+    return bool(reading.underflows or reading.overflows or reading.gaps or reading.dropped_ms)
 
 
 class MetersPane(Pane):
@@ -121,11 +142,11 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     DEFAULT_CSS = """
     MetersPane {
-        height: 3;
+        height: 5;
         & #meters-labels { width: 12; height: 1fr; }
         & #meters-levels { width: 9; height: 1fr; }
-        & #meters-bars { width: 1fr; height: 1fr; }
-        & #meters-more { height: 4; display: none; }
+        & .meters--bars { width: 1fr; height: 1fr; }
+        & #meters-more { height: 3; display: none; }
     }
     """
 
@@ -133,8 +154,9 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         super().__init__(id=id)
         self._rates = rates
         self._labels, self._levels = Lines(id="meters-labels"), Lines(id="meters-levels")
-        self._bars, self._more = Lines(id="meters-bars"), Lines(id="meters-more")
-        self._bars.can_focus = True
+        self._bars = [Lines(id=f"meters-bars-{number}", classes="meters--bars") for number in range(CHUNKS)]
+        self._more = Lines(id="meters-more")
+        self._labels.can_focus = True
         self._numbers_due = 0.0
         self._labelled: object = None
         self._held_back = False
@@ -145,42 +167,52 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         """Labels, numbers and bars apart, so that a moving bar does not rewrite what is to its left."""
         with HorizontalGround():
             yield self._labels
+            yield from self._bars
             yield self._levels
-            yield self._bars
         yield self._more
 
     @property
     def target(self) -> Lines:
-        return self._bars
+        return self._labels
 
     def show(self, session: SessionState) -> None:
         """Draw labels and bars; numbers less often, and whenever sound begins or ends."""
-        reading, bars = self.reading, self._bars
-        width = max(min(bars.size.width - 1, self._rates.bar_cells), 1)
+        reading, widths = self.reading, [each.size.width for each in self._bars]
+        width = max(sum(widths), 1)
         capture = self._capture = steady(self._capture, reading.capture)
         playback = self._playback = steady(self._playback, reading.playback)
         sent, mark = bar(capture, width), threshold(session)
         if mark is not None:
             sent = with_mark(sent, min(round(mark * width), width - 1))
-        bars.show(sent, bar(playback, width), ((scale(width), "faint"),))
+        heard, numbers = sliced(bar(playback, width), widths), sliced(((scale(width), "faint"),), widths)
+        for chunk, *lines in zip(self._bars, sliced(sent, widths), heard, numbers, strict=True):
+            chunk.show(*lines)
         now = time.monotonic()
         word, tone = microphone(session, reading)
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
         unheard = session.output.problem and not session.output.description
-        heard = ("no speaker", "warn") if unheard else ("assistant", "good" if session.playing else "dim")
-        state = (word, tone, heard, session.input, session.output, capture.rms > FLOOR_DBFS, playback.rms > FLOOR_DBFS)
+        speaker = ("no speaker", "warn") if unheard else ("assistant", "good" if session.playing else "dim")
+        state = (
+            word,
+            tone,
+            speaker,
+            session.input,
+            session.output,
+            capture.rms > FLOOR_DBFS,
+            playback.rms > FLOOR_DBFS,
+        )
         self._held_back = now < self._numbers_due and state == self._labelled
         if self._held_back:
             return
         self._numbers_due, self._labelled = now + self._rates.numbers, state
-        self._labels.show(((f" {fit(word, LABEL)}", tone),), ((f" {fit(heard[0], LABEL)}", heard[1]),))
-        self._levels.show(((level(capture), "text"),), ((level(playback), "text"),))
+        self._labels.show(((f" {fit(word, LABEL)}", tone),), ((f" {fit(speaker[0], LABEL)}", speaker[1]),))
+        self._levels.show(*(((f"{level(meter):>8}", "text"),) for meter in (capture, playback)))
         more = self._more
         if more.display:
             more.show(
                 ((" buffered ", "dim"), (f"{duration(reading.buffered_ms):>8}", "text"),
-                 ("   outbox ", "dim"), (f"{duration(reading.outbox_ms):>8}", "text")),
-                ((" ", "text"), *health(reading)),
+                 ("   outbox ", "dim"), (f"{duration(reading.outbox_ms):>8}", "text"),
+                 ("   device latency ", "dim"), (duration(reading.output_latency_ms), "text")),
                 ((" microphone  ", "dim"), _device(session.input.description, session.input.problem)),
                 ((" speaker     ", "dim"), _device(session.output.description, session.output.problem)),
             )  # fmt: skip
@@ -211,8 +243,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             said = (f"{'' if works.get(name) else 'no '}{name}: {visible(problem)}" for name, problem in failed)
             return ((" · ".join(said), "warn"),)
         reading = self.reading
-        lost = reading.underflows or reading.overflows or reading.gaps or reading.dropped_ms
-        return health(reading) if lost else ()
+        return health(reading) if lost(reading) else ()
 
 
 def _device(description: str, problem: str) -> Span:

@@ -161,6 +161,7 @@ class SessionPane(Pane):
 
     NAME = "Session"
     NUMBER = "1"
+    KEYS = ("session.more", "session.less", "zoom")
     HELP_TEXT = Hint("""\
 First what is asked about daily, and settings that are not in force as asked; then all the rest.
 silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.

@@ -11,13 +11,14 @@ from voicelive_tui.ui.canvas import Lines, now_of
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.text import Line, Span, clip, spread, wrap
 
-CHIP = 13
+CHIP = 15
 """Cells of the chip, so that nothing beside it moves when the word changes."""
 
 _TONES = {
     "listening": "chip-accent",
     "talking": "chip-accent",
-    "thinking": "chip-warn",
+    "thinking": "chip-accent",
+    "approve?": "chip-warn",
     "speaking": "chip-good",
     "interrupted": "chip-warn",
     "muted": "chip-bad",
@@ -25,6 +26,10 @@ _TONES = {
     "failed": "chip-bad",
     "closed": "chip-bad",
 }
+SETTLED = frozenset((Stage.READY, Stage.CLOSED, Stage.FAILED))
+"""Stages in which no second is counted."""
+LONG_WAIT = 3.0
+"""Seconds from which on waiting is a warning."""
 SPACIOUS = 85
 """Cells of the line from which on there is room for more words."""
 EXPIRY_NOTICE = 300
@@ -130,7 +135,8 @@ class StatusLine(Lines):
     def watch_elapsed(self) -> None:
         session = self.session
         recording = session.recording and session.recording.since is not None
-        if recording or remaining(session, now_of(self)) is not None or session.resuming or session.awaiting:
+        waiting = session.resuming or session.awaiting or session.connection.stage not in SETTLED
+        if recording or waiting or remaining(session, now_of(self)) is not None:
             self.redraw()
 
     def on_resize(self) -> None:
@@ -139,14 +145,17 @@ class StatusLine(Lines):
     def redraw(self) -> None:
         """Draw all of the line."""
         now = now_of(self)
-        word, detail, hint = headline(self.session, now)
+        word, detail, hint, waited = headline(self.session, now)
         if starved(self.session, self.reading):
-            word, detail, hint = "thinking", "waiting for more of the answer", ""
+            word, detail, hint, waited = "thinking", "waiting for more of the answer", "", 0.0
         elif word == "speaking" and self.reading.gated:
             hint = "press {interrupt} to interrupt"
-        words = with_keys(self, Hint(hint)) if hint and self.in_front else visible(detail)
-        tone = _TONES.get(word, "chip")
-        left: Line = ((word.upper().center(CHIP), tone), ("  ", "text"), (words, "text"))
+        # What to do comes first: where there is no room, the explanation is shortened.
+        hint = hint if self.in_front else ""
+        words = (with_keys(self, Hint(hint)), "" if detail in hint else visible(detail))
+        tone = "chip-warn" if waited >= LONG_WAIT else _TONES.get(word, "chip")
+        chip = word.upper() + (f" {int(waited)} s" if waited >= 1 else "")
+        left: Line = ((chip.center(CHIP), tone), ("  ", "text"), (" · ".join(filter(None, words)), "text"))
         connection, recording = self.session.connection, self.session.recording
         right: list[Span] = [(" ", "text")]
         if recording and recording.since is not None:
@@ -159,7 +168,7 @@ class StatusLine(Lines):
         if connection.demo:
             spacious = self.size.width >= SPACIOUS
             caller = "" if not caller_speaks(self.session) else " synthetic caller" if spacious else " synthetic"
-            right += [("DEMO", "warn"), (caller, "dim"), ("  ", "text")]
+            right += [(" DEMO ", "chip"), (caller, "dim"), ("  ", "text")]
         elif connection.endpoint:
             right += [(service(connection.endpoint), "accent"), ("  ", "text")]
         mic, mic_tone = microphone(self.session, self.reading)

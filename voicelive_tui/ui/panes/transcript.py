@@ -214,6 +214,7 @@ class TranscriptPane(SurgeryPane):
     NAME = "Transcript"
     NUMBER = "2"
     QUERY = "search"
+    KEYS = ("query", "cross", "follow", "zoom")
     CROSSES_TO = "events"
     HELP_TEXT = Hint("""\
 Both sides in the order of the conversation, which is not always the order of arrival.
