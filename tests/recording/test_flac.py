@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.recording.test_bundle import zipped
+from voicelive_tui.cli import cli
 from voicelive_tui.recording import bundle as bundles
+from voicelive_tui.recording import flac
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.spool import Record
 from voicelive_tui.recording.writer import BundleWriter, Manifest
@@ -69,3 +72,12 @@ def test_sound_that_cannot_be_compressed_stays_as_it_is(tmp_path: Path, caplog: 
     with Bundle(writer.path) as bundle:
         assert bundle.manifest.complete
         assert bundle.sound(0, 0, 50_000) == SOUND
+
+
+def test_the_setting_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flac, "find_spec", lambda _: None)
+    config = tmp_path / "config.toml"
+    config.write_text(f'[recording]\nformat = "flac"\n[logging]\nfile = "{tmp_path}/log"\n')
+    done = CliRunner().invoke(cli, ["console", "--demo", "--config", str(config)])
+    sentence = "voicelive-tui: recording.format: FLAC needs soundfile: pip install 'voicelive-tui[record]'\n"
+    assert (done.exit_code, done.stderr) == (2, sentence)
