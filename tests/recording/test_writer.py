@@ -9,13 +9,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from voicelive_tui.audio.format import SAMPLE_RATE
 from voicelive_tui.recording import writer as writer_module
-from voicelive_tui.recording.spool import Kind, Record
-from voicelive_tui.recording.writer import BundleWriter, Manifest, write_new, write_wave
+from voicelive_tui.recording.spool import Record
+from voicelive_tui.recording.writer import BundleWriter, Manifest
 
 
 def pcm(value: int, samples: int) -> bytes:
@@ -46,26 +44,6 @@ def test_sound_from_before_the_origin_is_left_out(tmp_path: Path) -> None:
     writer.close()
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["left", "right"]), st.integers(0, 50), st.integers(1, 10), st.integers(1, 99)),
-        max_size=8,
-    )
-)
-def test_channels_do_not_disturb_one_another_in_any_order(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[tuple[Kind, int, int, int]]
-) -> None:
-    writer = BundleWriter(tmp_path_factory.mktemp("any") / "talk.vlrec", Manifest())
-    expected = np.zeros((2, 60), "<i2")
-    for kind, at, count, value in pieces:
-        writer.add([Record(kind, at, pcm(value, count))])
-        expected[int(kind == "right"), at : at + count] = value
-    writer.close()
-    found = samples_of(writer.path / "audio.wav")
-    assert np.array_equal(found, expected[:, : found.shape[1]])
-    assert not expected[:, found.shape[1] :].any()
-
-
 def test_a_full_recording_goes_on_without_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "AUDIO_LIMIT", 4 * 3 * SAMPLE_RATE)  # 3 s of two channels
     writer = BundleWriter(tmp_path / "talk.vlrec", Manifest())
@@ -93,18 +71,7 @@ def test_a_finished_bundle_has_a_manifest_with_the_hash_of_each_file(tmp_path: P
     assert stat.S_IMODE(writer.path.stat().st_mode) == 0o700
 
 
-def test_nothing_that_is_there_is_overwritten(tmp_path: Path) -> None:
+def test_a_bundle_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     BundleWriter(tmp_path / "talk.vlrec", Manifest()).close()
-    (tmp_path / "words.md").write_text("mine")
-    (tmp_path / "sound.wav").write_text("mine")
     with pytest.raises(FileExistsError):
         BundleWriter(tmp_path / "talk.vlrec", Manifest())
-    with pytest.raises(FileExistsError):
-        write_new(tmp_path / "words.md", b"other")
-    with pytest.raises(FileExistsError):
-        write_wave(tmp_path / "sound.wav", pcm(1, 1))
-
-
-def test_a_piece_of_sound_is_a_wav_file(tmp_path: Path) -> None:
-    write_wave(tmp_path / "kept" / "sound.wav", pcm(7, 3))
-    assert samples_of(tmp_path / "kept" / "sound.wav").tolist() == [[7, 7, 7]]

@@ -10,8 +10,9 @@ from tests.loopback.lab import Lab
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import BLOCK_SAMPLES
 from voicelive_tui.loopback.recogniser import Recogniser
-from voicelive_tui.loopback.script import Line, load, shipped
+from voicelive_tui.loopback.script import load, shipped
 from voicelive_tui.speech.caller import DemoCaller
+from voicelive_tui.speech.line import Line
 from voicelive_tui.speech.voice import PlaceholderVoice
 
 LINES = load(shipped()["line-check"]).caller

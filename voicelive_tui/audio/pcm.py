@@ -9,6 +9,8 @@ import numpy.typing as npt
 from voicelive_tui.audio.format import FLOOR_DBFS, SAMPLE_WIDTH, samples_in
 
 PCM16 = np.dtype("<i2")
+Samples = npt.NDArray[np.int16]
+"""Samples of one channel, of shape `(n,)`."""
 
 
 class Level(NamedTuple):
@@ -21,7 +23,7 @@ class Level(NamedTuple):
 SILENCE = Level(FLOOR_DBFS, FLOOR_DBFS)
 
 
-def samples(pcm: bytes | memoryview) -> npt.NDArray[np.int16]:
+def samples(pcm: bytes | memoryview) -> Samples:
     """The samples as a read-only array of shape `(n,)`, not copied; an odd byte at the end is left out."""
     return np.frombuffer(pcm, dtype=PCM16, count=samples_in(pcm))
 

@@ -39,7 +39,7 @@ def run(path: Path, *, form: str, output: Path | None, strict: bool, anyway: boo
 
 def _document(bundle: "Bundle", form: str, output: Path | None) -> int:
     from voicelive_tui.recording.document import DOCUMENTS  # noqa: PLC0415
-    from voicelive_tui.recording.writer import write_new  # noqa: PLC0415
+    from voicelive_tui.recording.files import write_new  # noqa: PLC0415
 
     text = DOCUMENTS[form](bundle.final_state())
     if not text.endswith("\n"):

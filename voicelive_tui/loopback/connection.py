@@ -18,6 +18,7 @@ from typing import Protocol
 from aiohttp import WSMsgType, web
 from msgspec.structs import replace
 
+from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.audio.wav import AudioFileError
 from voicelive_tui.loopback.conversation import Conversation
 from voicelive_tui.loopback.faults import (
@@ -32,7 +33,6 @@ from voicelive_tui.loopback.faults import (
     Text,
     parse,
 )
-from voicelive_tui.loopback.formats import Samples
 from voicelive_tui.loopback.handshake import Target
 from voicelive_tui.loopback.protocol import JsonObject, Note
 from voicelive_tui.loopback.response import SpeechJob

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE
 from voicelive_tui.audio.g711 import ALAW, ULAW
+from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.audio.resample import convert
-
-Samples = NDArray[np.int16]
-"""Mono audio, shape `(samples,)`."""
 
 Coding = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from voicelive_tui.loopback.formats import Samples
+from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.speech.voice import CALLER, RATE, Voice
 
 _STEPS = 50  # of an envelope, a second

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from voicelive_tui.audio.wav import AudioFileError, load_wav
 from voicelive_tui.loopback import faults
 from voicelive_tui.loopback.protocol import what_and_where
+from voicelive_tui.speech.line import Line
 
 VARIABLES = {
     "turn": "the number of the user's turn",
@@ -143,16 +144,6 @@ def _found(pattern: str, text: str) -> bool:
         return regex.search(pattern, text, regex.IGNORECASE, timeout=MATCH_SECONDS) is not None
     except TimeoutError:
         return False
-
-
-class Line(Struct, forbid_unknown_fields=True, frozen=True):
-    """A line of the demo's synthetic caller; the service recognises it by its sound, as transcript and for `match`."""
-
-    say: str
-    pause: Annotated[float, Meta(ge=0, le=600)] = 0.9
-    """Seconds between the end of the answer before and the line; the first line ever does not wait so long."""
-    interrupts_after: Annotated[float, Meta(ge=0, le=600)] = 0
-    """Spoken over the answer before, after so many seconds of it; 0 waits for its end."""
 
 
 class Script(Struct, forbid_unknown_fields=True, frozen=True):

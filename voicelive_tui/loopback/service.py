@@ -16,11 +16,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from voicelive_tui.audio import pcm
+from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.audio.wav import load_wav
 from voicelive_tui.loopback.connection import Connection
 from voicelive_tui.loopback.conversation import Conversation
 from voicelive_tui.loopback.faults import Fault, parse
-from voicelive_tui.loopback.formats import Samples, encode_speech
+from voicelive_tui.loopback.formats import encode_speech
 from voicelive_tui.loopback.handshake import DIALECTS, PATH, Denied, Doorkeeper
 from voicelive_tui.loopback.listener import Listener
 from voicelive_tui.loopback.protocol import JsonObject

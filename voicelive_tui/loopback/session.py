@@ -14,10 +14,10 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
+from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.loopback import protocol as p
 from voicelive_tui.loopback.audio_turns import AudioTurns
 from voicelive_tui.loopback.conversation import Conversation, Item, message, read_item, read_items
-from voicelive_tui.loopback.formats import Samples
 from voicelive_tui.loopback.input_buffer import InputBuffer, Measurement
 from voicelive_tui.loopback.line_check import Stimulus, plan, pre_generated, with_interim
 from voicelive_tui.loopback.mcp import McpServers

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from voicelive_tui.loopback.formats import Samples
+from voicelive_tui.audio.pcm import Samples
 
 HOP_MS = 20
 """The detector decides once per hop."""

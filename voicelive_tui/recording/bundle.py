@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 import msgspec
 
 from voicelive_tui.audio.format import SAMPLE_WIDTH, silence
+from voicelive_tui.recording.files import HEADER_BYTES
 from voicelive_tui.recording.flac import as_wave, missing
 from voicelive_tui.recording.lines import (
     NOTHING,
@@ -30,7 +31,7 @@ from voicelive_tui.recording.lines import (
     read_wire,
     with_sound,
 )
-from voicelive_tui.recording.writer import FORMAT, HEADER_BYTES, Manifest
+from voicelive_tui.recording.writer import FORMAT, Manifest
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import SessionState

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH
-from voicelive_tui.recording.writer import HEADER_BYTES
+from voicelive_tui.recording.files import HEADER_BYTES, open_new
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def compress(wave: Path) -> None:
     fresh, target = wave.with_suffix(".new"), wave.with_suffix(".flac")
     try:
         with (
-            open(fresh, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file,
+            open_new(fresh) as file,
             soundfile.SoundFile(wave) as source,
             soundfile.SoundFile(file, "w", source.samplerate, source.channels, "PCM_16", format="FLAC") as sink,
         ):

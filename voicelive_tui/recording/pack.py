@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.files import open_new
 from voicelive_tui.recording.redact import Finding, findings, strict_line, without_content
-from voicelive_tui.recording.writer import open_new
 
 TEXTS = ("manifest.json", "wire.jsonl", "marks.jsonl", "transcript.md")
 SOUNDS = ("audio.wav", "received.wav", "audio.flac", "received.flac")

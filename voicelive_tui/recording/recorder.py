@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from voicelive_tui import __version__
 from voicelive_tui.recording.document import markdown
+from voicelive_tui.recording.files import write_wave
 from voicelive_tui.recording.lines import without_secrets
 from voicelive_tui.recording.records import SETTLED_SECONDS, Entry, RecordMaker, joined, mark
 from voicelive_tui.recording.spool import Kind, Record, Ring
-from voicelive_tui.recording.writer import SUFFIX, BundleWriter, Manifest, write_wave
+from voicelive_tui.recording.writer import SUFFIX, BundleWriter, Manifest
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import SessionState
 

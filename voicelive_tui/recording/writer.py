@@ -2,15 +2,15 @@
 
 import hashlib
 import os
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, samples_in
+from voicelive_tui.recording.files import WaveFile, write_new
 from voicelive_tui.recording.lines import MICROPHONE, SPEAKER
 from voicelive_tui.recording.spool import Record
 
@@ -19,8 +19,6 @@ FORMAT = 1
 SUFFIX = ".vlrec"
 AUDIO_LIMIT = 2_000_000_000
 """Bytes of `audio.wav`, after which only lines are written: 5 h 47 min."""
-_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-HEADER_BYTES = _HEADER.size
 
 Count = Annotated[int, Meta(ge=0, le=9 * 10**18)]
 
@@ -53,55 +51,6 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """SHA-256 by file name, once complete."""
 
 
-class _Wave:
-    """A WAV file whose header is right after each write; samples may be written at any position.
-
-    Args:
-        path: A new file.
-        channels: Interleaved.
-    """
-
-    def __init__(self, path: Path, channels: int) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        self._channels = channels
-        self.frames = 0
-        self._write_header()
-
-    def put(self, channel: int, at: int, pcm: bytes) -> None:
-        """Write samples of a channel; what was never written is silence."""
-        import numpy as np  # noqa: PLC0415 - in the recorder's thread, not while the program starts
-
-        samples = np.frombuffer(pcm, "<i2")
-        width = self._channels * SAMPLE_WIDTH
-        start = _HEADER.size + at * width
-        frames = np.zeros((len(samples), self._channels), "<i2")
-        if self._channels > 1 and at < self.frames:
-            there = os.pread(self._file, frames.nbytes, start)
-            frames.reshape(-1)[: len(there) // SAMPLE_WIDTH] = np.frombuffer(there, "<i2")
-        frames[:, channel] = samples
-        _write_all(self._file, frames.tobytes(), start)
-        if at + len(samples) > self.frames:
-            self.frames = at + len(samples)
-            self._write_header()
-
-    def _write_header(self) -> None:
-        width = self._channels * SAMPLE_WIDTH
-        size = self.frames * width
-        header = _HEADER.pack(b"RIFF", size + _HEADER.size - 8, b"WAVE", b"fmt ", 16, 1, self._channels, SAMPLE_RATE,
-                              SAMPLE_RATE * width, width, 8 * SAMPLE_WIDTH, b"data", size)  # fmt: skip
-        _write_all(self._file, header, 0)
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
-def _write_all(file: int, data: bytes, at: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(file, view, at)
-        view, at = view[written:], at + written
-
-
 class BundleWriter:
     """A bundle that is being written.
 
@@ -122,8 +71,8 @@ class BundleWriter:
         self._flac = flac
         self._wire = os.open(path / "wire.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._marks = os.open(path / "marks.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._audio = _Wave(path / "audio.wav", 2)
-        self._received = _Wave(path / "received.wav", 1)
+        self._audio = WaveFile(path / "audio.wav", 2)
+        self._received = WaveFile(path / "received.wav", 1)
         self._write_manifest()
 
     def add(self, records: Sequence[Record]) -> bool:
@@ -197,32 +146,3 @@ class BundleWriter:
             os.close(file)
         self._audio.close()
         self._received.close()
-
-
-def write_wave(path: Path, pcm: bytes) -> None:
-    """Write PCM16, 24 kHz mono, as a new WAV file.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = _Wave(path, 1)
-    try:
-        file.put(0, 0, pcm)
-    finally:
-        file.close()
-
-
-def write_new(path: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read.
-
-    Raises:
-        OSError: It is there already, or cannot be written.
-    """
-    with open_new(path) as file:
-        file.write(content)
-
-
-def open_new(path: Path) -> BinaryIO:
-    """The same, open for writing."""
-    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
-from voicelive_tui.loopback.script import Line
+from voicelive_tui.speech.line import Line
 from voicelive_tui.speech.voice import CALLER, Voice, open_voice
 
 _BEGIN = 1.0  # seconds before the first line

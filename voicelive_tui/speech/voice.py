@@ -20,8 +20,8 @@ from msgspec.structs import replace
 
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.format import SAMPLE_RATE
+from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.audio.resample import convert
-from voicelive_tui.loopback.formats import Samples
 
 RATE = SAMPLE_RATE
 """Samples a second of all synthesized speech."""
