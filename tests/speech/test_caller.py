@@ -18,7 +18,7 @@ from voicelive_tui.speech.voice import PlaceholderVoice
 LINES = load(shipped()["line-check"]).caller
 VAD = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 500}
 
-OUTPUTS = {"get_weather": '{"city":"Lisbon","sky":"sunny"}', "set_timer": "3 seconds are over"}
+OUTPUTS = {"get_weather": '{"city":"Lisbon","temperature":70}', "set_timer": "3 seconds are over"}
 
 
 def call(caller, lab, seconds):
@@ -72,7 +72,7 @@ def test_the_tour_shows_a_tool_an_interruption_a_slow_answer_a_warning_and_an_er
         tools=tools,
         input_audio_transcription={"model": "whisper-1"},
     )
-    began = call(DemoCaller(script.caller, voice), lab, 220)
+    began = call(DemoCaller(script.caller, voice), lab, 300)
     spoken = [line.say for line in script.caller]
     heard = [e["transcript"] for e in lab.events if e["type"].endswith("input_audio_transcription.completed")]
     assert heard[: len(spoken) + 2] == spoken + spoken[:2]
@@ -82,9 +82,9 @@ def test_the_tour_shows_a_tool_an_interruption_a_slow_answer_a_warning_and_an_er
     by_kind = Counter(e["type"] for e in lab.events)
     assert by_kind["warning"] == by_kind["error"] == 1
     called = [e["name"] for e in lab.events if e["type"] == "response.function_call_arguments.done"]
-    assert called == ["get_weather", "set_timer"]
+    assert called == ["get_weather", "set_timer", "get_weather"]
     done = [e["response"]["status"] for e in lab.events if e["type"] == "response.done"]
-    assert done.count("cancelled") == 2
+    assert (done.count("cancelled"), done.count("failed")) == (2, 1)
     answers = [e["transcript"] for e in lab.events if e["type"] == "response.audio_transcript.done"]
     assert not any("dBFS" in answer for answer in answers), "no line gets the line check"
     created = {e["response"]["id"]: e["at"] for e in lab.events if e["type"] == "response.created"}
