@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from tests.conversing import LIMIT, Recorder, until
+from tests.conversing import LIMIT, Mouth, Recorder, speech, until
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Mcp, Service, Session, Settings
 from voicelive_tui.loopback.faults import parse
@@ -17,7 +17,9 @@ from voicelive_tui.session.state import Stage
 
 
 @contextlib.asynccontextmanager
-async def talking(*faults, approve="ask", attended=True, model="gpt-realtime", labels=("maps", "docs", "broken")):
+async def talking(
+    *faults, approve="ask", attended=True, model="gpt-realtime", labels=("maps", "docs", "broken"), source=None
+):
     """A session with the servers of the shipped script, once it is known which tools they have."""
     records, free = [], {"never": ("route", "traffic")}
     async with LoopbackService(
@@ -29,7 +31,7 @@ async def talking(*faults, approve="ask", attended=True, model="gpt-realtime", l
             audio=Audio(input_device="none", output_device="none"),
             mcp=tuple(Mcp(label=each, url="https://x", require_approval=free, approve=approve) for each in labels),
         )
-        live, recorder = LiveSession(settings, attended=attended), Recorder()
+        live, recorder = LiveSession(settings, attended=attended, source=source), Recorder()
         live.observe(recorder)
         running = asyncio.create_task(live.run())
         try:
@@ -143,6 +145,20 @@ async def test_the_user_goes_on_while_a_call_runs():
     assert state_of(live, "route") is CallState.STALE
     assert len(spoken(live)) == 1
     assert recorder.types(inputs.Sent).count("response.create") == 3
+
+
+async def test_the_user_speaks_while_a_call_runs():
+    mouth = Mouth()
+    async with talking(labels=("maps",), source=mouth) as (live, recorder, _):
+        live.apply(inputs.TextTyped("How far is it?"))
+        await until(lambda: state_of(live, "route") is CallState.RUNNING and live.state.response is None, "the call")
+        mouth.say(speech("Stop."))
+        await until(lambda: call(live, "route").ended_at and len(live.state.calls) == 3, "the call for what was said")
+        await until(lambda: spoken(live) and at_rest(live), "the answer")
+    _, first, second = (entry.call for entry in live.state.calls)
+    assert (first.state, second.state) == (CallState.STALE, CallState.SPOKEN)
+    assert len(spoken(live)) == 1
+    assert recorder.types(inputs.Sent).count("response.create") == 2, "of the message, and of the second call"
 
 
 async def test_a_connection_that_is_lost_while_a_call_runs_is_answered_once_in_the_next_session():

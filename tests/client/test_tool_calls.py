@@ -17,7 +17,7 @@ from voicelive_tui.config import Audio, Function, Service, Settings, Tools
 from voicelive_tui.loopback.script import Call as ScriptedCall
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
-from voicelive_tui.session import inputs
+from voicelive_tui.session import inputs, rotation
 from voicelive_tui.session.calls import Call, CallState
 from voicelive_tui.session.state import Activity, Stage
 from voicelive_tui.tools.run import LONGEST_OUTPUT, Toolbox
@@ -71,6 +71,7 @@ SCRIPT = Script(
         reply("broken", ("add", "{a: 1")),
         reply("unfit", ("add", {"a": "x"})),
         reply("slow", ("wait", {"seconds": 0.5})),
+        reply("slower", ("wait", {"seconds": 2.5})),
         reply(
             "twice", ("add", {"a": 1, "b": 2}), faults=("duplicate-done@response.output_item.done", "duplicate-done")
         ),
@@ -203,6 +204,38 @@ async def test_a_function_that_outlives_its_connection_is_answered_in_the_next_o
         )
         assert call["call_id"] == output["call_id"]
         assert len([i for i in items if i["type"] == "function_call_output"]) == len(talk.answers) == 1
+
+
+async def test_a_rotation_waits_for_the_answer_to_a_function(tmp_path: Path) -> None:
+    async with talking(tmp_path) as talk:
+        first = talk.live.state.connection.session_id
+        talk.say("slow")
+        await until(lambda: talk.calls and talk.calls[0].started_at, "the call")
+        talk.live.apply(inputs.RotatePressed())
+        await until(lambda: talk.live.state.connection.session_id != first, "the next session")
+        await talk.settle()
+        items = [event["item"]["type"] for session, event in talk.got if session == first and "item" in event]
+        assert items == ["message", "function_call_output"]
+        assert (len(talk.answers), talk.requests()) == (1, 2)
+
+
+async def test_a_rotation_that_cannot_wait_takes_a_running_call_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "PATIENCE_SECONDS", 0.2)
+    async with talking(tmp_path) as talk:
+        first = talk.live.state.connection.session_id
+        talk.say("slower")
+        await until(lambda: talk.calls and talk.calls[0].started_at, "the call")
+        talk.live.apply(inputs.RotatePressed())
+        await until(lambda: talk.live.state.connection.session_id != first, "the next session")
+        assert talk.calls[0].state is CallState.RUNNING
+        await until(lambda: talk.answers, "the answer")
+        await talk.settle()
+        given = [(session != first, event["item"]) for session, event in talk.got if "item" in event]
+        kinds = [(new, item["type"]) for new, item in given if item.get("call_id")]
+        assert kinds == [(True, "function_call"), (True, "function_call_output")]
+        assert len(talk.answers) == 1
 
 
 async def test_an_approval_with_edited_arguments_and_a_refusal(tmp_path: Path) -> None:
