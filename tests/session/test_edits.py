@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.session.folding import REQUEST, Fold, ready
+from tests.session.folding import CONNECTING, REQUEST, Fold, ready
 from voicelive_tui.config import BargeIn
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.edits import other_detection
@@ -152,3 +152,16 @@ def test_the_way_of_push_to_talk_is_changed_without_asking_the_service() -> None
     assert [send.event["type"] for send in fold.feed(inputs.TalkPressed()) if isinstance(send, effects.Send)] == [
         "input_audio.turn.start"
     ]
+
+
+def test_an_edit_while_a_session_is_configured_is_asked_for_as_soon_as_that_is_done() -> None:
+    fold = Fold(CONNECTING, inputs.Connected())
+    (configure,) = fold.feed({"type": "session.created", "session": {}})
+    assert isinstance(configure, effects.Send)
+    fold.feed(inputs.Sent(configure.event))
+    assert fold.feed(EDIT) == []
+    update, capture = fold.feed({"type": "session.updated", "session": REQUEST})
+    assert isinstance(update, effects.Send)
+    assert update.event["session"]["turn_detection"] == WHOLE
+    assert capture == effects.StartCapture()
+    assert fold.feed(inputs.Sent(update.event), {"type": "session.updated", "session": REQUEST}) == []

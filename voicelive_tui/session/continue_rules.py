@@ -8,7 +8,7 @@ from voicelive_tui.session.errors import CONFIGURE, CREATE, SEED
 from voicelive_tui.session.history import history, owes_answer
 from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.reconnect import ONSET_SECONDS, UNNOTICED_SECONDS, kept_from, next_retry
-from voicelive_tui.session.sending import Event, Step, client_event, finished_items, type_message
+from voicelive_tui.session.sending import Event, Step, client_event, finished_items, send_only, type_message
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.talk import waits_for_commit
 from voicelive_tui.wire.events import text
@@ -48,11 +48,7 @@ def rotated(before: SessionState, after: SessionState, now: float) -> Step:
     """Give the new session what the old one knew, then the sound of an utterance in progress."""
     ends = finished_items(before, after)
     after = replace(after, intent=fresh(after.intent))
-    sends: list[effects.Effect] = []
-    if after.asked != after.wanted:  # edited since
-        session = {**dict.fromkeys(after.asked), **after.wanted}  # null: what is no longer set
-        after, update = client_event(after, CONFIGURE, {"type": "session.update", "session": session})
-        sends.append(update)
+    after, update = configure_again(after)
     after, given = restore(after, None if before.lost_at is None else now - before.lost_at)
     spoken = before.turn is not None and turns.being_spoken(before.turn)
     if before.lost_at is not None or spoken:
@@ -60,7 +56,15 @@ def rotated(before: SessionState, after: SessionState, now: float) -> Step:
     else:
         sound = effects.CarryOver(kept_from(after, now + UNNOTICED_SECONDS - ONSET_SECONDS))
     after, commit = talk_rules.end_turn(after, after) if waits_for_commit(after) else (after, ())
-    return after, (*ends, *sends, *given, sound, *commit)
+    return after, (*ends, *update, *given, sound, *commit)
+
+
+def configure_again(after: SessionState) -> Step:
+    """Ask for what was edited since the session was configured."""
+    if not after.asked or after.asked == after.wanted:
+        return after, ()
+    session = {**dict.fromkeys(after.asked), **after.wanted}  # null: what is no longer set
+    return send_only(after, CONFIGURE, {"type": "session.update", "session": session})
 
 
 def restore(after: SessionState, seconds: float | None) -> Step:

@@ -152,11 +152,12 @@ def _session_updated(event: Event, before: SessionState, after: SessionState) ->
             return after, ()
         # What the service heard so far is no part of the first turn by key.
         return send_only(after, "clear", {"type": "input_audio_buffer.clear"})
+    after, update = continue_rules.configure_again(after)
     if before.lost_at is None:
-        return after, (effects.StartCapture(),)
+        return after, (*update, effects.StartCapture())
     after, sends = continue_rules.restore(after, (after.connection.ready_at or 0.0) - before.lost_at)
     after, commit = talk_rules.end_turn(after, after) if waits_for_commit(after) else (after, ())
-    return after, (*sends, effects.StartCapture(kept_from(after, before.lost_at)), *commit)
+    return after, (*update, *sends, effects.StartCapture(kept_from(after, before.lost_at)), *commit)
 
 
 def _item_created(event: Event, before: SessionState, after: SessionState) -> Step:

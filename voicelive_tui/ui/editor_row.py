@@ -81,10 +81,10 @@ class Row(Horizontal):
     Row {
         height: auto;
         & > .label { width: 19; padding: 0 1; color: $text-muted; }
-        & > .value { width: 34; height: 1; padding: 0 1; background: $foreground 6%; }
-        & > .note { width: 1fr; height: 1; padding: 0 1; color: $text-muted; }
+        & > .value { width: 4fr; max-width: 34; height: 1; padding: 0 1; background: $foreground 6%; }
+        & > .note { width: 3fr; height: 1; padding: 0 1; color: $text-muted; }
         & > .note { text-wrap: nowrap; text-overflow: ellipsis; }
-        &.long > .value { width: 2fr; height: 4; }
+        &.long > .value { width: 6fr; max-width: 100%; height: 4; }
         &.in-use > .label { color: $accent; text-style: bold; }
         & > .value:focus { background: $accent 22%; }
         &.unused > .value { color: $text-disabled; }
