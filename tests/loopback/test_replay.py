@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,11 @@ def test_a_recording_without_a_session_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dump.jsonl").write_text('{"type": "response.created"}\n')
     with contextlib.ExitStack() as stack, pytest.raises(BundleError, match="no session to play"):
         sessions_of(tmp_path / "dump.jsonl", stack)
+
+
+def test_a_session_expires_as_long_after_its_begin_as_it_did(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path, 1, expires_at=1_800_000_900)
+    with contextlib.ExitStack() as stack:
+        (session,) = sessions_of(path, stack)
+        created = json.loads(session[0].text())
+    assert created["session"]["expires_at"] == pytest.approx(time.time() + 900, abs=5)

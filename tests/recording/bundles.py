@@ -77,9 +77,9 @@ def exchange(number: int, at: float, *, interrupted: bool) -> Iterator[tuple[flo
     yield from sorted(found, key=lambda each: each[0])
 
 
-def moments(exchanges: int) -> Iterator[tuple[float, inputs.Input]]:
+def moments(exchanges: int, **of_session: object) -> Iterator[tuple[float, inputs.Input]]:
     """A conversation: times and inputs."""
-    session = {"id": "sess_1", "model": "gpt-realtime", "turn_detection": {"type": "server_vad"}}
+    session = {"id": "sess_1", "model": "gpt-realtime", "turn_detection": {"type": "server_vad"}, **of_session}
     yield BEGAN, inputs.Connecting("http://127.0.0.1:1", "2026-07-15", "gpt-realtime", "API key")
     yield BEGAN + 0.01, inputs.Connected()
     yield BEGAN + 0.02, received("session.created", session=session)
@@ -90,13 +90,13 @@ def moments(exchanges: int) -> Iterator[tuple[float, inputs.Input]]:
         yield from exchange(number, BEGAN + 0.1 + number * EXCHANGE, interrupted=number == exchanges - 1)
 
 
-def make_bundle(folder: Path, exchanges: int = 3, *, sound: bool = True) -> Path:
+def make_bundle(folder: Path, exchanges: int = 3, *, sound: bool = True, **of_session: object) -> Path:
     """Record a conversation of some exchanges, without its sound if there would be too much of it."""
     began_ns = round(BEGAN * 1e9)
     maker = RecordMaker(began_ns, Recording())
     manifest = Manifest(program="1", unix_ns=1_800_000_000 * 10**9, t_ns=began_ns, sample_zero_ns=began_ns)
     writer = BundleWriter(folder / "talk.vlrec", manifest)
-    for n, (at, event) in enumerate(moments(exchanges)):
+    for n, (at, event) in enumerate(moments(exchanges, **of_session)):
         records = maker.of_entry(Entry(n, round(at * 1e9), event))
         writer.add(joined(record for record in records if sound or record.kind in ("wire", "mark")))
     for number in range(exchanges if sound else 0):

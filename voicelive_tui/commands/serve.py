@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import ssl
 import tempfile
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,6 +27,10 @@ from voicelive_tui.loopback.service import LoopbackService, ServiceError, Servic
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.text import visible
 from voicelive_tui.wire.events import parse, text
+
+if TYPE_CHECKING:
+    from voicelive_tui.recording.bundle import Bundle
+    from voicelive_tui.recording.lines import WireLine
 
 
 def run(
@@ -96,12 +102,22 @@ def sessions_of(path: Path, stack: contextlib.ExitStack) -> list[list[Recorded]]
             sessions.append([])
         if sessions:
             sound = kind.endswith(".append")
-            sessions[-1].append(Recorded(line.t_ns / 1e9, line.dir, partial(bundle.text, line), sound))
+            sessions[-1].append(Recorded(line.t_ns / 1e9, line.dir, partial(_unexpired, bundle, line), sound))
     for flaw in bundle.flaws:
         warn(flaw)
     if not sessions:
         raise BundleError(f"{path} has no session to play: it holds no session.created")
     return sessions
+
+
+def _unexpired(bundle: "Bundle", line: "WireLine") -> str:
+    """A message whose session expires as long after it as it did, and not in the past."""
+
+    def later(found: re.Match[str]) -> str:
+        lasted = int(found[2]) - (bundle.manifest.unix_ns + line.t_ns - bundle.manifest.t_ns) / 1e9
+        return f"{found[1]}{time.time() + min(max(lasted, 300), 3_600):.0f}"
+
+    return re.sub(r'("expires_at":\s*)(\d{9,11})\b', later, bundle.text(line))
 
 
 def _tls(host: str, *, self_signed: bool, cert: str | None, key: str | None) -> tuple[ssl.SSLContext | None, str]:
