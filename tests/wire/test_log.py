@@ -99,3 +99,14 @@ def test_a_long_text_keeps_its_head_and_tail_and_says_its_length(piece: str, len
         assert kept.startswith(text[: LONGEST // 2])
         assert kept.endswith(text[-LONGEST // 4 :])
         assert f"of {len(text):,} characters" in kept
+
+
+def test_the_newest_rows_are_a_log_of_their_own():
+    log = EventLog()
+    for number in range(5 * EventLog.CHUNK + 3):
+        log = log.append(float(number), "in", "x", str(number))
+    kept = log.newest(EventLog.CHUNK + 1)
+    assert (len(kept), kept.next_seq, kept.origin) == (2 * EventLog.CHUNK + 3, log.next_seq, 0.0)
+    assert list(kept.since(0)) == list(log.since(kept.first_seq))
+    assert kept.sealed_bytes == sum(chunk.bytes for chunk in kept.sealed)
+    assert log.newest(len(log)) is log

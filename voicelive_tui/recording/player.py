@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from voicelive_tui.audio.format import SAMPLE_RATE
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.lines import MICROPHONE, Mark, WireLine
@@ -18,6 +20,10 @@ from voicelive_tui.session.state import SessionState
 
 CHECKPOINT = 500
 """Moments between two states that are kept, so that a jump folds no more than these."""
+
+
+LOGGED = 10_000
+"""Rows of the event log that are kept: the event list is made again from all of them after a jump backwards."""
 
 
 class Step(NamedTuple):
@@ -89,6 +95,7 @@ class Player:
         while self.indexed < until:
             self._tip, self.indexed = self._after(self._tip, self.indexed), self.indexed + 1
             if self.indexed % CHECKPOINT == 0:
+                self._tip = _bounded(self._tip)
                 self._checkpoints.append(self._tip)
         return self.indexed < len(self._moments)
 
@@ -102,6 +109,8 @@ class Player:
                 when = self._times[self.index - 1]
                 self.state = observe(event, before, when)
                 yield Step(event, before, self.state, when)
+            if self.index % CHECKPOINT == 0:
+                self.state = _bounded(self.state)
 
     def seek(self, index: int) -> None:
         """Go to the state after that many moments. Where there are no checkpoints yet, they are made."""
@@ -154,3 +163,8 @@ class Player:
         """Milliseconds of an item that had been heard at a time, if it was played until then."""
         began = self._began.get(item_id)
         return 0.0 if began is None else max(at - began, 0.0) * 1000
+
+
+def _bounded(state: SessionState) -> SessionState:
+    log = state.log.newest(LOGGED)
+    return state if log is state.log else replace(state, log=log)

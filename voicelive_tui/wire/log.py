@@ -121,6 +121,14 @@ class EventLog:
                 sealed = sealed[1:]
         return EventLog(sealed, tail, self.next_seq + 1, self.origin if self.next_seq else at, total)
 
+    def newest(self, rows: int) -> "EventLog":
+        """The log with its newest rows only: at least that many, and up to two chunks more."""
+        chunks = -(-rows // self.CHUNK)
+        if len(self.sealed) <= chunks:
+            return self
+        sealed = self.sealed[-chunks:]
+        return EventLog(sealed, self.tail, self.next_seq, self.origin, sum(chunk.bytes for chunk in sealed))
+
     def __len__(self) -> int:
         return len(self.sealed) * self.CHUNK + len(self.tail)
 
