@@ -2,7 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
+import gc
 import json
+import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -12,6 +16,7 @@ from tests.loopback.wire import FAST, QUERY, TYPED, connected, events, talking
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Reply, Script, ScriptedError
 from voicelive_tui.loopback.service import PATH, LoopbackService, ServiceError
+from voicelive_tui.loopback.session import Session
 
 
 async def status_of(service, path=PATH, query=QUERY, **options):
@@ -188,3 +193,36 @@ async def test_a_long_synthesis_does_not_delay_other_sessions():
         await events(short, "response.done", 30)
         with pytest.raises(TimeoutError):
             await events(long, "response.audio.delta", 0.01)
+
+
+async def visit(service, how):
+    """A client that hears a whole answer, or vanishes in the middle of it, or in the handshake."""
+    query = QUERY | ({"fault": "hang"} if how == "handshake" else {})
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(1 if how == "handshake" else 60), connected(service, query=query) as socket:
+            await socket.send_json({"type": "response.create"})
+            await events(socket, "response.audio.delta" if how == "answer" else "response.done", 60)
+            if how == "answer":
+                socket.get_extra_info("socket").shutdown(2)
+
+
+def held():
+    """The tasks, sessions and file descriptors of this process."""
+    gc.collect()
+    sessions = sum(isinstance(thing, Session) for thing in gc.get_objects())
+    return len(asyncio.all_tasks()), sessions, len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts file descriptors in /proc")
+async def test_a_crowd_of_sessions_and_vanishing_clients_leaves_nothing_behind():
+    async with LoopbackService(script=FAST) as service:
+        await visit(service, "whole")  # what is made once
+        async with asyncio.timeout(20):
+            while (before := held())[1]:
+                await asyncio.sleep(0.1)
+        for _ in range(2):
+            await asyncio.gather(*(visit(service, "whole") for _ in range(20)))
+            await asyncio.gather(*(visit(service, how) for how in ["answer", "handshake"] * 15))
+        async with asyncio.timeout(20):
+            while held() != before:
+                await asyncio.sleep(0.1)

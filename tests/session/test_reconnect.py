@@ -172,3 +172,12 @@ def test_a_service_that_ends_every_session_at_once_uses_the_tries_up() -> None:
         now = retry.at + 0.1  # it was ready for a moment
     assert waits == [1, 1, 2, 3, 4, 5]
     assert next_retry(connects, now + 60, now + 60) is not None  # a session that lasted begins with all tries
+
+
+def test_sessions_that_are_silent_from_the_start_use_the_tries_up() -> None:
+    """Each is found dead 15 s later."""
+    connects, numbers = (1_000.0,), []
+    while (retry := next_retry(connects, connects[-1] + 0.1, connects[-1] + 15.0)) is not None:
+        numbers.append(retry.number)
+        connects = (*connects, retry.at)
+    assert numbers == [1, 2, 3, 4, 5]
