@@ -99,7 +99,9 @@ def test_what_waits_for_a_session_says_so() -> None:
 
 def test_what_a_type_or_a_model_does_not_have_is_not_used() -> None:
     fold = ready()
-    assert outcome(fold, SILENCE, {"turn_detection.type": "none"}) == Outcome("not used", "not with push-to-talk")
+    not_used = Outcome("not used", "not with push-to-talk")
+    assert outcome(fold, SILENCE, {"turn_detection.type": "none"}) == not_used
+    assert outcome(fold, SILENCE, {"turn_detection.type": "none", SILENCE: "soon"}) == not_used
     assert outcome(fold, "turn_detection.end_of_utterance_model").word == "not used"
 
 

@@ -62,12 +62,12 @@ class Outcomes:
     def of(self, field: Field) -> Outcome:
         """How a field stands."""
         typed, wanted, in_force = self._typed[field.key], self.wanted[field.key], self.in_force.get(field.key)
+        if reason := field.lacking(self._typed, self._model):
+            return Outcome("not used", reason)
         try:
             value_of(field, typed)
         except ValueError as problem:
             return Outcome("invalid", str(problem))
-        if reason := field.lacking(self._typed, self._model):
-            return Outcome("not used", reason)
         if answer := self._answer(field):
             return answer
         if typed != wanted:
