@@ -81,7 +81,7 @@ async def test_levels_are_those_of_the_channels_at_the_moment(bundle: Bundle) ->
     live.go_to(FIRST + 5.0)
     reading = live.reading()
     assert (reading.capture.rms, round(reading.playback.rms)) == (-96, -9)
-    assert (reading.heard_item, round(reading.heard_ms)) == ("item_a0", 1_000)
+    assert (reading.heard_item, round(reading.heard_ms), round(reading.buffered_ms)) == ("item_a0", 1_000, 3_000)
     live.pause()
     assert live.reading().playback.rms == -96
     assert [round(speaker) for _, speaker in live.levels(FIRST + 3, FIRST + 7, 4)] == [-96, -9, -9, -96]

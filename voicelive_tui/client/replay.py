@@ -87,9 +87,9 @@ class ReplaySession:
     def reading(self) -> Reading:
         item, at = self.state.playing, self.position
         capture, playback = (self._meter(channel, at) for channel in (MICROPHONE, SPEAKER))
-        return Reading(
-            capture=capture, playback=playback, heard_item=item, heard_ms=self.player.heard_ms(item, at) if item else 0
-        )
+        entry, heard_ms = self.state.entry(item), self.player.heard_ms(item, at)
+        buffered_ms = max(entry.audio_ms - heard_ms, 0.0) if entry else 0.0
+        return Reading(capture=capture, playback=playback, heard_item=item, heard_ms=heard_ms, buffered_ms=buffered_ms)
 
     def activity_changed(self) -> bool:
         return False
