@@ -398,7 +398,7 @@ async def test_in_the_terminal_s_own_colours_the_cursor_is_its_line_reversed():
         await pilot.press("3", "k")
         await settled(pilot)
         view = app.screen.query_one(EventsPane).view
-        at = view.cursor - view.scroll_offset.y
+        at = view.top_of(view.cursor) - view.scroll_offset.y
         assert all(style.reverse for _, style, _ in view.render_line(at))
         assert not any(style.reverse for _, style, _ in view.render_line(at - 1))
 

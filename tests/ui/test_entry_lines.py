@@ -57,7 +57,7 @@ def test_the_state_of_a_call_is_beside_its_tool(changes, word):
     entry = Entry("item_c", "tool", 1.0, note="MCP server maps", call=Call("mcp", "route", **changes))
     lines = entry_lines(entry, None, Wrapping(60), origin=0.0, turn=None, scale_ms=0.0)
     said = ["".join(text for text, _ in line) for line in lines]
-    assert said[0].split() == ["0:01", "route", word]
+    assert said[0].split() == ["▎", "0:01", "route", word]
     assert any(entry.note in line for line in said)
 
 
@@ -70,4 +70,4 @@ def test_the_reason_of_a_slow_answer_is_shown_however_narrow_the_pane(width, bar
     said = ["".join(text for text, _ in line) for line in lines][-1]
     assert "mostly first words" in said
     assert ("▅▅▅" in said) is bar
-    assert len(said.strip()) <= width
+    assert len(said.strip("▎ ")) <= width

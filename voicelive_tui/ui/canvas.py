@@ -32,12 +32,26 @@ from voicelive_tui.ui.text import Line
 
 TONES = (
     "text", "dim", "faint", "strong", "accent", "good", "warn", "bad", "user", "assistant", "unheard", "cursor",
-    "title", "chip", "chip-accent", "chip-good", "chip-warn", "chip-bad", "bar", "bar-warn", "bar-bad", "track",
-    "select",
+    "title", "input", "item", "chip", "chip-accent", "chip-good", "chip-warn", "chip-bad", "bar", "bar-warn", "bar-bad",
+    "track", "select",
 )  # fmt: skip
 """Every tone has a component class `canvas--<tone>` in the style sheet of `TonedScreen`."""
 _INVISIBLE_ON_SPACES = frozenset(
-    ("dim", "faint", "strong", "accent", "good", "warn", "bad", "user", "assistant", "unheard", "title")
+    (
+        "dim",
+        "faint",
+        "strong",
+        "accent",
+        "good",
+        "warn",
+        "bad",
+        "user",
+        "assistant",
+        "unheard",
+        "title",
+        "input",
+        "item",
+    )
 )
 
 
@@ -66,6 +80,8 @@ class TonedScreen(Screen[None]):
         & > .canvas--strong { text-style: bold; }
         & > .canvas--accent { color: $accent; }
         & > .canvas--title { color: $accent; text-style: bold; }
+        & > .canvas--input { color: $primary; }
+        & > .canvas--item { color: $secondary; }
         & > .canvas--good { color: $success; }
         & > .canvas--warn { color: $warning; }
         & > .canvas--bad { color: $error; text-style: bold; }
@@ -86,7 +102,8 @@ class TonedScreen(Screen[None]):
         /* The terminal's own colours cannot be mixed with one another, and one on itself cannot be read. */
         &:ansi > .canvas--cursor, &:ansi > .canvas--select { background: ansi_default; text-style: reverse; }
         &:ansi > .canvas--dim, &:ansi > .canvas--faint { text-style: dim; }
-        &:ansi > .canvas--track { background: ansi_bright_black; }
+        &:ansi > .canvas--chip { text-style: bold reverse; }
+        &:ansi > .canvas--track { background: ansi_default; }
     }
     """
 

@@ -53,7 +53,7 @@ class DashboardScreen(ArrangedScreen):
     # The keys that open the prompt have priority, so that it is open before the next key is handled: a paste, or a line
     # that arrives in one piece, belongs in it. `check_action` leaves both keys to the prompt while it is open.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "apply('MutePressed')", "Mute", tooltip="Send silence for the microphone, or end that", id="mute"),
+        Binding("m", "apply('MutePressed')", "Mute", tooltip="Send silence, or end that", id="mute"),
         Binding("space", "apply('TalkPressed')", "Talk", tooltip="Begin a turn, and again to send it", id="talk"),
         Binding("i", "apply('InterruptPressed')", "Interrupt", tooltip="Stop the assistant now", id="interrupt"),
         Binding("b", "detection", "Detection", show=False, tooltip="Push-to-talk, or back", id="detection"),
@@ -67,9 +67,9 @@ class DashboardScreen(ArrangedScreen):
             for name, pane in PANE_CLASSES.items()
         ),
         Binding("l", "locate", "Locate", show=False, tooltip="This line's moment in the timeline", id="locate"),
-        Binding("ctrl+y", "decide(True)", "Approve", show=False, tooltip="The call that waits", id="approve"),
-        Binding("ctrl+n", "decide(False)", "Refuse", show=False, tooltip="The call that waits", id="refuse"),
-        Binding("z", "zoom", "Zoom", show=False, tooltip="Give the focused pane all the room, or end that", id="zoom"),
+        Binding("ctrl+y", "decide(True)", "Approve", show=False, tooltip="Approve the call that waits", id="approve"),
+        Binding("ctrl+n", "decide(False)", "Refuse", show=False, tooltip="Refuse the call that waits", id="refuse"),
+        Binding("z", "zoom", "Zoom", show=False, tooltip="All the room for this pane, or less", id="zoom"),
         Binding("f", "follow", "Follow", show=False, tooltip="Stay at the end, or stop that", id="follow"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the selection or the line", id="copy"),
         Binding("e", "cross", "Event ↔ words", show=False, tooltip="From an event to its words and back", id="cross"),

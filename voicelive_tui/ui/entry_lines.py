@@ -4,14 +4,18 @@ Words that were generated and not heard (yet) are in another tone and in italics
 estimate of `heard_characters`.
 """
 
+from rich.cells import cell_len
+
 from voicelive_tui.session.calls import Call, CallState
 from voicelive_tui.session.state import Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.delays import delay_bar, mostly, slowness
-from voicelive_tui.ui.text import Line, Wrapping, fit, width_of, wrap
+from voicelive_tui.ui.text import Line, Wrapping, clip, fit, width_of, wrap
 
 INDENT = 18
+GUTTER = "▎"
+"""In the colour of who speaks, along all lines of an entry."""
 LONGEST = 20_000
 """Characters of one entry that are drawn."""
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool", "session": "──"}
@@ -28,11 +32,14 @@ def entry_lines(
     """The lines of one entry, as wide as its wrapping says."""
     room = wrapping.width
     name = (entry.call and entry.call.name) or _NAMES[entry.role]
+    speaker = entry.role if entry.role in ("user", "assistant") else "dim"
+    gutter = (GUTTER, speaker)
     head: Line = (
-        (f" {clock(entry.at - origin):>5} ", "dim"),
-        (fit(visible(name[:99]), 10) + " ", entry.role if entry.role in ("user", "assistant") else "dim"),
+        gutter,
+        (f"{clock(entry.at - origin):>5} ", "dim"),
+        (fit(visible(name[:99]), 10) + " ", speaker),
     )
-    margin: Line = ((" " * INDENT, "text"),)
+    margin: Line = (gutter, (" " * (INDENT - 1), "text"))
     text, drawn_heard = _drawn_text(entry, heard)
     lines: list[Line] = []
     for at, piece in wrapping.rows(text) if text else ():
@@ -79,15 +86,17 @@ def _waiting(entry: Entry) -> str:
 
 
 def _call_lines(call: Call, room: int, margin: Line) -> list[Line]:
-    lines: list[Line] = []
-    for mark, text in (("( ", call.arguments), ("→ ", call.output)):
-        for index, piece in enumerate(wrap(excerpt(" ".join(text.split())), room - 2) if text else ()):
-            lines.append((*margin, (mark if not index else "  ", "faint"), (piece, "text")))
-    began = call.started_at or call.complete_at
+    """One line, folded: the tools pane has all of it."""
+    arguments, output = (excerpt(" ".join(text.split())) for text in (call.arguments, call.output))
+    began, took = call.started_at or call.complete_at, ""
     if began is not None and call.ended_at is not None:
         late = "; late: the user had gone on" if call.state is CallState.STALE else ""
-        lines.append((*margin, (f"  took {duration((call.ended_at - began) * 1000)}{late}", "dim")))
-    return lines
+        took = f"  took {duration((call.ended_at - began) * 1000)}{late}"
+    half = (room - len(took) - 5) // 2
+    shown = f"({clip(arguments, half if output else 2 * half)})" if arguments else ""
+    if output:
+        shown += f" → {clip(output, room - len(took) - cell_len(shown) - 3)}"
+    return [(*margin, (shown, "text"), (took, "dim"))] if shown or took else []
 
 
 def _remarks(entry: Entry) -> list[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
 """`?`: the keys that work now with the ids by which `[keys]` changes them, and the focused pane's numbers explained."""
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,6 +13,9 @@ from textual.widgets import Static
 
 from voicelive_tui.ui.app import UNBOUND
 from voicelive_tui.ui.hints import Hint, with_keys
+
+COLUMN = 54
+"""Cells of a column of keys."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -39,9 +43,9 @@ class HelpScreen(ModalScreen[None]):
 
     def _sheet(self) -> Text:
         keys: dict[str, tuple[list[str], str, str]] = {}
-        # Keys of the whole dashboard first; those without an id are Textual's own.
+        # The focused pane's keys first; those without an id are Textual's own.
         bound = [active for active in self._keys.values() if active.binding.id and active.binding.description]
-        for active in sorted(bound, key=lambda active: not isinstance(active.node, Screen)):
+        for active in sorted(bound, key=lambda active: isinstance(active.node, Screen)):
             if active.enabled and active.binding.key != UNBOUND:
                 words = active.binding.tooltip or active.binding.description
                 key = self.app.get_key_display(active.binding)
@@ -50,8 +54,17 @@ class HelpScreen(ModalScreen[None]):
         for paragraph in self._text.splitlines():
             sheet.append(paragraph + "\n")
         sheet.append("\n")
-        for shown, words, binding_id in keys.values():
-            sheet.append(f"{' '.join(dict.fromkeys(shown)):>14}  ", "bold")
-            sheet.append(words)
-            sheet.append(f"  {binding_id}\n", "dim")  # what [keys] in the configuration calls it
+        rows = [self._row(*row) for row in keys.values()]
+        if self.app.size.width < 2 * COLUMN + 8:
+            return Text("\n").join((*sheet.split(allow_blank=True), *rows))
+        half = -(-len(rows) // 2)
+        for left, right in zip_longest(rows[:half], rows[half:], fillvalue=Text()):
+            left.truncate(COLUMN, overflow="ellipsis", pad=True)
+            right.truncate(COLUMN, overflow="ellipsis")
+            sheet.append_text(left).append("  ").append_text(right).append("\n")
         return sheet
+
+    @staticmethod
+    def _row(shown: list[str], words: str, binding_id: str) -> Text:
+        """A key, its action, and the name of its binding in `[keys]`."""
+        return Text.assemble((f"{' '.join(dict.fromkeys(shown)):>9}  ", "bold"), words, (f"  {binding_id}", "dim"))

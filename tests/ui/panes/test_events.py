@@ -1,14 +1,17 @@
 import json
 
+import pytest
 from msgspec.structs import replace
 from rich.cells import cell_len
 
 from tests import states
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
+from voicelive_tui.session.state import Turn
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.panes import Place
-from voicelive_tui.ui.panes.events import EventsPane, gap, moment
+from voicelive_tui.ui.panes.events import EventsPane, event_line, gap, moment
+from voicelive_tui.ui.rows import Fold
 from voicelive_tui.wire.log import EventLog
 
 
@@ -263,3 +266,39 @@ async def test_the_id_column_keeps_its_width():
         await pilot.pause()
         wide, narrow = (line for line in screen_text(pilot.app).splitlines() if "completed" in line)
         assert cell_len(wide[: wide.index("completed")]) == cell_len(narrow[: narrow.index("completed")])
+
+
+async def test_a_rule_with_its_number_is_above_the_first_event_of_each_turn_with_and_without_a_filter():
+    pane = EventsPane()
+    log = states.event(EventLog(), 0.0, "in", "session.created")
+    for turn, at in ((1, 1.0), (2, 5.0)):
+        log = states.event(log, at, "in", "input_audio_buffer.speech_started", item_id=f"u{turn}")
+        log = states.event(log, at + 1, "in", "response.created", response_id=f"r{turn}")
+    turns = tuple(Turn(n, speech_started_at=states.START + at) for n, at in ((1, 1.0), (2, 5.0), (3, 9.0)))
+    async with PaneApp(pane).run_test(size=(100, 12)) as pilot:
+        pane.session = replace(states.IDLE, log=log, turns=turns)
+        await pilot.pause()
+
+        def drawn():
+            lines = ["".join(text for text, _ in pane.view.line(y)) for y in range(pane.view.height)]
+            return [
+                "turn " + line.split()[2] if "──" in line else line.split()[-1].rpartition(".")[2] for line in lines
+            ]
+
+        assert [line for line in drawn() if line.startswith("turn")] == ["turn 1", "turn 2"]
+        assert [y for y, line in enumerate(drawn()) if line.startswith("turn")] == [1, 4]
+        for index in range(5):
+            assert pane.view.item_at(pane.view.top_of(index)) == index
+        assert pane.view.item_at(1) is None
+        pane.query_changed("type:response")
+        assert [y for y, line in enumerate(drawn()) if line.startswith("turn")] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("type_", "tone"),
+    [("response.done", "good"), ("input_audio_buffer.committed", "input"), ("conversation.item.created", "item")],
+)
+def test_families_of_events_have_tones_and_what_is_wrong_has_its_own(type_, tone):
+    (row,) = states.event(EventLog(), 0.0, "in", type_).since(0)
+    (bad,) = states.event(EventLog(), 0.0, "in", "error").since(0)
+    assert [event_line(each, Fold(0, 0, 1, 0), 0.0, 0.0, 120)[3][1] for each in (row, bad)] == [tone, "bad"]

@@ -1,8 +1,12 @@
 """The event pane: every event in both directions, folded, filtered, and opened as a JSON tree beside the list."""
 
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Literal
 
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import SessionState, Turn
 from voicelive_tui.text import short_id, size, visible
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, with_keys
@@ -19,6 +23,14 @@ KEPT = 200
 """Lines kept at most: those of a tall screen, as it scrolls."""
 
 _ARROWS = {"in": ("←", "good"), "out": ("→", "user"), "local": ("•", "accent"), "log": ("≡", "dim")}
+FAMILIES = {
+    "session": "accent",
+    "input_audio": "input",
+    "input_audio_buffer": "input",
+    "conversation": "item",
+    "response": "good",
+}
+"""Tones of event types by their first part; what belongs together is seen at a glance."""
 _MARKS = {"error": ("✗", "bad"), "warning": ("!", "warn")}
 
 
@@ -55,11 +67,18 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
     if row.direction == "local":
         spans.append((clip(summarize(row), width - width_of(spans)), tone))
         return tuple(spans)
-    spans.append((fit(clip_left(visible(row.type), type_width), type_width) + " ", tone))
+    family = FAMILIES.get(row.type.partition(".")[0], "text") if tone == "text" else tone
+    spans.append((fit(clip_left(visible(row.type), type_width), type_width) + " ", family))
     if width >= 100:
         spans.append((fit(visible(short_id(row.item_id or row.response_id)), 8) + " ", "dim"))
     spans.append((clip(summarize(row), width - width_of(spans)), "dim" if tone == "text" else tone))
     return tuple(spans)
+
+
+def began_at(turn: Turn) -> float | None:
+    """The first moment known of a turn."""
+    known = (turn.speech_started_at, turn.asked_at, turn.committed_at, turn.created_at)
+    return min((at for at in known if at is not None), default=None)
 
 
 class EventsView(ScrollList):
@@ -69,6 +88,11 @@ class EventsView(ScrollList):
         super().__init__(id="events-view")
         self.rows = Rows()
         self.log_shown = EventLog()
+        self._turns: Sequence[Turn] = ()
+        self._rules: list[tuple[int, int]] = []
+        """The first line of each turn, and the turn's number: a rule is drawn above it."""
+        self._ruled: list[int] = []
+        """The lines of the rules."""
         self._hidden: LogRow | None = None
         """The row under the cursor, while a filter hides it."""
         self._made: dict[tuple[Fold, Fold | None, float, int], Line] = {}
@@ -78,11 +102,26 @@ class EventsView(ScrollList):
     def count(self) -> int:
         return len(self.rows)
 
+    def top_of(self, index: int) -> int:
+        return index + bisect_right(self._rules, (index, math.inf))
+
+    def item_at(self, y: int) -> int | None:
+        before = bisect_right(self._ruled, y)
+        is_rule = before and self._ruled[before - 1] == y
+        return None if is_rule or not 0 <= y - before < len(self.rows) else y - before
+
     def line(self, y: int) -> Line:
-        if y >= len(self.rows):
-            nothing = y == 0 and not self.rows and len(self.log_shown)
-            hint = Hint("   no event matches; {back} shows all of them")
-            return ((with_keys(self, hint), "dim"),) if nothing else ()
+        index = self.item_at(y)
+        if index is not None:
+            return self._event(index)
+        if y in self._ruled:
+            number = self._rules[self._ruled.index(y)][1]
+            return ((f" ── turn {number} ".ljust(self.size.width - 1, "─"), "faint"),)
+        nothing = y == 0 and not self.rows and len(self.log_shown)
+        hint = Hint("   no event matches; {back} shows all of them")
+        return ((with_keys(self, hint), "dim"),) if nothing else ()
+
+    def _event(self, y: int) -> Line:
         made_of = (self.rows[y], self.rows[y - 1] if y else None, self.log_shown.origin, self.size.width)
         line = self._made.get(made_of)
         if line is None:
@@ -116,10 +155,11 @@ class EventsView(ScrollList):
         fold = self.rows[index]
         return self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
 
-    def show(self, log: EventLog) -> int:
+    def show(self, log: EventLog, turns: Sequence[Turn] = ()) -> int:
         """Bring the list up to date with the log; how many lines were dropped at its front."""
-        self.log_shown = log
+        self.log_shown, self._turns = log, turns
         dropped = self.rows.update(log)
+        self._rule(dropped)
         if dropped:
             self._made.clear()  # runs lost their beginnings
             self.cursor = None if self.cursor is None else max(self.cursor - dropped, 0)
@@ -127,12 +167,30 @@ class EventsView(ScrollList):
         self.items_changed()
         return dropped
 
+    def _rule(self, dropped: int = 0) -> None:
+        """Place the rules of turns that have none, each above the first line since the turn began."""
+        self._rules = [(index - dropped, number) for index, number in self._rules if index >= dropped]
+        first, last = self._rules[-1] if self._rules else (0, 0)
+        for turn in takewhile(lambda turn: turn.number > last, reversed(self._turns)):
+            began = began_at(turn)
+            index = len(self.rows) if began is None else bisect_left(self.rows, began, first, key=self._begins)
+            if index < len(self.rows):
+                self._rules.append((index, turn.number))
+        self._rules = sorted(dict(sorted(self._rules)).items())
+        self._ruled = [index + above for above, (index, _) in enumerate(self._rules)]
+
+    def _begins(self, fold: Fold) -> float:
+        row = self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
+        return 0.0 if row is None else row.at
+
     def restart(self) -> None:
         """Rebuild the list after a change of the filter; the cursor stays on its row if that is still shown."""
         row = self._hidden if self.cursor is None else self.row_at(self.cursor)
         self.cursor = None
         self.rows.restart()
         self.rows.update(self.log_shown)
+        self._rules = []
+        self._rule()
         index = self.rows.find(row, self.log_shown) if row is not None else None
         if index is None:
             self.follow(True)
@@ -180,7 +238,7 @@ once more shows everything.
 
     def show(self, session: SessionState) -> None:
         try:
-            dropped = self.view.show(session.log)
+            dropped = self.view.show(session.log, session.turns)
         except ValueError as problem:  # a filter that was fast enough for earlier rows
             dropped = 0
             self.post_message(self.QueryRefused(self.query_text, str(problem)))

@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 
 from voicelive_tui.session import latency
 from voicelive_tui.session.calls import Call
@@ -22,7 +23,7 @@ from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.panes.surgery import SurgeryPane
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Wrapping, wrap
+from voicelive_tui.ui.text import Line, Wrapping, width_of, wrap
 
 KEPT = 2_000
 """Lines kept at most: those of the entries drawn last."""
@@ -49,6 +50,13 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str]) 
         for index, piece in enumerate(wrap(excerpt(named(text)), max(width - 6, 10))):
             lines.append((("   ", "text"), (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
     return lines
+
+
+def centred(lines: list[Line], size: Size) -> list[Line]:
+    """Lines in the middle of a pane, as a block."""
+    left = max((size.width - max(map(width_of, lines), default=0)) // 2 - 1, 0)
+    above = max((size.height - len(lines)) // 2 - 1, 0)
+    return [*[()] * above, *(((" " * left, "text"), *line) if line else () for line in lines)]
 
 
 def call_text(call: Call | None) -> str:
@@ -137,6 +145,8 @@ class TranscriptView(ScrollList):
         self._placed_for = placed_for
         self._place(start, reading)
         self._after = after_lines(session, self.size.width, partial(with_keys, self))
+        if not self.entries:
+            self._after = centred(self._after, self.size)
         if gone and not self.following:
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
         self.items_changed()
