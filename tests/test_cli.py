@@ -204,6 +204,8 @@ def test_an_agent_takes_no_key_and_is_not_in_the_demo():
     sentence = refusal(run("console", "--endpoint", "https://h", "--api-key", KEY, *agent))
     assert sentence == "an agent takes no key: --use-token-credential signs in with Entra ID (after `az login`)"
     assert refusal(run("console", *agent)) == "the demo has no agent 'clerk': add --endpoint URL"
+    refused = "the demo has no agent 'clerk': give --endpoint URL in place of --demo"
+    assert refusal(run("console", "--demo", *agent)) == refused
     sentence = refusal(run("console", "--endpoint", "https://h", "--agent", "clerk"))
     assert sentence == "an agent has a name and a project: give both (--agent NAME --project NAME)"
 

@@ -3,10 +3,10 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from voicelive_tui.client.destination import Destination
-from voicelive_tui.config import Agent, Service, Session, Settings
+from voicelive_tui.config import Agent, Function, Service, Session, Settings, Tools
 
 AWAY = Settings(service=Service(endpoint="https://me.example/?secret=x", api_key="k3y-of-mine"))
 
@@ -21,6 +21,13 @@ async def test_the_demo_has_one_service_of_its_own_however_often_it_is_entered()
         assert destination.settings.service == AWAY.service
         await destination.use(Settings(), demo=True)
         assert destination.settings.service == own
+
+
+async def test_rules_for_functions_change_and_their_files_stay() -> None:
+    destination = Destination(Settings(tools=Tools(load=("a.py",))), demo=False, connect=None)
+    rules = {"add": Function(policy="ask")}
+    await destination.use(replace(AWAY, tools=Tools(load=("b.py",), functions=rules)), demo=False)
+    assert destination.settings.tools == Tools(load=("a.py",), functions=rules)
 
 
 def test_what_is_shown_of_it_holds_no_secret() -> None:

@@ -64,6 +64,38 @@ def test_a_switch_lists_the_settings_that_need_a_restart(path):
     assert after_restart == []  # it has been 40 ms all the time
 
 
+TOOLS = """
+[profiles.tools]
+session.modalities = ["text"]
+session.input_audio_transcription.phrase_list = ["Contoso"]
+tools.functions.add.policy = "ask"
+tools.timeout = 5.0
+[[profiles.tools.mcp]]
+label = "docs"
+url = "https://docs.example"
+headers = { Authorization = "DOCS_AUTHORIZATION" }
+"""
+
+
+def test_tools_and_servers_of_a_profile_need_no_restart(path):
+    path.write_text(TOOLS)
+    assert profiles_of(path).switch("tools")[1] == ["tools.timeout"]
+
+
+def test_a_saved_profile_has_its_lists_and_its_mcp_servers(path):
+    path.write_text(TOOLS)
+    profiles = profiles_of(path, "tools")
+    assert profiles.save("mine", SessionState(wanted=session_request(profiles.settings.session))) == []
+    assert profiles_of(path, "mine").settings == profiles.settings
+
+
+def test_a_list_that_looks_like_a_secret_is_left_out(path):
+    path.write_text(TOOLS.replace("Contoso", "Bearer 0123456789abcdef0123"))
+    profiles = profiles_of(path, "tools")
+    left_out = profiles.save("mine", SessionState(wanted=session_request(profiles.settings.session)))
+    assert left_out == ["session.input_audio_transcription.phrase_list"]
+
+
 def test_a_profile_that_is_gone_or_bad_leaves_the_settings(path):
     profiles = profiles_of(path)
     before = profiles.settings

@@ -208,11 +208,11 @@ async def main() -> None:
         await converse(Path(folder), (80, 24), {"small": (interrupted, ""), "editor_small": (interrupted, EDIT)})
     await lose((100, 28), {"reconnecting": (counting_down, ""), "reconnected": (remembered, "")})
     calls: Pictures = {
-        "tools-running": (timer_runs, "5"),
-        "tools-awaiting": (timer_over, ""),
-        "tools-done": (all_spoken, "enter"),
+        "tools_running": (timer_runs, "5"),
+        "tools_awaiting": (timer_over, ""),
+        "tools_done": (all_spoken, "enter"),
     }
-    await call_tools((120, 40), calls)
+    await call_tools((120, 30), calls)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ class Destination:
 
                 self._own_service = (await start_service(settings, self._stack, self.script)).service
             settings = replace(settings, service=self._own_service)
-        self.settings, self.demo = replace(settings, tools=self.settings.tools), demo  # which are imported once
+        tools = replace(settings.tools, load=self.settings.tools.load)  # which are imported once
+        self.settings, self.demo = replace(settings, tools=tools), demo
         before, self._credential = self._credential, Credential(settings.service, demo=demo)
         await before.close()
 

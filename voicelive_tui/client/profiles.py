@@ -15,9 +15,11 @@ from voicelive_tui.tables import Table, difference, values_of
 from voicelive_tui.text import masked
 
 AT_ONCE = (
+    "agent.",
     "audio.half_duplex.",
     "audio.input_device.",
     "audio.output_device.",
+    "mcp.",
     "service.api_key.",
     "service.api_version.",
     "service.endpoint.",
@@ -28,7 +30,7 @@ AT_ONCE = (
     "tools.parallel.",
     "ui.theme.",
 )
-"""Prefixes of the settings that change in a program that runs; all others need a restart."""
+"""Prefixes of the settings that change at once or with the next session; all others need a restart."""
 NEVER_SAVED = ("service.api_key", "service.insecure", "logging")
 """A key belongs in no file that is shared, and sending one unencrypted is decided each time."""
 
@@ -92,9 +94,21 @@ class Profiles:
         session = settings_in_use(state, state.wanted, self.settings.session)
         now = replace(self.settings, session=session)
         left_out: list[str] = []
-        changed = difference(msgspec.to_builtins(now), msgspec.to_builtins(file.settings))
+        changed = difference(_as_toml(now), _as_toml(file.settings))
         save_profile(file.path, name, _savable(changed, left_out))
         return left_out
+
+
+def _as_toml(settings: Settings) -> Any:
+    """The settings as a file gives them, with lists in place of tuples."""
+    return msgspec.json.decode(msgspec.json.encode(settings))
+
+
+def _looks_secret(value: Any) -> bool:
+    """Whether a text looks like a secret; what stands for a header of an MCP server is the name of a variable."""
+    if isinstance(value, Mapping):
+        return any(map(_looks_secret, value.values()))
+    return any(map(_looks_secret, value)) if isinstance(value, list) else masked(value) != value
 
 
 def _savable(table: Mapping[str, Any], left_out: list[str], prefix: str = "") -> Table:
@@ -107,7 +121,7 @@ def _savable(table: Mapping[str, Any], left_out: list[str], prefix: str = "") ->
         if isinstance(value, Mapping):
             if inner := _savable(value, left_out, f"{key}."):
                 kept[name] = inner
-        elif masked(value) != value:
+        elif _looks_secret(value):
             left_out.append(key)
         else:
             kept[name] = value

@@ -99,6 +99,8 @@ def usable(options: Options, settings: Settings) -> tuple[Settings, bool]:
         ConfigError: It is missing, or the value of an MCP server's header.
     """
     if options.demo:  # whatever is configured
+        if agent := options.flags.get("agent.name"):
+            raise ConfigError(f"the demo has no agent {agent!r}: give --endpoint URL in place of --demo")
         settings = replace(settings, agent=Agent())
     else:
         _require_credential(settings, options.flags)
