@@ -133,7 +133,6 @@ class SentLate(Input, frozen=True):
 
     ms: float
     voiced: bool
-    """It holds a voice."""
     missing_ms: float
     """Sound before it that was not kept."""
 
@@ -296,10 +295,9 @@ class ToolReturned(Input, frozen=True):
 
 
 class ResponseLost(Input, frozen=True):
-    """A response keeps the next one from being asked for, and nothing comes of it."""
+    """A response keeps the next one from being asked for, and nothing has come of it for `seconds`."""
 
     seconds: float
-    """Since anything came."""
 
 
 class RuleChanged(Key, frozen=True):
@@ -333,7 +331,6 @@ class CallRefused(Key, frozen=True):
     """The user refused a call."""
 
     item_id: str
-    """As in `CallApproved`."""
     sentence: str = "refused by the user"
     """The reason, for the model."""
 

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from voicelive_tui.runtime import INTERRUPTED
 from voicelive_tui.text import visible
+from voicelive_tui.ui.binding import keymap_of
 from voicelive_tui.ui.themes import THEMES, theme_of
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from voicelive_tui.config import Ui
     from voicelive_tui.ui.dashboard import DashboardScreen
 
-UNBOUND = "unbound"
-"""The key of a binding that the configuration gives none; no terminal sends it."""
 CLOSE_LIMIT = 3.0
 """Seconds for an orderly end of the conversation."""
 
@@ -74,7 +73,7 @@ class VoiceLiveApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = theme_of(ui)
-        self.set_keymap({name: written or UNBOUND for name, written in keys.items()})
+        self.set_keymap(keymap_of(keys))
 
     def get_driver_class(self) -> type[Driver]:
         if sys.platform == "win32" or "TEXTUAL_DRIVER" in os.environ:

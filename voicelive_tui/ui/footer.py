@@ -8,7 +8,7 @@ from textual.binding import ActiveBinding
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from voicelive_tui.ui.app import UNBOUND
+from voicelive_tui.ui.binding import has_key
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.text import Span
 
@@ -43,7 +43,7 @@ class Keys(Lines):
         if not self.size.width or not screen.is_current:
             return
         active = {bound.binding.id or bound.binding.key: bound for bound in screen.active_bindings.values()}
-        active = {name: bound for name, bound in active.items() if bound.enabled and bound.binding.key != UNBOUND}
+        active = {name: bound for name, bound in active.items() if bound.enabled and has_key(bound.binding)}
         shown = [name for name, bound in active.items() if bound.binding.show]
         own = [name for name in self._own_keys(screen.focused) if name in active]
         rest = [name for name in shown if name not in (*own, *FIRST, *ALWAYS)]

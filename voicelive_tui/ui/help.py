@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from voicelive_tui.ui.app import UNBOUND
+from voicelive_tui.ui.binding import has_key
 from voicelive_tui.ui.hints import Hint, with_keys
 
 COLUMN = 54
@@ -46,7 +46,7 @@ class HelpScreen(ModalScreen[None]):
         # The focused pane's keys first; those without an id are Textual's own.
         bound = [active for active in self._keys.values() if active.binding.id and active.binding.description]
         for active in sorted(bound, key=lambda active: isinstance(active.node, Screen)):
-            if active.enabled and active.binding.key != UNBOUND:
+            if active.enabled and has_key(active.binding):
                 words = active.binding.tooltip or active.binding.description
                 key = self.app.get_key_display(active.binding)
                 keys.setdefault(active.binding.action, ([], words, active.binding.id or ""))[0].append(key)
