@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.session.folding import CONNECTING, REQUEST, Fold, ready
 from voicelive_tui.config import BargeIn
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.edits import other_detection
+from voicelive_tui.session.request import NULL_MEANS_OFF as OFF
 from voicelive_tui.session.state import SessionState
 
 WHOLE = {**REQUEST["turn_detection"], "silence_duration_ms": 800}
@@ -165,3 +169,35 @@ def test_an_edit_while_a_session_is_configured_is_asked_for_as_soon_as_that_is_d
     assert update.event["session"]["turn_detection"] == WHOLE
     assert capture == effects.StartCapture()
     assert fold.feed(inputs.Sent(update.event), {"type": "session.updated", "session": REQUEST}) == []
+
+
+STEPS = st.lists(
+    st.tuples(st.just("edit"), st.sampled_from(["voice", "temperature"]), st.sampled_from([None, 1, 2, 3]))
+    | st.tuples(st.sampled_from(["accept", "refuse"])),
+    max_size=12,
+)
+
+
+@given(STEPS)
+def test_whatever_the_service_refuses_what_is_wanted_is_what_it_has_when_it_has_answered_all(steps: Any) -> None:
+    fold = ready()
+    service: dict[str, Any] = dict(REQUEST)
+    waiting: list[effects.Send] = []
+
+    def answer_next(answer: str) -> None:
+        update = waiting.pop(0)
+        if answer == "refuse":
+            fold.feed(error(update.event["event_id"], "session"))
+            return
+        service.update(update.event["session"])
+        fold.feed({"type": "session.updated", "session": service})
+
+    for step in [*steps, *[("accept",)] * len(steps)]:
+        if step[0] == "edit":
+            (send,) = fold.feed(inputs.SessionEdited({step[1]: step[2]}))
+            assert isinstance(send, effects.Send)
+            fold.feed(inputs.Sent(send.event))
+            waiting.append(send)
+        elif waiting:
+            answer_next(step[0])
+    assert fold.state.wanted == {name: value for name, value in service.items() if value is not None or name in OFF}

@@ -119,3 +119,10 @@ def test_a_change_to_what_an_agent_was_made_with_keeps_the_rest_of_it() -> None:
     assert texts["voice"] == Session().voice  # no setting can express the agent's
     after = texts | {"turn_detection.silence_duration_ms": "800"}
     assert changes(texts, after, "") == {"turn_detection": own | {"silence_duration_ms": 800}}
+
+
+def test_the_turn_detection_keeps_its_values_during_push_to_talk() -> None:
+    block = {**REQUEST["turn_detection"], "silence_duration_ms": 800}
+    texts = wanted_texts(SessionState(wanted={**REQUEST, "turn_detection": None}, detection=block))
+    assert texts["turn_detection.type"] == "none"
+    assert changes(texts, texts | {"turn_detection.type": "server_vad"}, "gpt-realtime") == {"turn_detection": block}

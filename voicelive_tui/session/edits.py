@@ -4,7 +4,7 @@ An edit is one `session.update`. The service takes all of it or none, so a refus
 is asked for again after each reset and reconnect, and would be refused there too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -80,9 +80,16 @@ def refused(state: SessionState, error: Mapping[str, Any]) -> SessionState | Non
     edit = next((edit for edit in _waiting(state) if named and event_id in ("", edit.event_id)), None)
     if edit is None:
         return None
-    state = _replaced(state, edit, answered=True, refusal=error)
-    edits = tuple(replace(each, before=_without(each.before, edit)) for each in state.edits)
-    return replace(state, wanted=_without(state.wanted, edit), asked=_without(state.asked, edit), edits=edits)
+    at = state.edits.index(edit)
+    earlier, later = state.edits[:at], state.edits[at + 1 :]
+    since = {name for each in later for name in each.changes}
+    edits = (
+        *earlier,
+        replace(edit, answered=True, refusal=error),
+        *(replace(each, before=_without(each.before, edit)) for each in later),
+    )
+    wanted, asked = _without(state.wanted, edit, since), _without(state.asked, edit, since)
+    return replace(state, wanted=wanted, asked=asked, edits=edits)
 
 
 def _waiting(state: SessionState) -> Iterator[Edit]:
@@ -94,8 +101,8 @@ def _replaced(state: SessionState, edit: Edit | None, **changes: Any) -> Session
     return replace(state, edits=edits) if edit else state
 
 
-def _without(session: Mapping[str, Any], edit: Edit) -> dict[str, Any]:
-    """A session object as it was before an edit."""
-    undone = {name for name, value in edit.changes.items() if session.get(name) == value}
+def _without(session: Mapping[str, Any], edit: Edit, since: Collection[str] = ()) -> dict[str, Any]:
+    """A session object as it was before an edit, but for the fields that were changed since."""
+    undone = {name for name, value in edit.changes.items() if session.get(name) == value and name not in since}
     kept = {name: value for name, value in session.items() if name not in undone}
     return kept | {name: value for name, value in edit.before.items() if name in undone}

@@ -66,9 +66,12 @@ def value_of(field: Field, text: str) -> Any:
 def wanted_texts(state: SessionState) -> dict[str, str]:
     """What is wanted: of the service, and of this program.
 
-    What is left to an agent is wanted as it is, so that a change of its turn detection keeps the rest of it.
+    In push-to-talk the turn detection has the values to which it returns. What is left to an agent is wanted as it is,
+    so that a change of its turn detection keeps the rest of it.
     """
     texts = texts_of(state.wanted) | ours(state)
+    if texts["turn_detection.type"] == "none":
+        texts |= texts_of({"turn_detection": state.detection}, defaults=False) | {"turn_detection.type": "none"}
     if state.connection.agent:
         for key, text in texts_of(state.in_force, defaults=False).items():
             with contextlib.suppress(ValueError):  # it may have what no setting can express
