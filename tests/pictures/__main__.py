@@ -21,16 +21,21 @@ from tests.pictures.film import Film
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.client.live import LiveSession
-from voicelive_tui.config import Audio, Function, Service, Settings, Tools
+from voicelive_tui.client.replay import ReplaySession
+from voicelive_tui.config import Audio, Function, Recording, Service, Settings, Tools
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import Reply, Script, named
 from voicelive_tui.loopback.service import LoopbackService
+from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.player import Player
+from voicelive_tui.recording.recorder import Recorder
 from voicelive_tui.session import inputs
 from voicelive_tui.session.calls import CallState
 from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.speech.caller import DemoCaller
 from voicelive_tui.tools.run import Toolbox
 from voicelive_tui.ui.app import VoiceLiveApp
+from voicelive_tui.ui.replay import ReplayApp, ReplayScreen
 
 HERE = Path(__file__).parent
 QUESTION = "Hello there. Can you hear me well today?"
@@ -44,13 +49,34 @@ Pictures = dict[str, tuple[Callable[[SessionState], bool], str]]
 
 
 async def converse(folder: Path, size: tuple[int, int], pictures: Pictures) -> None:
-    """Hold the conversation on a screen of that size."""
+    """Hold the conversation on a screen of that size, and record it into the folder."""
     recording = folder / "speech.wav"
     writer = WavWriter(recording)
     writer.write(silence(12_000) + speech(QUESTION) + silence(24_000 * 5) + speech(INTERRUPTION) + silence(24_000 * 30))
     writer.close()
     audio = Audio(input_device=f"file:{recording}", output_device="none")
-    await photograph(LiveSession(msgspec.structs.replace(Settings(), audio=audio), demo=True), size, pictures)
+    live = LiveSession(msgspec.structs.replace(Settings(), audio=audio), demo=True)
+    recorder = Recorder(live.apply, lambda: live.engine, Recording(folder=str(folder)), folder)
+    live.observe(recorder.observe)
+    await photograph(live, size, pictures)
+    await asyncio.to_thread(recorder.close)
+
+
+async def replay(folder: Path, size: tuple[int, int]) -> None:
+    """Open the recording in the folder, just after its interruption."""
+    path = next(folder.glob("*.vlrec"))
+    with Bundle(path) as bundle:
+        live = ReplaySession(Player(bundle), Audio(output_device="none"))
+        live.pause()
+        over = next(turn.interrupted_at for turn in bundle.final_state().turns if turn.interrupted_at is not None)
+        app = ReplayApp(live, Settings().ui, {}, path.name)
+        async with app.run_test(size=size) as pilot:
+            await until(lambda: isinstance(app.screen, ReplayScreen) and app.screen.is_mounted, "the replay")
+            assert isinstance(app.screen, ReplayScreen)
+            app.screen.go_to(over + 1.0)
+            await pilot.press("6")
+            await pilot.pause(1.0)
+            save(app, "replay")
 
 
 async def photograph(live: LiveSession, size: tuple[int, int], pictures: Pictures) -> None:
@@ -64,11 +90,16 @@ async def photograph(live: LiveSession, size: tuple[int, int], pictures: Picture
             if keys:
                 await pilot.press(*keys.split())
             await pilot.pause(0.3)
-            # Some renderers drop spaces at the edges of a text that does not ask for them.
-            picture = app.export_screenshot().replace("<text ", '<text xml:space="preserve" ')
-            (HERE / f"{name}.svg").write_text(picture)
-            print(f"{name}.svg: {size[0]}x{size[1]}, {live.state.activity.value}")
+            save(app, name)
         await live.close()
+
+
+def save(app: VoiceLiveApp, name: str) -> None:
+    """Save the screen."""
+    # Some renderers drop spaces at the edges of a text that does not ask for them.
+    picture = app.export_screenshot().replace("<text ", '<text xml:space="preserve" ')
+    (HERE / f"{name}.svg").write_text(picture)
+    print(f"{name}.svg: {app.size.width}x{app.size.height}")
 
 
 async def film(size: tuple[int, int], seconds: float = 15.0, rate: int = 8) -> None:
@@ -201,10 +232,12 @@ async def main() -> None:
             (120, 40),
             {
                 "interrupted": (interrupted, ""),
+                "timeline": (interrupted, "6"),
                 "event": (interrupted, "3 k k k enter"),
                 "editor": (interrupted, EDIT),
             },
         )
+        await replay(Path(folder), (120, 40))
         await converse(Path(folder), (80, 24), {"small": (interrupted, ""), "editor_small": (interrupted, EDIT)})
     await lose((100, 28), {"reconnecting": (counting_down, ""), "reconnected": (remembered, "")})
     calls: Pictures = {

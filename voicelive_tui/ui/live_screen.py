@@ -75,7 +75,7 @@ class LiveScreen(TonedScreen):
             self.draw(after, monotonic())  # rare, and what the user waits for
         elif not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):
             self._changed.set()
-        if isinstance(input_, RecordingChanged | SoundSaved) and before.recording:
+        if isinstance(input_, RecordingChanged | SoundSaved) and before.recording and self.is_running:
             for row in after.log.since(before.log.next_seq):
                 self.notify(row.text, severity="warning" if input_.problem else "information")
         if isinstance(input_, Key):
