@@ -44,6 +44,13 @@ def test_an_item_stays_while_its_place_is_unknown() -> None:
     assert order(place(filled("abc"), "b", "b")) == "abc"
 
 
+def test_an_item_goes_behind_the_line_of_a_response_that_failed_without_an_item() -> None:
+    transcript = update(filled("ab"), "F", "assistant", 0.0, response_id="F", note="overloaded")
+    transcript = place(update(transcript, "c", "user", 0.0), "c", "b")
+    assert order(transcript) == "abFc"
+    assert order(place(update(transcript, "d", "assistant", 0.0, response_id="r"), "d", "c")) == "abFcd"
+
+
 def test_an_item_without_an_entry_keeps_a_place_behind_one() -> None:
     transcript = put_behind(put_behind(filled("abc"), "x", "a"), "y", "x")
     assert [shown_at(transcript, each) for each in ("x", "y", "b", "nowhere", "")] == ["a", "a", "b", "nowhere", ""]

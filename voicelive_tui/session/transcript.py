@@ -134,12 +134,20 @@ def place(transcript: Transcript, item_id: str, previous_item_id: str) -> Transc
     before: str | None = previous_item_id
     current: str | None = item_id
     while current and before:
-        transcript = _moved(transcript, current, find(transcript, before) + 1)
+        transcript = _moved(transcript, current, _behind(transcript, before))
         placed.add(current)
         follower = _follower(transcript, current)
         early = follower and follower not in placed and find(transcript, follower) < find(transcript, current)
         before, current = current, follower if early else None
     return transcript
+
+
+def _behind(transcript: Transcript, item_id: str) -> int:
+    """The index right after an item's entry, and after lines there of responses that have no item."""
+    index = find(transcript, item_id) + 1
+    while index < len(transcript) and transcript[index].item_id == transcript[index].response_id != "":
+        index += 1
+    return index
 
 
 def _follower(transcript: Transcript, item_id: str) -> str:
