@@ -15,6 +15,13 @@ from voicelive_tui.session.calls import Call, CallState
 
 ACTIVE = {"code": "conversation_already_has_active_response", "message": "busy", "event_id": "create-1"}
 
+MESSAGE = {
+    "id": "item_u",
+    "type": "message",
+    "role": "user",
+    "content": [{"type": "input_text", "text": "the weather?"}],
+}
+
 
 def item(number: int, **more: Any) -> dict[str, Any]:
     return {"id": f"item_{number}", "type": "function_call", "status": "completed", "name": "get_weather",
@@ -292,6 +299,32 @@ def test_a_function_that_outlives_a_reset_is_of_no_concern_to_the_new_session() 
     fold.feed(*calls(1), done(), inputs.Disconnected(1000, ""), CONNECTING, *AGAIN[1:])
     assert fold.feed(inputs.ToolReturned("item_1", "sunny")) == []
     assert call_of(fold).state is CallState.STALE
+
+
+def test_a_call_that_waits_is_over_when_another_session_begins_without_its_history() -> None:
+    fold = asking()
+    fold.feed(*calls(1), done(), inputs.Disconnected(1000, ""), CONNECTING, *AGAIN[1:])
+    assert call_of(fold).state is CallState.CANCELLED
+    fold.feed(*calls(2, response="resp_2"), done("resp_2"))
+    assert [entry.item_id for entry in fold.state.calls if entry.call and entry.call.waits] == ["item_2"]
+    assert run(fold.feed(inputs.CallApproved("item_1"))) == []
+
+
+def test_a_branch_leaves_no_call_behind_that_waits() -> None:
+    fold = asking()
+    fold.feed(inputs.TextTyped("weather?"), {"type": "conversation.item.created", "item": MESSAGE})
+    fold.feed(*calls(1), done(), inputs.Branch("item_u"))
+    assert call_of(fold).state is CallState.CANCELLED
+
+
+def test_a_call_that_waits_outlives_a_lost_session() -> None:
+    fold = asking()
+    fold.feed(*calls(1), done(), LOST, *AGAIN)
+    assert call_of(fold).state is CallState.AWAITING
+    assert run(fold.feed(inputs.CallApproved("item_1")))
+    wanted = fold.feed(inputs.ToolReturned("item_1", "sunny"))
+    assert [each["type"] for each in restored(wanted)] == ["function_call", "function_call_output"]
+    assert creates(wanted) == 1
 
 
 def test_an_answer_of_which_nothing_came_is_asked_for_again() -> None:

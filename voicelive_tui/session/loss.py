@@ -19,7 +19,7 @@ def begin_fresh(state: SessionState, now: float) -> SessionState:
     """The state as a session without a history begins; the earlier conversation stays in view above a remark."""
     if state.transcript:
         state = rule(state, now, "new session: the model knows nothing of what is above")
-    state = tools.overtake(state, now)
+    state = tools.leave(state, now)
     return replace(state, lost_at=None, fresh_at=now, playing="", problems=())
 
 

@@ -103,7 +103,7 @@ def _branch(event: inputs.Branch, state: SessionState, now: float) -> SessionSta
     for item_id, item in items:
         if item["type"] != "function_call_output":  # it is in the entry of its call
             copies[item_id] = _copy(part[find(part, item_id)], f"{stem}-{len(copies)}", item, now)
-    state = tools.overtake(interrupt(turns.abandon(state), now), now)
+    state = tools.leave(interrupt(turns.abandon(state), now), now)
     state = rule(state, now, f"branch after “{words_of(part[-1])}”: a new session")
     transcript = (*state.transcript, *copies.values())
     return replace(state, transcript=transcript, fresh_at=now, lost_at=now, playing="", awaiting=False, problems=())

@@ -198,6 +198,16 @@ def overtake(state: SessionState, now: float) -> SessionState:
     return state
 
 
+def leave(state: SessionState, now: float) -> SessionState:
+    """The state as another conversation begins: calls that wait for the user will not be made."""
+    for entry in state.calls:
+        if entry.call and entry.call.waits:
+            state = end(
+                state, entry.item_id, now, ended="cancelled", remark="a new session began before it was decided"
+            )
+    return overtake(state, now)
+
+
 def anything_came(state: SessionState, response_id: str) -> bool:
     """Whether there are words, sound or complete calls of a response."""
     entries = (entry for entry in state.transcript if entry.response_id == response_id)
