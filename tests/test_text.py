@@ -207,6 +207,8 @@ def test_a_secret_that_contains_another_is_masked_whole(secret):
         ("Authorization: Bearer abc.def", "Authorization: Bearer <hidden>"),
         ('{"api-key":"abc","model":"m"}', '{"api-key":"<hidden>","model":"m"}'),
         ("a bearer eyJhbGciOiJSUzI1NiJ9.e30.x here", "a bearer <hidden> here"),
+        ("AADSTS700082: expired: eyJhbGciOiJSUzI1NiJ9.e30.x-_y.", "AADSTS700082: expired: <hidden>"),
+        ("an eyJig of audio.delta.now", "an eyJig of audio.delta.now"),
     ],
 )
 def test_what_looks_like_a_credential_is_masked(shown, masked):

@@ -50,11 +50,12 @@ _hidden: set[str] = set()
 _CREDENTIAL = re.compile(
     r"([?&](?:api[-_]?key|key|sig|code|[\w-]*token|[\w-]*secret|password|authorization)="
     r"|\b(?:api[-_]?key|authorization)[\"']?\s*[:=]\s*[\"']?(?:bearer\s+)?"
-    r"|\bbearer\s+(?=[^\s\"'<]{16}))"
+    r"|\bbearer\s+(?=[^\s\"'<]{16})"
+    r"|\b(?=eyJ[\w-]{8,}\.[\w-]{2,}\.))"
     r"[^&\s\"'<\\]+",
     re.IGNORECASE,
 )
-"""A name of a credential in a query, a header or JSON, then its value."""
+"""A name of a credential in a query, a header or JSON, then its value; or a JSON Web Token alone."""
 _NAMES = frozenset({"api-key", "api_key", "apikey", "authorization"})
 _SIGNS = ("api-key", "api_key", "apikey", "authorization", "bearer")
 
@@ -71,7 +72,7 @@ def mask(text: str) -> str:
             text = text.replace(secret, HIDDEN)
     lower = text.lower()  # much faster than the expression, which few texts need
     query = "=" in text and ("?" in text or "&" in text)
-    if query or any(sign in lower for sign in _SIGNS):
+    if query or "eyJ" in text or any(sign in lower for sign in _SIGNS):
         return _CREDENTIAL.sub(rf"\1{HIDDEN}", text)
     return text
 

@@ -82,7 +82,7 @@ class BundleWriter:
             False once `audio.wav` is full: sound is left out from then on.
 
         Raises:
-            OSError: They cannot be written.
+            OSError: They cannot be written, or the bundle was deleted.
         """
         room = AUDIO_LIMIT // (2 * SAMPLE_WIDTH)
         for record in records:
@@ -100,6 +100,8 @@ class BundleWriter:
             lines = b"".join(record.data for record in records if record.kind == kind)
             while lines:
                 lines = lines[os.write(file, lines) :]
+        if not os.fstat(self._wire).st_nlink:
+            raise OSError("it was deleted")
         return max(self._audio.frames, self._received.frames) < room - SAMPLE_RATE
 
     @property
