@@ -1,5 +1,6 @@
 """For all tests."""
 
+import os
 import signal
 
 from hypothesis import HealthCheck, settings
@@ -7,6 +8,12 @@ from hypothesis import HealthCheck, settings
 # Machines that run these tests may be busy: a slow example says nothing about the program.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as processors: conversations take their time, and leave the processors idle meanwhile."""
+    return (os.cpu_count() or 2) * 3 // 2
+
 
 # Programs that tests start would inherit what the tests' own parent ignores, as nohup does, and keep ignoring it.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

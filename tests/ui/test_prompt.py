@@ -58,7 +58,8 @@ async def test_a_filter_typed_in_one_burst_is_accepted_although_its_beginning_is
         await pilot.press("enter")
         await pilot.pause()
         assert app.focused.id == "events-view"
-        assert "/is:error  0 of 223" in screen_text(app)
+        assert "3 Events 0 of 223" in screen_text(app)
+        assert "/is:error" in screen_text(app)
 
 
 async def test_escape_leaves_hidden_panes_alone_and_tab_stays_in_the_prompt():

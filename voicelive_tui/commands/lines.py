@@ -53,9 +53,11 @@ class Writer:
         self._silent = silent
         self._noticed, self._begun = False, moments is not None
         self._moments = moments or Moments()
+        self._observed_at: float | None = None
 
     def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         """Write what the event means. Nothing comes before the line that says who answers."""
+        self._observed_at = now
         if isinstance(event, inputs.Connecting) and not self._noticed:
             self._begun = self._noticed = True
             notices = [DEMO] * event.demo + [NOTHING_SENT] * self._silent
@@ -63,6 +65,7 @@ class Writer:
                 self.notice("; ".join(notices))
         if self._begun:
             self._observe(event, before, after, now)
+        self._observed_at = None
 
     def notice(self, sentence: str) -> None:
         """Write a remark of the console's own."""
@@ -143,7 +146,9 @@ class JsonLines(Writer):
             self._local("restored", **figures, seconds=round(done.seconds or 0.0, 1))
 
     def _local(self, kind: str, **fields: Any) -> None:
-        self._write(self._moments.now(), "local", {"type": kind, **fields})
+        # What follows from an event has its time, so that no line is older than the one before it.
+        now = self._moments.now() if self._observed_at is None else self._observed_at
+        self._write(now, "local", {"type": kind, **fields})
 
     def _write(self, now: float, direction: str, event: Mapping[str, Any]) -> None:
         self.output.write(self._line(now, direction, event))
