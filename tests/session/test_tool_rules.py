@@ -1,6 +1,7 @@
 """Functions: each call is answered once, and one answer of the assistant is asked for."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -347,8 +348,8 @@ def test_a_question_whose_answer_was_lost_within_the_arguments_of_a_call_is_aske
 class Service:
     """A service that answers client events as Voice Live does, in the order that a test chooses."""
 
-    def __init__(self) -> None:
-        self.fold = ready()
+    def __init__(self, policy: str = "auto") -> None:
+        self.fold = asking(policy)
         self.active = ""
         self.responses = self.made = self.utterances = 0
         self.running: list[str] = []
@@ -439,6 +440,11 @@ class Service:
             case "return twice" if self.made:
                 self.feed(inputs.ToolReturned(f"item_{1 + pick % self.made}", '"y"'))
                 self.running = [each for each in self.running if each != f"item_{1 + pick % self.made}"]
+            case "decide" if waiting := [
+                entry.item_id for entry in self.fold.state.calls if entry.call and entry.call.waits
+            ]:
+                kinds = (inputs.CallApproved, inputs.CallRefused, partial(inputs.CallAnswered, answer="by hand"))
+                self.feed(kinds[pick % 3](waiting[pick % len(waiting)]))
             case "speak":
                 self.utterances += 1
                 self.feed({"type": "input_audio_buffer.speech_started", "item_id": f"u{self.utterances}"})
@@ -461,18 +467,22 @@ class Service:
 
 STEPS = (
     *("call", "cut call", "words", "done", "failed", "silent end", "error", "again"),
-    *("return", "return twice", "speak", "type", "interrupt", "lost", "drop"),
+    *("return", "return twice", "decide", "speak", "type", "interrupt", "lost", "drop"),
 )
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 50)), max_size=40))
-def test_in_any_order_each_call_is_answered_once_and_no_set_of_outputs_twice(steps: list[tuple[str, int]]) -> None:
-    service = Service()
+@given(st.sampled_from(["auto", "ask"]), st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 50)), max_size=40))
+def test_in_any_order_each_call_is_answered_once_and_no_set_of_outputs_twice(
+    policy: str, steps: list[tuple[str, int]]
+) -> None:
+    service = Service(policy)
     service.feed(service.begin())
     for name, pick in steps:
         service.step(name, pick)
     for _ in range(len(steps) + 3):  # everything comes to its end
+        while any(entry.call.waits for entry in service.fold.state.calls if entry.call):
+            service.step("decide", 0)
         while service.running:
             service.step("return", 0)
         service.step("done", 0)
