@@ -1,9 +1,13 @@
 """The dashboard's command, as far as it needs no terminal; the rest is in test_program.py."""
 
+import gc
+import os
+
 import msgspec
 import pytest
 
-from voicelive_tui.commands.dashboard import validate_ui, with_profile
+from voicelive_tui import runtime
+from voicelive_tui.commands.dashboard import show, validate_ui, with_profile
 from voicelive_tui.commands.setup import Options
 from voicelive_tui.config import ConfigError, Settings, Ui
 
@@ -47,3 +51,34 @@ def test_the_flags_are_stronger_than_a_profile_that_is_chosen_later(tmp_path):
     choice = with_profile(Options({"session.voice": "alloy"}, path, demo=True), "x")
     assert (choice.settings.session.voice, choice.settings.session.model) == ("alloy", "gpt-4.1")
     assert (choice.demo, choice.overridden) == (True, ("session.voice",))
+
+
+class App:
+    """Notes what it runs with."""
+
+    live, return_code = None, 3
+
+    def __init__(self):
+        self.seen = []
+
+    def end_on_signal(self, status):
+        raise AssertionError(status)
+
+    async def run_async(self, *, mouse):
+        self.seen.append((gc.isenabled(), mouse, os.environ.get("TEXTUAL_COLOR_SYSTEM")))
+
+
+@pytest.mark.parametrize(("lean", "colours"), [(True, "256"), (False, None)])
+async def test_an_application_runs_without_the_automatic_collector_and_with_few_colours_on_a_slow_line(
+    lean, colours, monkeypatch
+):
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TEXTUAL_COLOR_SYSTEM", "")
+    monkeypatch.delenv("TEXTUAL_COLOR_SYSTEM")
+    ends = []
+    monkeypatch.setattr(runtime, "end_on_signals", ends.append)
+    app = App()
+    assert await show(Settings(ui=Ui(lean=lean, mouse=False)), lambda: app) is app
+    assert app.seen == [(False, False, colours)]
+    assert ends == [app.end_on_signal]
+    assert gc.isenabled()

@@ -13,8 +13,11 @@ from voicelive_tui.commands.setup import FAILED, Options, complain, load, run_co
 from voicelive_tui.config import ConfigError, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from voicelive_tui.commands.setup import Open
     from voicelive_tui.session.state import SessionState
+    from voicelive_tui.ui.app import VoiceLiveApp
 
 
 def run(options: Options) -> int:
@@ -35,25 +38,42 @@ def no_terminal(instead: str) -> str:
 
 
 async def _hold(options: Options, settings: Settings, open_session: "Open") -> "tuple[int, SessionState | None]":
-    if settings.ui.lean and os.environ.get("COLORTERM") in ("truecolor", "24bit"):
-        # 24-bit colours take twice the bytes of the 256. Textual reads this once, when it is imported.
-        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")
-    with runtime.policy() as policy:
+    def make_app() -> "VoiceLiveApp":
         from voicelive_tui.ui.app import VoiceLiveApp  # noqa: PLC0415
 
-        validate_ui(settings)
         profiles = Profiles(options.config_path, partial(with_profile, options), settings)
-        app = VoiceLiveApp(open_session, settings.ui, settings.keys, profiles)
-        runtime.end_on_signals(app.end_on_signal)
-        collecting = asyncio.create_task(policy.collect(lambda: app.live.state if app.live else None))
-        await app.run_async(mouse=settings.ui.mouse)
-        collecting.cancel()
+        return VoiceLiveApp(open_session, settings.ui, settings.keys, profiles)
+
+    app = await show(settings, make_app)
     status = app.return_code or 0
     if app.live is None:  # ended before the session was made
         return status, None
     await app.live.close()
     state = app.live.state
     return (FAILED if status == 0 and state.connection.failed else status), state
+
+
+async def show(settings: Settings, make_app: "Callable[[], VoiceLiveApp]") -> "VoiceLiveApp":
+    """Run an application until it ends.
+
+    Args:
+        settings: Of the screen.
+        make_app: Imports and makes it, with the garbage collector off.
+
+    Raises:
+        ConfigError: See `validate_ui`.
+    """
+    if settings.ui.lean and os.environ.get("COLORTERM") in ("truecolor", "24bit"):
+        # 24-bit colours take twice the bytes of the 256. Textual reads this once, when it is imported.
+        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")
+    with runtime.policy() as policy:
+        validate_ui(settings)
+        app = make_app()
+        runtime.end_on_signals(app.end_on_signal)
+        collecting = asyncio.create_task(policy.collect(lambda: app.live.state if app.live else None))
+        await app.run_async(mouse=settings.ui.mouse)
+        collecting.cancel()
+    return app
 
 
 def with_profile(options: Options, name: str) -> Choice:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicelive_tui import logs, runtime
-from voicelive_tui.commands.dashboard import no_terminal, validate_ui
+from voicelive_tui.commands.dashboard import no_terminal, show
 from voicelive_tui.commands.lines import Delays, JsonLines, Moments, TextLines, Writer
 from voicelive_tui.commands.output import READER_LEFT, to_stdout
 from voicelive_tui.commands.setup import FAILED, Options, complain, load, warn
@@ -15,6 +15,7 @@ from voicelive_tui.session.latency import summarize
 
 if TYPE_CHECKING:
     from voicelive_tui.recording.player import Player
+    from voicelive_tui.ui.app import VoiceLiveApp
 
 
 def run(options: Options, path: Path) -> int:
@@ -89,15 +90,11 @@ def open_player(path: Path, stack: contextlib.ExitStack) -> "Player":
 
 
 async def _show(player: "Player", settings: Settings, name: str) -> int:
-    with runtime.policy() as policy:
+    def make_app() -> "VoiceLiveApp":
         from voicelive_tui.client.replay import ReplaySession  # noqa: PLC0415
         from voicelive_tui.ui.replay import ReplayApp  # noqa: PLC0415
 
-        validate_ui(settings)
-        live = ReplaySession(player, settings.audio)
-        app = ReplayApp(live, settings.ui, settings.keys, name)
-        runtime.end_on_signals(app.end_on_signal)
-        collecting = asyncio.create_task(policy.collect(lambda: live.state))
-        await app.run_async(mouse=settings.ui.mouse)
-        collecting.cancel()
+        return ReplayApp(ReplaySession(player, settings.audio), settings.ui, settings.keys, name)
+
+    app = await show(settings, make_app)
     return app.return_code or 0
