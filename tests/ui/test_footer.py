@@ -34,10 +34,10 @@ async def test_the_ways_to_speak_and_out_are_at_the_foot_however_narrow_it_is(pu
         foot = screen_text(app).splitlines()[-1]
         assert ("m Mute  space Talk  i Interrupt" if push_to_talk else "m Mute  i Interrupt") in foot
         assert foot.endswith("? Help  q Quit")
-        assert "Errors" not in foot
+        assert "Configure" not in foot
         await pilot.resize_terminal(160, 24)
         await settled(pilot)
-        assert screen_text(app).splitlines()[-1].endswith("E Errors  c Configure  ? Help  q Quit")
+        assert screen_text(app).splitlines()[-1].endswith("r Reset  w Keep  c Configure  ? Help  q Quit")
 
 
 async def test_the_keys_of_the_focused_pane_come_first_and_a_changed_key_keeps_its_place():
@@ -46,7 +46,7 @@ async def test_the_keys_of_the_focused_pane_come_first_and_a_changed_key_keeps_i
         await settled(pilot)
         foot = screen_text(app).splitlines()[-1]
         assert foot.split()[:8] == ["/", "Find", "^e", "Event", "↔", "words", "f", "Follow"]
-        assert "u Mute  i Interrupt  t Type  E Errors" in foot
+        assert "u Mute  i Interrupt  t Type  w Keep" in foot
         assert "Reset" not in foot  # unbound
         await pilot.press("3")
         await pilot.pause()

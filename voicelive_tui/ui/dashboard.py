@@ -59,8 +59,15 @@ class DashboardScreen(ArrangedScreen):
         Binding("b", "detection", "Detection", show=False, tooltip="Push-to-talk, or back", id="detection"),
         Binding("t", "type", "Type", tooltip="Type a message to the assistant", priority=True, id="type"),
         Binding("r", "reset", "Reset", tooltip="A new session with the same settings", id="reset"),
+        Binding(
+            "w",
+            "apply('KeepPressed')",
+            "Keep recording",
+            tooltip="Keep the last minutes, or stop",
+            id="keep",
+        ),
         Binding("slash", "query", "Find", key_display="/", tooltip="Filter or search", priority=True, id="query"),
-        Binding("E", "errors", "Errors", tooltip="Only events that are errors", id="errors"),
+        Binding("E", "errors", "Errors", show=False, tooltip="Only events that are errors", id="errors"),
         Binding("d", "debug", "Deltas", show=False, tooltip="Show every delta, and log records", id="debug"),
         *(
             Binding(pane.NUMBER, f"go('{name}')", pane.NAME, show=False, id=f"pane.{name}")
@@ -77,14 +84,6 @@ class DashboardScreen(ArrangedScreen):
         Binding("S", "same('response')", "Same response", show=False, tooltip="Of its response", id="same_response"),
         Binding("n", "match(1)", "Next match", show=False, id="match.next"),
         Binding("N", "match(-1)", "Previous match", show=False, id="match.previous"),
-        Binding(
-            "w",
-            "apply('KeepPressed')",
-            "Keep recording",
-            show=False,
-            tooltip="Keep the last minutes, or stop",
-            id="keep",
-        ),
         Binding("c", "edit", "Configure", tooltip="Edit the session while it runs", id="edit"),
         Binding("o", "devices", "Sound devices", show=False, tooltip="Choose input and output", id="devices"),
         Binding("escape", "back", "Back", show=False, id="back"),

@@ -14,6 +14,8 @@ from voicelive_tui.ui.text import Span
 
 FIRST = ("mute", "talk", "interrupt", "type")
 """Ids of the bindings of the whole screen that stand before the others, and give way to nothing but `ALWAYS`."""
+SHORT = {"keep": "Keep"}
+"""Words here of bindings whose description, which the palette has too, is long."""
 ALWAYS = ("help", "quit")
 """Ids of the bindings that stand last, and are shown however narrow it is."""
 
@@ -63,7 +65,11 @@ class Keys(Lines):
         return next((node.KEYS for node in nodes if hasattr(node, "KEYS")), ())
 
     def _width(self, bound: ActiveBinding) -> int:
-        return cell_len(f"{self.app.get_key_display(bound.binding)} {bound.binding.description}  ")
+        return cell_len(f"{self.app.get_key_display(bound.binding)} {self._words(bound)}  ")
+
+    @staticmethod
+    def _words(bound: ActiveBinding) -> str:
+        return SHORT.get(bound.binding.id or "", bound.binding.description)
 
     def _draw(self, keys: list[tuple[bool, ActiveBinding]]) -> None:
         spans: list[Span] = []
@@ -71,7 +77,7 @@ class Keys(Lines):
         for own, bound in keys:
             self._places.append((x, bound))
             key = self.app.get_key_display(bound.binding)
-            spans += [(f" {key} ", "title"), (bound.binding.description + " ", "text" if own else "dim")]
+            spans += [(f" {key} ", "title"), (self._words(bound) + " ", "text" if own else "dim")]
             x += self._width(bound)
         self.show(tuple(spans))
 

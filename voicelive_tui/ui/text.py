@@ -47,14 +47,20 @@ def width_of(line: Iterable[Span]) -> int:
     return sum(cell_len(text) for text, _ in line)
 
 
+def clipped(line: Line, width: int) -> Line:
+    """The line in at most `width` cells."""
+    kept: list[Span] = []
+    for text, tone in line:
+        if shown := clip(text, width):
+            kept.append((shown, tone))
+        width -= cell_len(text)
+    return tuple(kept)
+
+
 def spread(left: Line, right: Line, width: int, fill: Span = (" ", "text")) -> Line:
     """`left` at the left edge and `right` at the right edge of `width` cells; `left` gives way first."""
-    room = width - width_of(right)
-    kept: list[Span] = []
-    for text, tone in left:
-        if (shown := clip(text, room)) != "":
-            kept.append((shown, tone))
-        room -= cell_len(shown)
+    kept = clipped(left, width - width_of(right))
+    room = width - width_of((*kept, *right))
     return (*kept, (fill[0] * max(room, 0), fill[1]), *right)
 
 

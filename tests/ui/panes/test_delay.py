@@ -16,7 +16,7 @@ async def test_percentiles_and_the_longest_part_of_each_turn():
         pane.session = states.SPEAKING
         await pilot.pause()
         shown = screen_text(pilot.app)
-        assert "7 Delay 2 turns" in shown
+        assert "7 Delay 2 ─" in shown
         assert "last 1.58 s  p50 990 ms  p95 1.58 s  worst 1.58 s" in shown
         assert "end of speech 510 ms" in shown
         assert "first words 650 ms" in shown

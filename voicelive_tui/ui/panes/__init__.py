@@ -20,7 +20,7 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import Lines, VerticalGround
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Span, spread
+from voicelive_tui.ui.text import Line, Span, clipped, spread, width_of
 
 
 class Place(NamedTuple):
@@ -190,17 +190,28 @@ class Pane(VerticalGround):
             return
         focused = self.has_focus_within
         edge = "accent" if focused else "faint"
+        corner = ("─╮" if self.framed else "──", edge)
+        note, width = self.note(), self.size.width
+        left = self._title(focused, edge, named=True)
+        if note and width_of((*left, *note)) > width - 4:
+            left = self._title(focused, edge, named=False)
+        note = clipped(note, width - width_of(left) - 4)
+        right: Line = ((" ", "text"), *note, (" ", "text"), corner) if note else (corner,)
+        self.query_one(".pane--head", Lines).show(spread(left, right, width, ("─", edge)))
+
+    def _title(self, focused: bool, edge: str, *, named: bool) -> Line:
+        """The left end of the top edge: the tabs; without room those of other panes are their keys alone."""
         # Textual writes a changed line from its left edge to the change, so what changes often stands at the left.
-        left: list[Span] = [("╭─" if self.framed else "──", edge)]
+        spans: list[Span] = [("╭─" if self.framed else "──", edge)]
         for pane in self.tabs or (self,):
             own = pane is self
             mark = ("▌" if focused and own else " ") + pane.go_key
-            name = (f"{mark} {pane.NAME}", ("title" if focused else "strong") if own else "dim")
-            count = pane.count()
-            left += [name, *(((" ", "text"), *count) if count else ()), (" ", "text")]
-        note, corner = self.note(), ("─╮" if self.framed else "──", edge)
-        right: Line = ((" ", "text"), *note, (" ", "text"), corner) if note else (corner,)
-        self.query_one(".pane--head", Lines).show(spread(tuple(left), right, self.size.width, ("─", edge)))
+            name = f"{mark} {pane.NAME}" if own or named else mark
+            spans.append((name, ("title" if focused else "strong") if own else "dim"))
+            if (own or named) and (count := pane.count()):
+                spans += [(" ", "text"), *count]
+            spans.append((" ", "text"))
+        return tuple(spans)
 
 
 class ListPane(Pane):

@@ -164,8 +164,7 @@ class DelayPane(ListPane):
         self.show_head()
 
     def count(self) -> Line:
-        turns = len(self.view.turns)
-        return ((f"{turns:,} turn{'' if turns == 1 else 's'}", "dim"),) if turns else ()
+        return ((f"{len(self.view.turns):,}", "dim"),) if self.view.turns else ()
 
     def note(self) -> Line:
         """What the turns are sorted by, and whether the end is followed."""

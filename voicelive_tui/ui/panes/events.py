@@ -259,6 +259,7 @@ once more shows everything.
         new = 0 if view.following else len(view.rows) - self._seen
         return joined(
             (f"/{visible(self.query_text)}" if self.query_text else "", "accent"),
+            (with_keys(self, Hint("{back} shows all")) if self.query_text else "", "dim"),
             ("unfolded" if view.rows.unfolded else "", "accent"),
             (f"↓ {new:,} new" if new > 0 else "", "warn"),
             *following_note(view),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
@@ -24,6 +25,8 @@ from voicelive_tui.ui.text import Line, Span, clip, width_of, wrap
 from voicelive_tui.wire.events import listing, mapping
 
 LABEL = 16
+INDENT = 3
+"""Of a value with a word too wide for the place beside its label."""
 DIFFERS = " ≠ asked "
 
 
@@ -33,13 +36,16 @@ def folded(line: Line, width: int) -> tuple[Line, ...]:
     if width_of(line) <= width:
         return (line,)
     label, *spans = line
-    room = width - LABEL
-    pieces: list[list[Span]] = [[label]]
+    words = [word for text, _ in spans for word in text.split()]
+    # A word that does not fit beside its label has the rows below: none is broken where that helps.
+    indent = LABEL if max(map(cell_len, words), default=0) <= width - LABEL else INDENT
+    room = width - indent
+    pieces: list[list[Span]] = [[label]] if indent == LABEL else [[label], [(" " * indent, "text")]]
     used = 0
     for text, tone in spans:
         for index, piece in enumerate(wrap(text, room)):
             if index or used + width_of([(piece.rstrip(), tone)]) > room:
-                pieces.append([(" " * LABEL, "text")])
+                pieces.append([(" " * indent, "text")])
                 used = 0
                 piece = piece.lstrip() or piece  # noqa: PLW2901 - a line does not begin with a gap
             pieces[-1].append((piece, tone))
