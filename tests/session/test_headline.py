@@ -1,8 +1,10 @@
 import pytest
 from msgspec.structs import replace
 
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.state import Connection, Device, Microphone, Response, SessionState, Stage, Turn
+from voicelive_tui.session.transcript import Entry
 
 READY = Connection(stage=Stage.READY)
 LIVE = Microphone(capturing=True)
@@ -75,3 +77,10 @@ def test_braces_in_foreign_text_are_no_keys(stage: Stage) -> None:
     state = SessionState(Connection(stage, endpoint="https://{mute}", problem="no {mute} here"))
     assert "{mute}" in headline(state).detail
     assert headline(state).hint in ("", "{reset} new session", "{reset} another try")
+
+
+def test_a_call_that_waits_is_announced_however_long_the_conversation_goes_on() -> None:
+    call = Entry("item_0", "tool", 1.0, call=Call("function", "add", complete_at=1.0, waiting_at=1.0))
+    talk = tuple(Entry(f"item_{number}", "user", 2.0, "well") for number in range(1, 100))
+    shown = headline(SessionState(READY, microphone=LIVE, transcript=(call, *talk)))
+    assert shown[:3] == ("approve?", "add", "add: {approve} approves, {refuse} refuses")

@@ -86,6 +86,8 @@ def unknown() -> object:
 def speaks() -> str:
     """Print."""
     print("hello", "there")
+    sys.stdout.buffer.write("bytes ü\\n".encode())
+    sys.stdout.buffer.flush()
     print("no line end", end="", file=sys.stderr)
     return "done"
 
@@ -193,8 +195,8 @@ async def test_what_a_tool_prints_goes_to_the_log_and_to_no_stream(
     caplog.set_level(logging.INFO)
     await asyncio.gather(output(toolbox, "speaks"), output(toolbox, "waits"))
     print("the program's own")
-    lines = sorted(record.getMessage() for record in caplog.records)
-    assert lines == ["speaks printed: hello there", "speaks printed: no line end", "waits printed: waited"]
+    lines = sorted(record.getMessage().removeprefix("speaks printed: ") for record in caplog.records)
+    assert lines == ["bytes ü", "hello there", "no line end", "waits printed: waited"]
     assert capsys.readouterr() == ("the program's own\n", "")
 
 

@@ -44,7 +44,7 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
     if mic.talking:
         return Headline("talking", hint="press {talk} to send")
     activity = state.activity
-    if waiting := next((entry.call for entry in state.open_calls if entry.call and entry.call.waits), None):
+    if waiting := next((entry.call for entry in state.calls if entry.call and entry.call.waits), None):
         word = "approve?" if activity in (Activity.READY, Activity.THINKING) else activity.value
         return Headline(word, _named(waiting), hint=f"{_named(waiting)}: {{approve}} approves, {{refuse}} refuses")
     match activity:

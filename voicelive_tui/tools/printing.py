@@ -1,6 +1,7 @@
 """What a tool prints goes to the log: the screen, and the lines of `--json`, belong to the program."""
 
 import contextlib
+import io
 import logging
 import sys
 import threading
@@ -36,22 +37,42 @@ class _Printed:
             self.write("\n")
 
 
-class _Stream:
-    """A standard stream that sends to the log what a tool writes, and passes on what the program writes.
+def _current() -> _Printed | None:
+    """What takes prints here; None for those of the program, which itself prints in its main thread only.
 
-    A thread that a tool has started has no context of it; the program itself prints in its main thread only.
+    A thread that a tool has started has no context of it.
     """
+    if _printed.get() is None and threading.current_thread() is not threading.main_thread():
+        _printed.set(_Printed(threading.current_thread().name))
+    return _printed.get()
+
+
+class _Buffer(io.RawIOBase):
+    """The stream of bytes below a standard stream, for a tool."""
+
+    def __init__(self, printed: _Printed) -> None:
+        self._printed = printed
+
+    def write(self, data: Any) -> int:
+        self._printed.write(bytes(data).decode(errors="replace"))
+        return len(data)
+
+
+class _Stream:
+    """A standard stream that sends to the log what a tool writes, and passes on what the program writes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        if (printed := _printed.get()) is None:
-            if threading.current_thread() is threading.main_thread():
-                return self._stream.write(text)
-            _printed.set(printed := _Printed(threading.current_thread().name))
+        if (printed := _current()) is None:
+            return self._stream.write(text)
         printed.write(text)
         return len(text)
+
+    @property
+    def buffer(self) -> Any:
+        return self._stream.buffer if (printed := _current()) is None else _Buffer(printed)
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
