@@ -1,13 +1,9 @@
-from msgspec.structs import replace
-
 from tests import states
 from tests.ui.fake import app_of, settled
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session import latency
-from voicelive_tui.ui.delays import BAR, delay_bar, slowness, sparkline
 from voicelive_tui.ui.panes.delay import DelayPane
-from voicelive_tui.ui.text import width_of
 
 
 async def test_percentiles_and_the_longest_part_of_each_turn():
@@ -54,23 +50,3 @@ async def test_enter_opens_a_table_of_all_turns_that_can_be_sorted_and_leads_to_
         await pilot.pause()
         transcript = app.screen.query_one("#transcript")
         assert transcript.selected().item_id == slowest.item_id
-
-
-def test_the_longest_part_stands_out_and_slow_turns_warn():
-    turn = states.SPEAKING.turns[-1]
-    bar = delay_bar(turn, 1580.0)
-    assert width_of(bar) == BAR
-    assert [tone for _, tone in bar if tone != "dim"] == ["warn"]
-    quick = replace(turn, heard_at=turn.first_audio_at)
-    assert [slowness(each) for each in (1499, 1500, 3000)] == ["text", "warn", "bad"]
-    assert {tone for _, tone in delay_bar(quick, 1580.0)} == {"dim", "accent"} or (quick.latency or 0) >= 1.5
-
-
-def test_the_sparkline_keeps_the_worst_turn_however_narrow_it_is():
-    turns = states.LONG_TRANSCRIPT.turns
-    slow = replace(turns[70], heard_at=turns[70].heard_at + 9)
-    line = sparkline((*turns[:70], slow, *turns[71:]), 20)
-    assert width_of(line) <= 20
-    assert ("█", "warn") in line
-    assert all(tone == "warn" for text, tone in line if text == "█")
-    assert sparkline((), 20) == ()
