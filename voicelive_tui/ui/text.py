@@ -57,6 +57,16 @@ def clipped(line: Line, width: int) -> Line:
     return tuple(kept)
 
 
+def marked(line: Line, wanted: str, tone: str) -> Line:
+    """The line with each occurrence of a text, in lower case, in another tone."""
+    spans: list[Span] = []
+    for text, own in line:
+        for index, part in enumerate(re.split(f"({re.escape(wanted)})", text, flags=re.IGNORECASE)):
+            if part:
+                spans.append((part, tone if index % 2 else own))
+    return tuple(spans)
+
+
 def spread(left: Line, right: Line, width: int, fill: Span = (" ", "text")) -> Line:
     """`left` at the left edge and `right` at the right edge of `width` cells; `left` gives way first."""
     kept = clipped(left, width - width_of(right))

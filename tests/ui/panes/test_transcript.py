@@ -281,3 +281,19 @@ async def test_updates_in_steps_show_the_same_as_one_update(seed, monkeypatch):
         async with PaneApp(fresh).run_test(size=(82, 26)):
             fresh.view.show(then, reading)
             assert drawn(fresh.view) == lines
+
+
+async def test_the_words_searched_for_stand_out_until_the_search_ends():
+    pane = TranscriptPane()
+    async with PaneApp(pane).run_test(size=(82, 26)) as pilot:
+        pane.session = states.SPEAKING
+        await pilot.pause()
+
+        def found():
+            lines = (pane.view.line(y) for y in range(pane.view.height))
+            return [text for line in lines for text, tone in line if tone == "select"]
+
+        pane.query_changed("SECOND")
+        assert set(found()) == {"second"}
+        pane.query_changed("")
+        assert found() == []

@@ -23,7 +23,7 @@ from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.panes.surgery import SurgeryPane
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Wrapping, width_of, wrap
+from voicelive_tui.ui.text import Line, Wrapping, marked, width_of, wrap
 
 KEPT = 2_000
 """Lines kept at most: those of the entries drawn last."""
@@ -92,6 +92,8 @@ class TranscriptView(ScrollList):
         self.entries: tuple[Entry, ...] = ()
         self.left_out = 0
         """See `SessionState.left_out`."""
+        self.wanted = ""
+        """The text searched for, in lower case."""
         self.matches: list[int] = []
         self._placed: list[_Placed] = []
         self._tops: list[int] = [0]
@@ -124,6 +126,8 @@ class TranscriptView(ScrollList):
         entry, heard, turn, _ = self._placed[index]
         lines, at = self._lines_of(entry, heard, turn), y - self._tops[index]
         line = lines[at] if at < len(lines) else ()
+        if self.wanted and index in self.matches:
+            line = marked(line, self.wanted, "select")
         if index == self.cursor and at == 0 and line:
             return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:])
         return line
@@ -284,6 +288,7 @@ Under each answer: the number of its turn, the time from your last word to its f
         self.view.matches = self._found()
         if self.view.matches:
             self.view.go_to(self.view.matches[-1])
+        self.view.repaint()
         self.show_head()
 
     def on_scroll_list_moved(self) -> None:
@@ -307,7 +312,7 @@ Under each answer: the number of its turn, the time from your last word to its f
 
     def _found(self) -> list[int]:
         """Indexes of the entries whose text, tool call or note contains the query."""
-        wanted = self._query.lower()
+        wanted = self.view.wanted = self._query.lower()
         if not wanted:
             return []
         texts = enumerate((e.text, call_text(e.call), e.note) for e in self.view.entries)
