@@ -11,7 +11,7 @@ from voicelive_tui.config import Audio, Mcp, Service, Session, Settings
 from voicelive_tui.loopback.faults import parse
 from voicelive_tui.loopback.script import load, shipped
 from voicelive_tui.loopback.service import LoopbackService
-from voicelive_tui.session import inputs
+from voicelive_tui.session import inputs, mcp
 from voicelive_tui.session.calls import CallState
 from voicelive_tui.session.state import Stage
 
@@ -126,6 +126,18 @@ async def test_two_servers_in_one_response_get_one_answer():
         await until(lambda: spoken(live) and at_rest(live), "the answer")
     assert spoken(live) == ["The server says: 98 km, 1 document found."]
     assert recorder.types(inputs.Sent).count("response.create") == 2
+
+
+async def test_a_call_without_a_result_in_time_is_followed_by_one_request(monkeypatch):
+    monkeypatch.setattr(mcp, "SILENT_SECONDS", 0.3)
+    async with talking(approve="always") as (live, recorder, _):
+        live.apply(inputs.TextTyped("find the document"))
+        await until(lambda: state_of(live, "search") is CallState.TIMED_OUT, "the end of waiting")
+        await until(lambda: call(live, "search").answered_by, "the answer")
+        assert recorder.types(inputs.Sent).count("response.create") == 2
+        await until(lambda: call(live, "search").output and at_rest(live), "the late result")
+        searches = [entry.call for entry in live.state.calls if entry.call.name == "search"]
+    assert recorder.types(inputs.Sent).count("response.create") == 1 + len(searches)
 
 
 async def test_an_unknown_server_leaves_the_session_usable():
