@@ -286,29 +286,36 @@ _FORMATS = ("md", "srt", "vtt", "json", "latency-csv", "latency-json", "session-
 
 
 @cli.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice([*_FORMATS, "zip"]), default="md", show_default=True)
+@click.argument("recording", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([*_FORMATS, "zip"]),
+    default="md",
+    show_default=True,
+    help="A document, or zip: the whole recording.",
+)
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="A new file; else standard output.")
 @click.option("--redact", type=click.Choice(["strict"]), help="zip: leave out all texts and all sound.")
 @click.option("--anyway", is_flag=True, help="zip: although something in it looks like a key.")
-def export(bundle: Path, form: str, output: Path | None, redact: str | None, anyway: bool) -> None:
+def export(recording: Path, form: str, output: Path | None, redact: str | None, anyway: bool) -> None:
     """Export a recording: to read, as subtitles, as numbers, or as one file to share."""
     from voicelive_tui.commands import export  # noqa: PLC0415
 
-    _leave(export.run(bundle, form=form, output=output, strict=redact == "strict", anyway=anyway))
+    _leave(export.run(recording, form=form, output=output, strict=redact == "strict", anyway=anyway))
 
 
 @cli.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("recording", type=click.Path(path_type=Path))
 @click.option("--output-device", metavar="DEV", help="Index, part of a name, or none.")
 @click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file.")
 @click.option("--lean", is_flag=True, default=None, help="Draw less often, for slow lines.")
 @click.pass_obj
-def replay(before: dict[str, Any], /, *, bundle: Path, **options: Any) -> None:
+def replay(before: dict[str, Any], /, *, recording: Path, **options: Any) -> None:
     """Open a recording in the dashboard, and play it; a file with a message in each line opens too."""
     from voicelive_tui.commands import replay  # noqa: PLC0415
 
-    _leave(replay.run(_options(before, options), bundle))
+    _leave(replay.run(_options(before, options), recording))
 
 
 @cli.command(cls=_ServeCommand)
