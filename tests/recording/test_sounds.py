@@ -6,7 +6,7 @@ import numpy as np
 
 from voicelive_tui.audio.format import SAMPLE_RATE
 from voicelive_tui.recording.lines import MICROPHONE, RECEIVED, reference, wire_line
-from voicelive_tui.recording.sounds import collect, range_of_turn, ranges_of
+from voicelive_tui.recording.sounds import SNIPPET, around, collect, range_of_turn, ranges_of
 from voicelive_tui.recording.spool import Record
 from voicelive_tui.session.state import Turn
 
@@ -42,3 +42,13 @@ def test_ranges_are_collected_over_the_edges_of_records_with_silence_where_there
                Record("received", 10, np.arange(10, 14, dtype="<i2").tobytes())]  # fmt: skip
     found = np.frombuffer(collect([(2, 6), (8, 12)], "received", records), "<i2")
     assert found.tolist() == [0, 0, 4, 5, 8, 9, 10, 11]
+
+
+def test_the_sound_around_a_moment_has_both_directions_in_it_and_does_not_overflow() -> None:
+    half = round(SNIPPET / 2 * SAMPLE_RATE)
+    loud = np.full(10, 30_000, "<i2").tobytes()
+    records = [Record("left", 100_000, loud), Record("right", 50_005, loud), Record("received", 50_000, loud)]
+    found = np.frombuffer(around({"left": 100_000, "right": 50_000}, records), "<i2")
+    assert len(found) == 2 * half
+    assert found[half : half + 16].tolist() == [30_000] * 5 + [32_767] * 5 + [30_000] * 5 + [0]
+    assert not found[:half].any()

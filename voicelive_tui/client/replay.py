@@ -15,6 +15,7 @@ from voicelive_tui.client.shell import Observer
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.recording.lines import MICROPHONE, SPEAKER
 from voicelive_tui.recording.player import Player
+from voicelive_tui.recording.sounds import SNIPPET
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.reading import DeviceChoice, Meter, Reading
@@ -32,8 +33,6 @@ LEVEL_SECONDS = 0.04
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 JUMP = inputs.LogRecord("debug", "replay", "jumped")
 """What observers are told of a jump; it is not in the log."""
-SNIPPET = 3.0
-"""Seconds around a moment that `play_around` plays."""
 
 
 class ReplaySession:

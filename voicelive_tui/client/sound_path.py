@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
@@ -26,6 +27,8 @@ NATIVE_SECONDS = 1.0
 OVERFULL = "more than ten minutes of sound wait for the speaker"
 TEST_TONE = "test-tone"
 """The item id under which the test tone is played; no item of the service has it."""
+MOMENT = "moment-"
+"""How the ids begin under which the sound around a moment is played."""
 
 
 class SoundPath:
@@ -61,6 +64,7 @@ class SoundPath:
         self._count_native = native_messages
         self._native_messages, self._native_due = 0, 0.0
         self._overfull = ""  # the latest item whose sound did not fit into the queue
+        self._moment, self._numbers = "", itertools.count(1)
         self._input_over = False  # a sound file had ended when capture was suspended
         self._check = start(self.sound.check())
         start(self._pump.run())
@@ -70,15 +74,19 @@ class SoundPath:
         """Perform an effect; what takes time goes on as a task."""
         match effect:
             case effects.Play(item_id, pcm):
+                self._end_moment()
                 if not self._engine.play(item_id, pcm) and item_id != self._overfull:
                     self._overfull = item_id
                     self._apply(inputs.LocalProblem(f"the rest of {item_id} is not played: {OVERFULL}"))
+            case effects.PlayMoment(pcm):
+                self._end_moment()
+                self._moment = f"{MOMENT}{next(self._numbers)}"  # sound of an item that was ended would be dropped
+                self._engine.play(self._moment, pcm)
+                self._engine.finish(self._moment)
             case effects.FinishItem(item_id):
                 self._engine.finish(item_id)
             case effects.StopPlayback():
-                if self._engine.playing or self._engine.buffered_ms > 0:
-                    self._engine.flush()
-                    self._start(self._silence_speaker())
+                self._stop_playback()
             case effects.StartCapture(since):
                 if since is not None and self.sound.input_open:
                     self._pump.send_late(since)
@@ -97,6 +105,17 @@ class SoundPath:
                 self._pump.finish_turn()
             case effects.AskVoiced():
                 self._pump.report_voiced()
+
+    def _stop_playback(self) -> None:
+        if self._engine.playing or self._engine.buffered_ms > 0:
+            self._engine.flush()
+            self._start(self._silence_speaker())
+
+    def _end_moment(self) -> None:
+        """Stop the sound around a moment, so that an answer does not wait for its end."""
+        if self._moment:
+            self._moment = ""
+            self._stop_playback()
 
     async def _silence_speaker(self) -> None:
         heard = await self.sound.interrupt()

@@ -25,6 +25,7 @@ from voicelive_tui.recording.records import SETTLED_SECONDS, Entry, RecordMaker,
 from voicelive_tui.recording.spool import Kind, Record, Ring
 from voicelive_tui.recording.writer import SUFFIX, BundleWriter, Manifest
 from voicelive_tui.session import inputs
+from voicelive_tui.session.kept_sound import MomentChosen, MomentFound, SaveSound, SoundSaved
 from voicelive_tui.session.state import SessionState
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._state = SessionState()
         self._entries: deque[Entry] = deque()
-        self._sounds: deque[str] = deque()
-        """Items whose sound is to be saved."""
+        self._sounds: deque[SaveSound | MomentChosen] = deque()
+        """What sound is to be saved, or handed back to be played."""
         self._next_n = self._left_out = 0
         self._woken = threading.Event()
         self._wanted = threading.Event()
@@ -95,15 +96,15 @@ class Recorder:
 
     def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         """Queue an input for the thread."""
-        if isinstance(event, inputs.RecordingChanged | inputs.SoundSaved):  # about the recording, not in it
+        if isinstance(event, inputs.RecordingChanged | SoundSaved | MomentFound):  # about the recording, not in it
             return
         self._state = after
         if isinstance(event, inputs.KeepPressed):
             (self._wanted.clear if self._wanted.is_set() else self._wanted.set)()
             self._woken.set()
             return
-        if isinstance(event, inputs.SaveSound):
-            self._sounds.append(event.item_id)
+        if isinstance(event, SaveSound | MomentChosen):
+            self._sounds.append(event)
             self._woken.set()
             return
         if len(self._entries) < QUEUE_LIMIT:
@@ -146,7 +147,11 @@ class Recorder:
             elif self._wanted.is_set():
                 self._keep()
             while self._sounds:
-                self._save_sound(self._sounds.popleft())
+                match self._sounds.popleft():
+                    case SaveSound(item_id):
+                        self._save_sound(item_id)
+                    case MomentChosen(at):
+                        self._find_moment(at)
         except OSError as error:
             where = self._writer.path if self._writer else self._folder
             self._fail(f"the recording ended: {where} cannot be written ({error.strerror or error})")
@@ -217,15 +222,27 @@ class Recorder:
             kind, ranges = "left", range_of_turn(turn, (moment, self._maker.sample_at(moment)))
         pcm = collect(ranges, kind, ring)
         if not any(pcm):
-            self._tell(inputs.SoundSaved(problem="this item has no sound within the last minutes"))
+            self._tell(SoundSaved(problem="this item has no sound within the last minutes"))
             return
         try:
             path = self._unused(".wav")
             write_wave(path, pcm)
         except OSError as error:
-            self._tell(inputs.SoundSaved(problem=f"the sound cannot be saved: {error.strerror or error}"))
+            self._tell(SoundSaved(problem=f"the sound cannot be saved: {error.strerror or error}"))
         else:
-            self._tell(inputs.SoundSaved(str(path)))
+            self._tell(SoundSaved(str(path)))
+
+    def _find_moment(self, at: float) -> None:
+        """Hand back the sound around a moment: what was sent and what was heard."""
+        from voicelive_tui.recording.sounds import around  # noqa: PLC0415 - rarely needed
+
+        kinds: tuple[Kind, ...] = ("left", "right")
+        positions = {kind: self._maker.sample_at(at, kind) for kind in kinds}
+        pcm = around(positions, self._ring if self._ring is not None else ())
+        if any(pcm):
+            self._tell(MomentFound(pcm))
+        else:
+            self._tell(MomentFound(problem="nothing is recorded around this moment but silence"))
 
     def _unused(self, suffix: str) -> Path:
         """A path in the folder that is named after the time, and that no file has."""
@@ -252,7 +269,7 @@ class Recorder:
     def _report(self, problem: str = "") -> None:
         self._tell(inputs.RecordingChanged(str(self._writer.path) if self._writer else "", problem))
 
-    def _tell(self, event: inputs.RecordingChanged | inputs.SoundSaved) -> None:
+    def _tell(self, event: inputs.RecordingChanged | SoundSaved | MomentFound) -> None:
         try:
             self._loop.call_soon_threadsafe(self._apply, event)
         except RuntimeError:  # the loop is closed: the program ends

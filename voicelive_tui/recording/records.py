@@ -88,9 +88,9 @@ class RecordMaker:
         """A sample of channels 0 and 1 before all that is recorded from a moment on."""
         return max(min(self._microphone.position(at), self._speaker.position(at)), 0)
 
-    def sample_at(self, moment: float) -> int:
-        """The sample of channel 0 that belongs to a moment."""
-        return self._microphone.position(moment)
+    def sample_at(self, moment: float, kind: Kind = "left") -> int:
+        """The sample of channel 0 that belongs to a moment, or of channel 1 for `right`."""
+        return (self._speaker if kind == "right" else self._microphone).position(moment)
 
     # --- lines
 

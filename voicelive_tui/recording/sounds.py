@@ -1,6 +1,6 @@
-"""The sound of one item, found in records."""
+"""The sound of one item, or around a moment, found in records."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, samples_in
 from voicelive_tui.recording.lines import RECEIVED, DamageError, read_wire, references
@@ -10,6 +10,8 @@ from voicelive_tui.wire.events import parse, text
 
 NOTICED_SECONDS = 0.7
 """From the first sound of a voice to the event that says so: the service waits for some of it, and the network."""
+SNIPPET = 3.0
+"""Seconds around a moment that are played."""
 Range = tuple[int, int]
 """Samples of a channel: the first one, and the one after the last."""
 
@@ -58,3 +60,19 @@ def collect(ranges: list[Range], kind: Kind, records: Iterable[Record]) -> bytes
                 found = record.data[(first - record.at) * SAMPLE_WIDTH : (last - record.at) * SAMPLE_WIDTH]
                 piece[(first - start) * SAMPLE_WIDTH : (last - start) * SAMPLE_WIDTH] = found
     return b"".join(pieces)
+
+
+def around(positions: Mapping[Kind, int], records: Iterable[Record]) -> bytes:
+    """The PCM16 of the `SNIPPET` around a moment, all channels in one.
+
+    Args:
+        positions: The sample of each channel that belongs to the moment.
+        records: To be iterated over once for each channel.
+    """
+    import numpy as np  # noqa: PLC0415 - takes a while to load, and this is rarely needed
+
+    half = round(SNIPPET / 2 * SAMPLE_RATE)
+    mixed = np.zeros(2 * half, np.int32)
+    for kind, at in positions.items():
+        mixed += np.frombuffer(collect([(at - half, at + half)], kind, records), "<i2")
+    return mixed.clip(-32_768, 32_767).astype("<i2").tobytes()

@@ -28,6 +28,12 @@ class Play(OnSound, frozen=True):
     pcm: bytes
 
 
+class PlayMoment(OnSound, frozen=True):
+    """Play PCM16 that belongs to no item; the next sound of an answer ends it."""
+
+    pcm: bytes
+
+
 class FinishItem(OnSound, frozen=True):
     """No more audio of this item will come."""
 

@@ -1,4 +1,4 @@
-"""Everything that the fold accepts: events in both directions, sound facts, and the user's keys."""
+"""What the fold accepts: events in both directions, sound facts, and the user's keys. More is in `kept_sound.py`."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -366,19 +366,6 @@ class RecordingChanged(Input, frozen=True):
 
     path: str = ""
     """The bundle that is being written; "" where only the last minutes are kept."""
-    problem: str = ""
-
-
-class SaveSound(Key, frozen=True):
-    """Save the sound of an item as a WAV file."""
-
-    item_id: str
-
-
-class SoundSaved(Input, frozen=True):
-    """The sound of an item was saved, or could not be."""
-
-    path: str = ""
     problem: str = ""
 
 

@@ -14,11 +14,11 @@ from typing import get_args
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import edits, errors, inputs, loss, mcp, rotation, surgery, talk, tools, turns
+from voicelive_tui.session import edits, errors, inputs, kept_sound, loss, mcp, rotation, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.notes import NOT_CONNECTED, note, pin
 from voicelive_tui.session.server_events import HANDLERS
-from voicelive_tui.session.state import RECENT, Connection, Device, Microphone, Recording, SessionState, Stage
+from voicelive_tui.session.state import RECENT, Activity, Connection, Device, Microphone, Recording, SessionState, Stage
 from voicelive_tui.session.transcript import change, surplus
 from voicelive_tui.session.wanted import settings_changed
 from voicelive_tui.wire.events import (
@@ -359,8 +359,9 @@ def _seen(event: inputs.ProblemsSeen, state: SessionState, now: float) -> Sessio
 
 
 @observe.register(inputs.KeepPressed)
-@observe.register(inputs.SaveSound)
-def _keep(event: inputs.KeepPressed | inputs.SaveSound, state: SessionState, now: float) -> SessionState:
+@observe.register(kept_sound.SaveSound)
+@observe.register(kept_sound.MomentChosen)
+def _keep(event: inputs.Key, state: SessionState, now: float) -> SessionState:
     if state.recording is None:
         return note(state, now, "recording", "recording is off: set recording.enabled in the configuration", "warning")
     return state  # the recorder reports what it does
@@ -379,9 +380,16 @@ def _recording_changed(event: inputs.RecordingChanged, state: SessionState, now:
 
 
 @observe.register
-def _sound_saved(event: inputs.SoundSaved, state: SessionState, now: float) -> SessionState:
+def _sound_saved(event: kept_sound.SoundSaved, state: SessionState, now: float) -> SessionState:
     sentence = event.problem or f"sound saved to {event.path}"
     return note(state, now, "recording", sentence, "warning" if event.problem else "info")
+
+
+@observe.register
+def _moment_found(event: kept_sound.MomentFound, state: SessionState, now: float) -> SessionState:
+    heard = "an answer is heard: choose the moment again after it" if state.activity is Activity.SPEAKING else ""
+    problem = event.problem or heard
+    return note(state, now, "recording", problem, "warning") if problem else state
 
 
 @observe.register

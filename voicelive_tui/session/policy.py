@@ -14,7 +14,17 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from voicelive_tui.session import continue_rules, effects, inputs, mcp, rotation, surgery, talk_rules, tool_rules
+from voicelive_tui.session import (
+    continue_rules,
+    effects,
+    inputs,
+    kept_sound,
+    mcp,
+    rotation,
+    surgery,
+    talk_rules,
+    tool_rules,
+)
 from voicelive_tui.session.barge_in import truncation
 from voicelive_tui.session.edits import EDIT
 from voicelive_tui.session.errors import CONFIGURE, CREATE, OUTPUT, TYPE, caused_by
@@ -31,7 +41,7 @@ from voicelive_tui.session.sending import (
     type_message,
 )
 from voicelive_tui.session.server_events import is_late
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.session.talk import talk_refusal, waits_for_commit
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
 
@@ -102,6 +112,8 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return after, (update,)
         case inputs.StopPressed() if before.retry is not None:
             return after, (effects.Disconnect(),)
+        case kept_sound.MomentFound(pcm) if pcm and before.activity is not Activity.SPEAKING:
+            return after, (effects.PlayMoment(pcm),)
         case inputs.PlaybackStopped(item_id):
             truncate = truncation(after, item_id)
             after, *sends = client_event(after, "truncate", truncate) if truncate else (after,)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from textual.reactive import reactive
 
 from voicelive_tui.session import inputs
-from voicelive_tui.session.inputs import Input, Key, RecordingChanged, SoundSaved
+from voicelive_tui.session.inputs import Input, Key, RecordingChanged
+from voicelive_tui.session.kept_sound import MomentFound, SoundSaved
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import TonedScreen
@@ -75,7 +76,7 @@ class LiveScreen(TonedScreen):
             self.draw(after, monotonic())  # rare, and what the user waits for
         elif not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):
             self._changed.set()
-        if isinstance(input_, RecordingChanged | SoundSaved) and before.recording and self.is_running:
+        if isinstance(input_, RecordingChanged | SoundSaved | MomentFound) and before.recording and self.is_running:
             for row in after.log.since(before.log.next_seq):
                 self.notify(row.text, severity="warning" if input_.problem else "information")
         if isinstance(input_, Key):
