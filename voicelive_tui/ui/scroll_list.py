@@ -86,7 +86,7 @@ class ScrollList(Canvas, can_focus=True):
         top = self.scroll_offset.y
         if self.following and total > top + height:
             top = self._followed(top, total - height)
-        elif self.following and total <= top:
+        elif self.following and (total <= top or not self.step):
             top = max(total - height, 0)
         # While following, the list may end in the middle of the pane: the rows below are for new items.
         self.set_height(max(total, top + height) if self.following else total)

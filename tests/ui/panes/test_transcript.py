@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests import states
+from tests.ui.fake import app_of, settled
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session.calls import Call
@@ -297,3 +298,13 @@ async def test_the_words_searched_for_stand_out_until_the_search_ends():
         assert set(found()) == {"second"}
         pane.query_changed("")
         assert found() == []
+
+
+async def test_what_to_do_stays_in_the_middle_when_the_pane_becomes_lower():
+    app = app_of(states.FAILED)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert "✗ The service refused the session" in screen_text(app)
+        await pilot.resize_terminal(120, 30)
+        await settled(pilot)
+        assert "✗ The service refused the session" in screen_text(app)
