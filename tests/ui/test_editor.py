@@ -208,7 +208,8 @@ async def test_a_locked_voice_is_changed_by_a_new_session_that_keeps_the_history
 @editing
 async def test_a_call_that_waits_is_decided_in_the_editor_too(form):
     call = Call("function", "add", complete_at=1.0, waiting_at=1.0)
-    form.live.state = replace(form.live.state, transcript=(Entry("item_1", "tool", 1.0, call=call),))
+    form.live.receive(None, replace(form.live.state, transcript=(Entry("item_1", "tool", form.live.now, call=call),)))
+    await form.shows("^y approves, ^n refuses")
     await form.press("ctrl+n")
     assert form.live.applied == [CallRefused("item_1")]
 

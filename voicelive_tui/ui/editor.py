@@ -11,8 +11,9 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.markup import escape
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from voicelive_tui.session.fields import FIELDS
@@ -21,7 +22,8 @@ from voicelive_tui.session.outcomes import Outcomes
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.typed import changes, settings_from, wanted_texts
 from voicelive_tui.ui.editor_row import DEFAULT, Row
-from voicelive_tui.ui.hints import Hint, with_keys
+from voicelive_tui.ui.hints import Hint, key_of, with_keys
+from voicelive_tui.ui.text import wrap
 
 if TYPE_CHECKING:
     from voicelive_tui.ui.live_screen import LiveScreen
@@ -53,7 +55,7 @@ class EditorScreen(ModalScreen[None]):
         & > #editor { background: $surface; border-top: solid $accent; border-title-color: $accent; }
         & #form { height: 1fr; overflow-y: auto; scrollbar-size: 1 1; }
         & #form > .group { color: $text-muted; text-style: bold; }
-        & #details { height: auto; min-height: 2; max-height: 4; padding: 0 1; background: $panel; }
+        & #details { height: 2; padding: 0 1; background: $panel; }
         & #values { height: auto; max-height: 8; margin: 0 0 0 19; display: none; border: none; }
     }
     """
@@ -77,9 +79,11 @@ class EditorScreen(ModalScreen[None]):
                     yield Row(field, self._wanted[field.key])
                 yield OptionList(id="values", compact=True, markup=False)
             yield Static(id="details", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield Static(id="keys")  # a Footer is made again at each change of focus, and lays the form out anew
 
     def on_mount(self) -> None:
+        keys = [each for each in self.BINDINGS if isinstance(each, Binding) and each.show]
+        self.query_one("#keys", Static).update("  ".join(map(self.shown, keys)))
         self.values = self.query_one("#values", OptionList)
         self.values.can_focus = False
         self.rows = {row.field.key: row for row in self.query(Row)}
@@ -98,6 +102,11 @@ class EditorScreen(ModalScreen[None]):
         return sum(row.outcome.word in UNSENT for row in self.rows.values())
 
     # What is shown
+
+    def shown(self, key: Binding) -> str:
+        """A key at the foot, as markup."""
+        name = escape(key_of(self, key.id or ""))
+        return f"[@click=screen.{key.action}][b $accent]{name}[/] {key.description}[/]"
 
     def place(self) -> None:
         """Cover the panes, and nothing else where there is room for that."""
@@ -124,8 +133,10 @@ class EditorScreen(ModalScreen[None]):
 
     def show_details(self) -> None:
         """Explain the field in use."""
-        row = self.row
-        self.query_one("#details", Static).update(row.details() if row else "")
+        details, text = self.query_one("#details", Static), self.row.details() if self.row else ""
+        lines = sum(len(wrap(line, details.content_size.width or 1)) for line in text.split("\n"))
+        details.styles.height = min(max(lines, 2), 4)
+        details.update(text, layout=False)  # a layout of the whole form takes 30 ms
 
     @property
     def row(self) -> Row | None:

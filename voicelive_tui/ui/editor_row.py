@@ -79,7 +79,8 @@ class Row(Horizontal):
 
     DEFAULT_CSS = """
     Row {
-        height: auto;
+        height: 1;
+        &.long { height: 4; }
         & > .label { width: 19; padding: 0 1; color: $text-muted; }
         & > .value { width: 4fr; max-width: 34; height: 1; padding: 0 1; background: $foreground 6%; }
         & > .note { width: 3fr; height: 1; padding: 0 1; color: $text-muted; }

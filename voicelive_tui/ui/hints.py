@@ -7,6 +7,8 @@ from textual.widget import Widget
 
 from voicelive_tui.ui.scroll_list import ScrollList
 
+_KEY = re.compile(r"{([\w.]+)}")
+
 
 class Hint(str):
     """A sentence with ids of bindings in braces, such as "press {mute}"; `with_keys` fills in the keys.
@@ -34,8 +36,14 @@ def key_of(widget: Widget, binding_id: str) -> str:
     return ""
 
 
+def works(widget: Widget, hint: str) -> bool:
+    """Whether the screen in use has all keys of a hint."""
+    ids = {bound.binding.id for bound in widget.app.screen.active_bindings.values()}
+    return ids.issuperset(_KEY.findall(hint))
+
+
 def with_keys(widget: Widget, text: str) -> str:
     """A `Hint` with the keys that its bindings have now; any other text as it is."""
     if not isinstance(text, Hint):
         return text
-    return re.sub(r"{([\w.]+)}", lambda found: key_of(widget, found[1]) or found[1], text)
+    return _KEY.sub(lambda found: key_of(widget, found[1]) or found[1], text)

@@ -8,7 +8,7 @@ from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.arrangement import LEAST
 from voicelive_tui.ui.canvas import Lines, now_of
-from voicelive_tui.ui.hints import Hint, with_keys
+from voicelive_tui.ui.hints import Hint, with_keys, works
 from voicelive_tui.ui.text import Line, Span, clip, spread, wrap
 
 CHIP = 15
@@ -151,7 +151,7 @@ class StatusLine(Lines):
         elif word == "speaking" and self.reading.gated:
             hint = "press {interrupt} to interrupt"
         # What to do comes first: where there is no room, the explanation is shortened.
-        hint = hint if self.in_front else ""
+        hint = hint if self.in_front or works(self, hint) else ""
         words = (with_keys(self, Hint(hint)), "" if detail in hint else visible(detail))
         tone = "chip-warn" if waited >= LONG_WAIT else _TONES.get(word, "chip")
         chip = word.upper() + (f" {int(waited)} s" if waited >= 1 else "")
