@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.fake import FakeLive, FakeUi, app_of, drawn, logged, settled
 from tests.ui.screens import screen_text
-from voicelive_tui.session.inputs import TalkPressed, VoicedUntil
+from voicelive_tui.session.inputs import RecordingChanged, TalkPressed, VoicedUntil
 from voicelive_tui.session.reading import Meter
-from voicelive_tui.session.state import Connection, SessionState, Stage
+from voicelive_tui.session.state import Connection, Recording, SessionState, Stage
 from voicelive_tui.ui import dashboard, pace
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.pace import NORMAL
@@ -158,3 +158,17 @@ async def test_a_key_without_effect_shows_the_reason():
                 observer(event, live.state, warned, 9.0)
         await pilot.pause()
     assert said == [("[b]no[/b]", "warning")]
+
+
+async def test_a_toast_about_a_recording_shortens_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    app = app_of(replace(states.IDLE, recording=Recording()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        told = []
+        app.screen.notify = lambda message, **_: told.append(message)
+        log = states.IDLE.log.append(
+            50.0, "local", "recording", "recording into /home/somebody/calls/one", severity="info"
+        )
+        app.live.receive(RecordingChanged(), replace(app.live.state, log=log))
+        assert told == ["recording into ~/calls/one"]

@@ -6,6 +6,7 @@ much as what is drawn.
 """
 
 import asyncio
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -78,7 +79,8 @@ class LiveScreen(TonedScreen):
             self._changed.set()
         if isinstance(input_, RecordingChanged | SoundSaved | MomentFound) and before.recording and self.is_running:
             for row in after.log.since(before.log.next_seq):
-                self.notify(row.text, severity="warning" if input_.problem else "information")
+                words = row.text.replace(str(Path.home()) + "/", "~/")  # a long path is broken anywhere
+                self.notify(words, severity="warning" if input_.problem else "information")
         if isinstance(input_, Key):
             for row in after.log.since(before.log.next_seq):
                 if row.severity == "warning":
