@@ -1,11 +1,12 @@
 """The dashboard: it shows the state and passes keys on; it decides nothing about the conversation.
 
-- `app` holds the themes, the keymap and the end; `dashboard` the layout and the bindings. `live_screen` draws what the
-  shell changes, at the rates of `pace`.
+- `app` holds the keymap, the palette and the end, `themes` the colours. `dashboard` has the bindings; its bases are
+  `arranged`, which places the panes, and `live_screen`, which draws what the shell changes at the rates of `pace`.
+  `replay` is the dashboard of a recording, `editor` the form over it.
 - `canvas` draws lines on demand and repaints only the cells that changed; every pane draws through it. `scroll_list` is
   a canvas of items with a cursor.
 - `keymap` checks `[keys]` of the configuration, `hints` puts the keys in force into sentences, `footer` shows them.
-- `text`, `rows`, `entry_lines` and `arrangement` are plain functions: no widget, no clock.
+- `text`, `rows`, `entry_lines`, `delays` and `arrangement` are plain functions: no widget, no clock.
 - `panes` get `session` and readings, declare what they can do and post messages; they know nothing of the shell.
 
 Text that came over the wire reaches the screen through `text.visible` alone, and never as markup.
