@@ -55,6 +55,8 @@ class EditorScreen(ModalScreen[None]):
         & > #editor { background: $surface; border-top: solid $accent; border-title-color: $accent; }
         & #form { height: 1fr; overflow-y: auto; scrollbar-size: 1 1; }
         & #form > .group { color: $text-muted; text-style: bold; }
+        & #keys { dock: bottom; height: 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #keys { link-style: none; link-color: $foreground; link-style-hover: underline; }
         & #details { height: 2; padding: 0 1; background: $panel; }
         & #values { height: auto; max-height: 8; margin: 0 0 0 19; display: none; border: none; }
     }
@@ -79,7 +81,7 @@ class EditorScreen(ModalScreen[None]):
                     yield Row(field, self._wanted[field.key])
                 yield OptionList(id="values", compact=True, markup=False)
             yield Static(id="details", markup=False)
-        yield Static(id="keys")  # a Footer is made again at each change of focus, and lays the form out anew
+        yield Static(id="keys")  # a Footer is made again at each change of focus, and then the whole form is laid out
 
     def on_mount(self) -> None:
         keys = [each for each in self.BINDINGS if isinstance(each, Binding) and each.show]
@@ -106,7 +108,7 @@ class EditorScreen(ModalScreen[None]):
     def shown(self, key: Binding) -> str:
         """A key at the foot, as markup."""
         name = escape(key_of(self, key.id or ""))
-        return f"[@click=screen.{key.action}][b $accent]{name}[/] {key.description}[/]"
+        return f"[b $accent]{name}[/] [@click=screen.{key.action}]{key.description}[/]"
 
     def place(self) -> None:
         """Cover the panes, and nothing else where there is room for that."""
@@ -134,7 +136,7 @@ class EditorScreen(ModalScreen[None]):
     def show_details(self) -> None:
         """Explain the field in use."""
         details, text = self.query_one("#details", Static), self.row.details() if self.row else ""
-        lines = sum(len(wrap(line, details.content_size.width or 1)) for line in text.split("\n"))
+        lines = sum(len(wrap(line, details.content_size.width or self.size.width)) for line in text.split("\n"))
         details.styles.height = min(max(lines, 2), 4)
         details.update(text, layout=False)  # a layout of the whole form takes 30 ms
 
