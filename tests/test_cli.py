@@ -307,6 +307,14 @@ def test_an_output_that_knows_no_arrows():
 # --- check and devices
 
 
+def test_a_folder_for_recordings_that_cannot_be_made_is_refused_at_the_start(tmp_path):
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "folder"
+    done = program("console", "--demo", "--record", str(folder))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"voicelive-tui: recording.folder: '{folder}' cannot be made: Not a directory\n"
+
+
 def test_check_of_the_demo():
     done = program("check", "--input-device", "none", "--output-device", "none")
     assert (done.returncode, done.stderr) == (0, "")

@@ -208,7 +208,7 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, att
     try:
         settings, demo, log_path, script = prepare(options)
         validate_files(settings.audio, options.more_inputs)
-        _require_flac(settings.recording)
+        _require_recording(settings.recording)
         runtime.exit_on_signals()
         toolbox = load_tools(settings.tools.load)
         if unused := unused_rules(settings.tools, toolbox):
@@ -241,12 +241,23 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, att
     return status
 
 
-def _require_flac(settings: Recording) -> None:
+def _require_recording(settings: Recording) -> None:
+    """Refuse a recording that could not be made.
+
+    Raises:
+        ConfigError: FLAC is not installed, or the folder cannot be made.
+    """
     if settings.enabled and settings.format == "flac":
         from voicelive_tui.recording.flac import missing  # noqa: PLC0415
 
         if problem := missing():
             raise ConfigError(f"recording.format: {problem}")
+    if settings.enabled and settings.folder:
+        try:
+            Path(settings.folder).expanduser().mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"recording.folder: {settings.folder!r} cannot be made: {reason}") from None
 
 
 def _record(live: "LiveSession", settings: Recording) -> Callable[[], None]:

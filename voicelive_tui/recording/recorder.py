@@ -37,11 +37,15 @@ log = logging.getLogger(__name__)
 WAKE_SECONDS = 0.25
 QUEUE_LIMIT = 3_000
 """Inputs that may wait for the thread; more are left out and counted. A second of a flood has 2,000."""
+QUEUE_CHARACTERS = 32_000_000
+"""Likewise, of the messages that wait."""
 WAKE_AT = 500
 """Inputs that wake the thread early, so that their events are not kept in memory for long."""
 LATE_SECONDS = 1.0
 """Captured sound is sent at the latest this long after its capture, but for the gap of a reconnect."""
 BATCH = 500
+BATCH_CHARACTERS = 4_000_000
+"""Of the messages that are recorded in one step."""
 LARGE_BYTES = 500_000_000
 LARGE = "the recording has 500 MB, and goes on: w ends it"
 CLOSE_LIMIT = 5.0
@@ -74,6 +78,8 @@ class Recorder:
         self._sounds: deque[SaveSound | MomentChosen] = deque()
         """What sound is to be saved, or handed back to be played."""
         self._next_n = self._left_out = 0
+        self._queued = self._taken = 0
+        """Characters of messages; the loop counts what it puts into the queue, the thread what it takes."""
         self._woken = threading.Event()
         self._wanted = threading.Event()
         """A bundle is wanted."""
@@ -107,7 +113,8 @@ class Recorder:
             self._sounds.append(event)
             self._woken.set()
             return
-        if len(self._entries) < QUEUE_LIMIT:
+        if len(self._entries) < QUEUE_LIMIT and self._queued - self._taken < QUEUE_CHARACTERS:
+            self._queued += _characters(event)
             self._entries.append(Entry(self._next_n, round(now * 1e9), event))
         else:
             self._left_out += 1
@@ -129,6 +136,10 @@ class Recorder:
         while not self._closing:
             self._woken.wait(WAKE_SECONDS)
             self._woken.clear()
+            self._step()
+            if self._entries:
+                self._woken.set()
+        while len(self._entries) > 1:
             self._step()
         self._wanted.clear()
         self._step()
@@ -160,8 +171,11 @@ class Recorder:
             self._fail("the recording ended: the program has a defect, see the log file")
 
     def _records(self) -> Iterator[Record]:
-        while self._entries:
-            yield from self._maker.of_entry(self._entries.popleft())
+        enough = self._taken + BATCH_CHARACTERS
+        while self._entries and self._taken < enough:
+            entry = self._entries.popleft()
+            yield from self._maker.of_entry(entry)
+            self._taken += _characters(entry.input)
         if left_out := self._left_out:
             self._left_out -= left_out
             yield mark(self._next_n, "left_out", inputs=left_out)
@@ -280,3 +294,9 @@ class Recorder:
         clean = self._maker.without_names(without_secrets(json.dumps(dict(self._state.in_force))))
         found: Mapping[str, Any] = json.loads(clean)
         return found
+
+
+def _characters(event: inputs.Input) -> int:
+    """Characters of a message from the service; 0 of another input."""
+    inner = event.inner if isinstance(event, inputs.OnStandby) else event
+    return len(inner.raw) if isinstance(inner, inputs.Received | inputs.BadMessage) else 0
