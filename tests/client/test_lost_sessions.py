@@ -126,7 +126,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(steps=st.lists(STEPS, min_size=3, max_size=20))
 def test_whatever_is_lost_or_refused_the_shell_goes_on_and_loses_nothing(steps: list[tuple[str, Any]]) -> None:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=JumpingLoop) as runner:

@@ -30,6 +30,12 @@ CLOSE_LIMIT = 3.0
 """Seconds for an orderly end of the conversation."""
 
 
+def _app_commands() -> "type[Provider]":
+    from voicelive_tui.ui.palette import AppCommands  # noqa: PLC0415 - when the palette opens
+
+    return AppCommands
+
+
 def _session_commands() -> "type[Provider]":
     from voicelive_tui.ui.session_commands import SessionCommands  # noqa: PLC0415 - when the palette opens
 
@@ -47,7 +53,7 @@ class VoiceLiveApp(App[None]):
     """
 
     TITLE = "voicelive-tui"
-    COMMANDS = App.COMMANDS | {_session_commands}
+    COMMANDS: ClassVar["set[type[Provider] | Callable[[], type[Provider]]]"] = {_app_commands, _session_commands}
     CSS_PATH = "dashboard.tcss"  # a screen's own would be loaded with it, and everything parsed again
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit", id="quit"),

@@ -6,9 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
-from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.content import Content
-from textual.markup import escape
 
 from voicelive_tui.config import ConfigError
 from voicelive_tui.session.code import FORMATS
@@ -17,14 +14,12 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import visible
 from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.live_screen import LiveScreen
+from voicelive_tui.ui.palette import Command, Commands
 from voicelive_tui.ui.themes import theme_of
 from voicelive_tui.ui.tool_commands import tool_commands
 
 if TYPE_CHECKING:
     from voicelive_tui.client.profiles import Profiles
-
-Command = tuple[str, str, Callable[[], object]]
-"""Name, description and action."""
 
 
 def copy_session(app: App[Any], state: SessionState, form: str) -> None:
@@ -71,7 +66,7 @@ async def save_as_profile(screen: LiveScreen, profiles: "Profiles") -> None:
     screen.notify(done, severity="warning" if more else "information")
 
 
-class SessionCommands(Provider):
+class SessionCommands(Commands):
     """Begins sessions with a profile, saves one, sends single events, and copies the session."""
 
     async def startup(self) -> None:
@@ -79,18 +74,7 @@ class SessionCommands(Provider):
         profiles = self.live_screen and self.live_screen.profiles
         self.names = await asyncio.to_thread(profiles.names) if profiles else []
 
-    async def discover(self) -> Hits:
-        for name, does, run in self.commands():
-            yield DiscoveryHit(Content(name), run, name, does)
-
-    async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for name, does, run in self.commands():
-            if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(escape(name)), run, name, does)
-
     def commands(self) -> Iterator[Command]:
-        """The commands that can be used now."""
         screen = self.live_screen
         if screen is None:  # as long as the first screen is shown
             return

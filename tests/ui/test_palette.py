@@ -1,0 +1,20 @@
+"""The command palette: one row for each command, whichever module it comes from."""
+
+from textual.widgets import OptionList
+
+from tests import states
+from tests.ui.fake import app_of, settled
+
+
+async def test_each_command_has_one_row_with_its_name_and_what_it_does() -> None:
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon")
+        while not (listed := app.screen.query_one(OptionList)).option_count:
+            await pilot.pause()
+        rows = [str(listed.get_option_at_index(index).prompt) for index in range(listed.option_count)]
+        assert all("\n" not in row for row in rows)
+        assert "Theme  Change the colours" in rows
+        assert any(row.startswith("Mute  ") and row.endswith("(m)") for row in rows)
+        assert any(row.startswith("Save as profile  ") for row in rows)

@@ -1,0 +1,41 @@
+"""The command palette: a row for each command, with its name and what it does."""
+
+from collections.abc import Callable, Iterator
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.markup import escape
+
+from voicelive_tui.text import visible
+
+Command = tuple[str, str, Callable[[], object]]
+"""Name, description and action."""
+
+
+class Commands(Provider):
+    """A source of commands; a subclass lists those that can be used now."""
+
+    def commands(self) -> Iterator[Command]:
+        raise NotImplementedError
+
+    async def discover(self) -> Hits:
+        for name, does, run in self.commands():
+            yield DiscoveryHit(_row(Content(name), does), run, name)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for name, does, run in self.commands():
+            if (score := matcher.match(name)) > 0:
+                yield Hit(score, _row(matcher.highlight(escape(name)), does), run, name)
+
+
+def _row(name: Content, does: str) -> Content:
+    return Content.assemble(name, "  ", (visible(does), "dim"))
+
+
+class AppCommands(Commands):
+    """The commands of the application, see `App.get_system_commands`."""
+
+    def commands(self) -> Iterator[Command]:
+        for title, does, run, _ in sorted(self.app.get_system_commands(self.screen), key=lambda each: each.title):
+            yield title, does, run
