@@ -175,10 +175,14 @@ def test_records_that_a_slow_disk_had_no_room_for_are_counted_in_the_file_and_to
     assert any(f"{counted} records were left out" in text for text in heard)
 
 
-def test_a_full_disk_is_reported_once(tmp_path, monkeypatch, capfd):
+@pytest.mark.parametrize("early", [False, True])
+def test_a_full_disk_is_reported_once(tmp_path, monkeypatch, capfd, early):
     path = tmp_path / "log"
     path.symlink_to("/dev/full")
     logs.start(Logging(file=str(path)))
+    if early:
+        ours.info("before anything listens")
+        logs.flush()
     heard: list[tuple[str, str, str]] = []
     stop = logs.listen(lambda *record: heard.append(record))
     for number in range(3):

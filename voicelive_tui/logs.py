@@ -53,14 +53,18 @@ class _Readable(logging.Formatter):
 
 
 class _File(RotatingFileHandler):
-    """Writes records that are formatted already; reports once that it cannot."""
+    """Writes records that are formatted already; reports once that it cannot.
 
-    _failed = False
+    Attributes:
+        problem: The report.
+    """
+
+    problem = ""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in the standard library
-        if not self._failed:
-            self._failed = True  # before the report, which comes here as well
-            log.error("the log file %s cannot be written: %s", self.baseFilename, sys.exc_info()[1])
+        if not self.problem:  # the report comes here as well
+            self.problem = f"the log file {self.baseFilename} cannot be written: {sys.exc_info()[1]}"
+            log.error(self.problem)
 
 
 class _ToFile(QueueHandler):
@@ -69,7 +73,7 @@ class _ToFile(QueueHandler):
     def __init__(self, file: _File) -> None:
         self.waiting: queue.Queue[logging.LogRecord] = queue.Queue(WAITING_RECORDS)
         super().__init__(self.waiting)
-        self._file = file
+        self.file = file
         self._left_out = 0
         self._writer = QueueListener(self.waiting, file)
         self._writer.start()
@@ -95,7 +99,7 @@ class _ToFile(QueueHandler):
         if not self.waiting.unfinished_tasks:
             self._writer.stop()
             with contextlib.suppress(OSError):  # the disk is full: reported when it was written
-                self._file.close()
+                self.file.close()
         super().close()
 
 
@@ -202,5 +206,8 @@ def listen(listener: Callable[[Severity, str, str], None], secrets: tuple[str, .
     handler = _ToListener(listener)
     handler.setFormatter(_Readable(None, secrets))
     root = logging.getLogger()
+    for written in root.handlers:
+        if isinstance(written, _ToFile) and written.file.problem:  # reported when nothing listened yet
+            listener("error", __name__, visible(mask(written.file.problem)))
     root.addHandler(handler)
     return lambda: root.removeHandler(handler)

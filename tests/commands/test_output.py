@@ -198,3 +198,12 @@ def test_streams_that_are_closed_or_full_give_no_traceback(settings, arguments, 
     )
     assert done.returncode in statuses
     assert done.stderr == sentence
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a disk that is full is /dev/full")
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_log_file_on_a_full_disk_is_one_line_of_the_conversation(settings, arguments):
+    command = [*PROGRAM, "console", "--demo", "--say", "hi", "--output-device", "none", "--log-file", "/dev/full"]
+    done = subprocess.run([*command, *arguments], env=settings, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0
+    assert done.stdout.count("the log file /dev/full cannot be written: [Errno 28] No space left on device") == 1

@@ -126,7 +126,9 @@ class JsonLines(Writer):
             case inputs.Rotated():
                 old, new = before.connection.session_id, after.connection.session_id
                 self._local("rotated", before=old, session=new)
-            case inputs.LogRecord() | inputs.HistorySent() | inputs.RotationDue():
+            case inputs.LogRecord(severity) if severity != "error":
+                pass
+            case inputs.HistorySent() | inputs.RotationDue():
                 pass
             case inputs.Reconnecting(retry):
                 self._local("reconnecting", seconds=round(retry.seconds, 1), number=retry.number, tries=TRIES)
@@ -186,6 +188,8 @@ class TextLines(Writer):
         self._write_headline(f"failed: {problem}")  # unless the headline said it
 
     def _observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
+        if isinstance(event, inputs.LogRecord) and event.severity == "error":
+            self._write(f"error: {event.text}")
         if isinstance(event, inputs.DeviceChanged):
             self._write(f"audio {event.direction}: {event.problem or event.description}")
         if after.connection.stage is Stage.READY and before.connection.stage is not Stage.READY:
