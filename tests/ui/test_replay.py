@@ -14,9 +14,11 @@ from tests.ui.screens import screen_text
 from voicelive_tui.client.replay import ReplaySession
 from voicelive_tui.config import Audio
 from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.lines import Mark, encode
 from voicelive_tui.recording.player import Player
 from voicelive_tui.session.state import Activity
 from voicelive_tui.ui.replay import READ_ONLY, ReplayApp, ReplayScreen
+from voicelive_tui.ui.session_commands import SessionCommands
 
 FIRST = BEGAN + 0.1
 
@@ -140,6 +142,60 @@ async def test_what_would_send_or_change_says_that_this_is_a_replay(path: Path, 
         assert "Mute" not in screen_text(pilot.app).splitlines()[-1]
 
 
+async def test_the_status_line_names_no_keys_of_a_live_session(path: Path) -> None:
+    async with replay(path) as (_, pilot):
+        for at, word in ((FIRST + 5, "SPEAKING"), (FIRST + 0.5, "READY")):
+            await go_to(pilot, at)
+            head = screen_text(pilot.app).splitlines()[:4]
+            assert word in "".join(head)
+            assert "press" not in "".join(head)
+
+
+async def test_the_palette_offers_what_a_replay_can_do(path: Path) -> None:
+    async with replay(path) as (_, pilot):
+        screen = pilot.app.screen
+        assert isinstance(screen, ReplayScreen)
+        provider = SessionCommands(screen)
+        await provider.startup()
+        names = {
+            *(command.title for command in pilot.app.get_system_commands(screen)),
+            *(name for name, _, _ in provider.commands()),
+        }
+        assert {"Play, pause", "Find", "Copy", "Theme", "Copy the session as JSON"} <= names
+        assert not names & {
+            *(
+                "Mute",
+                "Interrupt",
+                "Reset",
+                "Reset and keep the history",
+                "Rotate the session now",
+                "Type",
+                "Configure",
+            ),
+            *("Delete", "Insert", "Ask again", "Branch", "Save sound", "Cancel the response", "Clear streaming audio"),
+        }
+
+
+async def test_the_timeline_shows_where_the_speaker_ran_dry(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path)
+    counts = [(5.0, {"gaps": 1}), (6.0, {"gaps": 1, "overflows": 3}), (7.5, {"gaps": 1, "underflows": 2})]
+    with (path / "marks.jsonl").open("ab") as file:
+        for n, (seconds, values) in enumerate(counts, 10_000):
+            t_ns = round((BEGAN + seconds) * 1e9)
+            file.write(encode(Mark(n, t_ns, mark="counters", values=values)) + b"\n")
+    async with replay(path, (200, 60)) as (live, pilot):
+        assert live.player.underruns == [BEGAN + 5.0, BEGAN + 7.5]
+        await go_to(pilot, BEGAN + 7.0)
+        assert timeline_of(pilot).count("u") == 1
+        await go_to(pilot, live.player.end)
+        assert timeline_of(pilot).count("u") == 2
+
+
+def timeline_of(pilot: Pilot[None]) -> str:
+    """The lines of the timeline below its head."""
+    return screen_text(pilot.app).split("6 Timeline")[1].split("4 Levels")[0]
+
+
 async def test_the_prompt_takes_the_keys_while_it_is_open(path: Path) -> None:
     async with replay(path) as (live, pilot):
         await go_to(pilot, FIRST + 5)
@@ -152,7 +208,7 @@ async def test_the_prompt_takes_the_keys_while_it_is_open(path: Path) -> None:
 async def test_the_timeline_shows_the_recording_and_plays_around_its_cursor(path: Path) -> None:
     async with replay(path, (200, 60)) as (live, pilot):
         await go_to(pilot, live.player.end)
-        timeline = screen_text(pilot.app).split("6 Timeline")[1].split("4 Levels")[0]
+        timeline = timeline_of(pilot)
         assert timeline.count("!") == 1
         assert timeline.count(">") == 3
         assert timeline.count("█") > 100

@@ -53,6 +53,7 @@ class Player:
         state: The state now.
         index: How many moments are in it.
         begin, end: Times of the first and of the last moment.
+        underruns: Times at which an answer ran dry, or the device of the speaker did; noticed up to 0.25 s later.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -70,6 +71,8 @@ class Player:
         zero = bundle.manifest.sample_zero_ns / 1e9
         self._clocks = [Clock(zero, 0, 0)]
         self._began: dict[str, float] = {}
+        self.underruns: list[float] = []
+        self._ran_dry = 0
         for moment in self._moments:
             if isinstance(moment, Mark):
                 self._note(moment)
@@ -79,6 +82,11 @@ class Player:
         if mark.mark == "clock":
             left, right = mark.values.get("left", 0), mark.values.get("right", 0)
             self._clocks.append(Clock(mark.t_ns / 1e9, left, right))
+        elif mark.mark == "counters":
+            ran_dry = mark.values.get("gaps", 0) + mark.values.get("underflows", 0)
+            if ran_dry > self._ran_dry:
+                self.underruns.append(mark.t_ns / 1e9)
+            self._ran_dry = ran_dry
         elif isinstance(event := self.bundle.input(mark), inputs.PlaybackStarted):
             self._began[event.item_id] = event.at
 

@@ -109,8 +109,11 @@ class VoiceLiveApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action that has a key, then themes and screenshots."""
         listed: set[str] = set()
+        refused = getattr(screen, "REFUSED", ())
         for node, binding, enabled, _ in screen.active_bindings.values():
-            if binding.id is None or not enabled or binding.id in listed or binding.id.startswith(("list.", "back")):
+            if binding.id is None or not enabled or binding.id in (*listed, *refused):
+                continue
+            if binding.id.startswith(("list.", "back")):
                 continue
             listed.add(binding.id)
             keys = self.get_key_display(binding)

@@ -6,9 +6,10 @@ much as what is drawn.
 """
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from textual.reactive import reactive
 
@@ -43,6 +44,9 @@ class LiveScreen(TonedScreen):
         profiles: Those of the configuration file, if there is one.
         classes: See Textual.
     """
+
+    REFUSED: ClassVar[Collection[str]] = ()
+    """Ids of bindings that only say why they do nothing; the palette leaves them out."""
 
     session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
     logged: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)

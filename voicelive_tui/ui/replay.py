@@ -14,6 +14,7 @@ from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.dashboard import DashboardScreen
+from voicelive_tui.ui.panes.status import StatusLine
 from voicelive_tui.ui.panes.timeline import TimelinePane
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
@@ -47,6 +48,12 @@ _OF_DASHBOARD = [
     for binding in DashboardScreen.BINDINGS
     if isinstance(binding, Binding) and binding.id not in ("talk", "locate")
 ]
+REFUSED = (
+    *("mute", "interrupt", "detection", "type", "reset", "edit", "devices", "keep", "approve", "refuse"),
+    *("item.ask", "item.branch", "item.delete", "item.insert", "item.sound"),
+    *("tools.again", "tools.delay", "tools.edit", "tools.fail", "tools.policy", "tools.stub"),
+)
+"""Ids of the keys of a live session, of the screen and of its panes."""
 
 
 class ReplayScreen(DashboardScreen):
@@ -60,6 +67,7 @@ class ReplayScreen(DashboardScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*_OF_DASHBOARD, *PLAYER]
+    REFUSED = REFUSED
     CSS = """
     #replay { dock: top; height: 1; }
     #replay-time { width: 44; }
@@ -84,7 +92,9 @@ class ReplayScreen(DashboardScreen):
         yield from super().compose()
 
     def on_mount(self) -> None:
-        self.query_one(TimelinePane).levels = self.live.levels
+        timeline = self.query_one(TimelinePane)
+        timeline.levels, timeline.underruns = self.live.levels, self.live.player.underruns
+        self.query_one("#status", StatusLine).hints = False
         for flaw in self.live.player.bundle.flaws:
             self.notify(flaw, severity="warning")
         self.set_interval(LINE_SECONDS, self.show_position)

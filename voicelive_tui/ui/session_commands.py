@@ -95,9 +95,10 @@ class SessionCommands(Commands):
                 yield "New session without a profile", "Reset with the rest of the configuration", in_worker(use)
             save = partial(save_as_profile, screen, profiles)
             yield "Save as profile", "Save the settings in use under a name in the configuration", in_worker(save)
-        yield from tool_commands(screen)
-        for name, does, key in SINGLE_EVENTS:
-            yield name, does, partial(screen.apply, key)
+        if not screen.REFUSED:
+            yield from tool_commands(screen)
+            for name, does, key in SINGLE_EVENTS:
+                yield name, does, partial(screen.apply, key)
         for form, does in ABOUT.items():
             yield f"Copy the session as {form}", does, partial(copy_session, self.app, screen.session, form)
 

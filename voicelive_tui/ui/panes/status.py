@@ -115,6 +115,8 @@ class StatusLine(Lines):
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
     in_front: reactive[bool] = reactive(True, init=False, repaint=False)
     """The keys that it names are those of the screen in use."""
+    hints = True
+    """Name keys at all."""
 
     def watch_session(self) -> None:
         self.redraw()
@@ -151,7 +153,7 @@ class StatusLine(Lines):
         elif word == "speaking" and self.reading.gated:
             hint = "press {interrupt} to interrupt"
         # What to do comes first: where there is no room, the explanation is shortened.
-        hint = hint if self.in_front or works(self, hint) else ""
+        hint = hint if self.hints and (self.in_front or works(self, hint)) else ""
         words = (with_keys(self, Hint(hint)), "" if detail in hint else visible(detail))
         tone = "chip-warn" if waited >= LONG_WAIT else _TONES.get(word, "chip")
         chip = word.upper() + (f" {int(waited)} s" if waited >= 1 else "")

@@ -108,6 +108,7 @@ class TimelinePane(Pane):
 
     Attributes:
         levels: Where the levels come from.
+        underruns: Times of underruns.
         cursor: The time of the cursor; None while the newest columns are shown.
     """
 
@@ -151,6 +152,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         self._off = not rates.spacious
         self._history = History()
         self.levels: Levels = self._history.levels
+        self.underruns: list[float] = []
         self.cursor: float | None = None
         self._labels = Lines(id="timeline-labels")
         self._labels.can_focus = True
@@ -159,7 +161,6 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         self._columns: dict[int, tuple[float, float]] = {}
         """The levels of columns by number: time over `_seconds`."""
         self._due = 0.0
-        self._underruns: list[float] = []
 
     def body(self) -> ComposeResult:
         with HorizontalGround():
@@ -198,7 +199,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         super().update_levels(reading)
         self._history.put(now, reading)
         if reading.gaps + reading.underflows > before.gaps + before.underflows:
-            self._underruns = [*self._underruns[-50:], now]
+            self.underruns = [*self.underruns[-50:], now]
         if not 0 <= now - self._due < PERIOD:
             self._due = now
             self.redraw()
@@ -215,7 +216,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         oldest = newest - count + 2  # a blank column is between the newest and the oldest
         self._fill(oldest, newest)
         signs = {int(mark.at / self._seconds): (mark.sign, mark.tone) for mark in marks(self.session)}
-        signs |= {int(at / self._seconds): ("u", "warn") for at in self._underruns}
+        signs |= {int(at / self._seconds): ("u", "warn") for at in self.underruns}
         for index, chunk in enumerate(self._chunks):
             columns = range(index * CHUNK, (index + 1) * CHUNK)
             numbers = [number if (number := newest - (newest - x) % count) >= oldest else None for x in columns]
