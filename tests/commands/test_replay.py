@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
 from tests.conversing import speech, until
 from tests.recording.bundles import make_bundle
 from tests.recording.test_recorder import recorded
+from tests.ui.terminal import Terminal
 from voicelive_tui.commands.lines import Delays, JsonLines, TextLines
 from voicelive_tui.config import Recording
 from voicelive_tui.session.state import Activity
@@ -87,3 +89,24 @@ def test_lines_that_cannot_be_read_are_named_and_the_rest_is_written(tmp_path: P
 def test_the_dashboard_needs_a_terminal(tmp_path: Path) -> None:
     status, _, err = run("replay", make_bundle(tmp_path, 1))
     assert (status, "use: voicelive-tui console --replay" in err) == (2, True)
+
+
+def test_a_replay_plays_pauses_jumps_and_gives_the_terminal_back(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path)
+    options = ("--output-device", "none")
+    with Terminal("-m", "voicelive_tui", "replay", *options, str(path), width=120, height=40) as terminal:
+        terminal.wait_for("REPLAY  ▶ ×1")  # it plays by itself
+        terminal.wait_for("0:01.")
+        terminal.write(" ")
+        terminal.wait_for("REPLAY  ‖ ×1")
+        terminal.write("0")
+        terminal.wait_for("0:00.0 / 0:30")
+        terminal.write("\x1b[C")  # right
+        terminal.wait_for("0:05.0 / 0:30")
+        terminal.wait_for("This is answer 0.")
+        terminal.write("$")
+        terminal.wait_for("This is answer 2.")
+        terminal.write("q")
+        assert terminal.wait_for_end() == 0
+        assert termios.tcgetattr(terminal.master) == terminal.before
+        assert b"\x1b[?1049l" in terminal.received[-200:]
