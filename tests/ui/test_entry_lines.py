@@ -6,8 +6,8 @@ from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Turn
-from voicelive_tui.session.transcript import Entry
-from voicelive_tui.ui.entry_lines import entry_lines
+from voicelive_tui.session.transcript import Entry, EntryStatus
+from voicelive_tui.ui.entry_lines import INDENT, entry_lines
 from voicelive_tui.ui.text import Wrapping
 
 ANSWER = states.SPEAKING.transcript[-1]
@@ -71,3 +71,12 @@ def test_the_reason_of_a_slow_answer_is_shown_however_narrow_the_pane(width, bar
     assert "mostly first words" in said
     assert ("▅▅▅" in said) is bar
     assert len(said.strip("▎ ")) <= width
+
+
+@pytest.mark.parametrize(("words", "rows"), [("a", 1), ("word " * 8, 1), ("word " * 10, 2)])
+def test_typed_stands_after_the_last_words_or_below_them(words: str, rows: int) -> None:
+    entry = Entry("t", "user", 0.0, words, EntryStatus.DONE, typed=True)
+    lines = entry_lines(entry, None, Wrapping(50), origin=0.0, turn=None, scale_ms=1.0)
+    assert len(lines) == rows
+    assert "".join(text for text, _ in lines[-1]).rstrip().endswith("(typed)")
+    assert all(sum(len(text) for text, _ in line) <= INDENT + 50 for line in lines)

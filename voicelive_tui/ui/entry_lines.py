@@ -49,7 +49,11 @@ def entry_lines(
     if entry.call:
         lines += _call_lines(entry.call, room, margin)
     elif entry.typed:
-        lines[0] = (*lines[0], (" (typed)", "faint"))
+        typed = (" (typed)", "faint")
+        if width_of((*lines[-1], typed)) <= width_of(margin) + room:
+            lines[-1] = (*lines[-1], typed)
+        else:
+            lines.append((*margin, (typed[0].lstrip(), "faint")))
     for mark, remark, tone in _remarks(entry):
         for index, piece in enumerate(wrap(remark, room - len(mark))):
             lines.append((*margin, (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
