@@ -1,4 +1,4 @@
-"""A replay in time: what happened is told when it is due, at each speed, and the speaker gets what was heard."""
+"""A replay in time: each event comes when it is due, at each speed, and the speaker gets what was heard."""
 
 import asyncio
 from collections.abc import Iterator

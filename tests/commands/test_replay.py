@@ -25,7 +25,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 
 def timeless(line: str) -> Any:
-    """A line without its times, and without what is said of the recorder itself; a delay as a number of two digits."""
+    """A line without its times, and without remarks on the recorder itself; a delay as a number of two digits."""
     if not line.startswith("{"):
         return re.sub(r"^\d\d:\d\d:\d\d  ", "", line)
     event: dict[str, Any] = json.loads(line)["event"]

@@ -1,4 +1,4 @@
-"""MCP servers of a session: listing, calls, approvals, and what is said while a call runs."""
+"""MCP servers of a session: listing, calls, approvals, and the conversation while a call runs."""
 
 import pytest
 

@@ -240,7 +240,7 @@ async def problem(live: LiveSession) -> str:
 
 @contextlib.contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Let no file of this process become larger than so many bytes, as on a disk that is full."""
+    """Limit the size of every file of this process, in bytes, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -114,7 +114,7 @@ def trimmed(sound: Samples) -> Samples:
 
 
 def measure(bed: SoundBed, folder: Path, seconds: int) -> Measured:
-    """Record a conversation of so many seconds with one long answer, while the microphone hears clicks too."""
+    """Record a conversation of that length with one long answer, while the microphone hears clicks too."""
     writer = WavWriter(folder / "answer.wav")
     writer.write(click_track(PLAYED, seconds - SETTLE, noise=40).tobytes())
     writer.close()
@@ -206,7 +206,7 @@ def figures(found: Measured) -> str:
 
 
 def main() -> None:
-    """Measure for so many seconds."""
+    """Measure for a number of seconds."""
     bed = SoundBed()
     bed.start()
     try:

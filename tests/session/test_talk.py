@@ -76,7 +76,7 @@ def test_a_commit_that_was_lost_with_the_session_is_sent_again() -> None:
     assert late.since == pytest.approx(began_at - 0.3)  # with its pre-roll
     assert sent(wanted) == ["input_audio_buffer.commit", "response.create"]
     fold.feed(COMMITTED, LOST)
-    assert sent(reopened(fold)) == []  # it is the service's now, and nobody transcribed it
+    assert sent(reopened(fold)) == []  # the service has it, without a transcription
 
 
 def test_a_turn_discarded_while_reconnecting_is_not_sent() -> None:

@@ -32,7 +32,7 @@ AHEAD = 0.3
 LEVEL_SECONDS = 0.04
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 JUMP = inputs.LogRecord("debug", "replay", "jumped")
-"""What observers are told of a jump; it is not in the log."""
+"""What observers receive after a jump; it is not in the log."""
 
 
 class ReplaySession:
