@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyte
@@ -146,6 +147,15 @@ def said(seconds: float) -> bytes:
     return (voice + np.frombuffer(room(seconds), "<i2")[: voice.size]).astype("<i2").tobytes()
 
 
+FILLED, NEVER_FILLED = 30, 104
+"""Columns of the microphone's bar in a terminal of 120: left of the tone's level, and right of it."""
+
+
+def _ground(cell: Any) -> str:
+    """The colour that fills a cell of the emulated screen."""
+    return str(cell.fg if cell.reverse else cell.bg)
+
+
 class MeterWatch:
     """When a tone came to the microphone's end, and when its level was seen on the screen."""
 
@@ -166,8 +176,10 @@ class MeterWatch:
         end, was = time.monotonic() + seconds, False
         while time.monotonic() < end:
             self._terminal.read_some(0.005)
-            row = next((y for y, line in enumerate(self._terminal.screen.display) if line.startswith(" mic LIVE")), 0)
-            filled = self._terminal.screen.buffer[row][26].reverse
+            lines = enumerate(self._terminal.screen.display)
+            row = next((y for y, line in lines if line.lstrip("│ ").startswith("mic LIVE")), 0)
+            cells = self._terminal.screen.buffer[row]
+            filled = _ground(cells[FILLED]) != _ground(cells[NEVER_FILLED])
             if filled and not was:
                 self.seen.append(time.monotonic())
             was = filled
