@@ -1,6 +1,6 @@
 """`Player`: a recording at any of its moments: the state there, and the sound that belongs to it.
 
-It has no clock: whoever plays a recording says how far. Times are seconds of the recording's clock, `t_ns` / 1e9.
+It has no clock: its user says how far to play. Times are seconds of the recording's clock, `t_ns` / 1e9.
 """
 
 from array import array

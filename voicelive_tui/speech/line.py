@@ -12,4 +12,4 @@ class Line(Struct, forbid_unknown_fields=True, frozen=True):
     pause: Annotated[float, Meta(ge=0, le=600)] = 0.9
     """Seconds between the end of the answer before and the line; the first line ever does not wait so long."""
     interrupts_after: Annotated[float, Meta(ge=0, le=600)] = 0
-    """Spoken over the answer before, after so many seconds of it; 0 waits for its end."""
+    """Spoken over the answer before, after that many seconds of it; 0 waits for its end."""

@@ -8,7 +8,7 @@ A filter is a list of terms separated by spaces, all of which must hold. `!` neg
     is:error is:warning   at least this severe
     type:part             the type, as it came, contains it
     item:id response:id   the row belongs to it; the end of the id is enough
-    gap:>0.5 gap:1-2      so many seconds after the row before; rows with audio do not count
+    gap:>0.5 gap:1-2      this long after the row before, in seconds; rows with audio do not count
     time:>1:20 time:5-9   so long after the first row, in seconds or m:ss
 """
 
