@@ -34,7 +34,7 @@ match = "^drop"
 say = "Never said."
 faults = ["reset@response.created"]
 [[reply]]
-say = "Yes, quite, and that in so many words that it is worth restoring."
+say = "Yes, quite, and at a length that makes it worth restoring."
 """
 TURNS = 39
 """Of the history, beside the one that is asked again and again; 1 for memory, or the event log's rows would count."""

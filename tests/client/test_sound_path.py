@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.test_live import CREATED, UPDATED, ready, scripted
+from tests.client.test_live import CREATED, UPDATED, answer, ready, scripted
 from tests.conversing import Mouth, until
 from voicelive_tui.audio.devices import Device
+from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter, load_wav
 from voicelive_tui.client.scripted import ScriptedConnection
-from voicelive_tui.session.state import Activity
+from voicelive_tui.session.kept_sound import MomentFound
+from voicelive_tui.session.state import Activity, Stage
 
 
 async def test_while_the_program_is_suspended_the_microphone_is_closed() -> None:
@@ -114,3 +116,18 @@ async def test_a_file_that_is_chosen_once_more_keeps_what_was_heard(tmp_path: Pa
     await live.close()
     await running
     assert len(load_wav(str(path))[0]) >= 3 * 960
+
+
+async def test_an_answer_does_not_wait_for_the_end_of_a_moment_that_is_played() -> None:
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection)
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: live.state.connection.stage is Stage.READY and live.engine is not None, "it is ready")
+    live.apply(MomentFound(silence(60 * 24_000)))
+    await until(lambda: live.reading().buffered_ms > 50_000, "the moment is played")
+    connection.emit(*answer())
+    await until(lambda: live.state.playing == "item_a", "the answer is heard")
+    await live.close()
+    await running
+    connection.finish()
