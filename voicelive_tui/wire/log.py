@@ -1,13 +1,14 @@
 """The event log: rows as plain records, bounded in number and in bytes, and shared between states.
 
 A full log is 50,000 rows. Kept as objects they would be 17 MB in 200,000 pieces, fragmenting the heap; sealed chunks
-are stored column-wise and decoded on access.
+are compressed, to about 25 bytes a row in a conversation, and unpacked on access.
 """
 
-from array import array
+import pickle
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Way = Literal["in", "out", "local", "log"]
@@ -49,42 +50,32 @@ def bounded(text: str) -> str:
 
 
 class Sealed:
-    """Rows in columns: equal values and texts are stored once, and the texts are one piece of UTF-8."""
+    """Rows as one compressed piece."""
 
-    __slots__ = ("_at", "_ends", "_first_seq", "_names", "_sizes", "_starts", "_texts")
+    __slots__ = ("_packed", "bytes")
 
     def __init__(self, rows: tuple[LogRow, ...]) -> None:
-        self._first_seq = rows[0].seq
-        self._at = array("d", (row.at for row in rows))
-        self._sizes = array("Q", (row.size for row in rows))
-        known: dict[tuple[Way, str, Severity, str, str], tuple[Way, str, Severity, str, str]] = {}
-        names = ((row.direction, row.type, row.severity, row.item_id, row.response_id) for row in rows)
-        self._names = tuple(known.setdefault(name, name) for name in names)
-        texts = [row.text.encode("utf-8", "surrogatepass") for row in rows]
-        unlike = dict.fromkeys(texts)  # most rows are captured sound, of which only the size is kept
-        starts = dict(zip(unlike, accumulate(map(len, unlike), initial=0), strict=False))
-        self._starts = array("I", (starts[text] for text in texts))
-        self._ends = array("I", (starts[text] + len(text) for text in texts))
-        self._texts = b"".join(unlike)
-
-    def __len__(self) -> int:
-        return len(self._at)
+        plain = pickle.dumps(rows)
+        self.bytes = len(plain)
+        """Bytes of the rows when they are unpacked."""
+        self._packed = zlib.compress(plain, 1)
 
     @property
-    def bytes(self) -> int:
-        """Bytes of the texts."""
-        return len(self._texts)
+    def rows(self) -> tuple[LogRow, ...]:
+        return _unpacked(self._packed)
 
-    def __getitem__(self, index: int) -> LogRow:
-        text = self._texts[self._starts[index] : self._ends[index]].decode("utf-8", "surrogatepass")
-        return LogRow(self._first_seq + index, self._at[index], *self._names[index], self._sizes[index], text)
+
+@lru_cache(maxsize=4)
+def _unpacked(packed: bytes) -> tuple[LogRow, ...]:
+    rows: tuple[LogRow, ...] = pickle.loads(zlib.decompress(packed))  # noqa: S301 - packed by this process
+    return rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
     """The latest rows: sealed chunks and a short tail, so that an append copies little.
 
-    At least `LIMIT` rows are kept and up to a chunk more, unless their texts have more than `BYTES` bytes.
+    At least `LIMIT` rows are kept and up to a chunk more, unless they have more than `BYTES` bytes unpacked.
     """
 
     LIMIT = 50_000
@@ -142,10 +133,10 @@ class EventLog:
         if seq >= self.next_seq:
             return
         chunk, start = divmod(max(seq - self.first_seq, 0), self.CHUNK)
-        parts: list[Sealed | tuple[LogRow, ...]] = [*self.sealed[chunk:], self.tail]
-        for rows in parts:
-            yield from (rows[index] for index in range(start, len(rows)))
+        for sealed in self.sealed[chunk:]:
+            yield from sealed.rows[start:]
             start = 0
+        yield from self.tail[start:]
 
     def row(self, seq: int) -> LogRow | None:
         """The row numbered `seq`, or None if it was evicted or is not there yet."""
@@ -153,4 +144,4 @@ class EventLog:
         if not 0 <= offset < len(self):
             return None
         chunk, index = divmod(offset, self.CHUNK)
-        return self.sealed[chunk][index] if chunk < len(self.sealed) else self.tail[index]
+        return self.sealed[chunk].rows[index] if chunk < len(self.sealed) else self.tail[index]
