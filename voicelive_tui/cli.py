@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from click.shell_completion import CompletionItem
@@ -21,32 +21,7 @@ from click.shell_completion import CompletionItem
 from voicelive_tui import __version__, config, logs, runtime
 from voicelive_tui.commands.setup import FAILED, Options, check_key_log, complain
 
-_SETTINGS = {
-    "endpoint": "service.endpoint",
-    "api_version": "service.api_version",
-    "api_key": "service.api_key",
-    "use_token_credential": "service.use_token_credential",
-    "insecure": "service.insecure",
-    "reconnect": "service.reconnect",
-    "model": "session.model",
-    "voice": "session.voice",
-    "instructions": "session.instructions",
-    "turn_detection": "session.turn_detection.type",
-    "agent": "agent.name",
-    "project": "agent.project",
-    "agent_version": "agent.version",
-    "conversation": "agent.conversation",
-    "mcp": "mcp",
-    "input_device": "audio.input_device",
-    "output_device": "audio.output_device",
-    "output_latency": "audio.output_latency",
-    "half_duplex": "audio.half_duplex",
-    "tools": "tools.load",
-    "lean": "ui.lean",
-    "record": "recording.folder",
-    "log_file": "logging.file",
-}
-"""Options, and the settings that they override."""
+_FILE = click.Path(path_type=Path)
 
 
 class _Latency(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
@@ -93,90 +68,91 @@ def _complete_scripts(_ctx: click.Context, _param: click.Parameter, incomplete: 
     return [*names, CompletionItem(incomplete, type="file")]
 
 
+class _Option(click.Option):
+    """An option of a conversation; the `setting` is the dotted key of the setting that it overrides, if any."""
+
+    def __init__(self, names: Sequence[str], *, setting: str, **attributes: Any) -> None:
+        super().__init__(names, **attributes)
+        self.setting = setting
+
+
+def _option(name: str, metavar: str, text: str, setting: str = "", **more: Any) -> Callable[..., Any]:
+    """An option; without a `metavar` it is a flag, whose value is None where it is not given."""
+    kind = {"metavar": metavar} if metavar else {"is_flag": True, "default": None}
+    return click.option(name, cls=_Option, setting=setting, help=text, **kind, **more)
+
+
 def _conversation_options(command: Callable[..., None], *, several_inputs: bool = False) -> Callable[..., None]:
     """The options of a conversation, the same for the dashboard, `console` (several inputs) and `check`."""
-    more = "; several files are played one after another" if several_inputs else ""
-    options = [
-        click.option("--endpoint", metavar="URL", help="Azure Voice Live endpoint; without any, the demo starts."),
-        click.option("--api-version", metavar="V", help="Version of the service's interface."),
-        click.option("--model", metavar="NAME", help="Model, such as gpt-realtime or gpt-4.1."),
-        click.option("--voice", metavar="NAME", help="Voice; a name with a '-' is an Azure voice."),
-        click.option("--instructions", metavar="TEXT", help="System instructions; @FILE reads them from a file."),
-        click.option(
-            "--api-key", metavar="KEY", help="Key; better in AZURE_VOICELIVE_API_KEY: others can see options."
+    device = "Index, part of a name, none, or file:PATH.wav"
+    devices = f"{device}; several files are played one after another." if several_inputs else f"{device}."
+    turns = f"[{'|'.join(get_args(config.TurnDetectionType))}]"
+    options = (
+        _option("--endpoint", "URL", "Azure Voice Live endpoint; without any, the demo starts.", "service.endpoint"),
+        _option("--api-version", "V", "Version of the service's interface.", "service.api_version"),
+        _option("--model", "NAME", "Model, such as gpt-realtime or gpt-4.1.", "session.model"),
+        _option("--voice", "NAME", "Voice; a name with a '-' is an Azure voice.", "session.voice"),
+        _option("--instructions", "TEXT", "System instructions; @FILE reads them from a file.", "session.instructions"),
+        _option(
+            "--api-key", "KEY", "Key; better in AZURE_VOICELIVE_API_KEY: others can see options.", "service.api_key"
         ),
-        click.option(
-            "--use-token-credential", is_flag=True, default=None, help="Sign in with Entra ID instead of a key."
+        _option(
+            "--use-token-credential", "", "Sign in with Entra ID instead of a key.", "service.use_token_credential"
         ),
-        click.option(
-            "--insecure", is_flag=True, default=None, help="Allow a key to go over plain http to another host."
-        ),
-        click.option("--agent", metavar="NAME", help="Foundry agent to talk to, in place of a model; needs Entra ID."),
-        click.option("--project", metavar="NAME", help="Foundry project of the agent."),
-        click.option("--agent-version", metavar="V", help="Version of the agent."),
-        click.option("--conversation", metavar="ID", help="Conversation with the agent to continue."),
-        click.option(
+        _option("--insecure", "", "Allow a key to go over plain http to another host.", "service.insecure"),
+        _option("--agent", "NAME", "Foundry agent to talk to, in place of a model; needs Entra ID.", "agent.name"),
+        _option("--project", "NAME", "Foundry project of the agent.", "agent.project"),
+        _option("--agent-version", "V", "Version of the agent.", "agent.version"),
+        _option("--conversation", "ID", "Conversation with the agent to continue.", "agent.conversation"),
+        _option(
             "--mcp",
+            "LABEL=URL[;approve=...]",
+            "MCP server that the service may call. When it asks for an approval: ask (you; the default), always, or "
+            "never.",
+            "mcp",
             type=_McpServer(),
-            metavar="LABEL=URL[;approve=...]",
             multiple=True,
-            help="MCP server that the service may call. When it asks for an approval: ask (you; the default), always, "
-            "or never.",
         ),
-        click.option(
+        _option(
             "--no-reconnect",
-            "reconnect",
-            is_flag=True,
+            "",
+            "Do not connect again by itself after a lost session.",
+            "service.reconnect",
             flag_value=False,
-            default=None,
-            help="Do not connect again by itself after a lost session.",
         ),
-        click.option(
-            "--demo", is_flag=True, default=None, help="Talk to the built-in loopback service, whatever is configured."
-        ),
-        click.option(
+        _option("--demo", "", "Talk to the built-in loopback service, whatever is configured."),
+        _option(
             "--script",
-            metavar="FILE",
-            help="Demo with these replies, and lines of its caller: a TOML file, or a shipped one's name.",
+            "FILE",
+            "Demo with these replies, and lines of its caller: a TOML file, or a shipped one's name.",
             shell_complete=_complete_scripts,
         ),
-        click.option(
-            "--no-caller",
-            is_flag=True,
-            default=None,
-            help="Demo without the synthetic caller when there is no microphone.",
-        ),
-        click.option(
-            "--input-device",
-            metavar="DEV",
-            multiple=several_inputs,
-            help=f"Index, part of a name, none, or file:PATH.wav{more}.",
-        ),
-        click.option("--output-device", metavar="DEV", help="Index, part of a name, none, or file:PATH.wav."),
-        click.option("--output-latency", type=_Latency(), help="Of the speaker."),
-        click.option("--half-duplex", is_flag=True, default=None, help="Send silence while the assistant is heard."),
-        click.option(
+        _option("--no-caller", "", "Demo without the synthetic caller when there is no microphone."),
+        _option("--input-device", "DEV", devices, "audio.input_device", multiple=several_inputs),
+        _option("--output-device", "DEV", f"{device}.", "audio.output_device"),
+        _option("--output-latency", _Latency.name, "Of the speaker.", "audio.output_latency", type=_Latency()),
+        _option("--half-duplex", "", "Send silence while the assistant is heard.", "audio.half_duplex"),
+        _option(
             "--turn-detection",
-            type=click.Choice(config.TurnDetectionType.__args__),  # type: ignore[attr-defined]
-            help="How the service detects the end of a turn; none is push-to-talk.",
+            turns,
+            "How the service detects the end of a turn; none is push-to-talk.",
+            "session.turn_detection.type",
+            type=click.Choice(get_args(config.TurnDetectionType)),
         ),
-        click.option(
+        _option(
             "--tools",
-            metavar="FILE.py[:NAME,...]",
+            "FILE.py[:NAME,...]",
+            "Let the model call the functions of a file, or of a package.module.",
+            "tools.load",
             multiple=True,
-            help="Let the model call the functions of a file, or of a package.module.",
         ),
-        click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file."),
-        click.option(
-            "--profile", metavar="NAME", shell_complete=_complete_profiles, help="Use a [profiles.NAME] of the file."
-        ),
-        click.option("--record", metavar="DIR", help="Record the conversation into this folder, from its start."),
-        click.option("--log-file", metavar="PATH", help="Where log records go."),
-        click.option("--verbose", is_flag=True, default=None, help="Log in detail, the SDK included; to the log file."),
-        click.option(
-            "--lean", is_flag=True, default=None, help="Draw less often, in the terminal's own colours, for slow lines."
-        ),
-    ]
+        click.option("--config", "config_path", metavar="PATH", type=_FILE, help="TOML file."),
+        _option("--profile", "NAME", "Use a [profiles.NAME] of the file.", shell_complete=_complete_profiles),
+        _option("--record", "DIR", "Record the conversation into this folder, from its start.", "recording.folder"),
+        _option("--log-file", "PATH", "Where log records go.", "logging.file"),
+        _option("--verbose", "", "Log in detail, the SDK included; to the log file."),
+        _option("--lean", "", "Draw less often, in the terminal's own colours, for slow lines.", "ui.lean"),
+    )
     for option in reversed(options):
         command = option(command)
     return command
@@ -205,7 +181,7 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
     "--max-delay", metavar="MS", type=click.FloatRange(min=0), help="Fail if an answer begins later than this."
 )
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for every event, both ways.")
-@click.option("--replay", metavar="RECORDING", type=click.Path(path_type=Path), help="Write a recording's lines.")
+@click.option("--replay", metavar="RECORDING", type=_FILE, help="Write a recording's lines.")
 @click.pass_obj
 def console(
     before: dict[str, Any],
@@ -282,20 +258,22 @@ def _complete_faults(_ctx: click.Context, _param: click.Parameter, incomplete: s
     return [CompletionItem(name, help=effect) for name, effect in FAULTS.items() if name.startswith(incomplete)]
 
 
-_FORMATS = ("md", "srt", "vtt", "json", "latency-csv", "latency-json", "session-json", "session-python", "session-toml")
+_FORMATS = (
+    "md", "srt", "vtt", "json", "latency-csv", "latency-json", "session-json", "session-python", "session-toml", "zip",
+)  # fmt: skip
 
 
 @cli.command()
-@click.argument("recording", type=click.Path(path_type=Path))
+@click.argument("recording", type=_FILE)
 @click.option(
     "--format",
     "form",
-    type=click.Choice([*_FORMATS, "zip"]),
+    type=click.Choice(_FORMATS),
     default="md",
     show_default=True,
     help="A document, or zip: the whole recording.",
 )
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="A new file; else standard output.")
+@click.option("--output", metavar="FILE", type=_FILE, help="A new file; else standard output.")
 @click.option("--redact", type=click.Choice(["strict"]), help="zip: leave out all texts and all sound.")
 @click.option("--anyway", is_flag=True, help="zip: although something in it looks like a key.")
 def export(recording: Path, form: str, output: Path | None, redact: str | None, anyway: bool) -> None:
@@ -306,9 +284,9 @@ def export(recording: Path, form: str, output: Path | None, redact: str | None, 
 
 
 @cli.command()
-@click.argument("recording", type=click.Path(path_type=Path))
+@click.argument("recording", type=_FILE)
 @click.option("--output-device", metavar="DEV", help="Index, part of a name, or none.")
-@click.option("--config", "config_path", metavar="PATH", type=click.Path(path_type=Path), help="TOML file.")
+@click.option("--config", "config_path", metavar="PATH", type=_FILE, help="TOML file.")
 @click.option("--lean", is_flag=True, default=None, help="Draw less often, for slow lines.")
 @click.pass_obj
 def replay(before: dict[str, Any], /, *, recording: Path, **options: Any) -> None:
@@ -338,7 +316,7 @@ def replay(before: dict[str, Any], /, *, recording: Path, **options: Any) -> Non
 @click.option(
     "--replay",
     metavar="RECORDING",
-    type=click.Path(path_type=Path),
+    type=_FILE,
     help="Play the service's messages of a recording, whatever the client says.",
 )
 @click.option(
@@ -360,8 +338,9 @@ def serve(**options: Any) -> None:
 def _options(before: dict[str, Any], after: dict[str, Any]) -> Options:
     """The options of a conversation, which may stand before the command as well as after it."""
     given = before | _given(after)
+    settings = {option.setting: option.name for option in cli.params if isinstance(option, _Option) and option.setting}
     return Options(
-        {setting: given[name] for name, setting in _SETTINGS.items() if name in given},
+        {setting: given[name] for setting, name in settings.items() if name in given},
         config_path=given.get("config_path"),
         profile=given.get("profile", ""),
         demo="demo" in given,
