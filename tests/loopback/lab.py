@@ -136,5 +136,5 @@ def speaking(**session):
     lab = Lab(**session)
     lab.say(clip(speech(), 1000))
     lab.run(1.0)
-    assert lab.session.responder.active_id
+    assert lab.session.responder.active
     return lab

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.loopback.wire import QUERY, connected, events, frames, talking
-from voicelive_tui.loopback.faults import FAULTS, Binary, FaultError, FaultInjector, Text, parse
+from voicelive_tui.loopback.faults import FAULTS, FaultError, FaultInjector, Frame, parse
 from voicelive_tui.loopback.service import PATH, LoopbackService
 
 AUDIO = "response.audio.delta"
@@ -309,7 +309,7 @@ def test_any_text_is_a_fault_or_an_error(text):
 
 
 def texts(link, now):
-    return [json.loads(frame.data)["n"] for frame in link.take(now) if isinstance(frame, Text)]
+    return [json.loads(frame.data)["n"] for frame in link.take(now) if isinstance(frame, Frame)]
 
 
 @given(st.lists(st.floats(0, 0.2), max_size=30))
@@ -364,7 +364,7 @@ def test_any_faults_together_change_only_their_own_events(faults, names):
         return
     sent = []
     for frame in frames:
-        if isinstance(frame, Text | Binary):
+        if isinstance(frame, Frame):
             with contextlib.suppress(ValueError):  # the broken and the empty ones
                 sent.append(json.loads(frame.data))
     ids = [event["event_id"] for event in sent if isinstance(event, dict) and event["type"] in names]

@@ -133,7 +133,7 @@ def test_with_interrupt_response_false_the_answer_goes_on_and_the_next_is_refuse
     lab = speaking(turn_detection=VAD | {"interrupt_response": False})
     events = lab.say(clip(speech(), 1000))
     assert error_of(events)["code"] == "conversation_already_has_active_response"
-    assert lab.session.responder.active_id
+    assert lab.session.responder.active
 
 
 @pytest.mark.parametrize("model", ["gpt-realtime", "gpt-4.1"])

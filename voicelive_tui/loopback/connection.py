@@ -24,13 +24,12 @@ from voicelive_tui.loopback.conversation import Conversation
 from voicelive_tui.loopback.faults import (
     NEVER,
     Action,
-    Binary,
     Close,
     Fault,
     FaultInjector,
+    Frame,
     Reset,
     Stall,
-    Text,
     parse,
 )
 from voicelive_tui.loopback.handshake import Target
@@ -229,9 +228,9 @@ class Connection:
 
     async def _perform(self, action: Action) -> None:
         match action:
-            case Text(data):
+            case Frame(str(data)):
                 await self._websocket.send_str(data)
-            case Binary(data):
+            case Frame(bytes(data)):
                 await self._websocket.send_bytes(data)
             case Close(code):
                 expired = self._session.expired

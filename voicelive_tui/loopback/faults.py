@@ -54,16 +54,10 @@ class FaultError(Exception):
     """The notation of a fault is wrong; the text is one sentence."""
 
 
-class Text(Struct, frozen=True):
-    """Send a text frame."""
+class Frame(Struct, frozen=True):
+    """Send a frame: of text, or binary."""
 
-    data: str
-
-
-class Binary(Struct, frozen=True):
-    """Send a binary frame."""
-
-    data: bytes
+    data: str | bytes
 
 
 class Close(Struct, frozen=True):
@@ -86,10 +80,11 @@ class _Mute(Struct, frozen=True):
     """Send nothing after this; never leaves the injector."""
 
 
-Action = Text | Binary | Close | Reset | Stall | _Mute
+Action = Frame | Close | Reset | Stall | _Mute
 
 Role = Literal["handshake", "session", "lasting", "before", "after", "instead"]
 """What a fault changes: the handshake, the session, all events from now on, or one event (by actions)."""
+_MOMENTARY = ("before", "after", "instead")
 
 
 class _Kind(Struct, frozen=True):
@@ -102,28 +97,36 @@ class _Kind(Struct, frozen=True):
     """The default value; None for faults without one."""
     low: float = 0
     high: float = NEVER
-    when: str | None = None
-    """The default event; None for faults that have no moment."""
     actions: Callable[[float, Event], list[Action]] = lambda _value, _event: []
     """The actions before, after or instead of the event (empty when a time and not an event triggers the fault)."""
+    event: str = _AUDIO
+    """Where its role is momentary: the event at which it happens by default."""
+
+    @property
+    def when(self) -> str | None:
+        return self.event if self.role in _MOMENTARY else None
+
+
+def _always(*actions: Action) -> Callable[[float, Event], list[Action]]:
+    return lambda _value, _event: [*actions]
 
 
 def _encode(event: Event) -> str:
     return msgspec.json.encode(event).decode()
 
 
-def _event(kind: str, **fields: Any) -> Text:
-    return Text(_encode({"type": kind, "event_id": new_id("event"), **fields}))
+def _made(kind: str, **fields: Any) -> Frame:
+    return Frame(_encode({"type": kind, "event_id": new_id("event"), **fields}))
 
 
 def _storm(count: float, _: Event) -> list[Action]:
     errors = ({"type": "server_error", "code": "error_storm", "message": f"Error {n + 1}."} for n in range(int(count)))
-    return [_event("error", error=error) for error in errors]
+    return [_made("error", error=error) for error in errors]
 
 
 def _padded(mebibytes: float, event: Event) -> list[Action]:
     text = _encode(event)
-    return [Text(text + " " * max(0, int(mebibytes * 1024 * 1024) - len(text.encode())))]
+    return [Frame(text + " " * max(0, int(mebibytes * 1024 * 1024) - len(text.encode())))]
 
 
 _KINDS: dict[str, _Kind] = {
@@ -132,18 +135,16 @@ _KINDS: dict[str, _Kind] = {
     "redirect": _Kind("handshake", "answer the handshake with a redirect, status VALUE (307)", 307, 300, 399),
     "hang": _Kind("handshake", "answer the handshake only after VALUE seconds (for ever)", NEVER),
     "close": _Kind(
-        "after", "close with code VALUE (1011) after the event", 1011, 1000, 4999, _AUDIO, lambda v, _: [Close(int(v))]
+        "after", "close with code VALUE (1011) after the event", 1011, 1000, 4999, lambda value, _: [Close(int(value))]
     ),
-    "reset": _Kind(
-        "after", "reset the TCP connection after the event", when=_AUDIO, actions=lambda _value, _event: [Reset()]
-    ),
+    "reset": _Kind("after", "reset the TCP connection after the event", actions=_always(Reset())),
     "stall": _Kind(
         "after", "after the event send nothing, read nothing and answer no ping for VALUE seconds (for ever)",
-        NEVER, when=_AUDIO, actions=lambda value, _: [Stall(value)],
+        NEVER, actions=lambda value, _: [Stall(value)],
     ),
     "half-open": _Kind(
         "after", "after the event go on reading and answering pings, but send nothing any more",
-        when=_AUDIO, actions=lambda _value, _event: [_Mute()],
+        actions=_always(_Mute()),
     ),
     "expire": _Kind("session", "let the session expire after VALUE seconds (10)", 10),
     "jitter": _Kind("lasting", "delay each audio delta by up to VALUE milliseconds (200)", 200, 0, 60_000),
@@ -152,34 +153,29 @@ _KINDS: dict[str, _Kind] = {
     "failed-transcript": _Kind("lasting", "let every transcription fail"),
     "empty-transcript": _Kind("lasting", "once audio is committed, send an empty transcript for the item before"),
     "malformed-json": _Kind(
-        "before", "send a frame of broken JSON first", when=_AUDIO,
-        actions=lambda _value, _event: [Text('{"type": "response.audio.delta", "delta": ')],
+        "before", "send a frame of broken JSON first",
+        actions=_always(Frame('{"type": "response.audio.delta", "delta": ')),
     ),
     "non-object-json": _Kind(
-        "before", "send a frame that holds a JSON list first", when=_AUDIO,
-        actions=lambda _value, _event: [Text('["not", "an", "object"]')],
+        "before", "send a frame that holds a JSON list first", actions=_always(Frame('["not", "an", "object"]'))
     ),
     "unknown-event": _Kind(
-        "before", "send an event of an unknown type first", when=_AUDIO,
-        actions=lambda _value, _e: [_event("loopback.unknown")],
+        "before", "send an event of an unknown type first", actions=lambda _value, _event: [_made("loopback.unknown")]
     ),
-    "empty-frame": _Kind(
-        "before", "send an empty frame first", when=_AUDIO, actions=lambda _value, _event: [Text("")]
-    ),
-    "error-storm": _Kind("before", "send VALUE errors first (50)", 50, 1, 10_000, _AUDIO, _storm),
+    "empty-frame": _Kind("before", "send an empty frame first", actions=_always(Frame(""))),
+    "error-storm": _Kind("before", "send VALUE errors first (50)", 50, 1, 10_000, _storm),
     "bad-base64": _Kind(
-        "instead", "send an audio delta that is not base64", when=_AUDIO,
-        actions=lambda _, event: [Text(_encode(event | {"delta": "!not base64!"}))],
+        "instead", "send an audio delta that is not base64",
+        actions=lambda _, event: [Frame(_encode(event | {"delta": "!not base64!"}))],
     ),
     "binary-frame": _Kind(
-        "instead", "send the event as a binary frame", when=_AUDIO,
-        actions=lambda _, event: [Binary(_encode(event).encode())],
+        "instead", "send the event as a binary frame", actions=lambda _, event: [Frame(_encode(event).encode())]
     ),
-    "oversize": _Kind("instead", "send the event in a frame of VALUE MiB (5)", 5, 0.001, 64, _AUDIO, _padded),
+    "oversize": _Kind("instead", "send the event in a frame of VALUE MiB (5)", 5, 0.001, 64, _padded),
     "duplicate-done": _Kind(
-        "instead", "send the event twice", when=_DONE, actions=lambda _, event: [Text(_encode(event))] * 2
+        "instead", "send the event twice", actions=lambda _, event: [Frame(_encode(event))] * 2, event=_DONE
     ),
-    "missing-done": _Kind("instead", "leave the event out", when=_DONE),
+    "missing-done": _Kind("instead", "leave the event out", event=_DONE),
 }  # fmt: skip
 
 FORM = (
@@ -213,7 +209,7 @@ class Fault(Struct, frozen=True):
     @property
     def can_be_armed(self) -> bool:
         """Whether it can begin during a session."""
-        return _KINDS[self.name].role not in {"handshake", "session"}
+        return _KINDS[self.name].role in {"lasting", *_MOMENTARY}
 
     def __str__(self) -> str:
         value = f"={self.value:g}" if _KINDS[self.name].value is not None and self.value != NEVER else ""
@@ -224,9 +220,7 @@ class Fault(Struct, frozen=True):
 
 
 _FORM = re.compile(r"(?P<name>[^=@]*)(?:=(?P<value>[^@]*))?(?:@(?P<when>.*))?", re.DOTALL)
-_TIME = re.compile(r"(\d+(?:\.\d+)?)s")
-_CONNECTION = re.compile(r"connection(?:#([1-9]\d{0,5}))?")
-_EVENT = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)(?:#([1-9]\d{0,5}))?")
+_WHEN = re.compile(r"(?P<event>[a-z_]+(?:\.[a-z_]+)*)(?:#(?P<nth>[1-9]\d{0,5}))?|(?P<seconds>\d+(?:\.\d+)?)s")
 
 
 def parse(text: str) -> Fault:
@@ -245,20 +239,21 @@ def parse(text: str) -> Fault:
     when = form["when"] if form["when"] is not None else kind.when
     if when is None:
         return fault
-    if kind.role == "handshake" and (connection := _CONNECTION.fullmatch(when)):
-        return replace(fault, event=CONNECTION, nth=int(connection[1] or 1))
+    moment = _WHEN.fullmatch(when)
+    event, nth = (moment["event"], int(moment["nth"] or 1)) if moment else (None, 1)
+    if kind.role == "handshake" and event == CONNECTION:
+        return replace(fault, event=event, nth=nth)
     if kind.when is None:
         raise FaultError(f"the fault {name!r} has no moment; leave out @{when}")
-    time, event = _TIME.fullmatch(when), _EVENT.fullmatch(when)
     timed = kind.role != "instead"
-    if time and timed:
-        return replace(fault, after=float(time[1]))
+    if timed and moment and moment["seconds"]:
+        return replace(fault, after=float(moment["seconds"]))
     if not event:
         expected = "a server event such as response.created#2" + (" or a time such as 2.5s" if timed else "")
         raise FaultError(f"the fault {name!r} cannot happen at {when!r}; expected {expected}")
-    if event[1] not in SERVER_EVENTS:
-        raise FaultError(f"there is no server event {event[1]!r}{_similar(event[1], SERVER_EVENTS)}")
-    return replace(fault, event=event[1], nth=int(event[2] or 1))
+    if event not in SERVER_EVENTS:
+        raise FaultError(f"there is no server event {event!r}{_similar(event, SERVER_EVENTS)}")
+    return replace(fault, event=event, nth=nth)
 
 
 def _similar(name: str, names: Iterable[str]) -> str:
@@ -332,7 +327,7 @@ class FaultInjector:
         translated = self._translate(event)
         actions: dict[Role, list[Action]] = {
             "before": [],
-            "instead": [Text(_encode(each)) for each in translated],
+            "instead": [Frame(_encode(each)) for each in translated],
             "after": self._empty_transcript(event),
         }
         for fault in self._due(event["type"]):
@@ -383,7 +378,7 @@ class FaultInjector:
         if event["type"] == _AUDIO:
             at = max(at, now + self._random.uniform(0, self._lasting.get("jitter", 0)) / 1000)
             if "bandwidth" in self._lasting:
-                size = sum(len(action.data) for action in actions if isinstance(action, Text | Binary))
+                size = sum(len(action.data) for action in actions if isinstance(action, Frame))
                 at += size * 8 / 1000 / self._lasting["bandwidth"]
         return at
 
@@ -397,7 +392,7 @@ class FaultInjector:
             return []
         empty = self._transcribed | {"event_id": new_id("event"), "transcript": ""}
         self._transcribed = None
-        return [Text(_encode(each)) for each in self._translate(empty)]
+        return [Frame(_encode(each)) for each in self._translate(empty)]
 
     def _fail_transcript(self, event: Event) -> Event:
         if event["type"] == _TRANSCRIPT + "completed" and "failed-transcript" in self._lasting:

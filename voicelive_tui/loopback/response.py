@@ -7,10 +7,11 @@ resumed after that. Only the response writes to its items.
 
 import bisect
 from collections.abc import Callable, Generator, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, message, text_tokens
 from voicelive_tui.loopback.formats import AudioFormat
@@ -50,13 +51,18 @@ class _OpenPart(Struct):
     """The message part that is being sent."""
 
     item: Item
-    index: int
-    kind: str
-    words: list[str] = field(default_factory=list)
+    place: JsonObject
+    """Where it is, as its events show it."""
+    field: Literal["transcript", "text"]
+    """The field that has its words: `transcript` in a part of audio."""
+    text: str = ""
 
-    @property
-    def text(self) -> str:
-        return "".join(self.words)
+    def shown(self, text: str) -> JsonObject:
+        return {"type": "audio" if self.field == "transcript" else "text", self.field: text}
+
+    def add(self, word: str) -> None:
+        self.text += word
+        self.item.json["content"][0][self.field] = self.text
 
 
 class Response:
@@ -75,13 +81,12 @@ class Response:
         conversation: Conversation,
         emit: Emit,
         begin_mcp: BeginMcp,
+        request: Callable[[SpeechJob], None],
     ) -> None:
         self.id = new_id("resp")
         self.status = "in_progress"
         self.first_audio: float | None = None
         """The time of the first audio delta of the newest message."""
-        self.wants: SpeechJob | None = None
-        """A request for speech; the reader sets it to None."""
         self._config = config
         self._plan = plan
         self._context, self._cached = context
@@ -91,6 +96,7 @@ class Response:
         self._conversation = conversation
         self._emit = emit
         self._begin_mcp = begin_mcp
+        self._request = request
         self._output: list[Item] = []
         self._open: _OpenPart | None = None
         self._open_call: Item | None = None
@@ -140,7 +146,7 @@ class Response:
             self.finish("completed")
 
     def _request_speech(self, text: str, wav: Path | None = None) -> None:
-        self.wants = SpeechJob(self.id, text, self._config.speaker, wav, self._config.fmt)
+        self._request(SpeechJob(self.id, text, self._config.speaker, wav, self._config.fmt))
 
     def fail(self, message: str) -> None:
         error = {"type": "server_error", "code": "server_error", "message": message}
@@ -152,7 +158,7 @@ class Response:
             return
         self._close_message("completed" if status == "completed" else "incomplete")
         if self._open_call:
-            self._close_call("incomplete")
+            self._close_item(self._open_call, "incomplete")
         self.status = status
         self._details = details
         self._emit("response.done", response=self._json())
@@ -171,17 +177,16 @@ class Response:
 
     def _say(self, text: str) -> Iterator[float]:
         """Send a message: its part, its words and its audio."""
-        native = self._config.native
-        kind = "audio" if self._config.spoken else "text"
+        native, spoken = self._config.native, self._config.spoken
         self.first_audio = None
         status = "in_progress" if native else "incomplete"
         json = message(new_id("item" if native else "msg"), "assistant", status, [])
         item = Item(json, fmt=self._config.fmt)
-        self._open = _OpenPart(item, self._add_item(item), kind)
-        part = {"type": "audio", "transcript": ""} if kind == "audio" else {"type": "text", "text": ""}
-        self._emit("response.content_part.added", **self._place(item, self._open.index), content_index=0, part=part)
-        json["content"] = [dict(part)]
-        whole = yield from (self._speak(self._open) if kind == "audio" else self._write(self._open, text))
+        place = self._place(item, self._add_item(item)) | {"content_index": 0}
+        self._open = part = _OpenPart(item, place, "transcript" if spoken else "text")
+        self._emit("response.content_part.added", **place, part=part.shown(""))
+        json["content"] = [part.shown("")]
+        whole = yield from (self._speak(part) if spoken else self._write(part, text))
         if whole:
             self._close_message("completed")
         else:
@@ -189,14 +194,13 @@ class Response:
 
     def _write(self, part: _OpenPart, text: str) -> Generator[float, None, bool]:
         """Send the words of a text part; returns whether all were sent."""
-        place = self._place(part.item, part.index) | {"content_index": 0}
         at = self._begin + self._plan.delay
         for word in _split(text):
             if self._over(Tokens(text_tokens(part.text + word))):
                 return False
             yield at
-            self._put_word(part, word)
-            self._emit("response.text.delta", **place, delta=word)
+            part.add(word)
+            self._emit("response.text.delta", **part.place, delta=word)
             at += _TEXT_STEP
         return True
 
@@ -205,55 +209,42 @@ class Response:
         while self._speech is None:
             yield WAITING
         (speech, audio), self._speech = self._speech, None
-        place = self._place(part.item, part.index) | {"content_index": 0}
         end_ms = self._affordable_ms(speech)
         audio = audio[: self._config.fmt.size(end_ms)] if end_ms < speech.duration_ms else audio
         for at, name, fields in self._timeline(speech, audio, end_ms):
             yield at
             if name == "response.audio_transcript.delta":
-                self._put_word(part, fields["delta"])
+                part.add(fields["delta"])
             elif name == "response.audio.delta":
                 part.item.audio += fields["delta"]
                 fields["delta"] = encode_audio(fields["delta"])
                 self.first_audio = self.first_audio or at
-            self._emit(name, **place, **fields)
+            self._emit(name, **part.place, **fields)
         self._audio_from += end_ms / 1000 / self._plan.speed
         return end_ms >= speech.duration_ms
 
     def _timeline(self, speech: Speech, audio: bytes, end_ms: int) -> list[tuple[float, str, JsonObject]]:
         """The deltas in order: when, which event, and its fields."""
-        start, speed = self._audio_from, self._plan.speed
-        events: list[tuple[float, str, JsonObject]] = []
-        for word in speech.words:
-            if word.offset_ms <= end_ms:
-                at = start + word.offset_ms / 1000 / speed / _WORDS_AHEAD - 0.1 * self._plan.delay
-                events.append((at, "response.audio_transcript.delta", {"delta": word.what}))
+        speed, events = self._plan.speed, []
+
+        def add(name: str, at_ms: float, early: float = 0.0, **fields: Any) -> None:
+            events.append((self._audio_from + at_ms / 1000 / speed - early, name, fields))
+
+        for word in (mark for mark in speech.words if mark.offset_ms <= end_ms):
+            lead = 0.1 * self._plan.delay
+            add("response.audio_transcript.delta", word.offset_ms / _WORDS_AHEAD, early=lead, delta=word.what)
+            if self._config.timestamps:
+                times = {"audio_offset_ms": word.offset_ms, "audio_duration_ms": word.duration_ms}
+                text = word.what.strip()
+                add("response.audio_timestamp.delta", word.offset_ms, **times, text=text, timestamp_type="word")
         step = self._config.fmt.size(DELTA_MS)
         for index in range(0, len(audio), step):
-            at = start + index // step * DELTA_MS / 1000 / speed
-            events.append((at, "response.audio.delta", {"delta": audio[index : index + step]}))
-        marks: list[tuple[str, Any, Any]] = []
-        if self._config.timestamps:
-            marks += [("response.audio_timestamp.delta", word, None) for word in speech.words]
-        if self._config.visemes:
-            marks += [("response.animation_viseme.delta", mark, int(mark.what)) for mark in speech.visemes]
-        for name, mark, viseme in marks:
-            if mark.offset_ms > end_ms:
-                continue
-            fields: JsonObject = {"audio_offset_ms": mark.offset_ms}
-            if viseme is None:
-                text = mark.what.strip()
-                fields |= {"audio_duration_ms": mark.duration_ms, "text": text, "timestamp_type": "word"}
-            else:
-                fields["viseme_id"] = viseme
-            events.append((start + mark.offset_ms / 1000 / speed, name, fields))
-        events.sort(key=lambda event: event[0])
-        return events
-
-    def _put_word(self, part: _OpenPart, word: str) -> None:
-        part.words.append(word)
-        content = part.item.json["content"][0]
-        content["transcript" if part.kind == "audio" else "text"] = part.text
+            add("response.audio.delta", index // step * DELTA_MS, delta=audio[index : index + step])
+        for mark in speech.visemes if self._config.visemes else ():
+            if mark.offset_ms <= end_ms:
+                at = mark.offset_ms
+                add("response.animation_viseme.delta", at, audio_offset_ms=at, viseme_id=int(mark.what))
+        return sorted(events, key=itemgetter(0))
 
     def _over(self, more: Tokens) -> bool:
         """Whether this many more tokens exceed the limit."""
@@ -277,37 +268,38 @@ class Response:
         part, self._open = self._open, None
         if part is None:
             return
-        item, text = part.item, part.text
-        place = self._place(item, part.index) | {"content_index": 0}
-        if part.kind == "audio":
-            self._emit("response.audio.done", **place)
-            if self._config.timestamps:
-                self._emit("response.audio_timestamp.done", **place)
-            if self._config.visemes:
-                self._emit("response.animation_viseme.done", **place)
-            self._emit("response.audio_transcript.done", **place, transcript=text)
-            shown = {"type": "audio", "transcript": text}
+        text, config = part.text, self._config
+        if part.field == "transcript":
+            self._emit("response.audio.done", **part.place)
+            if config.timestamps:
+                self._emit("response.audio_timestamp.done", **part.place)
+            if config.visemes:
+                self._emit("response.animation_viseme.done", **part.place)
+            self._emit("response.audio_transcript.done", **part.place, transcript=text)
         else:
-            self._emit("response.text.done", **place, text=text)
-            # Recorded from the service: with native models the finished part comes without its text.
-            shown = {"type": "text", "text": "" if self._config.native else text}
-        self._emit("response.content_part.done", **place, part=shown)
+            self._emit("response.text.done", **part.place, text=text)
+        # Recorded from the service: with native models a finished part of text comes without it.
+        shown = part.shown("" if part.field == "text" and config.native else text)
+        self._emit("response.content_part.done", **part.place, part=shown)
+        self._close_item(part.item, status)
+
+    def _close_item(self, item: Item, status: str) -> None:
         item.json["status"] = status
-        self._emit("response.output_item.done", response_id=self.id, output_index=part.index, item=item.json)
-        self._spent += Tokens(text_tokens(text), audio_tokens(item.audio_ms))
+        index = self._output.index(item)
+        self._emit("response.output_item.done", response_id=self.id, output_index=index, item=item.json)
+        self._spent += Tokens(text_tokens(item.text), audio_tokens(item.audio_ms))
 
     def _call(self, call: Call) -> Iterator[float]:
-        of_mcp = call.server is not None
-        family = "mcp" if of_mcp else "function"
+        family = "function" if call.server is None else "mcp"
         shown = {"object": "realtime.item", "type": f"{family}_call", "status": "in_progress", "name": call.name}
-        if of_mcp:
+        if call.server is None:
+            called = {"call_id": call.call_id or new_id("call")}
+            item = Item({"id": new_id("item"), **shown, **called, "arguments": ""})
+        else:
+            called = {}
             results = dict.fromkeys(("approval_request_id", "output", "error"))
             item = Item({"id": new_id("mcp"), **shown, "server_label": call.server, "arguments": "", **results})
-            place = self._place(item, self._add_item(item))
-        else:
-            called = {"call_id": call.call_id or new_id("call"), "arguments": ""}
-            item = Item({"id": new_id("item"), **shown, **called})
-            place = self._place(item, self._add_item(item)) | {"call_id": called["call_id"]}
+        place = self._place(item, self._add_item(item)) | called
         self._open_call = item
         at = self._begin + self._plan.delay
         for index in range(0, len(call.json), _ARGUMENTS_STEP):
@@ -316,24 +308,15 @@ class Response:
             item.json["arguments"] += delta
             self._emit(f"response.{family}_call_arguments.delta", **place, delta=delta)
             at += _TEXT_STEP
+        self._open_call = None
         arguments = item.json["arguments"]
-        if of_mcp:
+        if call.server is None:
+            self._emit("response.function_call_arguments.done", **place, name=call.name, arguments=arguments)
+            self._close_item(item, "completed")
+        else:
             self._emit("response.mcp_call_arguments.done", **place, arguments=arguments)
-            self._open_call = None
             self._spent += Tokens(text_tokens(item.text))
             self._begin_mcp(McpCall(call, item, place), self._config.tools)
-            return
-        self._emit("response.function_call_arguments.done", **place, name=call.name, arguments=arguments)
-        self._close_call("completed")
-
-    def _close_call(self, status: str) -> None:
-        item, self._open_call = self._open_call, None
-        if item is None:
-            return
-        item.json["status"] = status
-        index = self._output.index(item)
-        self._emit("response.output_item.done", response_id=self.id, output_index=index, item=item.json)
-        self._spent += Tokens(text_tokens(item.text))
 
     def _json(self) -> JsonObject:
         config = self._config

@@ -42,17 +42,11 @@ class _Turn(Struct, frozen=True):
 
     item: Item
     previous: str | None
-    number: int
-    measured: Measurement
-    words: str
+    stimulus: Stimulus
     ended: float
     """The time of its end."""
     respond: bool
     """Whether a response follows without a `response.create`."""
-
-    @property
-    def stimulus(self) -> Stimulus:
-        return Stimulus("speech", self.number, self.words, self.measured)
 
 
 class Session:
@@ -88,7 +82,7 @@ class Session:
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._input = InputBuffer(self.settings.input_format)
-        self._turns: dict[str, _Turn] = {}
+        self._spoken: dict[str, Stimulus] = {}
         self._unrecognised: deque[_Turn] = deque()
         self._append_id: str | None = None
         self._speech_item = ""
@@ -97,7 +91,7 @@ class Session:
         self._audio_turns = AudioTurns(accepted=script.audio_turns)
         self._configure_input()
         self._emit("session.created", session=self.settings.json)
-        self._at(now + lifetime, self._expire)
+        self._after(lifetime, self._expire)
 
     # --- the caller's side
 
@@ -124,7 +118,7 @@ class Session:
         self._now = now
         self._listen()
         while self._next_event <= now:
-            if self._agenda and self._agenda[0][0] <= self.responder.next_due:
+            if self._agenda[0][0] <= self.responder.next_due:
                 heapq.heappop(self._agenda)[2]()
             else:
                 self.responder.step()
@@ -148,10 +142,8 @@ class Session:
 
     @property
     def _next_event(self) -> float:
-        if self.expired:
-            return WAITING
-        first = self._agenda[0][0] if self._agenda else WAITING
-        return min(first, self.responder.next_due)
+        # The agenda is never empty: its last entry is `_expire`.
+        return WAITING if self.expired else min(self._agenda[0][0], self.responder.next_due)
 
     def _emit(self, name: str, /, **fields: Any) -> None:
         event: JsonObject = {"type": name, "event_id": new_id("event")}
@@ -163,11 +155,8 @@ class Session:
             error = fields["error"] if name == "error" else fields["response"]["status_details"]["error"]
             self._note("error", f"{name} {error['code']}: {error['message']}", error)
 
-    def _at(self, when: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._agenda, (when, next(self._order), action))
-
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        self._at(self._now + seconds, action)
+        heapq.heappush(self._agenda, (self._now + seconds, next(self._order), action))
 
     def _refuse(self, refusal: Refusal) -> None:
         self._emit("error", error=refusal.as_error())
@@ -246,12 +235,9 @@ class Session:
 
     @_handle.register
     def _truncate(self, event: p.ItemTruncate) -> None:
-        self._truncate_item(event.item_id, event.content_index, event.audio_end_ms)
-
-    def _truncate_item(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
-        self.conversation.truncate(item_id, content_index, audio_end_ms)
-        place = {"item_id": item_id, "content_index": content_index}
-        self._emit("conversation.item.truncated", **place, audio_end_ms=audio_end_ms)
+        self.conversation.truncate(event.item_id, event.content_index, event.audio_end_ms)
+        place = {"item_id": event.item_id, "content_index": event.content_index}
+        self._emit("conversation.item.truncated", **place, audio_end_ms=event.audio_end_ms)
 
     @_handle.register
     def _delete(self, event: p.ItemDelete) -> None:
@@ -266,8 +252,8 @@ class Session:
 
     @_handle.register
     def _cancel(self, event: p.ResponseCancel) -> None:
-        active = self.responder.active_id
-        if active is None or event.response_id not in {None, active}:
+        active = self.responder.active
+        if active is None or event.response_id not in {None, active.id}:
             raise Refusal("Cancellation failed: no active response found", "response_cancel_not_active")
         self.responder.cancel("client_cancelled")
 
@@ -299,7 +285,7 @@ class Session:
             if turns.interrupt_response is not False:
                 self.responder.cancel("turn_detected")
             if turns.auto_truncate and (unheard := self.responder.unheard(self._now)):
-                self._truncate_item(unheard[0].id, 0, unheard[1])
+                self._truncate(p.ItemTruncate(item_id=unheard[0].id, content_index=0, audio_end_ms=unheard[1]))
             return
         self._emit("input_audio_buffer.speech_stopped", audio_end_ms=edge.at_ms, item_id=self._speech_item)
         measured, audio = self._input.take(edge.at_ms)
@@ -318,24 +304,23 @@ class Session:
         part: JsonObject = {"type": "input_audio", "transcript": None}
         item = Item(message(item_id, "user", "completed", [part]), bytearray(audio), self._input.fmt)
         words = self._script.hears(self._turn) or self._recognise(item.fmt.decode(audio), item.fmt.rate)
-        words = words or measured.transcript
-        previous = self.conversation.add(item)
-        turn = _Turn(item, previous, self._turn, measured, words, self._now, respond)
-        self._turns[item_id] = turn
-        self._emit("input_audio_buffer.committed", previous_item_id=previous, item_id=item_id)
-        data = {"turn": turn.number, "speech_ms": measured.speech_ms, "level": round(measured.level, 1)}
-        self._note("turn", f"turn {turn.number}: {measured.transcript}", data)
+        stimulus = Stimulus("speech", self._turn, words or measured.transcript, measured)
+        turn = _Turn(item, self.conversation.add(item), stimulus, self._now, respond)
+        self._spoken[item_id] = stimulus
+        self._emit("input_audio_buffer.committed", previous_item_id=turn.previous, item_id=item_id)
+        data = {"turn": self._turn, "speech_ms": measured.speech_ms, "level": round(measured.level, 1)}
+        self._note("turn", f"turn {self._turn}: {measured.transcript}", data)
         if self.settings.json["input_audio_transcription"] is None:
             self._announce(turn)
         elif self.settings.native:
             self._announce(turn)
-            self._at(self._now + _LATE_TRANSCRIPT, partial(self._transcribe, turn))
+            self._after(_LATE_TRANSCRIPT, partial(self._transcribe, turn))
         else:
             self._unrecognised.append(turn)
             if at_once:
                 self._recognise_next()
             else:
-                self._at(self._now + _RECOGNITION, self._recognise_next)
+                self._after(_RECOGNITION, self._recognise_next)
 
     def _recognise_next(self) -> None:
         if self._unrecognised:
@@ -354,10 +339,10 @@ class Session:
         name = "conversation.item.input_audio_transcription."
         place: JsonObject = {"item_id": turn.item.id, "content_index": 0}
         if self.settings.native:
-            self._emit(name + "delta", **place, delta=turn.words)
+            self._emit(name + "delta", **place, delta=turn.stimulus.text)
         language = {} if self.settings.native else {"language": "en-US"}
-        self._emit(name + "completed", **place, transcript=turn.words, **language)
-        turn.item.json["content"][0]["transcript"] = turn.words
+        self._emit(name + "completed", **place, transcript=turn.stimulus.text, **language)
+        turn.item.json["content"][0]["transcript"] = turn.stimulus.text
 
     # --- responses
 
@@ -388,9 +373,9 @@ class Session:
             given = read_items(params.input_items, fmt, "response.input_items")
         more = read_items(params.append_input_items, fmt, "response.append_input_items")
         fixed = pre_generated(params, self._script, fmt)
-        active = self.responder.active_id
+        active = self.responder.active
         if active and params.cancel_previous is not True:
-            text = f"Conversation already has an active response in progress: {active}. Wait until it is finished."
+            text = f"Conversation already has an active response in progress: {active.id}. Wait until it is finished."
             raise Refusal(text, "conversation_already_has_active_response")
         self.responder.cancel("client_cancelled")
         for item in more:
@@ -414,7 +399,5 @@ class Session:
             return Stimulus("tool", self._turn, ", ".join(texts))
         for item in reversed(given):
             if item.role == "user":
-                if turn := self._turns.get(item.id):
-                    return turn.stimulus
-                return Stimulus("text", self._turn, item.text)
+                return self._spoken.get(item.id) or Stimulus("text", self._turn, item.text)
         return Stimulus("nothing", self._turn)
