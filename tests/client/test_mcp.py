@@ -36,7 +36,7 @@ async def talking(
         running = asyncio.create_task(live.run())
         try:
             await until(lambda: len(live.state.calls) == len(labels), "the listings")
-            await until(lambda: all(entry.call.ended_at for entry in live.state.calls), "the ends of the listings")
+            await until(lambda: all(call.ended_at for _, call in live.state.calls), "the ends of the listings")
             yield live, recorder, records
         finally:
             await live.close()
@@ -44,7 +44,7 @@ async def talking(
 
 
 def call(live, name):
-    return next((e.call for e in live.state.calls if e.call.name == name), None)
+    return next((call for _, call in live.state.calls if call.name == name), None)
 
 
 def state_of(live, name):
@@ -63,7 +63,7 @@ def at_rest(live):
 async def test_the_tools_of_each_server_are_listed_or_not():
     async with talking() as (live, _, records):
         assert live.state.connection.stage is Stage.READY
-        lines = {e.call.server: (e.call.output, e.call.state) for e in live.state.calls}
+        lines = {call.server: (call.output, call.state) for _, call in live.state.calls}
     assert lines["maps"] == ("route, traffic", CallState.ANSWERED)
     assert lines["broken"][1] is CallState.FAILED
     assert any("broken" in problem.text for problem in live.state.problems)
@@ -95,7 +95,7 @@ async def test_the_user_decides_while_the_conversation_goes_on(approve):
         await until(
             lambda: state_of(live, "search") is CallState.AWAITING and live.state.response is None, "the question"
         )
-        item_id = next(e.item_id for e in live.state.calls if e.call.name == "search")
+        item_id = next(entry.item_id for entry, call in live.state.calls if call.name == "search")
         live.apply(inputs.CallApproved(item_id) if approve else inputs.CallRefused(item_id, "not this one"))
         await until(lambda: spoken(live) and at_rest(live), "the answer")
     says = "3 documents found" if approve else "The call was not approved."
@@ -136,7 +136,7 @@ async def test_a_call_without_a_result_in_time_is_followed_by_one_request(monkey
         await until(lambda: call(live, "search").answered_by, "the answer")
         assert recorder.types(inputs.Sent).count("response.create") == 2
         await until(lambda: call(live, "search").output and at_rest(live), "the late result")
-        searches = [entry.call for entry in live.state.calls if entry.call.name == "search"]
+        searches = [call for _, call in live.state.calls if call.name == "search"]
     assert recorder.types(inputs.Sent).count("response.create") == 1 + len(searches)
 
 
@@ -167,7 +167,7 @@ async def test_the_user_speaks_while_a_call_runs():
         mouth.say(speech("Stop."))
         await until(lambda: call(live, "route").ended_at and len(live.state.calls) == 3, "the call for what was said")
         await until(lambda: spoken(live) and at_rest(live), "the answer")
-    _, first, second = (entry.call for entry in live.state.calls)
+    _, first, second = (call for _, call in live.state.calls)
     assert (first.state, second.state) == (CallState.STALE, CallState.SPOKEN)
     assert len(spoken(live)) == 1
     assert recorder.types(inputs.Sent).count("response.create") == 2, "of the message, and of the second call"

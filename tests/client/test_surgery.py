@@ -141,7 +141,7 @@ async def test_a_function_s_call_is_deleted_with_its_output() -> None:
         call = {"id": "c1", "type": "function_call", "name": "time", "call_id": "k1", "arguments": "{}"}
         for item in (call, {"id": "o1", "type": "function_call_output", "call_id": "k1", "output": "noon"}):
             await talk.connection.send({"type": "conversation.item.create", "item": item})
-        await until(lambda: any(entry.call and entry.call.output_id for entry in talk.live.state.calls), "the output")
+        await until(lambda: any(call.output_id for _, call in talk.live.state.calls), "the output")
         talk.live.apply(inputs.DeleteItem("c1"))
         await until(lambda: not talk.live.state.transcript, "the call is gone")
         assert [await talk.retrieved(item_id) for item_id in ("c1", "o1")] == [None, None]

@@ -93,7 +93,7 @@ class Talk(NamedTuple):
 
     @property
     def calls(self) -> list[Call]:
-        return [entry.call for entry in self.live.state.calls if entry.call]
+        return [call for _, call in self.live.state.calls]
 
     @property
     def answers(self) -> list[str]:
@@ -248,7 +248,7 @@ async def test_an_approval_with_edited_arguments_and_a_refusal(tmp_path: Path) -
             before = len(talk.answers)
             talk.say("one")
             await until(lambda: talk.calls and talk.calls[-1].waits, "a call that waits")
-            talk.live.apply(decision(talk.live.state.calls[-1].item_id))
+            talk.live.apply(decision(talk.live.state.calls[-1][0].item_id))
             await until(lambda before=before: len(talk.answers) > before, "the answer")
             await talk.settle()
             assert (len(talk.answers), talk.outputs()[-1]["output"]) == (before + 1, output)

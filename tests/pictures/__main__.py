@@ -179,13 +179,13 @@ async def ask_for_tools(live: LiveSession) -> None:
     await until(lambda: timer_runs(live.state), "the calls")
     await until(lambda: not timer_runs(live.state), "the end of the timer")
     await asyncio.sleep(2.0)
-    waiting = next(entry for entry in live.state.calls if entry.call and entry.call.waits)
+    waiting = next(entry for entry, call in live.state.calls if call.waits)
     live.apply(inputs.CallApproved(waiting.item_id))
 
 
 def states_of_calls(state: SessionState) -> set[CallState]:
     """What has become of the calls."""
-    return {entry.call.state for entry in state.calls if entry.call}
+    return {call.state for _, call in state.calls}
 
 
 def timer_runs(state: SessionState) -> bool:

@@ -307,7 +307,7 @@ def test_a_call_that_waits_is_over_when_another_session_begins_without_its_histo
     fold.feed(*calls(1), done(), inputs.Disconnected(1000, ""), CONNECTING, *AGAIN[1:])
     assert call_of(fold).state is CallState.CANCELLED
     fold.feed(*calls(2, response="resp_2"), done("resp_2"))
-    assert [entry.item_id for entry in fold.state.calls if entry.call and entry.call.waits] == ["item_2"]
+    assert [entry.item_id for entry, call in fold.state.calls if call.waits] == ["item_2"]
     assert run(fold.feed(inputs.CallApproved("item_1"))) == []
 
 
@@ -440,9 +440,7 @@ class Service:
             case "return twice" if self.made:
                 self.feed(inputs.ToolReturned(f"item_{1 + pick % self.made}", '"y"'))
                 self.running = [each for each in self.running if each != f"item_{1 + pick % self.made}"]
-            case "decide" if waiting := [
-                entry.item_id for entry in self.fold.state.calls if entry.call and entry.call.waits
-            ]:
+            case "decide" if waiting := [entry.item_id for entry, call in self.fold.state.calls if call.waits]:
                 kinds = (inputs.CallApproved, inputs.CallRefused, partial(inputs.CallAnswered, answer="by hand"))
                 self.feed(kinds[pick % 3](waiting[pick % len(waiting)]))
             case "speak":
@@ -481,7 +479,7 @@ def test_in_any_order_each_call_is_answered_once_and_no_set_of_outputs_twice(
     for name, pick in steps:
         service.step(name, pick)
     for _ in range(len(steps) + 3):  # everything comes to its end
-        while any(entry.call.waits for entry in service.fold.state.calls if entry.call):
+        while any(call.waits for _, call in service.fold.state.calls):
             service.step("decide", 0)
         while service.running:
             service.step("return", 0)

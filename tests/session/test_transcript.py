@@ -90,7 +90,7 @@ def test_beyond_the_limits_the_oldest_tenth_is_evicted() -> None:
 def test_update_adds_or_changes_an_entry_and_change_never_adds() -> None:
     transcript = update(filled("a"), "a", "assistant", 1.0, text="x")
     assert (transcript[0].text, transcript[0].role) == ("x", "user")
-    assert change(transcript, "zz", lambda entry: entry) is transcript
+    assert change(transcript, "zz", text="one") is transcript
     assert order(remove(filled("abc"), "b")) == "ac"
 
 

@@ -261,9 +261,7 @@ class _Course:
     def _stuck(self, state: SessionState, now: float, *, owed: bool) -> str | None:
         """The failure of a service that owes something and has been silent for too long."""
         since = max(self._last_event_at, self._file_over_at or 0.0)
-        runs = any(
-            entry.call and entry.call.kind == "function" and not entry.call.ended_at for entry in state.open_calls
-        )
+        runs = any(call.kind == "function" and not call.ended_at for _, call in state.open_calls)
         if not owed or runs or state.resuming or now - since <= PATIENCE_SECONDS or not self._is_drained(state, now):
             return None
         return f"nothing came from the service for {PATIENCE_SECONDS:g} s"

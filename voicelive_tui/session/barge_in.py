@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from voicelive_tui.session import turns
 from voicelive_tui.session.state import RECENT, SessionState, Stage
-from voicelive_tui.session.transcript import EntryStatus, change
+from voicelive_tui.session.transcript import EntryStatus
 from voicelive_tui.wire.events import mapping
 
 
@@ -73,12 +73,8 @@ def stopped(state: SessionState, item_id: str, heard_ms: float, at: float) -> Se
     unheard_ms = entry.audio_ms - heard_ms
     state = turns.mark(state, turns.of_response(entry.response_id), silent_at=at, unheard_ms=unheard_ms)
     truncated_ms = int(heard_ms) if client_truncates(state) else entry.truncated_ms
-    transcript = change(
-        state.transcript,
-        item_id,
-        lambda entry: replace(entry, heard_ms=heard_ms, status=EntryStatus.INTERRUPTED, truncated_ms=truncated_ms),
-    )
-    return replace(state, transcript=transcript, playing=playing)
+    interrupted = {"status": EntryStatus.INTERRUPTED, "heard_ms": heard_ms, "truncated_ms": truncated_ms}
+    return replace(state.with_change(item_id, **interrupted), playing=playing)
 
 
 def client_truncates(state: SessionState) -> bool:

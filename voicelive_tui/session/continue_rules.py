@@ -6,9 +6,8 @@ from voicelive_tui.session import effects, inputs, rotation, talk_rules, turns
 from voicelive_tui.session.continuation import Restored, Seed
 from voicelive_tui.session.errors import CONFIGURE, CREATE, SEED
 from voicelive_tui.session.history import history, owes_answer
-from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.reconnect import ONSET_SECONDS, UNNOTICED_SECONDS, kept_from, next_retry
-from voicelive_tui.session.sending import Event, Step, client_event, finished_items, send_only, type_message
+from voicelive_tui.session.sending import Event, Step, client_event, finished_items, plan, send_only, type_message
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.talk import waits_for_commit
 from voicelive_tui.wire.events import text
@@ -22,9 +21,9 @@ def try_again(after: SessionState, now: float, retry_after: float = 0.0) -> Step
     return after, () if retry is None else (effects.Reconnect(retry),)
 
 
-def fresh(intent: Intent) -> Intent:
-    """The intent without what concerned a session that is over."""
-    return replace(intent, over_quota=False, create=False, audio_turn="", rotate_asked_at=None, standby_after=0.0)
+def begin(after: SessionState) -> SessionState:
+    """The state without the plans of a session that is over."""
+    return plan(after, over_quota=False, create=False, audio_turn="", rotate_asked_at=None, standby_after=0.0)
 
 
 def rotate(after: SessionState, now: float) -> Step:
@@ -37,7 +36,7 @@ def rotate(after: SessionState, now: float) -> Step:
 def on_standby(inner: inputs.Input, after: SessionState, now: float) -> Step:
     """Configure the session on standby, and let it take over once it is ready and the moment is good."""
     if after.standby is None:
-        return replace(after, intent=replace(after.intent, standby_after=now + rotation.PAUSE_SECONDS)), ()
+        return plan(after, standby_after=now + rotation.PAUSE_SECONDS), ()
     if isinstance(inner, inputs.Received) and text(inner.event.get("type")) == "session.created":
         after, update = client_event(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
         return after, (replace(update, standby=True),)
@@ -47,8 +46,7 @@ def on_standby(inner: inputs.Input, after: SessionState, now: float) -> Step:
 def rotated(before: SessionState, after: SessionState, now: float) -> Step:
     """Give the new session what the old one knew, then the sound of an utterance in progress."""
     ends = finished_items(before, after)
-    after = replace(after, intent=fresh(after.intent))
-    after, update = configure_again(after)
+    after, update = configure_again(begin(after))
     after, given = restore(after, None if before.lost_at is None else now - before.lost_at)
     spoken = before.turn is not None and turns.being_spoken(before.turn)
     if before.lost_at is not None or spoken:
@@ -78,8 +76,7 @@ def restore(after: SessionState, seconds: float | None) -> Step:
         events.append(seed.event)
     restored = Restored(tuple(seeds), past.turns, past.tokens, past.wordless, seconds)
     sends: list[effects.Effect] = [effects.Restore(tuple(events), restored)]
-    again = [words for _, words in after.intent.typed]
-    after = replace(after, intent=replace(after.intent, typed=()))
+    again, after = [words for _, words in after.intent.typed], plan(after, typed=())
     for words in again:
         after, typed = type_message(after, words)
         sends.append(typed)

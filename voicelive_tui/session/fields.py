@@ -188,11 +188,8 @@ class Field(NamedTuple):
         """The only values that it may have; empty where there are more than a few."""
         if self.several and self.key in _SEVERAL:
             return _SEVERAL[self.key]
-        options = types_of(self.key)
-        literal = [
-            str(value) for option in options if isinstance(option, inspect.LiteralType) for value in option.values
-        ]
-        return tuple(literal) if all(isinstance(option, inspect.LiteralType) for option in options) else ()
+        literal = all(isinstance(option, inspect.LiteralType) for option in types_of(self.key))
+        return tuple(words_of(self.key)) if literal else ()
 
     @property
     def number(self) -> inspect.IntType | inspect.FloatType | None:

@@ -44,7 +44,7 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
     if mic.talking:
         return Headline("talking", hint="press {talk} to send")
     activity = state.activity
-    if waiting := next((entry.call for entry in state.calls if entry.call and entry.call.waits), None):
+    if waiting := next((call for _, call in state.calls if call.waits), None):
         word = "approve?" if activity in (Activity.READY, Activity.THINKING) else activity.value
         return Headline(word, _named(waiting), hint=f"{_named(waiting)}: {{approve}} approves, {{refuse}} refuses")
     match activity:
@@ -55,11 +55,10 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
         case Activity.THINKING:
             asked_at = state.turn.ended_speaking_at if state.turn and state.awaiting else None
             waited = _since(asked_at, now)
-            running = [_named(entry.call) for entry in state.open_calls if entry.call and not entry.call.ended_at]
+            running = [_named(call) for _, call in state.open_calls if not call.ended_at]
             if running and state.response is None:
-                return Headline(
-                    activity.value, f"{', '.join(running)} {'runs' if len(running) == 1 else 'run'}", seconds=waited
-                )
+                verb = "runs" if len(running) == 1 else "run"
+                return Headline(activity.value, f"{', '.join(running)} {verb}", seconds=waited)
             late = f"no answer for {waited:.0f} s" if waited > NO_ANSWER_SECONDS else "waiting for the answer"
             return Headline(activity.value, late, seconds=waited)
         case Activity.SPEAKING:

@@ -128,7 +128,7 @@ def heard_characters(entry: Entry, reading: Reading) -> int | None:
 
 def owes_answer(state: SessionState) -> bool:
     """Whether calls of tools await their answer, or the latest turn: complete, known in words, nothing answered."""
-    if any(entry.call and entry.call.due_at is not None for entry in state.open_calls):
+    if any(call.due_at is not None for _, call in state.open_calls):
         return True
     turn = state.turn
     if turn is None or turn.response_id or turn.began_by == "service" or state.fresh_at > (turn.ended_speaking_at or 0):

@@ -10,7 +10,7 @@ from voicelive_tui.session.continuation import Restored
 from voicelive_tui.session.notes import note, remark, rule
 from voicelive_tui.session.reconnect import TRIES
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.session.transcript import Entry, EntryStatus, change, remove
+from voicelive_tui.session.transcript import Entry, EntryStatus, remove
 from voicelive_tui.wire.events import text
 from voicelive_tui.wire.log import Severity
 
@@ -44,8 +44,7 @@ def break_off(state: SessionState, now: float) -> SessionState:
 def end_audio(state: SessionState, *item_ids: str) -> SessionState:
     """The state with the audio of these items complete."""
     for item_id in item_ids:
-        done = change(state.transcript, item_id, lambda entry: replace(entry, audio_done=True))
-        state = replace(state, transcript=done)
+        state = state.with_change(item_id, audio_done=True)
     return state
 
 
@@ -77,10 +76,9 @@ def seed_created(state: SessionState, restored: Restored, item: Mapping[str, Any
     item_id, seeds = text(item.get("id")), restored.seeds
     index = next((at for at, seed in enumerate(seeds) if seed.item_id == item_id), 0)
     known = item.get("type") == "function_call_output" or not item_id or state.entry(item_id)
-    name = "" if known else seeds[index].item_id
-    renamed = change(state.transcript, name, lambda entry: replace(entry, item_id=item_id))
+    state = state if known else state.with_change(seeds[index].item_id, item_id=item_id)
     restored = replace(restored, seeds=seeds[index + 1 :], refused=restored.refused + index)
-    return _settled(replace(state, transcript=renamed), restored, now)
+    return _settled(state, restored, now)
 
 
 def seed_refused(state: SessionState, restored: Restored, event_id: str, now: float) -> SessionState:

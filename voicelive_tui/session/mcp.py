@@ -14,7 +14,7 @@ from voicelive_tui.session import inputs, tools
 from voicelive_tui.session.calls import NO_USER, Call
 from voicelive_tui.session.notes import note, pin
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.session.transcript import Entry, bounded, change, update
+from voicelive_tui.session.transcript import bounded
 from voicelive_tui.wire.events import error_text, listing, mapping, text
 
 AUTOMATIC = 3
@@ -52,7 +52,7 @@ def _upsert(state: SessionState, item_id: str, call: Call, response_id: str, now
     entry = state.entry(item_id)
     if call.server and not (entry and entry.note):
         changes["note"] = f"MCP server {call.server}"
-    return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
+    return state.with_entry(item_id, "tool", now, **changes)
 
 
 def _listed(state: SessionState, item_id: str, item: Event, now: float) -> SessionState:
@@ -69,9 +69,7 @@ def _listing(now: float) -> Call:
 def _called(state: SessionState, item_id: str, item: Event, response_id: str, now: float) -> SessionState:
     approval_id = text(item.get("approval_request_id"))
     if _call(state, item_id) is None and approval_id and _call(state, approval_id):  # the request came first
-        behind = (approval_id,)
-        renamed = change(state.transcript, approval_id, lambda entry: replace(entry, item_id=item_id, behind=behind))
-        state = replace(state, transcript=renamed)
+        state = state.with_change(approval_id, item_id=item_id, behind=(approval_id,))
     call = _call(state, item_id) or Call("mcp")
     call = replace(
         call,
@@ -100,25 +98,17 @@ def _approval_requested(
     the entry of the request becomes that of the call.
     """
     server, name, arguments = (text(item.get(key)) for key in ("server_label", "name", "arguments"))
-    if any(entry.call and entry.call.approval_id == request_id for entry in state.calls if _asked(entry)):
+    if any(call.approval_id == request_id and _asked(call) for _, call in state.calls):
         return state  # it came twice
-    known = next(
-        (
-            entry
-            for entry in reversed(state.calls)
-            if (call := entry.call)
-            and call.kind == "mcp"
-            and (call.server, call.name) == (server, name)
-            and (call.approval_id == request_id or (not call.approval_id and call.arguments in ("", arguments)))
-            and call.started_at is call.ended_at is None
-        ),
-        None,
-    )
-    item_id = known.item_id if known else request_id
     response_id = response_id or (state.response.response_id if state.response else "")
-    call = (known and known.call) or Call("mcp", name, server)
+    item_id, call = request_id, Call("mcp", name, server)
+    for entry, known in state.calls:
+        this = known.approval_id == request_id or (not known.approval_id and known.arguments in ("", arguments))
+        waits = known.kind == "mcp" and known.started_at is known.ended_at is None
+        if this and waits and (known.server, known.name) == (server, name):
+            item_id, call, response_id = entry.item_id, known, ""
     call = replace(call, approval_id=request_id, arguments=call.arguments or bounded(arguments))
-    state = _complete(_upsert(state, item_id, call, "" if known else response_id, now), item_id, now)
+    state = _complete(_upsert(state, item_id, call, response_id, now), item_id, now)
     rule = rule_of(state, server, name)
     if rule == "always" and _approved_in_turn(state, server) < AUTOMATIC:
         return tools.change_call(state, item_id, decided_at=now, approved=True)
@@ -129,9 +119,9 @@ def _approval_requested(
     return _over(state, item_id, now, failed=True, why=sentence)
 
 
-def _asked(entry: Entry) -> bool:
+def _asked(call: Call) -> bool:
     """Whether an approval of the call was requested, and not only announced with the call."""
-    return entry.call is not None and (entry.call.waiting_at is not None or entry.call.decided_at is not None)
+    return call.waiting_at is not None or call.decided_at is not None
 
 
 def rule_of(state: SessionState, server: str, name: str) -> Approval:
@@ -152,8 +142,8 @@ def approvals_changed(event: inputs.ApprovalsChanged, state: SessionState, now: 
 
 def tools_of(state: SessionState, server: str) -> list[str]:
     """The tools that a server has listed."""
-    listings = [entry.call for entry in state.calls if entry.call and entry.call.kind == "listing"]
-    names = next((call.output for call in reversed(listings) if call.server == server), "")
+    listings = [call.output for _, call in state.calls if call.kind == "listing" and call.server == server]
+    names = listings[-1] if listings else ""
     return names.split(", ") if names else []
 
 
@@ -170,10 +160,10 @@ def _approved_in_turn(state: SessionState, server: str) -> int:
 
 def _decided(state: SessionState, approval_id: str, approve: bool, now: float) -> SessionState:
     """The state after an approval or a refusal was sent."""
-    entry = next((e for e in state.calls if e.call and approval_id and e.call.approval_id == approval_id), None)
-    if entry is None or entry.call is None or entry.call.decided_at is not None:
-        return state
-    return tools.change_call(state, entry.item_id, decided_at=now, approved=approve)
+    for entry, call in state.calls:
+        if call.approval_id == approval_id != "" and call.decided_at is None:
+            return tools.change_call(state, entry.item_id, decided_at=now, approved=approve)
+    return state
 
 
 def decisions(event: inputs.Input, before: SessionState, after: SessionState) -> list[dict[str, Any]]:
@@ -185,12 +175,11 @@ def decisions(event: inputs.Input, before: SessionState, after: SessionState) ->
             pass
         case _:
             return []
-    old = {entry.item_id: entry.call for entry in before.calls}
+    decided = {entry.item_id for entry, call in before.calls if call.decided_at is not None}
     return [
         {"type": "mcp_approval_response", "approval_request_id": call.approval_id, "approve": bool(call.approved)}
-        for entry in after.calls
-        if (call := entry.call) and call.approval_id and call.decided_at is not None
-        if (was := old.get(entry.item_id)) is None or was.decided_at is None
+        for entry, call in after.calls
+        if call.approval_id and call.decided_at is not None and entry.item_id not in decided
     ]
 
 
@@ -243,8 +232,8 @@ def is_listing(state: SessionState, now: float) -> bool:
     asked = len([tool for tool in listing(state.asked.get("tools")) if mapping(tool).get("type") == "mcp"])
     if not asked or link.ready_at is None or now - link.ready_at > LISTING_SECONDS:
         return False
-    calls = [entry.call for entry in state.calls if entry.call and entry.at >= link.started_at]
-    return len([call for call in calls if call.kind == "listing" and call.ended_at is not None]) < asked
+    calls = [call for entry, call in state.calls if entry.at >= link.started_at and call.kind == "listing"]
+    return sum(call.ended_at is not None for call in calls) < asked
 
 
 def silent(state: SessionState, now: float) -> list[inputs.ToolReturned]:
@@ -252,8 +241,8 @@ def silent(state: SessionState, now: float) -> list[inputs.ToolReturned]:
     remark = f"no result within {SILENT_SECONDS:.0f} s"
     return [
         inputs.ToolReturned(entry.item_id, "", "timed out", remark)
-        for entry in state.open_calls
-        if (call := entry.call) and call.kind == "mcp" and call.ended_at is None and not call.waits
+        for entry, call in state.open_calls
+        if call.kind == "mcp" and call.ended_at is None and not call.waits
         if now - (call.started_at or call.decided_at or call.complete_at or now) > SILENT_SECONDS
     ]
 
@@ -277,5 +266,5 @@ def _over(
     state = tools.end(state, item_id, now, output=output, ended="failed" if failed else "", remark=remark)
     refused = call is not None and call.approved is False and call.ended_at is not None
     if why and not refused:  # the reason comes with the item, after the event of the failure
-        state = replace(state, transcript=change(state.transcript, item_id, lambda entry: replace(entry, note=remark)))
+        state = state.with_change(item_id, note=remark)
     return tools.settle(state, now)

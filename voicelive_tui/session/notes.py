@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from voicelive_tui.session.state import Problem, SessionState
-from voicelive_tui.session.transcript import Entry, EntryStatus, update
+from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.wire.log import Severity
 
 NOT_CONNECTED = "not connected: reset for a new session"
@@ -44,5 +44,4 @@ def is_rule(entry: Entry) -> bool:
 
 
 def _remark(state: SessionState, now: float, name: str, sentence: str) -> SessionState:
-    made = update(state.transcript, name, "session", now, text=sentence, status=EntryStatus.DONE, done_at=now)
-    return replace(state, transcript=made)
+    return state.with_entry(name, "session", now, text=sentence, status=EntryStatus.DONE, done_at=now)

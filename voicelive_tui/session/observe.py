@@ -19,7 +19,7 @@ from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.notes import NOT_CONNECTED, note, pin
 from voicelive_tui.session.server_events import HANDLERS
 from voicelive_tui.session.state import RECENT, Activity, Connection, Device, Microphone, Recording, SessionState, Stage
-from voicelive_tui.session.transcript import change, surplus
+from voicelive_tui.session.transcript import surplus
 from voicelive_tui.session.wanted import settings_changed
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
@@ -210,11 +210,6 @@ def _on_standby(event: inputs.OnStandby, state: SessionState, now: float) -> Ses
     return rotation.with_standby(state, observe(event.inner, rotation.view(state), now), now)
 
 
-@observe.register
-def _rotation_due(event: inputs.RotationDue, state: SessionState, now: float) -> SessionState:
-    return state
-
-
 # --- sound ---------------------------------------------------------------------------------------------------------
 
 
@@ -261,12 +256,9 @@ def _playback_started(event: inputs.PlaybackStarted, state: SessionState, now: f
 
 @observe.register
 def _playback_finished(event: inputs.PlaybackFinished, state: SessionState, now: float) -> SessionState:
-    transcript = change(
-        state.transcript,
-        event.item_id,
-        lambda entry: replace(entry, heard_ms=min(event.heard_ms, entry.audio_ms)),
-    )
-    return replace(state, transcript=transcript, playing="" if state.playing == event.item_id else state.playing)
+    entry = state.entry(event.item_id)
+    state = state.with_change(event.item_id, heard_ms=min(event.heard_ms, entry.audio_ms)) if entry else state
+    return replace(state, playing="" if state.playing == event.item_id else state.playing)
 
 
 @observe.register
@@ -304,11 +296,6 @@ def _cancel(event: inputs.CancelPressed, state: SessionState, now: float) -> Ses
 def _clear(event: inputs.ClearPressed, state: SessionState, now: float) -> SessionState:
     if state.connection.stage is not Stage.READY:
         return note(state, now, "clear", NOT_CONNECTED, "warning")
-    return state
-
-
-@observe.register
-def _typing(event: inputs.TypingBegan, state: SessionState, now: float) -> SessionState:
     return state
 
 
@@ -356,6 +343,12 @@ def _stop(event: inputs.StopPressed, state: SessionState, now: float) -> Session
 @observe.register
 def _seen(event: inputs.ProblemsSeen, state: SessionState, now: float) -> SessionState:
     return replace(state, problems=())
+
+
+@observe.register(inputs.RotationDue)
+@observe.register(inputs.TypingBegan)
+def _for_others(event: inputs.Input, state: SessionState, now: float) -> SessionState:
+    return state
 
 
 @observe.register(inputs.KeepPressed)

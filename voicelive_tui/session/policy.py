@@ -12,8 +12,6 @@ Rules of this file:
 
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
 from voicelive_tui.session import (
     continue_rules,
     effects,
@@ -36,6 +34,7 @@ from voicelive_tui.session.sending import (
     client_event,
     create_if_due,
     finished_items,
+    plan,
     send_only,
     stop_answer,
     type_message,
@@ -68,7 +67,7 @@ def _call_steps(event: inputs.Input, before: SessionState, after: SessionState) 
         after, output = client_event(after, OUTPUT, {"type": "conversation.item.create", "item": item})
         made.append(output)
     create = (after.intent.create or (wanted.ask and ready)) and not wanted.withdraw
-    return replace(after, intent=replace(after.intent, create=create)), tuple(made)
+    return plan(after, create=create), tuple(made)
 
 
 def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: float) -> Step:
@@ -82,8 +81,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             after, create = ask(before, after)
             return after, (*interruption, typed, *create)
         case inputs.TextTyped(words) if words.strip() and before.resuming:
-            typed_later = (*after.intent.typed, ("", words.strip()))
-            return replace(after, intent=replace(after.intent, typed=typed_later)), (effects.StopPlayback(),)
+            return plan(after, typed=(*after.intent.typed, ("", words.strip()))), (effects.StopPlayback(),)
         case inputs.TalkPressed() if not talk_refusal(before):
             return talk_rules.pressed(before, after, now)
         case inputs.TalkCancelled() if before.microphone.talking:
@@ -94,7 +92,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return send_only(after, "clear", {"type": "input_audio.clear"})
         case inputs.InterruptPressed():
             after, interruption = stop_answer(before, after, by_key=True)
-            return replace(after, intent=replace(after.intent, create=False)), interruption
+            return plan(after, create=False), interruption
         case inputs.ToolReturned() | inputs.CallRefused() | inputs.ResponseLost():
             return create_if_due(after)
         case inputs.MutePressed():
@@ -105,23 +103,18 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.DeleteItem() | inputs.InsertItem() | inputs.AskAgain() if not surgery.refusal(event, before):
             return _change_conversation(event, before, after)
         case inputs.Branch() if not surgery.refusal(event, before):
-            intent = replace(after.intent, create=False, typed=())
-            return replace(after, intent=intent), (effects.StopPlayback(), effects.Reconnect())
+            return plan(after, create=False, typed=()), (effects.StopPlayback(), effects.Reconnect())
         case inputs.SessionEdited(changes, at_once) if at_once and before.connection.stage is Stage.READY:
-            after, update = client_event(after, EDIT, {"type": "session.update", "session": changes})
-            return after, (update,)
+            return send_only(after, EDIT, {"type": "session.update", "session": changes})
         case inputs.StopPressed() if before.retry is not None:
             return after, (effects.Disconnect(),)
         case kept_sound.MomentFound(pcm) if pcm and before.activity is not Activity.SPEAKING:
             return after, (effects.PlayMoment(pcm),)
         case inputs.PlaybackStopped(item_id):
             truncate = truncation(after, item_id)
-            after, *sends = client_event(after, "truncate", truncate) if truncate else (after,)
-            return after, tuple(sends)
+            return send_only(after, "truncate", truncate) if truncate else (after, ())
         case inputs.RotatePressed() if after.connection.stage is Stage.READY:
-            return continue_rules.rotate(
-                replace(after, intent=replace(after.intent, rotate_asked_at=now, standby_after=now)), now
-            )
+            return continue_rules.rotate(plan(after, rotate_asked_at=now, standby_after=now), now)
         case inputs.RotationDue():
             return continue_rules.rotate(after, now)
         case inputs.OnStandby(inner):
@@ -129,10 +122,8 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.Rotated() if before.standby is not None:
             return continue_rules.rotated(before, after, now)
         case inputs.Connecting(resumed=resumed):
-            intent = continue_rules.fresh(after.intent)
-            if not resumed:
-                intent = replace(intent, typed=())
-            return replace(after, intent=intent), ()
+            after = continue_rules.begin(after)
+            return after if resumed else plan(after, typed=()), ()
         case inputs.ConnectFailed(_, transient, retry_after):
             return continue_rules.try_again(after, now, retry_after) if transient else (after, ())
         case inputs.Disconnected(code):
@@ -152,8 +143,7 @@ Rule = Callable[[Event, SessionState, SessionState], Step]
 def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
     if before.connection.stage is not Stage.CONFIGURING:  # a repeated session.created
         return after, ()
-    after, update = client_event(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
-    return after, (update,)
+    return send_only(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
 
 
 def _session_updated(event: Event, before: SessionState, after: SessionState) -> Step:
@@ -182,8 +172,7 @@ def _item_created(event: Event, before: SessionState, after: SessionState) -> St
     if (before.restored and before.restored.seeds) or item.get("role") != "user" or part.get("type") != "input_text":
         return after, ()
     index = next((at for at, (_, words) in enumerate(intent.typed) if words == part.get("text")), 0)
-    typed = intent.typed[:index] + intent.typed[index + 1 :]
-    return replace(after, intent=replace(intent, typed=typed)), ()
+    return plan(after, typed=intent.typed[:index] + intent.typed[index + 1 :]), ()
 
 
 def _error(event: Event, before: SessionState, after: SessionState) -> Step:
@@ -195,22 +184,12 @@ def _error(event: Event, before: SessionState, after: SessionState) -> Step:
     code = text(error.get("code"))
     event_id = text(error.get("event_id"))
     if event_id.startswith(f"{TYPE}-"):  # refused, and reported as a problem: not sent again
-        typed = tuple((name, words) for name, words in after.intent.typed if name != event_id)
-        after = replace(after, intent=replace(after.intent, typed=typed))
+        after = plan(after, typed=tuple(typed for typed in after.intent.typed if typed[0] != event_id))
     if "quota" in code or "quota" in text(error.get("type")):
-        after = replace(after, intent=replace(after.intent, over_quota=True))
+        after = plan(after, over_quota=True)
     if code == ALREADY_ACTIVE:  # too early: asked again when the active response ends
-        create = after.intent.create or (caused_by(event, CREATE) and "event_id" in error)
-        return replace(after, intent=replace(after.intent, create=create)), ()
+        return plan(after, create=after.intent.create or (caused_by(event, CREATE) and "event_id" in error)), ()
     return create_if_due(after) if code in BENIGN_ERRORS else (after, ())
-
-
-def _speech_started(event: Event, before: SessionState, after: SessionState) -> Step:
-    return stop_answer(before, after, by_key=False)
-
-
-def _speech_stopped(event: Event, before: SessionState, after: SessionState) -> Step:
-    return after, (effects.AskVoiced(),)
 
 
 def _play(event: Event, before: SessionState, after: SessionState) -> Step:
@@ -224,18 +203,10 @@ def _play(event: Event, before: SessionState, after: SessionState) -> Step:
     return after, (effects.Play(item_id, pcm), *end)
 
 
-def _audio_done(event: Event, before: SessionState, after: SessionState) -> Step:
-    return after, finished_items(before, after)
-
-
 def _response_done(event: Event, before: SessionState, after: SessionState) -> Step:
     ends = finished_items(before, after)
     after, create = create_if_due(after)
     return after, (*ends, *create)
-
-
-def _mcp_over(event: Event, before: SessionState, after: SessionState) -> Step:
-    return create_if_due(after)
 
 
 _RULES: dict[str, Rule] = {
@@ -243,12 +214,12 @@ _RULES: dict[str, Rule] = {
     "session.updated": _session_updated,
     "conversation.item.created": _item_created,
     "error": _error,
-    "input_audio_buffer.speech_started": _speech_started,
-    "input_audio_buffer.speech_stopped": _speech_stopped,
+    "input_audio_buffer.speech_started": lambda _, before, after: stop_answer(before, after, by_key=False),
+    "input_audio_buffer.speech_stopped": lambda _, before, after: (after, (effects.AskVoiced(),)),
     "response.audio.delta": _play,
-    "response.audio.done": _audio_done,
+    "response.audio.done": lambda _, before, after: (after, finished_items(before, after)),
     "response.done": _response_done,
-    **dict.fromkeys(mcp.ENDS, _mcp_over),
+    **dict.fromkeys(mcp.ENDS, lambda _, before, after: create_if_due(after)),
 }
 
 
@@ -272,4 +243,4 @@ def _cancel(before: SessionState, after: SessionState) -> Step:
     response_id = before.response.response_id if before.response else None
     named = {"response_id": response_id} if response_id else {}
     after, cancel = client_event(after, "cancel", {"type": "response.cancel", **named})
-    return replace(after, intent=replace(after.intent, create=False)), (effects.StopPlayback(), cancel)
+    return plan(after, create=False), (effects.StopPlayback(), cancel)

@@ -178,12 +178,10 @@ _PATHS = {
     "turn_detection.end_of_utterance_model": "turn_detection.end_of_utterance_detection.model",
 }
 """Where settings are in the session object, if not under their own names."""
-_DEFAULTS = {
-    key: value
-    for key, value in values_of(msgspec.to_builtins(Session()))
-    if key not in ("model", "push_to_talk") and not key.startswith("barge_in.")
-}
-"""The settings of which the session object is made, with their defaults."""
+DEFAULTS = dict(values_of(msgspec.to_builtins(Session())))
+"""The default of each setting."""
+_NOT_IN_SESSION = ("model", "push_to_talk", "barge_in.")
+"""Prefixes of the settings that are not in the session object."""
 
 
 def path_of(key: str) -> tuple[str, ...]:
@@ -216,9 +214,9 @@ def settings_of(session: Mapping[str, Any], base: Session) -> Session:
     What no setting can express is left out. Where the object is as `base` asks for it, its settings stay as they are.
     """
     asked, table = session_request(base), msgspec.to_builtins(base)
-    for key, default in _DEFAULTS.items():
+    for key, default in DEFAULTS.items():
         top = path_of(key)[0]
-        if session.get(top) == asked.get(top):
+        if key.startswith(_NOT_IN_SESSION) or session.get(top) == asked.get(top):
             continue
         value = setting(session, key)
         if value is None and top in NULL_MEANS_OFF and session.get(top, "") is None:

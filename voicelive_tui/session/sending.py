@@ -15,11 +15,15 @@ Step = tuple[SessionState, tuple[effects.Effect, ...]]
 """The state with this client's intent, and the effects to perform in this order."""
 
 
+def plan(state: SessionState, **changes: Any) -> SessionState:
+    """The state with other plans of this client; see `Intent`."""
+    return replace(state, intent=replace(state.intent, **changes))
+
+
 def client_event(state: SessionState, kind: str, event: Event) -> tuple[SessionState, effects.Send]:
     """A client event with a unique id, such as "create-7"."""
     sent = state.intent.sent + 1
-    state = replace(state, intent=replace(state.intent, sent=sent))
-    return state, effects.Send({"type": event["type"], "event_id": f"{kind}-{sent}", **event})
+    return plan(state, sent=sent), effects.Send({"type": event["type"], "event_id": f"{kind}-{sent}", **event})
 
 
 def send_only(state: SessionState, kind: str, event: Event) -> Step:
@@ -32,8 +36,7 @@ def type_message(state: SessionState, words: str) -> tuple[SessionState, effects
     """A typed message, to be sent again to a new session until its item was created."""
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
     state, send = client_event(state, TYPE, {"type": "conversation.item.create", "item": item})
-    typed = (*state.intent.typed, (send.event["event_id"], words))
-    return replace(state, intent=replace(state.intent, typed=typed)), send
+    return plan(state, typed=(*state.intent.typed, (send.event["event_id"], words))), send
 
 
 def stop_answer(before: SessionState, after: SessionState, *, by_key: bool) -> Step:
@@ -55,23 +58,18 @@ def ask(before: SessionState, after: SessionState) -> Step:
     then reports its end, or that nothing is active.
     """
     if after.response is None:
-        after, create = client_event(after, CREATE, {"type": "response.create"})
-        return after, (create,)
-    response_id = after.response.response_id
-    after = replace(after, intent=replace(after.intent, create=True))
+        return send_only(after, CREATE, {"type": "response.create"})
+    response_id, after = after.response.response_id, plan(after, create=True)
     if response_id not in before.silenced:
         return after, ()
-    after, cancel = client_event(after, "cancel", {"type": "response.cancel", "response_id": response_id})
-    return after, (cancel,)
+    return send_only(after, "cancel", {"type": "response.cancel", "response_id": response_id})
 
 
 def create_if_due(state: SessionState) -> Step:
     """Ask for the answer that waited for the active response to end, once it has."""
     if not state.intent.create or state.response is not None:
         return state, ()
-    state = replace(state, intent=replace(state.intent, create=False))
-    state, create = client_event(state, CREATE, {"type": "response.create"})
-    return state, (create,)
+    return send_only(plan(state, create=False), CREATE, {"type": "response.create"})
 
 
 def finished_items(before: SessionState, after: SessionState) -> tuple[effects.Effect, ...]:

@@ -13,27 +13,8 @@ from voicelive_tui.session import edits, errors, loss, mcp, surgery, talk, tools
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note, pin
 from voicelive_tui.session.state import Response, SessionState, Stage
-from voicelive_tui.session.transcript import (
-    Entry,
-    EntryStatus,
-    Role,
-    change,
-    place,
-    put_behind,
-    remove,
-    shown_at,
-    update,
-)
-from voicelive_tui.wire.events import (
-    PCM_BYTES_PER_MS,
-    error_text,
-    listing,
-    mapping,
-    number,
-    pcm_of,
-    session_of,
-    text,
-)
+from voicelive_tui.session.transcript import Entry, EntryStatus, Role, place, put_behind, remove, shown_at
+from voicelive_tui.wire.events import PCM_BYTES_PER_MS, error_text, listing, mapping, number, pcm_of, session_of, text
 
 Event = Mapping[str, Any]
 Handler = Callable[[Event, SessionState, float], SessionState]
@@ -90,7 +71,7 @@ def _speech_started(event: Event, state: SessionState, now: float) -> SessionSta
     state = turns.begin(state, "speech", item_id=item_id, speech_started_at=now)
     if not item_id or state.entry(item_id) is not None:
         return state
-    return replace(state, transcript=update(state.transcript, item_id, "user", now, status=EntryStatus.LISTENING))
+    return state.with_entry(item_id, "user", now, status=EntryStatus.LISTENING)
 
 
 @_on("input_audio_buffer.speech_stopped")
@@ -109,13 +90,12 @@ def _committed(event: Event, state: SessionState, now: float) -> SessionState:
     if not any(turn.item_id == item_id for turn in reversed(state.turns)):  # push-to-talk of another program
         state = turns.begin(state, "talk", item_id=item_id)
     state = turns.mark(state, turns.of_item(item_id), committed_at=now)
-    transcript = state.transcript
     if (entry := state.entry(item_id)) is None or entry.status is EntryStatus.LISTENING:
         complete = {"status": EntryStatus.DONE, "note": UNTRANSCRIBED, "done_at": now}
         changes = {"status": EntryStatus.PARTIAL} if transcribes(state) else complete
-        transcript = update(transcript, item_id, "user", now, **changes)
-    previous = shown_at(transcript, text(event.get("previous_item_id")))
-    return replace(state, transcript=place(transcript, item_id, previous))
+        state = state.with_entry(item_id, "user", now, **changes)
+    previous = shown_at(state.transcript, text(event.get("previous_item_id")))
+    return replace(state, transcript=place(state.transcript, item_id, previous))
 
 
 def transcribes(state: SessionState) -> bool:
@@ -131,8 +111,7 @@ def _user_words(event: Event, state: SessionState, now: float) -> SessionState:
     if not item_id or (entry and entry.done_at is not None and entry.note != UNTRANSCRIBED):
         return state
     words = (entry.text if entry else "") + text(event.get("delta"))
-    transcript = update(state.transcript, item_id, "user", now, text=words, note="", status=EntryStatus.PARTIAL)
-    return replace(state, transcript=transcript)
+    return state.with_entry(item_id, "user", now, text=words, note="", status=EntryStatus.PARTIAL)
 
 
 @_on("conversation.item.input_audio_transcription.completed")
@@ -143,7 +122,7 @@ def _user_words_done(event: Event, state: SessionState, now: float) -> SessionSt
     if not item_id or (not words and entry and entry.done_at is not None):
         return state
     done = {"text": words, "note": "" if words else "no words recognised", "status": EntryStatus.DONE, "done_at": now}
-    return replace(state, transcript=update(state.transcript, item_id, "user", now, **done))
+    return state.with_entry(item_id, "user", now, **done)
 
 
 @_on("conversation.item.input_audio_transcription.failed")
@@ -151,8 +130,7 @@ def _user_words_failed(event: Event, state: SessionState, now: float) -> Session
     if not (item_id := text(event.get("item_id"))):
         return state
     why = f"transcription failed: {error_text(mapping(event.get('error')))}"
-    transcript = update(state.transcript, item_id, "user", now, note=why, status=EntryStatus.FAILED, done_at=now)
-    return replace(state, transcript=transcript)
+    return state.with_entry(item_id, "user", now, note=why, status=EntryStatus.FAILED, done_at=now)
 
 
 # --- items ---------------------------------------------------------------------------------------------------------
@@ -197,7 +175,7 @@ def _upsert_item(state: SessionState, item: Event, now: float, response_id: str 
             types = [mapping(part).get("type") for part in listing(item.get("content"))]
             if role == "user" and "input_text" in types:
                 changes["typed"] = True
-            return replace(state, transcript=update(state.transcript, item_id, cast("Role", role), now, **changes))
+            return state.with_entry(item_id, cast("Role", role), now, **changes)
         case kind if kind in tools.ITEMS:
             return tools.upsert_call(state, item, response_id, now)
         case kind if kind.startswith("mcp_"):
@@ -217,9 +195,7 @@ def _item_deleted(event: Event, state: SessionState, now: float) -> SessionState
 
 @_on("conversation.item.truncated")
 def _item_truncated(event: Event, state: SessionState, now: float) -> SessionState:
-    end = int(number(event.get("audio_end_ms")))
-    truncated = change(state.transcript, text(event.get("item_id")), lambda entry: replace(entry, truncated_ms=end))
-    return replace(state, transcript=truncated)
+    return state.with_change(text(event.get("item_id")), truncated_ms=int(number(event.get("audio_end_ms"))))
 
 
 # --- the answer ----------------------------------------------------------------------------------------------------
@@ -260,8 +236,7 @@ def _answer_words(event: Event, state: SessionState, now: float) -> SessionState
     if entry is None or not entry.text:
         state = tools.spoken(state, response_id, now)
     words = (entry.text if entry else "") + text(event.get("delta"))
-    transcript = update(state.transcript, item_id, "assistant", now, text=words, response_id=response_id)
-    return replace(state, transcript=transcript)
+    return state.with_entry(item_id, "assistant", now, text=words, response_id=response_id)
 
 
 @_on("response.audio_transcript.done", "response.text.done")
@@ -276,8 +251,7 @@ def _answer_words_done(event: Event, state: SessionState, now: float) -> Session
         words = before[: entry.settled[1]] + words if words else before
     elif not words:  # native models end a text part without its text
         return state
-    changes: dict[str, Any] = {"text": words, "settled": (part, len(words))}
-    return replace(state, transcript=update(state.transcript, item_id, "assistant", now, **changes))
+    return state.with_entry(item_id, "assistant", now, text=words, settled=(part, len(words)))
 
 
 @_on("response.audio.delta")
@@ -292,12 +266,10 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
     audio_ms = ms + (entry.audio_ms if (entry := state.entry(item_id)) else 0.0)
     if audio_ms == ms:
         state = tools.spoken(state, response_id, now)
-    return replace(
-        turns.mark(state, turns.of_response(response_id), first_audio_at=now),
-        transcript=update(state.transcript, item_id, "assistant", now, audio_ms=audio_ms, response_id=response_id),
-        counts=replace(state.counts, audio_in_ms=state.counts.audio_in_ms + ms),
-        awaiting=False,
-    )
+    state = turns.mark(state, turns.of_response(response_id), first_audio_at=now)
+    state = state.with_entry(item_id, "assistant", now, audio_ms=audio_ms, response_id=response_id)
+    counts = replace(state.counts, audio_in_ms=state.counts.audio_in_ms + ms)
+    return replace(state, counts=counts, awaiting=False)
 
 
 def is_late(event: Event, state: SessionState) -> bool:
@@ -364,8 +336,7 @@ def _without_words(state: SessionState, response_id: str, status: str, outcome: 
         "cancelled": (EntryStatus.INTERRUPTED, "interrupted before its first word"),
     }
     end, note = ends.get(status, (EntryStatus.FAILED, outcome or "the response ended without a status"))
-    changes: dict[str, Any] = {"status": end, "note": note, "response_id": response_id, "done_at": now}
-    return replace(state, transcript=update(state.transcript, line, "assistant", now, **changes))
+    return state.with_entry(line, "assistant", now, status=end, note=note, response_id=response_id, done_at=now)
 
 
 def _settle(entry: Entry, status: str, outcome: str, now: float, *, spoken: bool) -> Entry:

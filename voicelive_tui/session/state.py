@@ -15,11 +15,13 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from voicelive_tui.config import Approval, BargeIn, Function
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.continuation import Restored, Retry
 from voicelive_tui.session.intent import Intent
-from voicelive_tui.session.transcript import Entry
+from voicelive_tui.session.transcript import Entry, Role, change, update
 from voicelive_tui.session.usage import Usage
 from voicelive_tui.wire.events import PCM_BYTES_PER_MS
 from voicelive_tui.wire.log import EventLog
@@ -329,16 +331,24 @@ class SessionState(Struct, frozen=True, eq=False):
         """The transcript's entry for an item, searched from the end."""
         return next((e for e in reversed(self.transcript) if e.item_id == item_id), None)
 
-    @property
-    def calls(self) -> list[Entry]:
-        """The entries that are calls of tools."""
-        return [entry for entry in self.transcript if entry.call is not None]
+    def with_entry(self, item_id: str, role: Role, now: float, **changes: Any) -> "SessionState":
+        """The state with an item's entry changed; a new entry goes to the end of the transcript."""
+        return replace(self, transcript=update(self.transcript, item_id, role, now, **changes))
+
+    def with_change(self, item_id: str, /, **changes: Any) -> "SessionState":
+        """The state with an item's entry changed, if there is one."""
+        return replace(self, transcript=change(self.transcript, item_id, **changes))
 
     @property
-    def open_calls(self) -> list[Entry]:
+    def calls(self) -> list[tuple[Entry, Call]]:
+        """The calls of tools, each with its entry."""
+        return [(entry, entry.call) for entry in self.transcript if entry.call]
+
+    @property
+    def open_calls(self) -> list[tuple[Entry, Call]]:
         """Calls of this conversation whose output or answer is still to come."""
         recent = self.transcript[-RECENT:]
-        return [entry for entry in recent if entry.call is not None and entry.call.open and entry.at >= self.fresh_at]
+        return [(entry, entry.call) for entry in recent if entry.call and entry.call.open and entry.at >= self.fresh_at]
 
     @property
     def resuming(self) -> bool:

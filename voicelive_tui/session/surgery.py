@@ -16,7 +16,7 @@ from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.history import history
 from voicelive_tui.session.notes import NOT_CONNECTED, is_rule, note, rule
 from voicelive_tui.session.state import RECENT, Request, SessionState, Stage
-from voicelive_tui.session.transcript import Entry, EntryStatus, Transcript, change, find
+from voicelive_tui.session.transcript import Entry, EntryStatus, Transcript, find
 from voicelive_tui.wire.events import mapping, text
 
 Role = Literal["user", "system", "assistant"]
@@ -76,7 +76,7 @@ def _items_of(state: SessionState, item_id: str) -> list[str]:
 
 def _shown_by(state: SessionState, item_id: str) -> str:
     """The entry that shows an item."""
-    return next((entry.item_id for entry in state.calls if entry.call and entry.call.output_id == item_id), item_id)
+    return next((entry.item_id for entry, call in state.calls if call.output_id == item_id), item_id)
 
 
 # --- keys ----------------------------------------------------------------------------------------------------------
@@ -173,5 +173,5 @@ def refused(state: SessionState, event_id: str, sentence: str) -> SessionState:
     made = next((each for each in state.requests if each.event_id == event_id != ""), None)
     if made is None:
         return state
-    note_ = f"{'not deleted' if made.kind == 'delete' else 'nothing was inserted after it'}: {sentence}"
-    return replace(state, transcript=change(state.transcript, made.at, lambda entry: replace(entry, note=note_)))
+    what = "not deleted" if made.kind == "delete" else "nothing was inserted after it"
+    return state.with_change(made.at, note=f"{what}: {sentence}")

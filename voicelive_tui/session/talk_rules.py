@@ -2,11 +2,9 @@
 
 from typing import Literal
 
-from msgspec.structs import replace
-
 from voicelive_tui.session import effects
 from voicelive_tui.session.errors import TURN
-from voicelive_tui.session.sending import Step, ask, client_event, send_only, stop_answer
+from voicelive_tui.session.sending import Step, ask, client_event, plan, send_only, stop_answer
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.talk import PREROLL_SECONDS, too_short
 
@@ -47,8 +45,7 @@ def _begin_audio_turn(after: SessionState) -> Step:
         return after, ()
     after, start = client_event(after, TURN, {"type": "input_audio.turn.start"})
     name = start.event["event_id"]
-    after = replace(after, intent=replace(after.intent, audio_turn=name))
-    return after, (effects.Send({**start.event, "turn_id": name}),)
+    return plan(after, audio_turn=name), (effects.Send({**start.event, "turn_id": name}),)
 
 
 def _end_audio_turn(after: SessionState, how: Literal["end", "cancel"]) -> Step:
@@ -57,7 +54,7 @@ def _end_audio_turn(after: SessionState, how: Literal["end", "cancel"]) -> Step:
     if not name:
         return after, ()
     event = {"type": f"input_audio.turn.{how}", "event_id": name, "turn_id": name}
-    return replace(after, intent=replace(after.intent, audio_turn="")), (effects.Send(event),)
+    return plan(after, audio_turn=""), (effects.Send(event),)
 
 
 def fall_back(before: SessionState, after: SessionState) -> Step:

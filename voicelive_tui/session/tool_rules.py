@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from voicelive_tui.config import Function
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.calls import NO_USER
+from voicelive_tui.session.calls import NO_USER, Call
 from voicelive_tui.session.history import Item, call_items
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.tools import rule_of
@@ -14,6 +14,8 @@ from voicelive_tui.wire.events import text
 
 UNATTENDED = Function(policy="fail", error=NO_USER)
 """The rule in place of "ask" where there is no user."""
+_NEW = Call("function")
+"""A call before its first fact."""
 
 
 class Steps(NamedTuple):
@@ -40,25 +42,25 @@ def steps(event: inputs.Input, before: SessionState, after: SessionState) -> Ste
     if after.transcript is before.transcript:
         return Steps()
     seeded = isinstance(event, inputs.Received) and event.event.get("type") == "conversation.item.created"
-    old_calls = {entry.item_id: entry.call for entry in before.calls}
+    old_calls = {entry.item_id: call for entry, call in before.calls}
     run: list[effects.CallTool] = []
     outputs: list[Item] = []
     ask = withdraw = False
-    for entry in after.calls:
-        call, old = entry.call, old_calls.get(entry.item_id)
-        if call is None or call is old:
+    for entry, call in after.calls:
+        old = old_calls.get(entry.item_id, _NEW)
+        if call is old:
             continue
-        ask |= call.due_at is not None and (old is None or old.due_at is None)
-        overtaken = call.overtaken_at is not None and (old is None or old.overtaken_at is None)
+        ask |= call.due_at is not None and old.due_at is None
+        overtaken = call.overtaken_at is not None and old.overtaken_at is None
         withdraw |= overtaken and call.due_at is not None and not call.answered_by
         if call.kind != "function":
             continue
-        if call.complete_at is not None and (old is None or old.complete_at is None) and call.ended_at is None:
+        if call.complete_at is not None and old.complete_at is None and call.ended_at is None:
             rule = rule_of(after, call.name)
             if not (rule.policy == "ask" and after.attended):
                 rule = UNATTENDED if rule.policy == "ask" else rule
                 run.append(effects.CallTool(entry.item_id, call.name, call.arguments, rule))
-        ended = call.ended_at is not None and (old is None or old.ended_at is None)
+        ended = call.ended_at is not None and old.ended_at is None
         if ended and not seeded and entry.at >= after.fresh_at:
             # A session after the one of the call has the call only if its output was known when it began.
             known = entry.at >= after.connection.started_at

@@ -16,7 +16,7 @@ from voicelive_tui.session import inputs, turns
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.notes import note
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.session.transcript import Entry, EntryStatus, bounded, change, update
+from voicelive_tui.session.transcript import Entry, EntryStatus, bounded
 from voicelive_tui.wire.events import text
 
 LOST_SECONDS, STALLED_SECONDS = 5.0, 20.0
@@ -27,11 +27,8 @@ ITEMS = frozenset({"function_call", "function_call_output"})
 
 def change_call(state: SessionState, item_id: str, **changes: Any) -> SessionState:
     """The state with facts of a call changed, if there is that call."""
-
-    def changed(entry: Entry) -> Entry:
-        return replace(entry, call=replace(entry.call, **changes)) if entry.call else entry
-
-    return replace(state, transcript=change(state.transcript, item_id, changed))
+    entry = state.entry(item_id)
+    return state.with_change(item_id, call=replace(entry.call, **changes)) if entry and entry.call else state
 
 
 # --- server events -------------------------------------------------------------------------------------------------
@@ -51,12 +48,12 @@ def upsert_call(state: SessionState, item: Mapping[str, Any], response_id: str, 
     if (arguments := text(item.get("arguments"))) and call.complete_at is None:
         call = replace(call, arguments=bounded(arguments))
     changes: dict[str, Any] = {"call": call} | ({"response_id": response_id} if response_id else {})
-    return replace(state, transcript=update(state.transcript, item_id, "tool", now, **changes))
+    return state.with_entry(item_id, "tool", now, **changes)
 
 
 def call_of(state: SessionState, item: Mapping[str, Any]) -> Entry | None:
     """The call to which an item of the type `function_call_output` belongs."""
-    return next((e for e in state.calls if e.call and e.call.call_id == item.get("call_id") != ""), None)
+    return next((entry for entry, call in state.calls if call.call_id == item.get("call_id") != ""), None)
 
 
 def output_created(state: SessionState, item: Mapping[str, Any]) -> SessionState:
@@ -104,13 +101,13 @@ def _cancel(state: SessionState, entry: Entry, now: float) -> SessionState:
 
 def response_over(state: SessionState, response_id: str, status: str, now: float) -> SessionState:
     """The state after `response.done`: a call whose own end did not come is complete or cancelled with its response."""
-    for entry in state.calls:
-        if response_id and entry.response_id == response_id and entry.call:
-            if entry.call.complete_at is None and entry.call.ended_at is None:
+    for entry, call in state.calls if response_id else ():
+        if entry.response_id == response_id:
+            if call.complete_at is None and call.ended_at is None:
                 state = complete(state, entry, now) if status == "completed" else _cancel(state, entry, now)
-            if status == "cancelled" and entry.call.overtaken_at is None:
+            if status == "cancelled" and call.overtaken_at is None:
                 state = change_call(state, entry.item_id, overtaken_at=now)
-        elif response_id and entry.call and entry.call.answered_by == response_id and entry.call.spoken_at is None:
+        elif call.answered_by == response_id and call.spoken_at is None:
             # Its answer is not heard: the user went on before its first word, it failed, or it only calls tools again.
             unheard = {"overtaken_at": now} if status == "cancelled" else {"due_at": None}
             state = change_call(state, entry.item_id, **unheard)
@@ -119,9 +116,8 @@ def response_over(state: SessionState, response_id: str, status: str, now: float
 
 def answered_by(state: SessionState, response_id: str) -> SessionState:
     """The state after `response.created`: the response answers all calls that have their output."""
-    for entry in state.calls:
-        call = entry.call
-        if call and call.answerable and not call.answered_by and entry.at >= state.fresh_at:
+    for entry, call in state.calls:
+        if call.answerable and not call.answered_by and entry.at >= state.fresh_at:
             state = change_call(state, entry.item_id, answered_by=response_id)
             if call.due_at is not None and call.overtaken_at is None:
                 which = turns.of_response(response_id)
@@ -131,12 +127,9 @@ def answered_by(state: SessionState, response_id: str) -> SessionState:
 
 def spoken(state: SessionState, response_id: str, now: float) -> SessionState:
     """The state after the first words or sound of a response."""
-    for entry in state.calls:
-        call = entry.call
-        if call is None or not response_id or call.spoken_at is not None:
-            continue
+    for entry, call in state.calls if response_id else ():
         goes_on = call.kind == "mcp" and call.answerable and entry.response_id == response_id and not call.due_at
-        if goes_on or call.answered_by == response_id:
+        if call.spoken_at is None and (goes_on or call.answered_by == response_id):
             state = change_call(state, entry.item_id, answered_by=response_id, spoken_at=now)
     return state
 
@@ -148,27 +141,23 @@ def end(
     state: SessionState, item_id: str, now: float, *, output: str = "", ended: str = "", remark: str = ""
 ) -> SessionState:
     """The state with a call ended; the first end counts, but an output or a failure that it lacks is added."""
-
-    def over(entry: Entry) -> Entry:
-        call = entry.call
-        if call is None:
-            return entry
-        first = call.ended_at is None
-        call = replace(
-            call,
-            output=bounded(call.output or output),
-            ended_at=now if first else call.ended_at,
-            ended=(ended if first or call.kind == "mcp" else "") or call.ended,
-        )
-        return replace(
-            entry,
-            call=call,
-            note=remark if remark and first else entry.note,
-            status=EntryStatus.FAILED if call.ended else EntryStatus.DONE,
-            done_at=now if entry.done_at is None else entry.done_at,
-        )
-
-    return replace(state, transcript=change(state.transcript, item_id, over))
+    entry = state.entry(item_id)
+    if entry is None or entry.call is None:
+        return state
+    first = entry.call.ended_at is None
+    call = replace(
+        entry.call,
+        output=bounded(entry.call.output or output),
+        ended_at=now if first else entry.call.ended_at,
+        ended=(ended if first or entry.call.kind == "mcp" else "") or entry.call.ended,
+    )
+    return state.with_change(
+        item_id,
+        call=call,
+        note=remark if remark and first else entry.note,
+        status=EntryStatus.FAILED if call.ended else EntryStatus.DONE,
+        done_at=now if entry.done_at is None else entry.done_at,
+    )
 
 
 def error_output(sentence: str) -> str:
@@ -179,10 +168,9 @@ def error_output(sentence: str) -> str:
 def settle(state: SessionState, now: float) -> SessionState:
     """The state with an answer due for the calls of each response that is over, if all of them have ended."""
     active = state.response.response_id if state.response else None
-    going_on = {entry.response_id for entry in state.calls if entry.call and entry.call.ended_at is None} | {active}
-    for entry in state.calls:
-        call = entry.call
-        if call is None or not call.answerable or entry.response_id in going_on or entry.at < state.fresh_at:
+    going_on = {entry.response_id for entry, call in state.calls if call.ended_at is None} | {active}
+    for entry, call in state.calls:
+        if not call.answerable or entry.response_id in going_on or entry.at < state.fresh_at:
             continue
         if call.due_at is None and call.overtaken_at is None and not call.answered_by and call.ended != "cancelled":
             state = change_call(state, entry.item_id, due_at=now)
@@ -192,19 +180,18 @@ def settle(state: SessionState, now: float) -> SessionState:
 
 def overtake(state: SessionState, now: float) -> SessionState:
     """The state after the user went on: calls that are not answered yet will not be."""
-    for entry in state.open_calls:
-        if entry.call and entry.call.overtaken_at is None:
+    for entry, call in state.open_calls:
+        if call.overtaken_at is None:
             state = change_call(state, entry.item_id, overtaken_at=now)
     return state
 
 
 def leave(state: SessionState, now: float) -> SessionState:
     """The state as another conversation begins: calls that wait for the user will not be made."""
-    for entry in state.calls:
-        if entry.call and entry.call.waits:
-            state = end(
-                state, entry.item_id, now, ended="cancelled", remark="a new session began before it was decided"
-            )
+    for entry, call in state.calls:
+        if call.waits:
+            why = "a new session began before it was decided"
+            state = end(state, entry.item_id, now, ended="cancelled", remark=why)
     return overtake(state, now)
 
 
@@ -222,11 +209,11 @@ def connection_ended(state: SessionState, response_id: str, now: float) -> Sessi
     lost = response_id and not anything_came(state, response_id)
     for entry in _unfinished(state):
         state = end(state, entry.item_id, now, ended="cancelled")
-    for entry in state.open_calls:
-        if entry.call and entry.call.kind == "mcp" and entry.call.ended_at is None:
+    for entry, call in state.open_calls:
+        if call.kind == "mcp" and call.ended_at is None:
             state = end(state, entry.item_id, now, ended="failed", remark="the connection was lost before its result")
-    for entry in state.calls:
-        if lost and entry.call and entry.call.answered_by == response_id:
+    for entry, call in state.calls:
+        if lost and call.answered_by == response_id:
             state = change_call(state, entry.item_id, answered_by="")
     return settle(state, now)
 
@@ -284,8 +271,8 @@ def _unfinished(state: SessionState) -> list[Entry]:
     """The calls of functions whose arguments are still to come."""
     return [
         entry
-        for entry in state.open_calls
-        if entry.call and entry.call.kind == "function" and not entry.call.complete_at and not entry.call.ended_at
+        for entry, call in state.open_calls
+        if call.kind == "function" and not call.complete_at and not call.ended_at
     ]
 
 
@@ -295,7 +282,7 @@ def patience(state: SessionState) -> float:
     A model may pause within the arguments of a call; after them only `response.done` is to come.
     """
     response_id = state.response.response_id if state.response else ""
-    of_it = [entry.call for entry in state.calls if entry.call and response_id and entry.response_id == response_id]
+    of_it = [call for entry, call in state.calls if entry.response_id == response_id != ""]
     ended = bool(of_it) and all(call.ended_at is not None for call in of_it)
     return LOST_SECONDS if state.intent.create or ended else STALLED_SECONDS if _unfinished(state) else math.inf
 

@@ -5,7 +5,6 @@ models), and the user's words often come after the answer has begun (native mode
 item makes its entry, and the entry is moved once its place is known.
 """
 
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -87,12 +86,11 @@ def shown_at(transcript: Transcript, item_id: str) -> str:
 
 def put_behind(transcript: Transcript, item_id: str, previous_item_id: str) -> Transcript:
     """The transcript with the place noted of an item that has no entry."""
-
-    def noted(entry: Entry) -> Entry:
-        return replace(entry, behind=(*entry.behind, item_id)[-BEHIND:])
-
-    known = not item_id or shown_at(transcript, item_id) != item_id
-    return transcript if known else change(transcript, shown_at(transcript, previous_item_id), noted)
+    before = find(transcript, shown_at(transcript, previous_item_id))
+    if before < 0 or not item_id or shown_at(transcript, item_id) != item_id:
+        return transcript
+    entry = transcript[before]
+    return change(transcript, entry.item_id, behind=(*entry.behind, item_id)[-BEHIND:])
 
 
 def bounded(words: str) -> str:
@@ -104,18 +102,17 @@ def update(transcript: Transcript, item_id: str, role: Role, now: float, **chang
     """The transcript with an item's entry changed; a new entry goes to the end."""
     if "text" in changes:
         changes["text"] = bounded(changes["text"])
-    index = find(transcript, item_id)
-    if index < 0:
-        return (*transcript, replace(Entry(item_id, role, now), **changes))
-    return (*transcript[:index], replace(transcript[index], **changes), *transcript[index + 1 :])
+    if find(transcript, item_id) < 0:
+        transcript = (*transcript, Entry(item_id, role, now))
+    return change(transcript, item_id, **changes)
 
 
-def change(transcript: Transcript, item_id: str, how: Callable[[Entry], Entry]) -> Transcript:
-    """The transcript with `how` applied to an item's entry, if there is one."""
+def change(transcript: Transcript, item_id: str, /, **changes: Any) -> Transcript:
+    """The transcript with an item's entry changed, if there is one."""
     index = find(transcript, item_id)
     if index < 0:
         return transcript
-    return (*transcript[:index], how(transcript[index]), *transcript[index + 1 :])
+    return (*transcript[:index], replace(transcript[index], **changes), *transcript[index + 1 :])
 
 
 def place(transcript: Transcript, item_id: str, previous_item_id: str) -> Transcript:
@@ -126,7 +123,7 @@ def place(transcript: Transcript, item_id: str, previous_item_id: str) -> Transc
     """
     if find(transcript, item_id) < 0 or item_id == previous_item_id:
         return transcript
-    transcript = change(transcript, item_id, lambda entry: replace(entry, follows=previous_item_id))
+    transcript = change(transcript, item_id, follows=previous_item_id)
     if find(transcript, previous_item_id) < 0:
         after = _follower(transcript, item_id)
         return _moved(transcript, item_id, find(transcript, after)) if after else transcript

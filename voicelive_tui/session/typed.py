@@ -9,9 +9,10 @@ from msgspec import inspect
 
 from voicelive_tui.config import Session
 from voicelive_tui.session.fields import BY_KEY, FIELDS, Field, Texts, types_of, words_of
-from voicelive_tui.session.request import session_request, setting
+from voicelive_tui.session.request import DEFAULTS, session_request, setting
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.wanted import talk_setting
+from voicelive_tui.tables import Table, merged, nested
 
 
 def show(value: object, separator: str = ", ") -> str:
@@ -95,7 +96,7 @@ def texts_of(session: Mapping[str, Any], *, defaults: bool = True) -> dict[str, 
         if value is not None:
             found[field.key] = _in_order(field, show(value, field.several or ", "))
         elif defaults:
-            found[field.key] = show(_default(field.key), field.several or ", ")
+            found[field.key] = show(DEFAULTS[field.key], field.several or ", ")
     return found
 
 
@@ -105,27 +106,16 @@ def _in_order(field: Field, text: str) -> str:
     return next((choice for choice in field.choices if field.several and sorted(choice.split(", ")) == parts), text)
 
 
-def _default(key: str) -> object:
-    value: object = Session()
-    for name in key.split("."):
-        value = getattr(value, name)
-    return value
-
-
 def settings_from(texts: Texts, model: str) -> Session:
     """The settings of the configuration.
 
     Raises:
         ValueError: A text cannot be the value of its field.
     """
-    tree: dict[str, Any] = {"model": model or "agent"}
+    table: Table = {"model": model or "agent"}
     for key, text in texts.items():
-        *sections, leaf = key.split(".")
-        branch = tree
-        for section in sections:
-            branch = branch.setdefault(section, {})
-        branch[leaf] = value_of(BY_KEY[key], text)
-    return msgspec.convert(tree, Session)
+        table = merged(table, nested(key, value_of(BY_KEY[key], text)))
+    return msgspec.convert(table, Session)
 
 
 def changes(before: Texts, after: Texts, model: str) -> dict[str, Any]:

@@ -59,9 +59,9 @@ def marks(session: SessionState) -> Iterator[Moment]:
         ):
             if at is not None:
                 yield Moment(at, sign, tone)
-    for entry in session.calls:
-        if entry.call and entry.call.complete_at is not None:
-            yield Moment(entry.call.complete_at, "t", "warn")
+    for _, call in session.calls:
+        if call.complete_at is not None:
+            yield Moment(call.complete_at, "t", "warn")
     for turn in session.turns:  # after the speech that interrupts
         if turn.interrupted_at is not None:
             yield Moment(turn.interrupted_at, "!", "bad")

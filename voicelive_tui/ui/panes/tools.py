@@ -145,7 +145,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
     def show(self, session: SessionState) -> None:
         view = self.view
-        view.entries, view.origin = session.calls, session.log.origin
+        view.entries, view.origin = [entry for entry, _ in session.calls], session.log.origin
         view.measure(now_of(self))
         names = [str(tool.get("name") or tool.get("server_label")) for tool in session.wanted.get("tools", ())]
         listed = f"   no call yet; the model has: {visible(', '.join(names))}"
@@ -162,8 +162,8 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
     def count(self) -> Line:
         """How many calls, and how many of them wait."""
-        calls = [entry.call for entry in self.session.calls if entry.call]
-        waiting = sum(call.waits for call in calls)
+        calls = self.session.calls
+        waiting = sum(call.waits for _, call in calls)
         return joined(
             (f"{len(calls):,}" if calls else "", "dim"), (f"{waiting} to approve" if waiting else "", "warn"), gap=" "
         )
@@ -201,7 +201,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
     def waiting(self) -> Entry | None:
         """The first call that waits for approval."""
-        return next((entry for entry in self.session.calls if entry.call and entry.call.waits), None)
+        return next((entry for entry, call in self.session.calls if call.waits), None)
 
     def place(self) -> Place | None:
         entry = self.selected()
