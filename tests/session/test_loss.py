@@ -66,6 +66,14 @@ def test_the_next_item_goes_below_everything_of_the_lost_session() -> None:
     assert [entry.item_id for entry in fold.state.transcript][-1] == "u3"
 
 
+def test_the_next_spoken_turn_goes_below_the_remark_on_the_lost_session() -> None:
+    fold = talked()
+    fold.feed(*({"type": "conversation.item.created", "item": event["item"]} for event in seeds(fold)))
+    fold.feed({"type": "input_audio_buffer.speech_started", "item_id": "u3"})
+    fold.feed({"type": "input_audio_buffer.committed", "item_id": "u3", "previous_item_id": "a2"})
+    assert [entry.role for entry in fold.state.transcript][-3:] == ["assistant", "session", "user"]
+
+
 def test_a_drop_while_the_history_is_given_begins_it_again() -> None:
     fold = talked()
     first = seeds(fold)

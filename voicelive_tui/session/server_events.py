@@ -95,7 +95,7 @@ def _committed(event: Event, state: SessionState, now: float) -> SessionState:
         changes = {"status": EntryStatus.PARTIAL} if transcribes(state) else complete
         state = state.with_entry(item_id, "user", now, **changes)
     previous = shown_at(state.transcript, text(event.get("previous_item_id")))
-    return replace(state, transcript=place(state.transcript, item_id, previous))
+    return replace(state, transcript=place(state.transcript, item_id, surgery.place_after(state, item_id, previous)))
 
 
 def transcribes(state: SessionState) -> bool:
