@@ -104,6 +104,17 @@ async def test_the_cursor_is_always_in_view():
         assert numbers.top <= numbers.cursor < numbers.top + 4
 
 
+async def test_what_stands_before_and_after_a_line_that_is_far_away_comes_into_view_with_it():
+    app = ListApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        numbers = app.query_one(Numbers)
+        numbers.grow(100)
+        for index in (30, 70):
+            numbers.go_to(index)
+            await pilot.pause()
+            assert numbers.top + 2 <= index < numbers.top + 8
+
+
 async def test_an_empty_list_bears_every_key():
     app = ListApp()
     async with app.run_test(size=(20, 10)) as pilot:

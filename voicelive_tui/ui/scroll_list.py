@@ -127,7 +127,8 @@ class ScrollList(Canvas, can_focus=True):
         first, last = self.top_of(self.cursor), self.top_of(self.cursor + 1)
         self.set_height(max(self.height, top + min(height, last - top)))
         if first < top or last > top + height:
-            self.scroll_to(y=max(min(first, last - height // 2 if last > top + height else first), 0), animate=False)
+            beside = max(first - height // 2, last - height) if first < top else last - height // 2
+            self.scroll_to(y=max(min(first, beside), 0), animate=False)
         self.repaint()
         self.post_message(self.Moved())
 
