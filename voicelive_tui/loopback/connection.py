@@ -52,6 +52,11 @@ _MAX_MESSAGE = 24 * 1024 * 1024  # base64 of a 15 MiB append, and its envelope
 Synthesize = Callable[[SpeechJob], Awaitable[tuple[Speech, bytes]]]
 
 
+def open_websocket() -> web.WebSocketResponse:
+    """A WebSocket with the service's limits."""
+    return web.WebSocketResponse(max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
+
+
 class Observer(Protocol):
     """Gets records of what happens, and client events."""
 
@@ -82,7 +87,7 @@ class Connection:
         self._target = target
         self._observer = observer
         self._synthesize = synthesize
-        self._websocket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
+        self._websocket = open_websocket()
         self._injector = FaultInjector(faults, now, target.dialect.server_events)
         self._expire = [fault for fault in faults if fault.name == "expire"]
         self._lifetime = self._expire[0].value if self._expire else LIFETIME

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Literal, Self
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from voicelive_tui.loopback.formats import OUTPUT_FORMATS, AudioFormat
-from voicelive_tui.loopback.protocol import JsonObject, Refusal, convert, decode_audio, missing, new_id
+from voicelive_tui.loopback.protocol import JsonObject, Refusal, convert, decode_audio, missing, new_id, unknown_value
 
 ROOT = "root"
 """The `previous_item_id` that places an item before all others."""
@@ -48,9 +49,9 @@ def text_tokens(text: str) -> int:
     return -(-len(text) // 4)
 
 
-def audio_tokens(milliseconds: int) -> int:
-    """The approximate number of tokens in an answer's audio."""
-    return -(-milliseconds * _ASSISTANT_TOKENS_A_SECOND // 1000)
+def audio_tokens(milliseconds: int, a_second: int = _ASSISTANT_TOKENS_A_SECOND) -> int:
+    """The approximate number of tokens in audio, by default that of an answer."""
+    return -(-milliseconds * a_second // 1000)
 
 
 class Item(Struct, eq=False):
@@ -113,7 +114,7 @@ class Item(Struct, eq=False):
         # The model gets spoken user items as audio, without their transcript.
         spoken = self.role == "user" and self.audio_ms
         text = 0 if spoken else text_tokens(self.text)
-        return Tokens(text, -(-self.audio_ms * rate // 1000), images * _IMAGE_TOKENS)
+        return Tokens(text, audio_tokens(self.audio_ms, rate), images * _IMAGE_TOKENS)
 
 
 class Conversation:
@@ -260,24 +261,17 @@ def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
     if not isinstance(name, str):
         raise missing(f"{where}.type")
     if name not in _KINDS:
-        text = f"Invalid value: {name!r}. Supported values are: {', '.join(map(repr, _KINDS))}."
-        raise Refusal(text, "invalid_value", f"{where}.type")
+        raise unknown_value(name, _KINDS, f"{where}.type")
     item = convert(given, _KINDS[name], where)
-    item_id = item.id or new_id("item")
-    shown: JsonObject = {"id": item_id, "object": "realtime.item", "type": name}
-    if isinstance(item, _Call):
-        call = {"name": item.name, "call_id": item.call_id, "arguments": item.arguments}
-        return Item(shown | call | {"status": "completed"})
-    if isinstance(item, _CallOutput):
-        return Item(shown | {"call_id": item.call_id, "output": item.output})
-    if isinstance(item, _Approval):
-        given = {"approval_request_id": item.approval_request_id, "approve": item.approve, "reason": item.reason}
-        return Item(shown | given)
+    item.id = item.id or new_id("item")
+    if not isinstance(item, _Message):
+        status = {"status": "completed"} if isinstance(item, _Call) else {}
+        return Item({"id": item.id, "object": "realtime.item", "type": name} | asdict(item) | status)
     audio = bytearray()
     content = [_read_part(part, audio, f"{where}.content[{n}]") for n, part in enumerate(item.content)]
     if len(audio) % fmt.sample_bytes:
         raise Refusal("The audio ends within a sample.", "invalid_value", f"{where}.content")
-    return Item(message(item_id, item.role, "completed", content), audio, fmt)
+    return Item(message(item.id, item.role, "completed", content), audio, fmt)
 
 
 def read_items(given: list[JsonObject], fmt: AudioFormat, where: str) -> list[Item]:

@@ -5,6 +5,7 @@
 `conversation.item.done` when an item is complete (protocol supplement of 2026-11-25).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -43,29 +44,11 @@ class VoiceLive:
         return [event]
 
 
-class _Translated(VoiceLive):
-    def client_event(self, message: str | bytes) -> str | bytes:
-        """The message after `_edit`; anything but a JSON object is left for the session to refuse."""
-        try:
-            event = msgspec.json.decode(message)
-            if not isinstance(event, dict):
-                return message
-            self._edit(event)
-            return msgspec.json.encode(event)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return message
-
-    def _edit(self, event: JsonObject) -> None:
-        """Translate a client event in place."""
-        raise NotImplementedError
-
-
-class Preview(_Translated):
+class Preview(VoiceLive):
     """The preview protocol of Azure OpenAI."""
 
-    def _edit(self, event: JsonObject) -> None:
-        if isinstance(event.get("session"), dict):
-            event["session"].pop("model", None)  # OpenAI's clients repeat it; Voice Live refuses it
+    def client_event(self, message: str | bytes) -> str | bytes:
+        return _edited(message, _without_model)
 
     def server_events(self, event: JsonObject) -> list[JsonObject]:
         for name in ("session", "response"):
@@ -74,16 +57,14 @@ class Preview(_Translated):
         return [event]
 
 
-class GeneralAvailability(_Translated):
+class GeneralAvailability(VoiceLive):
     """OpenAI's GA protocol."""
 
     def __init__(self) -> None:
         self._previous: dict[str, Any] = {}
 
-    def _edit(self, event: JsonObject) -> None:
-        for name, rename in (("session", _session_from_ga), ("response", _response_from_ga)):
-            if isinstance(event.get(name), dict):
-                event[name] = rename(event[name])
+    def client_event(self, message: str | bytes) -> str | bytes:
+        return _edited(message, _from_ga)
 
     def server_events(self, event: JsonObject) -> list[JsonObject]:
         kind = event["type"]
@@ -111,6 +92,29 @@ class GeneralAvailability(_Translated):
         return {"type": "conversation.item.done", "event_id": event_id, "previous_item_id": previous, "item": item}
 
 
+def _edited(message: str | bytes, edit: Callable[[JsonObject], None]) -> str | bytes:
+    """A client's message after `edit`; anything but a JSON object is left for the session to refuse."""
+    try:
+        event = msgspec.json.decode(message)
+        if not isinstance(event, dict):
+            return message
+        edit(event)
+        return msgspec.json.encode(event)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return message
+
+
+def _without_model(event: JsonObject) -> None:
+    if isinstance(event.get("session"), dict):
+        event["session"].pop("model", None)  # OpenAI's clients repeat it; Voice Live refuses it
+
+
+def _from_ga(event: JsonObject) -> None:
+    for name, rename in (("session", _session_from_ga), ("response", _response_from_ga)):
+        if isinstance(event.get(name), dict):
+            event[name] = rename(event[name])
+
+
 def _voice_name(voice: Any) -> Any:
     return voice.get("name", voice) if isinstance(voice, dict) else voice
 
@@ -136,20 +140,13 @@ def _session_from_ga(given: JsonObject) -> JsonObject:
         session["modalities"] = _modalities_from_ga(session.pop("output_modalities"))
     if "max_output_tokens" in session:
         session["max_response_output_tokens"] = session.pop("max_output_tokens")
-    audio = given.get("audio")
-    source, target = (_object(audio, name) for name in ("input", "output"))
-    for name, renamed in _INPUT.items():
-        if name in source:
-            session[renamed] = source[name]
-    if source.get("format"):
-        session["input_audio_format"] = _format_from_ga(source["format"])
-        if isinstance(source["format"], dict) and "rate" in source["format"]:
-            session["input_audio_sampling_rate"] = source["format"]["rate"]
-    if target.get("format"):
-        session["output_audio_format"] = _format_from_ga(target["format"])
-    if target.get("voice"):
-        session["voice"] = target["voice"]
-    return session
+    source = _object(given.get("audio"), "input")
+    session |= {renamed: source[name] for name, renamed in _INPUT.items() if name in source}
+    if fmt := source.get("format"):
+        session["input_audio_format"] = _format_from_ga(fmt)
+        if isinstance(fmt, dict) and "rate" in fmt:
+            session["input_audio_sampling_rate"] = fmt["rate"]
+    return session | _output_from_ga(given)
 
 
 def _response_from_ga(given: JsonObject) -> JsonObject:
@@ -161,12 +158,13 @@ def _response_from_ga(given: JsonObject) -> JsonObject:
         response["input_items"] = given["input"]
     if given.get("conversation") == "none":
         response["commit"] = False
+    return response | _output_from_ga(given)
+
+
+def _output_from_ga(given: JsonObject) -> JsonObject:
     target = _object(given.get("audio"), "output")
-    if target.get("format"):
-        response["output_audio_format"] = _format_from_ga(target["format"])
-    if target.get("voice"):
-        response["voice"] = target["voice"]
-    return response
+    output = {"output_audio_format": _format_from_ga(target.get("format")), "voice": target.get("voice")}
+    return {name: value for name, value in output.items() if value}
 
 
 def _object(value: Any, name: str) -> JsonObject:
@@ -191,23 +189,23 @@ def _session_to_ga(session: JsonObject) -> JsonObject:
                 "format": _format_to_ga(session["input_audio_format"], session["input_audio_sampling_rate"]),
                 **{name: session[renamed] for name, renamed in _INPUT.items()},
             },
-            "output": {
-                "format": _format_to_ga(session["output_audio_format"], 24_000),
-                "voice": _voice_name(session["voice"]),
-            },
+            "output": _output_to_ga(session),
         },
     }
 
 
 def _response_to_ga(response: JsonObject) -> JsonObject:
     kept = ("id", "object", "status", "status_details", "usage", "conversation_id", "max_output_tokens", "metadata")
-    fmt = _format_to_ga(response["output_audio_format"], 24_000)
     return {
         **{name: response[name] for name in kept},
         "output": [_item_to_ga(item) for item in response["output"]],
         "output_modalities": _modalities_to_ga(response["modalities"]),
-        "audio": {"output": {"format": fmt, "voice": _voice_name(response["voice"])}},
+        "audio": {"output": _output_to_ga(response)},
     }
+
+
+def _output_to_ga(given: JsonObject) -> JsonObject:
+    return {"format": _format_to_ga(given["output_audio_format"], 24_000), "voice": _voice_name(given["voice"])}
 
 
 def _item_to_ga(item: JsonObject) -> JsonObject:

@@ -10,7 +10,7 @@ import base64
 import itertools
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -74,6 +74,12 @@ def missing(param: str) -> Refusal:
     return Refusal(f"Missing required parameter: '{param}'.", "missing_required_parameter", param)
 
 
+def unknown_value(value: Any, known: Iterable[Any], param: str) -> Refusal:
+    """The refusal of a value that is none of those `known`."""
+    text = f"Invalid value: {value!r}. Supported values are: {', '.join(map(repr, known))}."
+    return Refusal(text, "invalid_value", param)
+
+
 def snapshot(value: Any) -> Any:
     """A copy of JSON that shares nothing with `value`; many times faster than `copy.deepcopy`."""
     return msgspec.json.decode(msgspec.json.encode(value))
@@ -90,69 +96,69 @@ class ClientEvent(Struct, tag_field="type", kw_only=True):
     event_id: str | None = None
 
 
-class SessionUpdate(ClientEvent, tag="session.update", kw_only=True):
+class SessionUpdate(ClientEvent, tag="session.update"):
     """Changes the named fields of the session."""
 
     session: JsonObject
 
 
-class AudioAppend(ClientEvent, tag="input_audio_buffer.append", kw_only=True):
+class AudioAppend(ClientEvent, tag="input_audio_buffer.append"):
     """Adds user audio, base64 in the session's input format."""
 
     audio: str
 
 
-class AudioCommit(ClientEvent, tag="input_audio_buffer.commit", kw_only=True):
+class AudioCommit(ClientEvent, tag="input_audio_buffer.commit"):
     """Turns the buffered audio into a user item."""
 
 
-class AudioClear(ClientEvent, tag="input_audio_buffer.clear", kw_only=True):
+class AudioClear(ClientEvent, tag="input_audio_buffer.clear"):
     """Drops the buffered audio."""
 
 
-class StreamClear(ClientEvent, tag="input_audio.clear", kw_only=True):
+class StreamClear(ClientEvent, tag="input_audio.clear"):
     """Drops the audio that is in no turn yet."""
 
 
-class TurnStart(ClientEvent, tag="input_audio.turn.start", kw_only=True):
+class TurnStart(ClientEvent, tag="input_audio.turn.start"):
     """Begins an audio turn."""
 
     turn_id: str
 
 
-class TurnAppend(ClientEvent, tag="input_audio.turn.append", kw_only=True):
+class TurnAppend(ClientEvent, tag="input_audio.turn.append"):
     """Adds user audio to an audio turn."""
 
     turn_id: str
     audio: str
 
 
-class TurnEnd(ClientEvent, tag="input_audio.turn.end", kw_only=True):
+class TurnEnd(ClientEvent, tag="input_audio.turn.end"):
     """Turns the audio of an audio turn into a user item."""
 
     turn_id: str
 
 
-class TurnCancel(ClientEvent, tag="input_audio.turn.cancel", kw_only=True):
+class TurnCancel(ClientEvent, tag="input_audio.turn.cancel"):
     """Drops an audio turn."""
 
     turn_id: str
 
 
-class ItemCreate(ClientEvent, tag="conversation.item.create", kw_only=True):
+class ItemCreate(ClientEvent, tag="conversation.item.create"):
     """Adds an item to the conversation."""
 
     item: JsonObject
     previous_item_id: str | None = None
 
 
-class ItemRetrieve(ClientEvent, tag="conversation.item.retrieve", kw_only=True):
+class ItemRetrieve(ClientEvent, tag="conversation.item.retrieve"):
     """Asks for an item."""
 
     item_id: str
 
 
-class ItemTruncate(ClientEvent, tag="conversation.item.truncate", kw_only=True):
+class ItemTruncate(ClientEvent, tag="conversation.item.truncate"):
     """Reports how much of an assistant item was heard."""
 
     item_id: str
@@ -160,7 +166,7 @@ class ItemTruncate(ClientEvent, tag="conversation.item.truncate", kw_only=True):
     audio_end_ms: int
 
 
-class ItemDelete(ClientEvent, tag="conversation.item.delete", kw_only=True):
+class ItemDelete(ClientEvent, tag="conversation.item.delete"):
     """Removes an item."""
 
     item_id: str
@@ -188,14 +194,14 @@ class ResponseParams(Struct):
     invoke_input: JsonObject | UnsetType = UNSET
 
 
-class ResponseCreate(ClientEvent, tag="response.create", kw_only=True):
+class ResponseCreate(ClientEvent, tag="response.create"):
     """Asks for a response; the overrides are read by `convert` once nulls are gone."""
 
     response: JsonObject | None = None
     additional_instructions: str | None = None
 
 
-class ResponseCancel(ClientEvent, tag="response.cancel", kw_only=True):
+class ResponseCancel(ClientEvent, tag="response.cancel"):
     """Ends the active response."""
 
     response_id: str | None = None
@@ -235,8 +241,7 @@ def _client_event(data: JsonObject) -> ClientEvent:
         raise unsupported(f"the event {name!r}", "type")
     event = _EVENTS.get(name) if isinstance(name, str) else None
     if event is None:
-        known = ", ".join(f"'{each}'" for each in _EVENTS)
-        raise Refusal(f"Invalid value: {name!r}. Supported values are: {known}.", "invalid_value", "type")
+        raise unknown_value(name, _EVENTS, "type")
     _check_shape(data)
     return convert(data, event)
 

@@ -27,14 +27,12 @@ class RunningLoopback:
     """
 
     def __init__(self, script: Any = None, faults: tuple[str, ...] = (), api_key: str | None = None) -> None:
-        from voicelive_tui.loopback import script as scripts  # noqa: PLC0415
         from voicelive_tui.loopback.faults import parse  # noqa: PLC0415
+        from voicelive_tui.loopback.script import Script, named  # noqa: PLC0415
         from voicelive_tui.loopback.service import LoopbackService  # noqa: PLC0415
 
-        if isinstance(script, str) and script in scripts.shipped():
-            script = scripts.shipped()[script]
-        if script is not None and not isinstance(script, scripts.Script):
-            script = scripts.load(script)
+        if script is not None and not isinstance(script, Script):
+            script = named(str(script))
         self.client_events: list[dict[str, Any]] = []
         """What clients have sent, in order."""
         self.records: list[ServiceRecord] = []

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 from aiohttp import WSMsgType, web
 
-GOING_AWAY = 1001
+from voicelive_tui.loopback.connection import GOING_AWAY, open_websocket
+
 PATIENCE = 2.0
-_MAX_MESSAGE = 24 * 1024 * 1024
 
 
 class Recorded(NamedTuple):
@@ -40,7 +40,7 @@ class Replay:
 
     def __init__(self, messages: Sequence[Recorded]) -> None:
         self._messages = messages
-        self._websocket = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
+        self._websocket = open_websocket()
         self._arrivals: list[float] = []
         self._arrived = asyncio.Event()
 

@@ -226,7 +226,8 @@ class LoopbackService:
             for fault in faults:
                 if fault.in_handshake and (fault.event is None or fault.nth == number):
                     self.record("", "fault", f"fault: {fault}", {"fault": str(fault)})
-                    await _apply_handshake_fault(fault, request)
+                    if answer := await _answer_by(fault, request):
+                        return answer
             connection = Connection(
                 request,
                 target,
@@ -250,22 +251,19 @@ class LoopbackService:
         return web.Response(status=denied.status, text=f"{denied.reason}\n")
 
 
-async def _apply_handshake_fault(fault: Fault, request: web.Request) -> None:
+async def _answer_by(fault: Fault, request: web.Request) -> web.Response | None:
+    """The answer with which a fault ends the handshake; `hang` only delays it."""
+    status = int(min(fault.value, 599))
     match fault.name:
         case "hang":
             await asyncio.sleep(min(fault.value, 86_400))
         case "throttle":
-            raise web.HTTPTooManyRequests(headers={"Retry-After": f"{fault.value:g}"})
+            return web.Response(status=429, text="Too many requests.\n", headers={"Retry-After": f"{fault.value:g}"})
         case "redirect":
-            raise _http_error(int(fault.value), "Moved by a fault.", {"Location": str(request.rel_url)})
+            return web.Response(status=status, text="Moved by a fault.\n", headers={"Location": str(request.rel_url)})
         case "refuse":
-            raise _http_error(int(fault.value), "Refused by a fault.")
-
-
-def _http_error(status: int, text: str, headers: dict[str, str] | None = None) -> web.HTTPException:
-    """An HTTP answer of any status that ends the handshake."""
-    kind: type[web.HTTPException] = type("Refused", (web.HTTPException,), {"status_code": status})
-    return kind(text=text + "\n", headers=headers)
+            return web.Response(status=status, text="Refused by a fault.\n")
+    return None
 
 
 class _Records(logging.Handler):

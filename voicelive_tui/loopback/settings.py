@@ -30,6 +30,7 @@ from voicelive_tui.loopback.protocol import (
     convert,
     missing,
     new_id,
+    unknown_value,
     unsupported,
 )
 from voicelive_tui.loopback.vad import Rules
@@ -189,8 +190,7 @@ class Settings:
             kept = self.json["input_audio_sampling_rate"]
             changed["input_audio_sampling_rate"] = kept if kept in rates else rates[0]
         elif rate not in rates:
-            text = f"Invalid value: {rate}. Supported values are: {', '.join(map(str, rates))}."
-            raise Refusal(text, "invalid_value", "session.input_audio_sampling_rate")
+            raise unknown_value(rate, rates, "session.input_audio_sampling_rate")
 
     @property
     def turn_detection(self) -> TurnDetection | None:
