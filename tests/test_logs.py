@@ -15,6 +15,7 @@ from azure.core.credentials import AzureKeyCredential
 
 from voicelive_tui import config, logs
 from voicelive_tui.config import ConfigError, Logging
+from voicelive_tui.text import hide
 
 SECRET = "sk-7f3a-not-for-your-eyes"
 
@@ -40,7 +41,8 @@ def as_before():
 
 
 def started(tmp_path, *, verbose: bool = False, secrets: tuple[str, ...] = (), **settings):
-    return logs.start(Logging(file=str(tmp_path / "log"), **settings), verbose=verbose, secrets=secrets)
+    hide(*secrets)
+    return logs.start(Logging(file=str(tmp_path / "log"), **settings), verbose=verbose)
 
 
 def written(path: Path) -> str:
@@ -341,7 +343,8 @@ async def test_the_key_is_in_no_record_of_the_sdk(tmp_path):
 def test_a_listener_has_each_record_cut_and_masked(tmp_path):
     started(tmp_path, level="debug", levels={"voicelive_tui": "debug"})
     heard: list[tuple[str, str, str]] = []
-    stop = logs.listen(lambda *record: heard.append(record), secrets=(SECRET,))
+    hide(SECRET)
+    stop = logs.listen(lambda *record: heard.append(record))
     for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
         ours.log(level, "key %s", SECRET)
     ours.info("x" * 10_000)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 from msgspec import inspect
+from msgspec.structs import replace
 
 from voicelive_tui.config import APP_NAME, ENVIRONMENT, Approval, ConfigError, Level, Mcp, Service, Session, Settings
 from voicelive_tui.endpoint import EndpointError, plain_endpoint, resource_path, shown
@@ -86,16 +87,14 @@ def load(
         settings = _convert(tree, origin)
     if bool(settings.agent.name) != bool(settings.agent.project):
         raise ConfigError("an agent has a name and a project: give both (--agent NAME --project NAME)")
-    given = settings
-    settings = _with_endpoint(settings, report)
-    if settings.session.model != given.session.model:
-        sources["session.model"] = f"{sources['service.endpoint']}, in the endpoint's query"
-    if settings.service.api_version != given.service.api_version:
-        sources["service.api_version"] = f"{sources['service.endpoint']}, in the endpoint's query"
+    if settings.service.endpoint:
+        for key, value in _from_endpoint(settings, report).items():
+            tree = merged(tree, nested(key, value))
+            if key != "service.endpoint":
+                sources[key] = f"{sources['service.endpoint']}, in the endpoint's query"
+        settings = _convert(tree, "the endpoint's query")
     instructions = _text_of(settings.session.instructions)
-    settings = msgspec.structs.replace(
-        settings, session=msgspec.structs.replace(settings.session, instructions=instructions)
-    )
+    settings = replace(settings, session=replace(settings.session, instructions=instructions))
     chosen = profiles[profile] if profile else {}
     overridden = [key for key, _ in values_of(chosen) if sources[key] != f"profile {profile}"]
     return Loaded(settings, sources, place, file is not None, tuple(profiles), profile, tuple(overridden))
@@ -124,43 +123,36 @@ def _validate_profiles(profiles: Any, tree: Table, origin: str) -> None:
         _convert(merged(tree, values), f"{origin}: profile {name!r}")
 
 
-def _with_endpoint(settings: Settings, report: Callable[[str], None]) -> Settings:
-    """The settings with what a pasted URL says besides the resource: the model and the API version in its query.
+def _from_endpoint(settings: Settings, report: Callable[[str], None]) -> dict[str, str]:
+    """What a pasted URL says, by dotted key: the resource's endpoint, the model and the API version in its query.
 
     Raises:
         ConfigError: The URL and the settings contradict each other, or the URL holds a key.
     """
-    service, session = settings.service, settings.session
-    if not service.endpoint:
-        return settings
-    parts = urlsplit(service.endpoint)
+    parts = urlsplit(settings.service.endpoint)
     path, removed = resource_path(parts.path)
     if removed:
         report(f"of the endpoint's path only the resource is used; left out: {removed}")
-    query = parse_qsl(parts.query, keep_blank_values=True)
+    known = {
+        "model": ("session.model", settings.session.model, Session().model),
+        "api-version": ("service.api_version", settings.service.api_version, Service().api_version),
+    }
+    found: dict[str, str] = {}
     rest: list[tuple[str, str]] = []
-    for name, value in query:
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name.lower() in ("api-key", "authorization"):
             raise ConfigError("the endpoint must not hold a key: give it by AZURE_VOICELIVE_API_KEY")
-        if name not in ("model", "api-version"):
+        if name not in known:
             rest.append((name, value))
             continue
-        key, now, default = (
-            ("session.model", session.model, Session().model)
-            if name == "model"
-            else ("service.api_version", service.api_version, Service().api_version)
-        )
+        key, before, default = known[name]
+        now = found.get(key, before)
         if now not in (value, default):
             raise ConfigError(f"the endpoint's query says {name}={value!r}, but {key} is {now!r}: give one of them")
-        if name == "model":
-            session = msgspec.structs.replace(session, model=value or default)
-        else:
-            service = msgspec.structs.replace(service, api_version=value or default)
         report(f"{key} = {value!r} is taken from the endpoint's query")
-    endpoint = parts._replace(path=path, query=urlencode(rest), fragment="").geturl()
-    return msgspec.structs.replace(
-        settings, service=msgspec.structs.replace(service, endpoint=endpoint), session=session
-    )
+        if value not in ("", now):
+            found[key] = value
+    return found | {"service.endpoint": parts._replace(path=path, query=urlencode(rest), fragment="").geturl()}
 
 
 def _unquoted(value: str) -> str:
@@ -220,14 +212,14 @@ def _convert(tree: Mapping[str, Any], origin: str, *more_known: str) -> Settings
         endpoint = plain_endpoint(_unquoted(service.endpoint)) if _unquoted(service.endpoint) else ""
     except EndpointError as problem:
         raise ConfigError(f"{origin}: service.endpoint: {problem}") from None
-    service = msgspec.structs.replace(
+    service = replace(
         service, endpoint=endpoint, api_key=plain["service.api_key"], api_version=plain["service.api_version"]
     )
-    session = msgspec.structs.replace(
+    session = replace(
         session, model=plain["session.model"] or Session().model, voice=plain["session.voice"] or Session().voice
     )
     _check_mcp(settings.mcp, origin)
-    return msgspec.structs.replace(settings, service=service, session=session)
+    return replace(settings, service=service, session=session)
 
 
 def _check_mcp(servers: Sequence[Mcp], origin: str) -> None:

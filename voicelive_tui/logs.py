@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from voicelive_tui.config import APP_NAME, ConfigError, Logging
-from voicelive_tui.text import hide, mask, visible, visible_lines
+from voicelive_tui.text import mask, visible, visible_lines
 
 LONGEST_RECORD = 1_000
 """Characters of a record that are kept."""
@@ -39,10 +39,6 @@ LEVELS: dict[Severity, int] = {name: logging.getLevelNamesMapping()[name.upper()
 
 class _Readable(logging.Formatter):
     """Shortens records and masks secrets."""
-
-    def __init__(self, layout: str | None, secrets: tuple[str, ...]) -> None:
-        super().__init__(layout)
-        hide(*secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -137,19 +133,12 @@ def flush() -> None:
         handler.flush()
 
 
-def start(
-    settings: Logging,
-    *,
-    verbose: bool = False,
-    secrets: tuple[str, ...] = (),
-    report: Callable[[str], None] = lambda _: None,
-) -> Path:
+def start(settings: Logging, *, verbose: bool = False, report: Callable[[str], None] = lambda _: None) -> Path:
     """Send all log records to the file.
 
     Args:
         settings: Level, file, and levels by logger.
         verbose: Log this package and the SDK from debug on.
-        secrets: Texts to mask.
         report: Gets a sentence if the default file cannot be written; then there is none.
 
     Returns:
@@ -173,7 +162,7 @@ def start(
     file = _File(path, maxBytes=FILE_SIZE, backupCount=OLD_FILES, encoding="utf-8", errors="replace", delay=True)
     file.rotator = _rotate
     handler = _ToFile(file)
-    handler.setFormatter(_Readable("%(asctime)s %(levelname)-7s %(name)s: %(message)s", secrets))
+    handler.setFormatter(_Readable("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(settings.level.upper())
@@ -197,14 +186,14 @@ def _rotate(full: str, older: str) -> None:
     _make_private(Path(full))
 
 
-def listen(listener: Callable[[Severity, str, str], None], secrets: tuple[str, ...] = ()) -> Callable[[], None]:
+def listen(listener: Callable[[Severity, str, str], None]) -> Callable[[], None]:
     """Call `listener(severity, logger, text)` for each record but those of `SESSION`, in the thread that logged it.
 
     Returns:
         A function that ends this.
     """
     handler = _ToListener(listener)
-    handler.setFormatter(_Readable(None, secrets))
+    handler.setFormatter(_Readable())
     root = logging.getLogger()
     for written in root.handlers:
         if isinstance(written, _ToFile) and written.file.problem:  # reported when nothing listened yet

@@ -3,8 +3,9 @@
 import pytest
 
 from voicelive_tui.loopback.formats import AudioFormat
+from voicelive_tui.loopback.models import is_native
 from voicelive_tui.loopback.protocol import Refusal
-from voicelive_tui.loopback.settings import Settings, is_native
+from voicelive_tui.loopback.settings import Settings
 from voicelive_tui.loopback.vad import Rules
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from voicelive_tui import logs
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.text import hide
 from voicelive_tui.wire.events import canonical, error_text, mapping, text
 from voicelive_tui.wire.log import LogRow
 
@@ -52,10 +53,11 @@ def _write_wire(body: inputs.Event, row: LogRow) -> None:
 
 
 def follow_logging(apply: Callable[[inputs.Input], None], *secrets: str) -> Callable[[], None]:
-    """Make a row of each record, whichever thread it comes from; the result ends this."""
+    """Make a row of each record, without the secrets, whichever thread it comes from; the result ends this."""
+    hide(*secrets)
     loop = asyncio.get_running_loop()
 
     def take(severity: logs.Severity, logger: str, sentence: str) -> None:
         loop.call_soon_threadsafe(apply, inputs.LogRecord(severity, logger, sentence))
 
-    return logs.listen(take, secrets)
+    return logs.listen(take)

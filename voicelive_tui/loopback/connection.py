@@ -21,17 +21,7 @@ from msgspec.structs import replace
 from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.audio.wav import AudioFileError
 from voicelive_tui.loopback.conversation import Conversation
-from voicelive_tui.loopback.faults import (
-    NEVER,
-    Action,
-    Close,
-    Fault,
-    FaultInjector,
-    Frame,
-    Reset,
-    Stall,
-    parse,
-)
+from voicelive_tui.loopback.faults import NEVER, Action, Close, Fault, FaultInjector, Frame, Reset, Stall, parse
 from voicelive_tui.loopback.handshake import Target
 from voicelive_tui.loopback.protocol import JsonObject, Note
 from voicelive_tui.loopback.response import SpeechJob
@@ -173,7 +163,6 @@ class Connection:
                 await self._caught_up.wait()
 
     async def _pump(self) -> None:
-        loop = asyncio.get_running_loop()
         while not self._websocket.closed:
             self._wake.clear()
             now = time.monotonic()
@@ -187,10 +176,9 @@ class Connection:
             if due <= time.monotonic():
                 await asyncio.sleep(0)  # lets the reader run
                 continue
-            timer = loop.call_at(due, self._wake.set) if due < NEVER else None
-            await self._wake.wait()
-            if timer:
-                timer.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due if due < NEVER else None):
+                    await self._wake.wait()
 
     def _advance(self, now: float) -> None:
         """Move the session's events to the injector, and start the speech that it requests."""

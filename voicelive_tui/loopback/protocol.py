@@ -97,14 +97,10 @@ class ClientEvent(Struct, tag_field="type", kw_only=True):
 
 
 class SessionUpdate(ClientEvent, tag="session.update"):
-    """Changes the named fields of the session."""
-
     session: JsonObject
 
 
 class AudioAppend(ClientEvent, tag="input_audio_buffer.append"):
-    """Adds user audio, base64 in the session's input format."""
-
     audio: str
 
 
@@ -121,54 +117,38 @@ class StreamClear(ClientEvent, tag="input_audio.clear"):
 
 
 class TurnStart(ClientEvent, tag="input_audio.turn.start"):
-    """Begins an audio turn."""
-
     turn_id: str
 
 
 class TurnAppend(ClientEvent, tag="input_audio.turn.append"):
-    """Adds user audio to an audio turn."""
-
     turn_id: str
     audio: str
 
 
 class TurnEnd(ClientEvent, tag="input_audio.turn.end"):
-    """Turns the audio of an audio turn into a user item."""
-
     turn_id: str
 
 
 class TurnCancel(ClientEvent, tag="input_audio.turn.cancel"):
-    """Drops an audio turn."""
-
     turn_id: str
 
 
 class ItemCreate(ClientEvent, tag="conversation.item.create"):
-    """Adds an item to the conversation."""
-
     item: JsonObject
     previous_item_id: str | None = None
 
 
 class ItemRetrieve(ClientEvent, tag="conversation.item.retrieve"):
-    """Asks for an item."""
-
     item_id: str
 
 
 class ItemTruncate(ClientEvent, tag="conversation.item.truncate"):
-    """Reports how much of an assistant item was heard."""
-
     item_id: str
     content_index: int
     audio_end_ms: int
 
 
 class ItemDelete(ClientEvent, tag="conversation.item.delete"):
-    """Removes an item."""
-
     item_id: str
 
 
@@ -202,8 +182,6 @@ class ResponseCreate(ClientEvent, tag="response.create"):
 
 
 class ResponseCancel(ClientEvent, tag="response.cancel"):
-    """Ends the active response."""
-
     response_id: str | None = None
 
 

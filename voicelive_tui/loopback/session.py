@@ -25,7 +25,7 @@ from voicelive_tui.loopback.protocol import JsonObject, Note, Refusal, ResponseP
 from voicelive_tui.loopback.responder import Responder
 from voicelive_tui.loopback.response import WAITING
 from voicelive_tui.loopback.script import Script
-from voicelive_tui.loopback.settings import Settings, context_tokens, no_interim, response_config, without_nulls
+from voicelive_tui.loopback.settings import Settings, TurnDetection, no_interim, without_nulls
 from voicelive_tui.loopback.vad import Edge
 
 LIFETIME = 1800.0
@@ -173,7 +173,8 @@ class Session:
 
     @_handle.register
     def _update(self, event: p.SessionUpdate) -> None:
-        self.settings.merge(event.session, voice_locked=self._has_spoken, audio_begun=self._input.begun)
+        spoken = any(item.role == "assistant" and item.audio_ms for item in self.conversation)
+        self.settings.merge(event.session, voice_locked=spoken, audio_begun=self._input.begun)
         self._configure_input()
         self._emit("session.updated", session=self.settings.json)
         self._mcp.declare(self.settings.json["tools"])
@@ -270,14 +271,12 @@ class Session:
             refusal.event_id = self._append_id
             self._refuse(refusal)
             return
-        for edge in edges:
-            if self.settings.turn_detection:
-                self._on_edge(edge)
+        if turns := self.settings.turn_detection:
+            for edge in edges:
+                self._on_edge(edge, turns)
         self._input.tidy()
 
-    def _on_edge(self, edge: Edge) -> None:
-        turns = self.settings.turn_detection
-        assert turns is not None
+    def _on_edge(self, edge: Edge, turns: TurnDetection) -> None:
         if edge.kind == "started":
             self._speech_item = new_id("item")
             self._input.drop_until(edge.at_ms)
@@ -346,10 +345,6 @@ class Session:
 
     # --- responses
 
-    @property
-    def _has_spoken(self) -> bool:
-        return any(item.role == "assistant" and item.audio_ms for item in self.conversation)
-
     def _respond_to(self, turn: _Turn) -> None:
         """Answer a spoken turn without being asked."""
         turns = self.settings.turn_detection
@@ -366,7 +361,7 @@ class Session:
         Raises:
             Refusal: One is active already, or an override cannot be carried out.
         """
-        config = response_config(self.settings, params)
+        config = self.settings.for_response(params)
         fmt = self.settings.input_format
         given = None
         if params.input_items is not UNSET:
@@ -387,7 +382,7 @@ class Session:
             plan(self._script, stimulus, tools, config.tool_choice, words), config.interim, stimulus.turn
         )
         self._mcp.fresh.clear()
-        context = context_tokens(self.settings, params, items)
+        context = self.settings.context_tokens(params, items)
         self.responder.begin(config, answer, context, turn.ended if turn else self._now)
 
     def _stimulus(self, given: list[Item]) -> Stimulus:

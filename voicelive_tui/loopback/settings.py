@@ -10,16 +10,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from voicelive_tui.loopback import models
 from voicelive_tui.loopback.conversation import Item, Tokens, text_tokens
 from voicelive_tui.loopback.formats import INPUT_RATES, OUTPUT_FORMATS, AudioFormat, Coding, OutputFormat
-from voicelive_tui.loopback.models import (
-    is_native,
-    refuse_for_model,
-    session_defaults,
-    whole_transcription,
-    whole_turn_detection,
-    whole_voice,
-)
 from voicelive_tui.loopback.protocol import (
     JsonObject,
     MaxTokens,
@@ -123,6 +116,41 @@ def without_nulls(fields: JsonObject, kind: type[Struct]) -> JsonObject:
     return {name: value for name, value in fields.items() if value is not None or name not in optional}
 
 
+class ResponseConfig(Struct, frozen=True):
+    """The settings of one response: the session's, overridden by `response.create`."""
+
+    native: bool
+    modalities: tuple[str, ...]
+    voice: JsonObject
+    output_audio_format: OutputFormat
+    conversation_id: str
+    """As the protocol shows it: empty with cascades and for uncommitted responses."""
+    tools: list[JsonObject]
+    tool_choice: Any
+    temperature: float | None
+    max_tokens: int | None
+    """The output limit; None for none."""
+    metadata: dict[str, str] | None
+    commit: bool
+    """Whether the output becomes part of the conversation."""
+    interim: Interim | None
+    timestamps: bool
+    visemes: bool
+    parallel_calls: bool
+
+    @property
+    def fmt(self) -> AudioFormat:
+        return OUTPUT_FORMATS[self.output_audio_format]
+
+    @property
+    def speaker(self) -> str:
+        return str(self.voice.get("name") or self.voice.get("type"))
+
+    @property
+    def spoken(self) -> bool:
+        return "audio" in self.modalities
+
+
 class Settings:
     """One session's object and its rules; `expires_at` is in Unix seconds."""
 
@@ -130,8 +158,8 @@ class Settings:
         self, session_id: str, model: str, expires_at: int, agent: str = "", conversation_id: str = ""
     ) -> None:
         self.model = model
-        self.native = is_native(model)
-        self.json: JsonObject = session_defaults(session_id, model, expires_at)
+        self.native = models.is_native(model)
+        self.json: JsonObject = models.session_defaults(session_id, model, expires_at)
         if agent:
             about = {"type": "agent", "name": agent, "description": None}
             conversation_id = conversation_id or new_id("conv")
@@ -160,13 +188,13 @@ class Settings:
             if voice_locked and changed["voice"] != self.json["voice"]:
                 text = "Cannot update a conversation's voice if assistant audio is present."
                 raise Refusal(text, "cannot_update_voice", "session.voice")
-        refuse_for_model(changed, self.model)
+        models.refuse_for_model(changed, self.model)
         if self.native and changed.get("instructions") == "":
             changed["instructions"] = self._default_instructions
         if changed.get("turn_detection"):
-            changed["turn_detection"] = whole_turn_detection(changed["turn_detection"], self.model)
+            changed["turn_detection"] = models.whole_turn_detection(changed["turn_detection"], self.model)
         if changed.get("input_audio_transcription"):
-            changed["input_audio_transcription"] = whole_transcription(changed["input_audio_transcription"])
+            changed["input_audio_transcription"] = models.whole_transcription(changed["input_audio_transcription"])
         if changed.get("input_audio_echo_cancellation"):
             echo = {"reference_source": "server", "channels": 1, **changed["input_audio_echo_cancellation"]}
             changed["input_audio_echo_cancellation"] = echo
@@ -220,89 +248,52 @@ class Settings:
         coding: Coding = self.json["input_audio_format"]
         return AudioFormat(coding, self.json["input_audio_sampling_rate"], _channels(self.json))
 
+    def for_response(self, params: ResponseParams) -> ResponseConfig:
+        """The configuration of one response.
 
-class ResponseConfig(Struct, frozen=True):
-    """The settings of one response: the session's, overridden by `response.create`."""
+        Raises:
+            Refusal: An override cannot be carried out.
+        """
+        session = self.json
+        if params.tools is not UNSET:
+            check_tools(params.tools, "response")
+        interim = without_nulls(_set_or(params.interim_response, session.get("interim_response")) or {}, Interim)
+        if interim and self.native:
+            raise no_interim(self.model, "response")
+        if params.invoke_input is not UNSET:
+            raise unsupported("hosted agents", "response.invoke_input")
+        voice = session["voice"] if params.voice is UNSET else voice_object(params.voice, "response")
+        models.refuse_for_model({"voice": voice}, self.model, "response")
+        azure = str(voice.get("type", "")).startswith("azure")
+        limit = _set_or(params.max_output_tokens, session["max_response_output_tokens"])
+        return ResponseConfig(
+            native=self.native,
+            modalities=("text", "audio") if "audio" in _set_or(params.modalities, session["modalities"]) else ("text",),
+            voice=voice,
+            output_audio_format=_set_or(params.output_audio_format, session["output_audio_format"]),
+            conversation_id=self.conversation_id if params.commit else "",
+            tools=_set_or(params.tools, session["tools"]),
+            tool_choice=_set_or(params.tool_choice, session["tool_choice"]),
+            temperature=None if self.native else _set_or(params.temperature, session.get("temperature")),
+            max_tokens=None if limit == "inf" else limit,
+            metadata=_set_or(params.metadata, None),
+            commit=params.commit,
+            interim=convert(interim, Interim, "response.interim_response") if interim else None,
+            timestamps=azure and "word" in (session["output_audio_timestamp_types"] or ()),
+            visemes=azure and "viseme_id" in ((session["animation"] or {}).get("outputs") or ()),
+            parallel_calls=session.get("parallel_tool_calls") is not False,
+        )
 
-    native: bool
-    modalities: tuple[str, ...]
-    voice: JsonObject
-    output_audio_format: OutputFormat
-    conversation_id: str
-    """As the protocol shows it: empty with cascades and for uncommitted responses."""
-    tools: list[JsonObject]
-    tool_choice: Any
-    temperature: float | None
-    max_tokens: int | None
-    """The output limit; None for none."""
-    metadata: dict[str, str] | None
-    commit: bool
-    """Whether the output becomes part of the conversation."""
-    interim: Interim | None
-    timestamps: bool
-    visemes: bool
-    parallel_calls: bool
-
-    @property
-    def fmt(self) -> AudioFormat:
-        return OUTPUT_FORMATS[self.output_audio_format]
-
-    @property
-    def speaker(self) -> str:
-        return str(self.voice.get("name") or self.voice.get("type"))
-
-    @property
-    def spoken(self) -> bool:
-        return "audio" in self.modalities
-
-
-def response_config(settings: Settings, params: ResponseParams) -> ResponseConfig:
-    """The configuration of one response.
-
-    Raises:
-        Refusal: An override cannot be carried out.
-    """
-    session = settings.json
-    if params.tools is not UNSET:
-        check_tools(params.tools, "response")
-    interim = without_nulls(_set_or(params.interim_response, session.get("interim_response")) or {}, Interim)
-    if interim and settings.native:
-        raise no_interim(settings.model, "response")
-    if params.invoke_input is not UNSET:
-        raise unsupported("hosted agents", "response.invoke_input")
-    voice = session["voice"] if params.voice is UNSET else voice_object(params.voice, "response")
-    refuse_for_model({"voice": voice}, settings.model, "response")
-    azure = str(voice.get("type", "")).startswith("azure")
-    limit = _set_or(params.max_output_tokens, session["max_response_output_tokens"])
-    return ResponseConfig(
-        native=settings.native,
-        modalities=("text", "audio") if "audio" in _set_or(params.modalities, session["modalities"]) else ("text",),
-        voice=voice,
-        output_audio_format=_set_or(params.output_audio_format, session["output_audio_format"]),
-        conversation_id=settings.conversation_id if params.commit else "",
-        tools=_set_or(params.tools, session["tools"]),
-        tool_choice=_set_or(params.tool_choice, session["tool_choice"]),
-        temperature=None if settings.native else _set_or(params.temperature, session.get("temperature")),
-        max_tokens=None if limit == "inf" else limit,
-        metadata=_set_or(params.metadata, None),
-        commit=params.commit,
-        interim=convert(interim, Interim, "response.interim_response") if interim else None,
-        timestamps=azure and "word" in (session["output_audio_timestamp_types"] or ()),
-        visemes=azure and "viseme_id" in ((session["animation"] or {}).get("outputs") or ()),
-        parallel_calls=session.get("parallel_tool_calls") is not False,
-    )
+    def context_tokens(self, params: ResponseParams, items: Sequence[Item]) -> Tokens:
+        """The model's input: the instructions and the items."""
+        instructions = _set_or(params.instructions, self.json["instructions"])
+        return sum((item.tokens for item in items), Tokens(text_tokens(instructions)))
 
 
 def no_interim(model: str, where: str) -> Refusal:
     """The refusal of an interim response by a native model; in a session it does not affect the other fields."""
     text = f"The model '{model}' does not support an interim response."
     return Refusal(text, "invalid_value", f"{where}.interim_response")
-
-
-def context_tokens(settings: Settings, params: ResponseParams, items: Sequence[Item]) -> Tokens:
-    """The model's input: the instructions and the items."""
-    instructions = _set_or(params.instructions, settings.json["instructions"])
-    return sum((item.tokens for item in items), Tokens(text_tokens(instructions)))
 
 
 def voice_object(voice: str | JsonObject, where: str) -> JsonObject:
@@ -312,10 +303,10 @@ def voice_object(voice: str | JsonObject, where: str) -> JsonObject:
         Refusal: It is an object without a name or type.
     """
     if isinstance(voice, str):
-        return whole_voice({"type": "azure-standard" if "-" in voice else "openai", "name": voice})
+        return models.whole_voice({"type": "azure-standard" if "-" in voice else "openai", "name": voice})
     if not isinstance(voice.get("name", voice.get("type")), str):
         raise missing(f"{where}.voice.name")
-    return whole_voice(voice)
+    return models.whole_voice(voice)
 
 
 def _or(value: T | None, default: T) -> T:
