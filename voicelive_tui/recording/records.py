@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 SETTLED_SECONDS = 0.5
 """After the end of a played block: by then it is known how much of it was heard."""
 MICROPHONE_SECONDS, SPEAKER_SECONDS = 10.0, 0.5
-"""Over which the clocks of the devices are averaged: the ADC times of a sound server swing by several milliseconds
-within seconds, the DAC times do not, and change at once after an underrun of the server."""
+"""Over which the clocks of the devices are averaged: ADC times of a virtual microphone swing by several milliseconds
+within seconds, DAC times do not, and change at once after an underrun of the server."""
 CLOCK_NS = 1_000_000_000
 PLACED = 1_000
 """Chunks whose place is remembered, for sound that is sent again."""
