@@ -20,6 +20,7 @@ TurnDetectionType = Literal[
     "server_vad", "azure_semantic_vad", "azure_semantic_vad_multilingual", "semantic_vad", "none"
 ]
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
+Seconds = Annotated[float, Meta(gt=0, le=600)]
 Unset = Literal[""]
 """The service's default."""
 Approval = Literal["ask", "always", "never"]
@@ -210,7 +211,7 @@ class Function(_Section, frozen=True):
     """The error for the model when the function is to fail."""
     delay: Annotated[float, Meta(ge=0, le=600)] = 0.0
     """Seconds before it is run or answered."""
-    timeout: Annotated[float, Meta(gt=0, le=600)] | Unset = ""
+    timeout: Seconds | Unset = ""
     """Seconds; empty: that of all tools."""
 
 
@@ -219,7 +220,7 @@ class Tools(_Section, frozen=True):
 
     load: tuple[str, ...] = ()
     """FILE.py or package.module, perhaps with ":name,name" for some of its functions. Importing a file runs it."""
-    timeout: Annotated[float, Meta(gt=0, le=600)] = 20.0
+    timeout: Seconds = 20.0
     """Seconds for a call; then the model gets an error."""
     parallel: bool = True
     """Let the model call several at once."""
@@ -238,6 +239,12 @@ class Ui(_Section, frozen=True):
     lean: bool = False
     """Draw less often, and in the terminal's own colours: for slow lines."""
     mouse: bool = True
+    slow_delays: tuple[Seconds, Seconds] = (1.5, 3.0)
+    """Seconds from which on the delay of an answer is a warning, and an alarm."""
+
+    def __post_init__(self) -> None:
+        if self.slow_delays[0] > self.slow_delays[1]:
+            raise ValueError("expected the shorter one of `slow_delays` first")
 
 
 class Recording(_Section, frozen=True):

@@ -263,11 +263,11 @@ def main() -> None:
         assert os.environ.get("TEXTUAL_COLOR_SYSTEM") == "256"
     measured: dict[str, Any] = {}
 
-    from tests.ui.fake import FakeUi
+    from voicelive_tui.config import Ui
     from voicelive_tui.ui.app import VoiceLiveApp
 
     live = ScriptedLive(options.scene)
-    app = VoiceLiveApp(lambda: live, FakeUi(options.theme, options.lean), {})  # type: ignore[arg-type]
+    app = VoiceLiveApp(lambda: live, Ui(theme=options.theme, lean=options.lean), {})
 
     async def run() -> None:
         task = asyncio.create_task(app.run_async())

@@ -3,28 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from tests import states
 from voicelive_tui.client.shell import Observer
-from voicelive_tui.config import Settings
+from voicelive_tui.config import Settings, Ui
 from voicelive_tui.session.inputs import Input, MutePressed, ProblemsSeen
 from voicelive_tui.session.reading import DeviceChoice, Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.app import VoiceLiveApp
 
 SILENCE = Reading()
-
-
-@dataclass(frozen=True)
-class FakeUi:
-    """What the dashboard needs of the settings."""
-
-    theme: str = ""
-    lean: bool = False
-    mouse: bool = True
 
 
 class FakeLive:
@@ -110,7 +100,7 @@ class FakeLive:
 
 
 def app_of(state, reading=states.SPEAKING_READING, keys=None, **ui):
-    return VoiceLiveApp(lambda: FakeLive(state, reading), FakeUi(**ui), keys or {})
+    return VoiceLiveApp(lambda: FakeLive(state, reading), Ui(**ui), keys or {})
 
 
 async def settled(pilot):

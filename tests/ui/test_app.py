@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests import states
-from tests.ui.fake import FakeLive, FakeUi, settled
+from tests.ui.fake import FakeLive, settled
+from voicelive_tui.config import Ui
 from voicelive_tui.session.state import Connection, Stage
 from voicelive_tui.ui import app as app_module
 from voicelive_tui.ui.app import VoiceLiveApp
@@ -18,7 +19,7 @@ from voicelive_tui.ui.app import VoiceLiveApp
 )
 async def test_the_end_closes_the_conversation_and_returns_its_exit_status(key, stage, status):
     live = FakeLive(replace(states.IDLE, connection=Connection(stage=stage)))
-    app = VoiceLiveApp(lambda: live, FakeUi(), {})
+    app = VoiceLiveApp(lambda: live, Ui(), {})
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.pause()
@@ -30,7 +31,7 @@ async def test_the_end_closes_the_conversation_and_returns_its_exit_status(key, 
 
 async def test_ctrl_c_ends_even_while_typing():
     live = FakeLive(states.IDLE)
-    app = VoiceLiveApp(lambda: live, FakeUi(), {})
+    app = VoiceLiveApp(lambda: live, Ui(), {})
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await pilot.press("t", "a", "ctrl+c")
@@ -42,7 +43,7 @@ async def test_a_conversation_that_does_not_end_is_left(monkeypatch):
     monkeypatch.setattr(app_module, "CLOSE_LIMIT", 0.05)
     live = FakeLive(states.IDLE)
     live.close = asyncio.Event().wait
-    app = VoiceLiveApp(lambda: live, FakeUi(), {})
+    app = VoiceLiveApp(lambda: live, Ui(), {})
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await app.end(0)
@@ -52,7 +53,7 @@ async def test_a_conversation_that_does_not_end_is_left(monkeypatch):
 async def test_ssh_offers_lean_once(monkeypatch):
     monkeypatch.setenv("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22")
     told = []
-    for ui in (FakeUi(), FakeUi(lean=True)):
+    for ui in (Ui(), Ui(lean=True)):
         app = VoiceLiveApp(lambda: FakeLive(states.IDLE), ui, {})
         app.notify = lambda message, **_: told.append(message)
         async with app.run_test(size=(80, 24)) as pilot:

@@ -7,6 +7,7 @@ from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
+from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import INDENT, entry_lines
 from voicelive_tui.ui.text import Wrapping
 
@@ -55,7 +56,7 @@ def test_words_ahead_of_their_sound_are_not_taken_for_heard():
 )
 def test_the_state_of_a_call_is_beside_its_tool(changes, word):
     entry = Entry("item_c", "tool", 1.0, note="MCP server maps", call=Call("mcp", "route", **changes))
-    lines = entry_lines(entry, None, Wrapping(60), origin=0.0, turn=None, scale_ms=0.0)
+    lines = entry_lines(entry, None, Wrapping(60), origin=0.0, turn=None, scale=Scale(0.0))
     said = ["".join(text for text, _ in line) for line in lines]
     assert said[0].split() == ["▎", "0:01", "route", word]
     assert any(entry.note in line for line in said)
@@ -66,7 +67,7 @@ def test_the_reason_of_a_slow_answer_is_shown_however_narrow_the_pane(width, bar
     turn = Turn(
         4, voiced_at=1.0, speech_stopped_at=1.5, created_at=1.5, first_text_at=4.6, first_audio_at=4.7, heard_at=4.8
     )
-    lines = entry_lines(ANSWER, None, Wrapping(width), origin=0.0, turn=turn, scale_ms=4000.0)
+    lines = entry_lines(ANSWER, None, Wrapping(width), origin=0.0, turn=turn, scale=Scale(4000.0))
     said = ["".join(text for text, _ in line) for line in lines][-1]
     assert "mostly first words" in said
     assert ("▅▅▅" in said) is bar
@@ -76,7 +77,7 @@ def test_the_reason_of_a_slow_answer_is_shown_however_narrow_the_pane(width, bar
 @pytest.mark.parametrize(("words", "rows"), [("a", 1), ("word " * 8, 1), ("word " * 10, 2)])
 def test_typed_stands_after_the_last_words_or_below_them(words: str, rows: int) -> None:
     entry = Entry("t", "user", 0.0, words, EntryStatus.DONE, typed=True)
-    lines = entry_lines(entry, None, Wrapping(50), origin=0.0, turn=None, scale_ms=1.0)
+    lines = entry_lines(entry, None, Wrapping(50), origin=0.0, turn=None, scale=Scale(1.0))
     assert len(lines) == rows
     assert "".join(text for text, _ in lines[-1]).rstrip().endswith("(typed)")
     assert all(sum(len(text) for text, _ in line) <= INDENT + 50 for line in lines)

@@ -6,8 +6,9 @@ import time
 from msgspec.structs import replace
 
 from tests import states
-from tests.ui.fake import FakeLive, FakeUi, app_of, drawn, logged, settled
+from tests.ui.fake import FakeLive, app_of, drawn, logged, settled
 from tests.ui.screens import screen_text
+from voicelive_tui.config import Ui
 from voicelive_tui.session.inputs import RecordingChanged, TalkPressed, VoicedUntil
 from voicelive_tui.session.reading import Meter
 from voicelive_tui.session.state import Connection, Recording, SessionState, Stage
@@ -20,7 +21,7 @@ from voicelive_tui.ui.panes.transcript import TranscriptPane
 
 async def levels_read_in_a_second_and_a_half(state, **ui):
     live = FakeLive(state, states.SPEAKING_READING)
-    app = VoiceLiveApp(lambda: live, FakeUi(**ui), {})
+    app = VoiceLiveApp(lambda: live, Ui(**ui), {})
     reads = 0
     reading = live.reading
 

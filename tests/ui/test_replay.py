@@ -9,10 +9,9 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.recording.bundles import BEGAN, EXCHANGE, make_bundle
-from tests.ui.fake import FakeUi
 from tests.ui.screens import screen_text
 from voicelive_tui.client.replay import ReplaySession
-from voicelive_tui.config import Audio
+from voicelive_tui.config import Audio, Ui
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.lines import Mark, encode
 from voicelive_tui.recording.player import Player
@@ -34,7 +33,7 @@ async def replay(path: Path, size: tuple[int, int] = (160, 58)) -> AsyncIterator
     with Bundle(path) as bundle:
         live = ReplaySession(Player(bundle), Audio(output_device="none"))
         live.pause()
-        app = ReplayApp(live, FakeUi(), {}, path.name)
+        app = ReplayApp(live, Ui(), {}, path.name)
         async with app.run_test(size=size) as pilot:
             while "REPLAY" not in screen_text(app):
                 await pilot.pause()

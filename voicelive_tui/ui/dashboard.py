@@ -14,6 +14,7 @@ from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.state import Stage
 from voicelive_tui.ui.arranged import ArrangedScreen
 from voicelive_tui.ui.canvas import HorizontalGround, VerticalGround
+from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.pace import LEAN, NORMAL
@@ -93,6 +94,7 @@ class DashboardScreen(ArrangedScreen):
 
     def __init__(self, live: "Shell", ui: "Ui", size: Size, profiles: "Profiles | None" = None) -> None:
         super().__init__(live, LEAN if ui.lean else NORMAL, size, profiles)
+        self._slow_delays = ui.slow_delays
 
     def compose(self) -> ComposeResult:
         cls = DashboardScreen
@@ -120,6 +122,7 @@ class DashboardScreen(ArrangedScreen):
         self.events_pane, self.transcript = self.query_one(EventsPane), self.query_one(TranscriptPane)
         self.meters, self.prompt = self.query_one(MetersPane), self.query_one(Prompt)
         self.tools, self.timeline = self.query_one(ToolsPane), self.query_one(TimelinePane)
+        self.transcript.view.scale = self.query_one(DelayPane).view.scale = Scale(slow=self._slow_delays)
         self.lay_out()
         shows_levels = self.query_one(SessionPane), self.transcript, self.tools, self.timeline, self.meters
         self.draw_from_now_on(*self.query(StatusLine), *shows_levels)

@@ -1,29 +1,47 @@
 """How delays are drawn, the same on every pane: bars on one scale, amounts by how slow they are, a sparkline."""
 
 from collections.abc import Sequence
+from typing import NamedTuple, Self
 
+from voicelive_tui.config import Ui
 from voicelive_tui.session import latency
 from voicelive_tui.session.state import Turn
 from voicelive_tui.text import duration
-from voicelive_tui.ui.text import Line, Span
+from voicelive_tui.ui.text import Line, Span, measured
 
 BAR = 18
 """Cells of the longest delay on the screen, everywhere."""
-SLOW = (1500.0, 3000.0)
-"""Milliseconds from which a delay is a warning, and an alarm."""
 _SPARKS = "▁▂▃▄▅▆▇█"
+_BESIDE = len("  ▃ p50  █ p95")
 
 
-def slowness(milliseconds: float) -> str:
-    """The tone of a delay."""
-    return "bad" if milliseconds >= SLOW[1] else "warn" if milliseconds >= SLOW[0] else "text"
+class Scale(NamedTuple):
+    """What the delays of a session are measured by."""
+
+    full_ms: float = 0.0
+    """Milliseconds of a full bar."""
+    slow: tuple[float, float] = Ui().slow_delays
+    """See `Ui.slow_delays`."""
+
+    def of(self, turns: Sequence[Turn]) -> Self:
+        """The same limits, with bars for the turns of a session."""
+        return self._replace(full_ms=latency.scale(turns))
+
+    def tone(self, milliseconds: float) -> str:
+        """The tone of a delay."""
+        warn, bad = self.slow
+        return "bad" if milliseconds >= bad * 1000 else "warn" if milliseconds >= warn * 1000 else "text"
+
+    def amount(self, milliseconds: float, width: int = 0) -> Line:
+        """A delay with its unit, at the right end of `width` cells."""
+        return measured(duration(milliseconds).rjust(width), self.tone(milliseconds))
 
 
-def delay_bar(turn: Turn, scale_ms: float) -> Line:
-    """The parts of a turn's delay in `BAR` cells for `scale_ms` milliseconds; the longest part stands out."""
+def delay_bar(turn: Turn, scale: Scale) -> Line:
+    """The parts of a turn's delay in at most `BAR` cells; the longest part stands out."""
     parts, longest = latency.stages(turn), latency.slowest(turn)
-    pieces = latency.waterfall(parts, BAR, scale_ms)
-    tone = slowness((turn.latency or 0.0) * 1000)
+    pieces = latency.waterfall(parts, BAR, scale.full_ms)
+    tone = scale.tone((turn.latency or 0.0) * 1000)
     striking = "accent" if tone == "text" else tone
     return tuple(
         (piece, striking if part is longest or part == longest else "dim")
@@ -43,19 +61,23 @@ def mostly(turn: Turn, room: int) -> str:
 
 
 def sparkline(turns: Sequence[Turn], width: int) -> Line:
-    """The delays of all turns in at most `width` cells, the worst of those that share one.
+    """The delays of all turns, the worst of those that share a cell, and beside them the heights of p50 and p95.
 
-    Above p95 they stand out, up to p50 they are quiet.
+    It takes at most `width` cells. Above p95 they stand out, up to p50 they are quiet.
     """
     known = [turn.latency * 1000 for turn in turns if turn.latency is not None]
     all_of_them = latency.summarize(known)
-    if all_of_them is None or width <= 0:
+    if all_of_them is None or (room := width - _BESIDE) <= 0:
         return ()
-    share = -(-len(known) // width)
-    worst = [max(known[at : at + share]) for at in range(0, len(known), share)]
+
+    def spark(delay: float) -> str:
+        return _SPARKS[min(int(delay / all_of_them.worst * len(_SPARKS)), len(_SPARKS) - 1) if all_of_them.worst else 0]
+
+    share = -(-len(known) // room)
     spans: list[Span] = []
-    for each in worst:
-        height = min(int(each / all_of_them.worst * len(_SPARKS)), len(_SPARKS) - 1) if all_of_them.worst else 0
-        tone = "dim" if each <= all_of_them.p50 else "text" if each <= all_of_them.p95 else "warn"
-        spans.append((_SPARKS[height], tone))
+    for worst in (max(known[at : at + share]) for at in range(0, len(known), share)):
+        tone = "dim" if worst <= all_of_them.p50 else "text" if worst <= all_of_them.p95 else "warn"
+        spans.append((spark(worst), tone))
+    for name, value in (("p50", all_of_them.p50), ("p95", all_of_them.p95)):
+        spans += [(f"  {spark(value)}", "text"), (f" {name}", "dim")]
     return tuple(spans)

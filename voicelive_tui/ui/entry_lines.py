@@ -10,7 +10,7 @@ from voicelive_tui.session.calls import Call, CallState
 from voicelive_tui.session.state import Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, duration, excerpt, visible
-from voicelive_tui.ui.delays import delay_bar, mostly, slowness
+from voicelive_tui.ui.delays import Scale, delay_bar, mostly
 from voicelive_tui.ui.text import Line, Wrapping, clip, fit, width_of, wrap
 
 INDENT = 18
@@ -27,7 +27,7 @@ def room_for_words(width: int) -> int:
 
 
 def entry_lines(
-    entry: Entry, heard: int | None, wrapping: Wrapping, *, origin: float, turn: Turn | None, scale_ms: float
+    entry: Entry, heard: int | None, wrapping: Wrapping, *, origin: float, turn: Turn | None, scale: Scale
 ) -> list[Line]:
     """The lines of one entry, as wide as its wrapping says."""
     room = wrapping.width
@@ -58,7 +58,7 @@ def entry_lines(
         for index, piece in enumerate(wrap(remark, room - len(mark))):
             lines.append((*margin, (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
     if turn is not None and entry.role == "assistant" and turn.latency is not None:
-        lines.append((*margin, *_delay(turn, room, scale_ms)))
+        lines.append((*margin, *_delay(turn, room, scale)))
     return lines
 
 
@@ -121,10 +121,9 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
     return remarks
 
 
-def _delay(turn: Turn, room: int, scale_ms: float) -> Line:
-    total = (turn.latency or 0) * 1000
-    begin: Line = ((f"#{turn.number} ", "dim"), (duration(total), slowness(total)), ("  ", "text"))
-    bar = delay_bar(turn, scale_ms)
+def _delay(turn: Turn, room: int, scale: Scale) -> Line:
+    begin: Line = ((f"#{turn.number} ", "dim"), *scale.amount((turn.latency or 0) * 1000), ("  ", "text"))
+    bar = delay_bar(turn, scale)
     if words := mostly(turn, room - width_of((*begin, *bar)) - 9):
         return (*begin, *bar, (f"  mostly {words}", "dim"))
     words = mostly(turn, room - width_of(begin) - 7)  # which say more than a bar that leaves them no room

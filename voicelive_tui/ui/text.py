@@ -42,6 +42,12 @@ def fit(text: str, width: int) -> str:
     return clipped + " " * (width - cell_len(clipped))
 
 
+def measured(text: str, tone: str) -> Line:
+    """A number and its quiet unit, such as `1.24 s`; a text without a unit as it is."""
+    number, gap, unit = text.rpartition(" ")
+    return ((number, tone), (gap + unit, "dim")) if unit.isalpha() else ((text, tone),)
+
+
 def width_of(line: Iterable[Span]) -> int:
     """Cells that a line takes."""
     return sum(cell_len(text) for text, _ in line)

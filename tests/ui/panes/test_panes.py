@@ -18,6 +18,7 @@ from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import visible
+from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import entry_lines
 from voicelive_tui.ui.panes import delay
 from voicelive_tui.ui.panes import session as pane
@@ -38,7 +39,7 @@ def lines_of(state: SessionState) -> list[Line]:
     reading = Reading(heard_item="item_a", heard_ms=50.0)
     lines = [
         *pane.interruption(state),
-        *(delay.turn_line(turn, 1000.0, width) for turn in state.turns for width in (40, 150)),
+        *(delay.turn_line(turn, Scale(1000.0), width) for turn in state.turns for width in (40, 150)),
         *pane.settings(state, SETTINGS),
         *pane.counts(state),
         *pane.connection(state, 9.0),
@@ -46,7 +47,7 @@ def lines_of(state: SessionState) -> list[Line]:
     lines += after_lines(state, 80, str)
     for entry in state.transcript:
         heard = heard_characters(entry, reading)
-        lines += entry_lines(entry, heard, Wrapping(60), origin=0.0, turn=state.turn, scale_ms=1.0)
+        lines += entry_lines(entry, heard, Wrapping(60), origin=0.0, turn=state.turn, scale=Scale(1.0))
     for row in state.log.since(0):
         lines.append(event_line(row, Run(row.seq, row.seq, 1, row.size), 0.1, 0.0, 120))
     lines += [((visible(headline(state).detail), "text"),), (microphone(state, reading),)]

@@ -7,26 +7,26 @@ from textual.binding import Binding, BindingType
 
 from voicelive_tui.session import latency
 from voicelive_tui.session.state import SessionState, Turn
-from voicelive_tui.text import duration, excerpt
+from voicelive_tui.text import excerpt
 from voicelive_tui.ui.canvas import Lines
-from voicelive_tui.ui.delays import BAR, delay_bar, mostly, slowness, sparkline
+from voicelive_tui.ui.delays import BAR, Scale, delay_bar, mostly, sparkline
 from voicelive_tui.ui.hints import Hint
 from voicelive_tui.ui.panes import ListPane, Place, following_note, joined
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Span, width_of
+from voicelive_tui.ui.text import Line, Span, measured, width_of
 
 TABLE = 112
 """Cells from which on every part has a column."""
 ORDERS = ("turn", "delay", *(name for name, _, _ in latency.STAGES))
 
 
-def summary_line(session: SessionState, width: int) -> Line:
+def summary_line(session: SessionState, scale: Scale, width: int) -> Line:
     """Percentiles of all turns, as many as there is room for."""
     known = latency.summary(session.turns)
     assert known is not None
     spans: list[Span] = []
     for name, value in (("last", known.last), ("p50", known.p50), ("p95", known.p95), ("worst", known.worst)):
-        more = ((f" {name} ", "dim"), (f"{duration(value)} ", slowness(value)))
+        more = ((f" {name} ", "dim"), *scale.amount(value), (" ", "text"))
         if width_of((*spans, *more)) <= width:
             spans += more
     return tuple(spans)
@@ -51,11 +51,11 @@ def table_head(order: str) -> Line:
     return (first, *((f"{name:>14}", "strong" if name.startswith("↓") else "dim") for name in names[2:]))
 
 
-def turn_line(turn: Turn, scale_ms: float, width: int) -> Line:
+def turn_line(turn: Turn, scale: Scale, width: int) -> Line:
     """One turn: number, delay and bar; in a wide pane all parts in milliseconds, else the longest in words."""
-    total = (turn.latency or 0.0) * 1000
-    bar = delay_bar(turn, scale_ms)
-    spans: list[Span] = [(f" {turn.number:>3} ", "dim"), (f"{duration(total):>7} ", slowness(total)), *bar]
+    bar = delay_bar(turn, scale)
+    amount = scale.amount((turn.latency or 0.0) * 1000, 7)
+    spans: list[Span] = [(f" {turn.number:>3} ", "dim"), *amount, (" ", "text"), *bar]
     pad = BAR - width_of(bar)
     if width < TABLE:
         return (*spans, (" " * (pad + 1) + mostly(turn, width - 14 - BAR), "dim"))
@@ -65,7 +65,7 @@ def turn_line(turn: Turn, scale_ms: float, width: int) -> Line:
     for name in ORDERS[2:]:
         part = parts.get(name)
         text = "·" if part is None else f"{part.milliseconds:,.0f} ms"
-        spans.append((f"{text:>14}", "text" if part is not None and part == longest else "dim"))
+        spans += measured(f"{text:>14}", "text" if part is not None and part == longest else "dim")
     return tuple(spans)
 
 
@@ -75,7 +75,7 @@ class DelayView(ScrollList):
     def __init__(self) -> None:
         super().__init__(id="delay-view")
         self.turns: list[Turn] = []
-        self.scale_ms = 0.0
+        self.scale = Scale()
 
     @property
     def count(self) -> int:
@@ -84,7 +84,7 @@ class DelayView(ScrollList):
     def line(self, y: int) -> Line:
         if y >= len(self.turns):
             return ()
-        line = turn_line(self.turns[y], self.scale_ms, self.size.width)
+        line = turn_line(self.turns[y], self.scale, self.size.width)
         return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
 
 
@@ -104,7 +104,8 @@ class DelayPane(ListPane):
         *(f"{mark} {name}: {ends}" for name, mark, ends in latency.STAGES),
         "The longest part of each turn stands out. All bars on the screen have one scale.",
         "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank). "
-        "In the line of all turns, those above p95 stand out, those up to p50 are dim.",
+        "In the line of all turns, those above p95 stand out, those up to p50 are dim; beside it is how high both are.",
+        "A delay is amber, and red, from the seconds on that slow_delays in the configuration says.",
         "{list.open} gives the turns all the room, a column for each part; {delay.order} sorts by the next column; "
         "{cross} goes to the words of the turn, and from there to its events.",
     )))  # fmt: skip
@@ -137,10 +138,10 @@ class DelayPane(ListPane):
         self._made_of = made_of
         head = self.query_one("#delay-head", Lines)
         answered = [turn for turn in session.turns if turn.latency is not None]
-        view.turns, view.scale_ms = self._sorted(answered), latency.scale(session.turns)
+        view.turns, view.scale = self._sorted(answered), view.scale.of(session.turns)
         if answered:
             second = table_head(self.order) if width >= TABLE else ((" ", "text"), *sparkline(session.turns, width - 2))
-            head.show(summary_line(session, width), second)
+            head.show(summary_line(session, view.scale, width), second)
         else:
             head.show((), ((" no answer heard yet", "dim"),))
         view.items_changed()

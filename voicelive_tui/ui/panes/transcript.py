@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
-from voicelive_tui.session import latency
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.kept_sound import SaveSound
@@ -17,6 +16,7 @@ from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState, Stage, Turn
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import excerpt, visible
+from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import entry_lines, room_for_words
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.panes import Place, following_note, joined
@@ -101,7 +101,7 @@ class TranscriptView(ScrollList):
         self._after: list[Line] = []
         """Lines below the last entry."""
         self._turn_of: dict[str, Turn] = {}
-        self._scale_ms = 0.0
+        self.scale = Scale()
         self._placed_for: tuple[int, float, int, tuple[Turn, ...]] = (0, 0.0, 0, ())
         """Entries keep their lines while these stay the same: width, origin of times, entries left out, turns."""
 
@@ -141,7 +141,7 @@ class TranscriptView(ScrollList):
         self._keep_cursor(before, moved)
         if session.turns is not self._placed_for[-1]:
             self._turn_of = {turn.response_id: turn for turn in session.turns if turn.response_id}
-            self._scale_ms = latency.scale(session.turns)
+            self.scale = self.scale.of(session.turns)
         placed_for = (self.size.width, session.log.origin, self.left_out, session.turns)
         start = self._unchanged(before) if placed_for == self._placed_for else 0
         if placed_for[:2] != self._placed_for[:2]:
@@ -201,12 +201,12 @@ class TranscriptView(ScrollList):
 
     def _lines_of(self, entry: Entry, heard: int | None, turn: Turn | None) -> list[Line]:
         width, origin, *_ = self._placed_for
-        made_of = (entry, heard, turn, self._scale_ms if turn else 0, width, origin)
+        made_of = (entry, heard, turn, self.scale if turn else None, width, origin)
         drawn = self._drawn_last.pop(entry.item_id, None)
         if drawn is None or drawn.made_of != made_of:
             room = room_for_words(width)
             wrapping = Wrapping(room) if drawn is None or drawn.wrapping.width != room else drawn.wrapping
-            lines = entry_lines(entry, heard, wrapping, origin=origin, turn=turn, scale_ms=self._scale_ms)
+            lines = entry_lines(entry, heard, wrapping, origin=origin, turn=turn, scale=self.scale)
             drawn = _Drawn(made_of, wrapping, lines)
             self._make_room(len(lines))
         self._drawn_last[entry.item_id] = drawn
