@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.config import Recording
 from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.player import Player
 from voicelive_tui.recording.records import Entry, RecordMaker
 from voicelive_tui.recording.writer import BundleWriter, Manifest
 from voicelive_tui.session import inputs
@@ -72,6 +74,28 @@ def test_a_part_after_a_rotation_that_failed_has_no_second_session(tmp_path: Pat
 def test_a_part_without_a_connection_begins_without_one(tmp_path: Path) -> None:
     state = later_part(tmp_path, *session("one"), inputs.Disconnected(1006, "lost"))
     assert state.connection.stage is Stage.CLOSED
+
+
+def test_a_part_begins_with_the_counters_as_they_stood(tmp_path: Path) -> None:
+    maker, engine = RecordMaker(0, Recording()), AudioEngine()
+    engine.underflows = 3
+    [*earlier] = (record for record in maker.of_engine(engine, 1, ending=False) if b'"counters"' in record.data)
+    assert list(maker.before) == earlier
+    assert not [record for record in maker.of_engine(engine, 2, ending=False) if b'"counters"' in record.data]
+    began = earlier[0].at + 1_000_000
+    engine.overflows = 1
+    while time.monotonic_ns() <= began:
+        time.sleep(0.001)
+    later = [record for record in maker.of_engine(engine, 3, ending=True) if b'"counters"' in record.data]
+    writer = BundleWriter(tmp_path / "later.vlrec", Manifest(sample_zero_ns=began))
+    writer.add([*earlier, *later])
+    writer.close()
+    with Bundle(writer.path) as bundle:
+        player = Player(bundle)
+        assert (player.begin, player.end) == (began / 1e9, later[0].at / 1e9)
+        assert player.counts(player.begin)[1:] == (3, 0, 0)
+        assert player.counts(player.end)[1:] == (3, 1, 0)
+        assert player.underruns == []
 
 
 def lines(settings: Recording) -> bytes:

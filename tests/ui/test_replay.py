@@ -190,6 +190,20 @@ async def test_the_timeline_shows_where_the_speaker_ran_dry(tmp_path: Path) -> N
         assert timeline_of(pilot).count("u") == 2
 
 
+async def test_the_levels_show_the_counters_of_the_moment(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path)
+    with (path / "marks.jsonl").open("ab") as file:
+        values = {"gaps": 1, "overflows": 3, "underflows": 2}
+        file.write(encode(Mark(10_000, round((BEGAN + 5.0) * 1e9), mark="counters", values=values)) + b"\n")
+    async with replay(path, (200, 60)) as (_, pilot):
+        await go_to(pilot, BEGAN + 4.9)
+        assert "overflows 0" in screen_text(pilot.app)
+        await go_to(pilot, BEGAN + 5.1)
+        async with asyncio.timeout(5):
+            while "overflows 3" not in screen_text(pilot.app):
+                await pilot.pause(0.02)
+
+
 def timeline_of(pilot: Pilot[None]) -> str:
     """The lines of the timeline below its head."""
     return screen_text(pilot.app).split("6 Timeline")[1].split("4 Levels")[0]

@@ -88,7 +88,17 @@ class ReplaySession:
         capture, playback = (self._meter(channel, at) for channel in (MICROPHONE, SPEAKER))
         entry, heard_ms = self.state.entry(item), self.player.heard_ms(item, at)
         buffered_ms = max(entry.audio_ms - heard_ms, 0.0) if entry else 0.0
-        return Reading(capture=capture, playback=playback, heard_item=item, heard_ms=heard_ms, buffered_ms=buffered_ms)
+        counts = self.player.counts(at)
+        return Reading(
+            capture=capture,
+            playback=playback,
+            heard_item=item,
+            heard_ms=heard_ms,
+            buffered_ms=buffered_ms,
+            underflows=counts.underflows,
+            overflows=counts.overflows,
+            gaps=counts.gaps,
+        )
 
     def activity_changed(self) -> bool:
         return False

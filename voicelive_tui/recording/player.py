@@ -6,6 +6,7 @@ It has no clock: its user says how far to play. Times are seconds of the recordi
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -43,6 +44,15 @@ class Clock(NamedTuple):
     right: int
 
 
+class Counts(NamedTuple):
+    """A line of counters: totals of the sound path, see `audio.engine.Counters`."""
+
+    at: float
+    underflows: int = 0
+    overflows: int = 0
+    gaps: int = 0
+
+
 class Player:
     """Goes through a recording.
 
@@ -52,8 +62,7 @@ class Player:
     Attributes:
         state: The state now.
         index: How many moments are in it.
-        begin, end: Times of the first and of the last moment.
-        underruns: Times at which an answer ran dry, or the device of the speaker did; noticed up to 0.25 s later.
+        begin, end: Times of the first moment, without what only tells how things stood, and of the last one.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -62,7 +71,9 @@ class Player:
         self.index = 0
         self._moments = bundle.moments()
         self._times = array("d", (moment.t_ns / 1e9 for moment in self._moments))
-        self.begin, self.end = (self._times[0], self._times[-1]) if self._moments else (0.0, 0.0)
+        began = bundle.manifest.sample_zero_ns / 1e9 + bundle.manifest.audio_origin / SAMPLE_RATE
+        first, self.end = (self._times[0], self._times[-1]) if self._moments else (0.0, 0.0)
+        self.begin = min(max(first, began), self.end)
         self._checkpoints = [self.state]
         self._tip = self.state
         """The state after the moments from which there are checkpoints."""
@@ -71,8 +82,7 @@ class Player:
         zero = bundle.manifest.sample_zero_ns / 1e9
         self._clocks = [Clock(zero, 0, 0)]
         self._began: dict[str, float] = {}
-        self.underruns: list[float] = []
-        self._ran_dry = 0
+        self._counts = [Counts(zero)]
         for moment in self._moments:
             if isinstance(moment, Mark):
                 self._note(moment)
@@ -83,10 +93,7 @@ class Player:
             left, right = mark.values.get("left", 0), mark.values.get("right", 0)
             self._clocks.append(Clock(mark.t_ns / 1e9, left, right))
         elif mark.mark == "counters":
-            ran_dry = mark.values.get("gaps", 0) + mark.values.get("underflows", 0)
-            if ran_dry > self._ran_dry:
-                self.underruns.append(mark.t_ns / 1e9)
-            self._ran_dry = ran_dry
+            self._counts.append(Counts(mark.t_ns / 1e9, *(mark.values.get(name, 0) for name in Counts._fields[1:])))
         elif isinstance(event := self.bundle.input(mark), inputs.PlaybackStarted):
             self._began[event.item_id] = event.at
 
@@ -142,7 +149,7 @@ class Player:
 
     def time_of(self, index: int) -> float:
         """When the last of that many moments happened."""
-        return self._times[index - 1] if index > 0 else self.begin
+        return max(self._times[index - 1], self.begin) if index > 0 else self.begin
 
     @staticmethod
     def _is_event(moment: WireLine | Mark) -> bool:
@@ -166,6 +173,20 @@ class Player:
     def sound(self, channel: int, at: float, seconds: float) -> bytes:
         """PCM16 of channel 0 or 1 from a time on, for at most a minute."""
         return self.bundle.sound(channel, self.sample_at(channel, at), round(seconds * SAMPLE_RATE))
+
+    def counts(self, at: float) -> Counts:
+        """The counters at a time."""
+        return self._counts[max(bisect_right(self._counts, at, key=itemgetter(0)) - 1, 0)]
+
+    @property
+    def underruns(self) -> list[float]:
+        """Times at which an answer ran dry, or the device of the speaker did; noticed up to 0.25 s later."""
+        return [
+            after.at
+            for before, after in pairwise(self._counts)
+            if after.gaps > before.gaps or after.underflows > before.underflows
+            if after.at >= self.begin
+        ]
 
     def heard_ms(self, item_id: str, at: float) -> float:
         """Milliseconds of an item that had been heard at a time, if it was played until then."""

@@ -81,7 +81,7 @@ class RecordMaker:
         self._placed: OrderedDict[float, int] = OrderedDict()
         self._names: list[str] = []
         self._played_until: PlayedBlock | None = None
-        self._counts: dict[str, int] | None = None
+        self._counts: dict[str, int] = {}
         self._clock_due = 0
 
     def first_sample(self, at: float) -> int:
@@ -96,7 +96,7 @@ class RecordMaker:
 
     @property
     def before(self) -> tuple[Record, ...]:
-        """Lines that a reader of a later part needs: the connections, the sessions in force, the devices."""
+        """Lines that a reader of a later part needs: the connections, the sessions in force, the devices, counters."""
         return (*self._before.values(), *self._standby.values())
 
     def of_entry(self, entry: Entry) -> list[Record]:
@@ -216,7 +216,7 @@ class RecordMaker:
     # --- sound and its clock
 
     def of_engine(self, engine: "AudioEngine", n: int, *, ending: bool) -> list[Record]:
-        """What left the speaker since the last call, the clock map once a second, and counters that changed.
+        """What left the speaker since the last call, the clock map once a second, and counters, first and if changed.
 
         Args:
             engine: The engine.
@@ -233,9 +233,9 @@ class RecordMaker:
             )
         counters = engine.counters()
         counts = {name: getattr(counters, name) for name in _COUNTERS}
-        if self._counts is not None and counts != self._counts:
-            records.append(mark(n, "counters", **counts))
-        self._counts = counts
+        if counts != self._counts:
+            self._counts, self._before["counters"] = counts, mark(n, "counters", **counts)
+            records.append(self._before["counters"])
         return records
 
     def _heard(self, played: Sequence["PlayedBlock"], settled: float) -> list[Record]:

@@ -5,7 +5,8 @@ a widget's changed line from its left edge to the change, so the columns are in 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
@@ -68,14 +69,20 @@ def marks(session: SessionState) -> Iterator[Moment]:
 
 
 class History:
-    """The levels of the last ten minutes of a conversation, as they were read."""
+    """The levels of the last ten minutes of a conversation, as they were read, and the times of underruns."""
 
     def __init__(self) -> None:
+        self.underruns: deque[float] = deque(maxlen=50)
+        self._ran_dry = 0
         self._lanes = bytearray(HISTORY), bytearray(HISTORY)
         self._newest = 0
 
     def put(self, at: float, reading: Reading) -> None:
-        """Note the levels of a moment."""
+        """Note the levels of a moment, and whether playback ran dry."""
+        ran_dry = reading.gaps + reading.underflows
+        if ran_dry > self._ran_dry:
+            self.underruns.append(at)
+        self._ran_dry = ran_dry
         slot = int(at / SLOT)
         for skipped in range(max(self._newest + 1, slot - HISTORY + 1), slot + 1):
             for lane in self._lanes:
@@ -152,7 +159,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         self._off = not rates.spacious
         self._history = History()
         self.levels: Levels = self._history.levels
-        self.underruns: list[float] = []
+        self.underruns: Iterable[float] = self._history.underruns
         self.cursor: float | None = None
         self._labels = Lines(id="timeline-labels")
         self._labels.can_focus = True
@@ -195,11 +202,9 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         """Note the levels, and draw them if it is time to."""
         if self._off:
             return
-        before, now = self.reading, now_of(self)
+        now = now_of(self)
         super().update_levels(reading)
         self._history.put(now, reading)
-        if reading.gaps + reading.underflows > before.gaps + before.underflows:
-            self.underruns = [*self.underruns[-50:], now]
         if not 0 <= now - self._due < PERIOD:
             self._due = now
             self.redraw()
