@@ -123,28 +123,19 @@ def _escapes() -> dict[int, str]:
     return {code: json.dumps(chr(code))[1:-1] for code in _INVISIBLE}
 
 
-def masked(value: object) -> object:
-    """A JSON value without secrets, see `mask`, and without the headers of MCP servers; its shape stays."""
+def masked(value: object, *, hidden: bool = False) -> object:
+    """A JSON value without secrets, see `mask`, and without the headers of MCP servers; its shape stays.
+
+    All texts of a `hidden` value are secrets.
+    """
     match value:
         case str():
-            return mask(value)
+            return HIDDEN if hidden else mask(value)
         case dict():
             names = _NAMES | {"headers"} if value.get("type") == "mcp" else _NAMES
-            return {mask(key): _hidden_in(inner) if key.lower() in names else masked(inner)
-                    for key, inner in value.items()}  # fmt: skip
+            return {mask(key): masked(inner, hidden=hidden or key.lower() in names) for key, inner in value.items()}
         case list() | tuple():
-            return [masked(inner) for inner in value]
-    return value
-
-
-def _hidden_in(value: object) -> object:
-    match value:
-        case str():
-            return HIDDEN
-        case dict():
-            return {mask(key): _hidden_in(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_hidden_in(inner) for inner in value]
+            return [masked(inner, hidden=hidden) for inner in value]
     return value
 
 

@@ -69,18 +69,29 @@ class Writer:
 
     def notice(self, sentence: str) -> None:
         """Write a remark of the console's own."""
-        raise NotImplementedError
+        self._report("notice", sentence, text=sentence)
 
     def delay(self, turn: int, milliseconds: float, parts: Mapping[str, float]) -> None:
         """Write how long a turn's answer took, with the parts of that in milliseconds."""
-        raise NotImplementedError
+        named = ", ".join(f"{name} {duration(value)}" for name, value in parts.items())
+        rounded = {name.replace(" ", "_"): round(value, 1) for name, value in parts.items()}
+        words = f"delay of turn {turn}: {duration(milliseconds)} ({named})"
+        self._report("turn_delay", words, turn=turn, ms=round(milliseconds, 1), parts=rounded)
 
     def delays(self, summary: Summary) -> None:
         """Write the percentiles over all turns."""
-        raise NotImplementedError
+        times = {"p50": summary.p50, "p95": summary.p95, "worst": summary.worst}
+        words = ", ".join(f"{name} {duration(value)}" for name, value in times.items())
+        fields = {f"{name}_ms": round(value, 1) for name, value in times.items()}
+        turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
+        self._report("delays", f"delay of {turns}: {words}", turns=summary.turns, **fields)
 
     def end(self, problem: str) -> None:
         """Write the failure that ended the conversation."""
+        self._report("failed", f"failed: {problem}", problem=problem)
+
+    def _report(self, kind: str, words: str, **fields: Any) -> None:
+        """Write a local event, as words or by its type and fields."""
         raise NotImplementedError
 
     def _observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
@@ -97,20 +108,6 @@ class JsonLines(Writer):
         super().__init__(write, silent=silent, moments=moments)
         self._began = self._moments.now()
         self._link: dict[str, str] = {}
-
-    def notice(self, sentence: str) -> None:
-        self._local("notice", text=sentence)
-
-    def delay(self, turn: int, milliseconds: float, parts: Mapping[str, float]) -> None:
-        rounded = {name.replace(" ", "_"): round(value, 1) for name, value in parts.items()}
-        self._local("turn_delay", turn=turn, ms=round(milliseconds, 1), parts=rounded)
-
-    def delays(self, summary: Summary) -> None:
-        p50, p95, worst = (round(value, 1) for value in (summary.p50, summary.p95, summary.worst))
-        self._local("delays", turns=summary.turns, p50_ms=p50, p95_ms=p95, worst_ms=worst)
-
-    def end(self, problem: str) -> None:
-        self._local("failed", problem=problem)
 
     def _observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         match event:
@@ -147,6 +144,9 @@ class JsonLines(Writer):
             figures = {name: getattr(done, name) for name in ("turns", "tokens", "wordless", "refused")}
             self._local("restored", **figures, seconds=round(done.seconds or 0.0, 1))
 
+    def _report(self, kind: str, words: str, **fields: Any) -> None:
+        self._local(kind, **fields)
+
     def _local(self, kind: str, **fields: Any) -> None:
         # What follows from an event has its time, so that no line is older than the one before it.
         now = self._moments.now() if self._observed_at is None else self._observed_at
@@ -172,20 +172,9 @@ class TextLines(Writer):
         self._headline = ""
         self._written: set[str] = set()
 
-    def notice(self, sentence: str) -> None:
-        self._write(sentence)
-
-    def delay(self, turn: int, milliseconds: float, parts: Mapping[str, float]) -> None:
-        named = ", ".join(f"{name} {duration(value)}" for name, value in parts.items())
-        self._write(f"delay of turn {turn}: {duration(milliseconds)} ({named})")
-
-    def delays(self, summary: Summary) -> None:
-        p50, p95, worst = (duration(value) for value in (summary.p50, summary.p95, summary.worst))
-        turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
-        self._write(f"delay of {turns}: p50 {p50}, p95 {p95}, worst {worst}")
-
-    def end(self, problem: str) -> None:
-        self._write_headline(f"failed: {problem}")  # unless the headline said it
+    def _report(self, kind: str, words: str, **fields: Any) -> None:
+        if kind != "failed" or words != self._headline:  # which may be the failure
+            self._write(words)
 
     def _observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         if isinstance(event, inputs.LogRecord) and event.severity == "error":
@@ -203,7 +192,10 @@ class TextLines(Writer):
                     self._write_entry(entry)
         if not self.closing:
             word, detail, *_ = headline(after)  # a hint names keys of the dashboard
-            self._write_headline(f"{word}: {detail}" if detail else word)
+            text = f"{word}: {detail}" if detail else word
+            if text != self._headline:
+                self._headline = text
+                self._write(text)
 
     def _write_entry(self, entry: Entry) -> None:
         if entry.item_id in self._written or not (entry.text or entry.note or entry.call):
@@ -218,11 +210,6 @@ class TextLines(Writer):
         if entry.status is EntryStatus.INTERRUPTED and entry.heard_ms is not None:
             parts.append(f"[interrupted after {entry.heard_ms / 1000:.1f} s]")
         self._write(f"{entry.role}: {' '.join(part for part in parts if part)}")
-
-    def _write_headline(self, text: str) -> None:
-        if text != self._headline:
-            self._headline = text
-            self._write(text)
 
     def _write(self, text: str) -> None:
         self.output.write(self._line(text))

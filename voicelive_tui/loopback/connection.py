@@ -13,7 +13,6 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from aiohttp import WSMsgType, web
 from msgspec.structs import replace
@@ -47,16 +46,6 @@ def open_websocket() -> web.WebSocketResponse:
     return web.WebSocketResponse(max_msg_size=_MAX_MESSAGE, compress=False, timeout=2.0)
 
 
-class Observer(Protocol):
-    """Gets records of what happens, and client events."""
-
-    def record(self, session: str, kind: str, text: str, data: JsonObject) -> None:
-        """Take something that happened in a session: its id, a kind, a sentence, and data."""
-
-    def received(self, session: str, message: str | bytes) -> None:
-        """Take a client's message."""
-
-
 class Connection:
     """One client: its handshake and what it asked for, and the service's rules for it."""
 
@@ -70,18 +59,19 @@ class Connection:
         conversations: dict[str, Conversation],
         synthesize: Synthesize,
         recognise: Callable[[Samples, int], str],
-        observer: Observer,
+        record: Callable[[str, str, str, JsonObject], None],
+        received: Callable[[str, str | bytes], None],
     ) -> None:
         now = time.monotonic()
         self._request = request
         self._target = target
-        self._observer = observer
+        self._received = received
         self._synthesize = synthesize
         self._websocket = open_websocket()
         self._injector = FaultInjector(faults, now, target.dialect.server_events)
         self._expire = [fault for fault in faults if fault.name == "expire"]
         self._lifetime = self._expire[0].value if self._expire else LIFETIME
-        self._note: Note = lambda kind, text, data: observer.record(self._session.id, kind, text, data)
+        self._note: Note = lambda kind, text, data: record(self._session.id, kind, text, data)
         self._session = Session(
             target.model,
             script,
@@ -154,7 +144,7 @@ class Connection:
                 return
             if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
                 return
-            self._observer.received(self._session.id, message.data)
+            self._received(self._session.id, message.data)
             self._session.receive(self._target.dialect.client_event(message.data), time.monotonic())
             self._wake.set()
             await asyncio.sleep(0)

@@ -295,8 +295,7 @@ class FaultInjector:
         """The faults that have happened; the reader empties the list."""
         self._waiting: list[tuple[Fault, int]] = []
         self._lasting: dict[str, float] = {}
-        self._out: list[tuple[float, int, Action]] = []
-        self._timed: list[tuple[float, int, Fault]] = []
+        self._agenda: list[tuple[float, int, Action | Fault]] = []
         self._order = itertools.count()
         self._last = now
         self._translate = translate
@@ -309,7 +308,7 @@ class FaultInjector:
     def arm(self, fault: Fault, now: float) -> None:
         """Let a fault happen; its occurrences and its time count from here."""
         if fault.after is not None:
-            heapq.heappush(self._timed, (now + fault.after, next(self._order), fault))
+            self._put(now + fault.after, fault)
         elif fault.event is not None:
             self._waiting.append((fault, fault.nth))
         elif _KINDS[fault.name].role == "lasting":
@@ -319,7 +318,7 @@ class FaultInjector:
     @property
     def next_due(self) -> float:
         """The time at which `take` will have an action."""
-        return min(self._out[0][0] if self._out else NEVER, self._timed[0][0] if self._timed else NEVER)
+        return self._agenda[0][0] if self._agenda else NEVER
 
     def send(self, event: Event, now: float) -> None:
         """Take one server event of the session."""
@@ -353,24 +352,23 @@ class FaultInjector:
         """The actions that are due, in order."""
         actions: list[Action] = []
         while self.next_due <= now:
-            if self._timed and (not self._out or self._timed[0][0] <= self._out[0][0]):
-                fault = heapq.heappop(self._timed)[2]
-                self.happened.append(fault)
-                for action in _KINDS[fault.name].actions(fault.value, {}):
+            due = heapq.heappop(self._agenda)[2]
+            if isinstance(due, Fault):
+                self.happened.append(due)
+                for action in _KINDS[due.name].actions(due.value, {}):
                     self._put(now, action)
             else:
-                action = heapq.heappop(self._out)[2]
-                self._mute = self._mute or isinstance(action, _Mute)
+                self._mute = self._mute or isinstance(due, _Mute)
                 if not self._mute:
-                    actions.append(action)
+                    actions.append(due)
         return actions
 
     def close(self, code: int, now: float) -> None:
         """Close after all events so far."""
         self._put(max(self._last, now), Close(code))
 
-    def _put(self, at: float, action: Action) -> None:
-        heapq.heappush(self._out, (at, next(self._order), action))
+    def _put(self, at: float, due: Action | Fault) -> None:
+        heapq.heappush(self._agenda, (at, next(self._order), due))
 
     def _release_time(self, event: Event, actions: list[Action], now: float) -> float:
         """When an event goes out: never before the one ahead of it, audio deltas at the pace of the faults."""

@@ -170,7 +170,7 @@ class LoopbackService:
         if self._on_record:
             self._on_record(ServiceRecord(time.time(), kind, session, visible(text), data))
 
-    def received(self, session: str, message: str | bytes) -> None:
+    def _report_received(self, session: str, message: str | bytes) -> None:
         """Report a client's message to the owner."""
         if self._on_client_event:
             try:
@@ -236,7 +236,8 @@ class LoopbackService:
                 conversations=self._conversations,
                 synthesize=self._synthesize,
                 recognise=self._recognise,
-                observer=self,
+                record=self.record,
+                received=self._report_received,
             )
             self._clients[task] = connection
             return await connection.run()

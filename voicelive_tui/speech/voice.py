@@ -74,17 +74,14 @@ def join(spoken: Sequence[Speech]) -> Speech:
     if len(spoken) == 1:
         return spoken[0]
     starts = itertools.accumulate((len(piece.samples) for piece in spoken), initial=0)
-    offsets = [start * 1000 // RATE for start in starts]
+    shifts = [start * 1000 // RATE for start in starts]
 
-    def moved(marks: Sequence[Mark], by_ms: int) -> list[Mark]:
-        return [replace(mark, offset_ms=mark.offset_ms + by_ms) for mark in marks]
+    def joined(marks_of: Sequence[Sequence[Mark]]) -> tuple[Mark, ...]:
+        moved = zip(marks_of, shifts, strict=False)
+        return tuple(replace(mark, offset_ms=mark.offset_ms + shift) for marks, shift in moved for mark in marks)
 
-    shifted = list(zip(spoken, offsets, strict=False))
-    return Speech(
-        np.concatenate([piece.samples for piece in spoken]),
-        tuple(mark for piece, offset in shifted for mark in moved(piece.words, offset)),
-        tuple(mark for piece, offset in shifted for mark in moved(piece.visemes, offset)),
-    )
+    samples = np.concatenate([piece.samples for piece in spoken])
+    return Speech(samples, joined([piece.words for piece in spoken]), joined([piece.visemes for piece in spoken]))
 
 
 class Voice(Protocol):
