@@ -242,13 +242,7 @@ _KINDS: dict[str, type[_Message | _Call | _CallOutput | _Approval]] = {
     "function_call_output": _CallOutput,
     "mcp_approval_response": _Approval,
 }
-_REQUIRED = {
-    "input_text": "text",
-    "text": "text",
-    "output_text": "text",
-    "input_audio": "audio",
-    "input_image": "image_url",
-}
+_REQUIRED = {"input_audio": "audio", "input_image": "image_url"}  # by the part's type; else its text
 
 
 def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
@@ -280,7 +274,7 @@ def read_items(given: list[JsonObject], fmt: AudioFormat, where: str) -> list[It
 
 
 def _read_part(part: _Part, audio: bytearray, where: str) -> JsonObject:
-    required = _REQUIRED[part.type]
+    required = _REQUIRED.get(part.type, "text")
     if getattr(part, required) is None:
         raise missing(f"{where}.{required}")
     if part.type == "input_audio":

@@ -98,12 +98,9 @@ class Doorkeeper(Struct, frozen=True):
     def _has_key(self, request: web.Request) -> bool:
         if self.api_key is None:
             return True
-        bearer = request.headers.get("Authorization", request.query.get("Authorization", ""))
-        shown = (
-            request.headers.get("api-key", ""),
-            request.query.get("api-key", ""),
-            bearer.removeprefix("Bearer "),
-        )
+        headers, query = request.headers, request.query
+        bearer = headers.get("Authorization", query.get("Authorization", ""))
+        shown = headers.get("api-key", ""), query.get("api-key", ""), bearer.removeprefix("Bearer ")
         wanted = self.api_key.encode()
         # All are compared, each in constant time; headers may hold bytes that are not text.
         return sum(hmac.compare_digest(key.encode(errors="surrogateescape"), wanted) for key in shown) > 0

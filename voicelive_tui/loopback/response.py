@@ -6,7 +6,7 @@ resumed after that. Only the response writes to its items.
 """
 
 import bisect
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from voicelive_tui.loopback.mcp import BeginMcp, McpCall
 from voicelive_tui.loopback.protocol import JsonObject, encode_audio, new_id
 from voicelive_tui.loopback.script import Call
 from voicelive_tui.loopback.settings import ResponseConfig
-from voicelive_tui.speech.voice import Speech
+from voicelive_tui.speech.voice import Speech, words_of
 
 WAITING = float("inf")
 """What `Response.run` yields while its speech is being synthesized."""
@@ -195,7 +195,7 @@ class Response:
     def _write(self, part: _OpenPart, text: str) -> Generator[float, None, bool]:
         """Send the words of a text part; returns whether all were sent."""
         at = self._begin + self._plan.delay
-        for word in _split(text):
+        for word in words_of(text):
             if self._over(Tokens(text_tokens(part.text + word))):
                 return False
             yield at
@@ -359,9 +359,3 @@ class Response:
 
 def _details(tokens: Tokens) -> JsonObject:
     return {"text_tokens": tokens.text, "audio_tokens": tokens.audio, "image_tokens": tokens.image}
-
-
-def _split(text: str) -> Sequence[str]:
-    """The words of a text, each with the space after it."""
-    words = text.split(" ")
-    return [word + " " for word in words[:-1]] + words[-1:]

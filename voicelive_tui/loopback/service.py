@@ -29,7 +29,7 @@ from voicelive_tui.loopback.recogniser import Recogniser
 from voicelive_tui.loopback.replay import Recorded, Replay
 from voicelive_tui.loopback.response import SpeechJob
 from voicelive_tui.loopback.script import Script
-from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces
+from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces, words_of
 from voicelive_tui.text import visible
 
 __all__ = ["MAX_CLIENTS", "PATH", "LoopbackService", "ServiceError", "ServiceRecord"]
@@ -292,6 +292,6 @@ def _read(path: Path, text: str) -> Speech:
     audio, _ = load_wav(path)
     samples = pcm.samples(audio)
     length = len(samples) * 1000 // RATE
-    words = [word + " " for word in text.split(" ")]
+    words = words_of(text)
     step = length // len(words)
     return Speech(samples, tuple(Mark(n * step, step, word) for n, word in enumerate(words)))

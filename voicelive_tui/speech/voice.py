@@ -111,7 +111,7 @@ class PlaceholderVoice:
         sound: list[Samples] = [np.zeros(RATE // 20, np.int16)]
         marks: list[Mark] = []
         position = len(sound[0])
-        for word in _words(text):
+        for word in words_of(text):
             digits = sum(map(str.isdigit, word))  # each is a word when spoken
             syllables = max(1, (len(word.strip()) + 2) // 3 + digits)
             pause = 0.25 if word.rstrip()[-1:] in {".", "!", "?"} else 0.04
@@ -131,8 +131,8 @@ def _syllable(pitch: float) -> Samples:
     return np.asarray(4500 * tone * np.sin(np.pi * time / 0.14) ** 2, np.int16)
 
 
-def _words(text: str) -> list[str]:
-    """The words, each with the spaces after it."""
+def words_of(text: str) -> list[str]:
+    """The words of a text, each with the spaces after it; joined they are the text."""
     words: list[str] = []
     for piece in text.split(" "):
         if piece or not words:
@@ -246,29 +246,25 @@ def _place_words(text: str, events: list[tuple[int, int, int, bytes]], end: int)
     of its neighbour, so that no text is lost.
     """
     starts = sorted((position - 1, at) for kind, position, at, _ in events if kind == _WORD)
-    marks: list[Mark] = []
+    words, places = words_of(text), [0]
     begin = 0
-    place = 0
-    for word in _words(text):
+    for word in words:
         inside = [at for position, at in starts if begin <= position < begin + len(word)]
-        place = max(place, inside[0]) if inside else place
-        marks.append(Mark(min(place, end), 0, word))
+        places.append(min(max(places[-1], inside[0]), end) if inside else places[-1])
         begin += len(word)
-    following = [mark.offset_ms for mark in marks[1:]] + [end]
-    return tuple(
-        Mark(mark.offset_ms, stop - mark.offset_ms, mark.what) for mark, stop in zip(marks, following, strict=True)
-    )
+    spans = itertools.pairwise([*places[1:], end])
+    return tuple(Mark(at, stop - at, word) for word, (at, stop) in zip(words, spans, strict=True))
 
 
 def _place_visemes(events: list[tuple[int, int, int, bytes]], end: int) -> tuple[Mark, ...]:
     """The mouth positions of espeak-ng's phonemes."""
     found = [(at, _viseme(name.decode("utf-8", "replace"))) for kind, _, at, name in events if kind == _PHONEME]
-    marks = []
-    for index, (at, viseme) in enumerate(found):
-        stop = found[index + 1][0] if index + 1 < len(found) else end
-        if at < end:
-            marks.append(Mark(at, max(0, min(stop, end) - at), str(viseme)))
-    return tuple(marks)
+    spans = itertools.pairwise([*(min(at, end) for at, _ in found), end])
+    return tuple(
+        Mark(at, max(0, stop - at), str(viseme))
+        for (at, stop), (_, viseme) in zip(spans, found, strict=True)
+        if at < end
+    )
 
 
 _VISEMES = (
