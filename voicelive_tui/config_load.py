@@ -110,11 +110,7 @@ def profile_names(path: Path | None = None) -> list[str]:
 
 
 def _validate_profiles(profiles: Any, tree: Table, origin: str) -> None:
-    """Check every profile, so that a mistake shows before the profile is used.
-
-    Raises:
-        ConfigError: One has an unknown key, or a value that cannot be used.
-    """
+    """Check every profile, so that a mistake shows before the profile is used."""
     if not isinstance(profiles, dict):
         raise ConfigError(f"{origin}: profiles: expected tables such as [profiles.NAME]")
     for name, values in profiles.items():

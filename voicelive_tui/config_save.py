@@ -38,11 +38,7 @@ def save_profile(path: Path, name: str, values: Table) -> None:
 
 
 def _with_profile(text: str, name: str, values: Table) -> str:
-    """The text with the profile.
-
-    Raises:
-        ValueError, TypeError: It cannot be added without a change to something else.
-    """
+    """The text with the profile. Raises `ValueError` or `TypeError` where that would change something else."""
     wanted = tomllib.loads(text)
     profiles = wanted.setdefault("profiles", {})
     if not isinstance(profiles, dict):

@@ -33,18 +33,11 @@ class CredentialError(Exception):
 
 
 class Credential:
-    """What authenticates this client to a service. `close` it at the end.
-
-    Args:
-        service: Decides between key and token, and says where they go.
-        demo: The service is the demo's own.
-
-    Attributes:
-        kind: The credential in words, for the screen and the log.
-    """
+    """What authenticates this client to a `service`, which decides between key and token. `close` it at the end."""
 
     def __init__(self, service: Service, *, demo: bool = False) -> None:
         self.kind = "the demo's own key" if demo else "Entra ID token" if service.use_token_credential else "API key"
+        """The credential in words."""
         self._service = service
         self._token: EntraCredential | None = None
 
@@ -62,11 +55,7 @@ class Credential:
         return ""
 
     async def get(self) -> "AzureKeyCredential | EntraCredential":
-        """The credential as the SDK takes it; the same token credential each time.
-
-        Raises:
-            CredentialError: `azure-identity` cannot be used.
-        """
+        """The credential as the SDK takes it, the same each time. Raises `CredentialError` without `azure-identity`."""
         if not self._service.use_token_credential:
             from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415
 

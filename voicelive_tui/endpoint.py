@@ -24,11 +24,7 @@ def resource_path(path: str) -> tuple[str, str]:
 
 
 def plain_endpoint(url: str) -> str:
-    """The endpoint as the SDK wants it: with a scheme and a host, without the service's path at its end.
-
-    Raises:
-        EndpointError: No URL of a kind that can be connected to.
-    """
+    """The endpoint as the SDK takes it: without the service's path. Raises `EndpointError` for any other URL."""
     expected = "expected something like https://NAME.services.ai.azure.com"
     try:
         parts = urlsplit(url.strip())

@@ -49,13 +49,9 @@ class _Readable(logging.Formatter):
 
 
 class _File(RotatingFileHandler):
-    """Writes records that are formatted already; reports once that it cannot.
+    """Writes records that are formatted already; reports once that it cannot."""
 
-    Attributes:
-        problem: The report.
-    """
-
-    problem = ""
+    problem = ""  # the report
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in the standard library
         if not self.problem:  # the report comes here as well
@@ -134,18 +130,12 @@ def flush() -> None:
 
 
 def start(settings: Logging, *, verbose: bool = False, report: Callable[[str], None] = lambda _: None) -> Path:
-    """Send all log records to the file.
+    """Send all log records to the file; its path.
 
     Args:
-        settings: Level, file, and levels by logger.
+        settings: Level, file, and levels by logger. Raises `ConfigError` where this file cannot be written.
         verbose: Log this package and the SDK from debug on.
         report: Gets a sentence if the default file cannot be written; then there is none.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        ConfigError: The file that the settings name cannot be written.
     """
     path = Path(settings.file) if settings.file else default_path()
     try:
@@ -187,11 +177,7 @@ def _rotate(full: str, older: str) -> None:
 
 
 def listen(listener: Callable[[Severity, str, str], None]) -> Callable[[], None]:
-    """Call `listener(severity, logger, text)` for each record but those of `SESSION`, in the thread that logged it.
-
-    Returns:
-        A function that ends this.
-    """
+    """Call `listener(severity, logger, text)` in the thread that logs, but not for `SESSION`; the result ends this."""
     handler = _ToListener(listener)
     handler.setFormatter(_Readable())
     root = logging.getLogger()

@@ -11,10 +11,7 @@ T = TypeVar("T")
 def start(call: Callable[[], T], name: str, unclaimed: Callable[[T], object] = lambda _: None) -> Future[T]:
     """Run a call in a thread of its own; `asyncio.wrap_future` makes the result awaitable.
 
-    Args:
-        call: What to run.
-        name: Of the thread.
-        unclaimed: Called in the thread with the result, if the future was cancelled meanwhile.
+    If the future was cancelled meanwhile, `unclaimed` gets the result, in the thread.
     """
     future: Future[T] = Future()
 

@@ -97,20 +97,10 @@ async def _hold(settings: Settings, open_session: "Open", *, as_json: bool, scri
 async def hold_conversation(
     live: Shell, write: Callable[[str], None], audio: Audio, *, as_json: bool, script: Script = Script()
 ) -> int:
-    """Run the conversation until it ends, and write it line by line.
+    """Run the conversation until it ends, and write it line by line; the exit status.
 
-    Args:
-        live: The session.
-        write: Writes a line, in a thread; it may block.
-        audio: The devices of the session.
-        as_json: Objects instead of words.
-        script: What to say.
-
-    Returns:
-        The exit status: 0 ended as asked, 1 the conversation failed.
-
-    Raises:
-        OSError: `write` raised it; `BrokenPipeError` where the reader went away.
+    `write` writes a line, in a thread; it may block. An `OSError` of it ends the conversation, and is raised then
+    (`BrokenPipeError` where the reader went away).
     """
     silent = audio.input_device == "none" and not script.messages
     writer: Writer = JsonLines(write, silent=silent) if as_json else TextLines(write, silent=silent)
@@ -142,15 +132,10 @@ async def hold_conversation(
 
 
 class _Course:
-    """Takes the conversation through its script, and decides when it is over.
-
-    Attributes:
-        changed: Set whenever `step` may have something to do.
-        delays: Of each turn whose answer has begun.
-    """
+    """Takes the conversation through its script, and decides when it is over."""
 
     def __init__(self, live: Shell, writer: Writer, audio: Audio, script: Script) -> None:
-        self.changed = asyncio.Event()
+        self.changed = asyncio.Event()  # set whenever `step` may have something to do
         self.delays = Delays(writer)
         self._live = live
         self._writer = writer
@@ -184,11 +169,7 @@ class _Course:
         self.delays.observe(event, before, after, now)
 
     async def step(self) -> str | None:
-        """Take the next step of the script, if it is due.
-
-        Returns:
-            None while the conversation goes on; at its end "", or why it failed.
-        """
+        """Take the script's next step, if it is due; None to go on, at the end "", or why the conversation failed."""
         state, now = self._live.state, time.monotonic()
         if self._writer.output.error:
             return ""

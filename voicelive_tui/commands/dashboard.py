@@ -54,14 +54,9 @@ async def _hold(options: Options, settings: Settings, open_session: "Open") -> "
 
 
 async def show(settings: Settings, make_app: "Callable[[], VoiceLiveApp]") -> "VoiceLiveApp":
-    """Run an application until it ends.
+    """Run an application until it ends; `make_app` imports and makes it, with the garbage collector off.
 
-    Args:
-        settings: Of the screen.
-        make_app: Imports and makes it, with the garbage collector off.
-
-    Raises:
-        ConfigError: See `validate_ui`.
+    Raises `ConfigError` as `validate_ui` does.
     """
     if settings.ui.lean and os.environ.get("COLORTERM") in ("truecolor", "24bit"):
         # 24-bit colours take twice the bytes of the 256. Textual reads this once, when it is imported.
@@ -77,11 +72,7 @@ async def show(settings: Settings, make_app: "Callable[[], VoiceLiveApp]") -> "V
 
 
 def with_profile(options: Options, name: str) -> Choice:
-    """The settings with another profile.
-
-    Raises:
-        ConfigError: They cannot be used.
-    """
+    """The settings with another profile. Raises `ConfigError` where they cannot be used."""
     loaded = load(replace(options, profile=name), report=lambda _: None)
     validate_ui(loaded.settings)
     validate_files(loaded.settings.audio, options.more_inputs)
@@ -89,11 +80,7 @@ def with_profile(options: Options, name: str) -> Choice:
 
 
 def validate_ui(settings: Settings) -> None:
-    """Check the names in the configuration that only the dashboard knows.
-
-    Raises:
-        ConfigError: There is no such theme, binding or key, or two bindings have the same key.
-    """
+    """Check the names that only the dashboard knows: of themes, bindings and keys. Raises `ConfigError` for others."""
     from voicelive_tui.ui.themes import theme_names  # noqa: PLC0415 - loads Textual
 
     if settings.ui.theme and settings.ui.theme not in theme_names():

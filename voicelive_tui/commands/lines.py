@@ -22,12 +22,7 @@ NOTHING_SENT = "the input device is none and there is no --say: nothing will be 
 
 
 class Moments:
-    """The times of lines.
-
-    Args:
-        now: Gives the time of what is written: `time.monotonic()` seconds, or a recording's.
-        epoch: Unix seconds at its 0; None for that of `time.monotonic()`.
-    """
+    """The times of lines: `now()` in seconds of `time.monotonic` or of a recording, and the Unix time at its 0."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic, epoch: float | None = None) -> None:
         self.now = now
@@ -41,15 +36,11 @@ class Writer:
         write: Writes a line; it may block, and raise `OSError`.
         silent: Nothing will be sent to the service.
         moments: A recording's, where one is written: it may begin within a connection.
-
-    Attributes:
-        output: Where lines wait for the reader.
-        closing: The conversation is over, and its end has been reported.
     """
 
     def __init__(self, write: Callable[[str], None], *, silent: bool = False, moments: Moments | None = None) -> None:
         self.output = LineOutput(write, self._dropped)
-        self.closing = False
+        self.closing = False  # set when the conversation is over, and its end reported
         self._silent = silent
         self._noticed, self._begun = False, moments is not None
         self._moments = moments or Moments()
@@ -223,11 +214,7 @@ class TextLines(Writer):
 
 
 class Delays:
-    """Writes the delay of each turn, once its answer is heard, or over without sound.
-
-    Attributes:
-        milliseconds: The delays so far.
-    """
+    """Writes the delay of each turn, once its answer is heard, or over without sound."""
 
     def __init__(self, writer: Writer) -> None:
         self.milliseconds: list[float] = []

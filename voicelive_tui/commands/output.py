@@ -52,13 +52,11 @@ class LineOutput:
     Args:
         write: Writes a line; it may block, and raise `OSError`.
         dropped: The line that stands where lines were dropped, made from their number.
-
-    Attributes:
-        error: Why nothing can be written any more.
     """
 
     def __init__(self, write: Callable[[str], None], dropped: Callable[[int], str]) -> None:
         self.error: OSError | None = None
+        """Why nothing can be written any more."""
         self._out = write
         self._describe_dropped = dropped
         self._lines: deque[str] = deque()
@@ -84,11 +82,7 @@ class LineOutput:
         return not self.error
 
     async def close(self) -> int:
-        """Wait until everything is written, or the reader has stopped.
-
-        Returns:
-            The number of lines that were not written.
-        """
+        """Wait until everything is written, or the reader has stopped; the number of lines that were not written."""
         with self._changed:
             self._note_dropped()
             self._closing = True

@@ -72,11 +72,7 @@ async def _write(player: "Player", *, as_json: bool) -> int:
 
 
 def open_player(path: Path, stack: contextlib.ExitStack) -> "Player":
-    """Open a recording, to be closed with the stack; what cannot be read is named on stderr.
-
-    Raises:
-        BundleError: There is nothing to play.
-    """
+    """Open a recording until the stack closes. Raises `BundleError` if there is nothing to play."""
     from voicelive_tui.recording.bundle import Bundle, BundleError  # noqa: PLC0415
     from voicelive_tui.recording.player import Player  # noqa: PLC0415
 

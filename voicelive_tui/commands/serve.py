@@ -84,11 +84,7 @@ def run(
 
 
 def sessions_of(path: Path, stack: contextlib.ExitStack) -> list[list[Recorded]]:
-    """The sessions of a recording, which is closed with the stack; what cannot be read is named on stderr.
-
-    Raises:
-        BundleError: There is none.
-    """
+    """The sessions of a recording, open until the stack closes. Raises `BundleError` if there is none."""
     from voicelive_tui.recording.bundle import Bundle, BundleError  # noqa: PLC0415
     from voicelive_tui.recording.lines import NOTHING, WireLine  # noqa: PLC0415
 
@@ -121,12 +117,7 @@ def _unexpired(bundle: "Bundle", line: "WireLine") -> str:
 
 
 def _tls(host: str, *, self_signed: bool, cert: str | None, key: str | None) -> tuple[ssl.SSLContext | None, str]:
-    """The context that the TLS options ask for, and the certificate where it was made for this run.
-
-    Raises:
-        ConfigError: The options contradict each other.
-        TlsError: The certificate cannot be used.
-    """
+    """The context that the TLS options ask for, and the certificate where it was made for this run."""
     if bool(cert) != bool(key):
         raise ConfigError("--tls-cert and --tls-key belong together")
     if cert and self_signed:

@@ -79,11 +79,7 @@ def warn(problem: object) -> None:
 
 
 def load(options: Options, report: Callable[[str], None] = warn) -> config_load.Loaded:
-    """Load the settings.
-
-    Raises:
-        ConfigError: They cannot be used.
-    """
+    """Load the settings. Raises `ConfigError` where they cannot be used."""
     flags = options.flags
     if "service.api_key" in flags:
         if "service.use_token_credential" in flags:
@@ -109,11 +105,7 @@ def usable(options: Options, settings: Settings) -> tuple[Settings, bool]:
 
 
 def prepare(options: Options) -> Setup:
-    """Load the settings, require a credential, and open the log file.
-
-    Raises:
-        ConfigError: They cannot be used.
-    """
+    """Load the settings, require a credential, and open the log file. Raises `ConfigError` where one cannot be used."""
     settings, demo = usable(options, load(options).settings)
     script = _load_script(options.script, demo=demo)
     log_path = logs.start(settings.logging, verbose=options.verbose, report=warn)
@@ -123,11 +115,7 @@ def prepare(options: Options) -> Setup:
 
 
 def _mcp_secrets(servers: Sequence[Mcp]) -> list[str]:
-    """The values of the servers' headers.
-
-    Raises:
-        ConfigError: A variable is not set.
-    """
+    """The values of the servers' headers. Raises `ConfigError` where a variable is not set."""
     for server in servers:
         for header, variable in server.headers.items():
             if not os.environ.get(variable):
@@ -162,11 +150,7 @@ def _require_credential(settings: Settings, flags: Mapping[str, Any]) -> None:
 
 
 def _load_script(name: str, *, demo: bool) -> "Script | None":
-    """The script of that name, if there is one.
-
-    Raises:
-        ConfigError: It cannot be used, or this is no demo.
-    """
+    """The script of that name, if one is given. Raises `ConfigError` where it cannot be used."""
     if not name:
         return None
     if not demo:
@@ -180,11 +164,7 @@ def _load_script(name: str, *, demo: bool) -> "Script | None":
 
 
 def load_tools(names: Sequence[str]) -> "Toolbox":
-    """Import the functions of the user.
-
-    Raises:
-        ConfigError: It cannot be imported, or has no tools.
-    """
+    """Import the functions of the user. Raises `ConfigError` where they cannot be imported."""
     from voicelive_tui.tools.load import ToolError  # noqa: PLC0415
     from voicelive_tui.tools.run import Toolbox  # noqa: PLC0415
 
@@ -242,11 +222,7 @@ def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, att
 
 
 def _require_recording(settings: Recording) -> None:
-    """Refuse a recording that could not be made.
-
-    Raises:
-        ConfigError: FLAC is not installed, or the folder cannot be made.
-    """
+    """Refuse a recording that could not be made: no FLAC, no folder. Raises `ConfigError`."""
     if settings.enabled and settings.format == "flac":
         from voicelive_tui.recording.flac import missing  # noqa: PLC0415
 
@@ -273,11 +249,7 @@ def _record(live: "LiveSession", settings: Recording) -> Callable[[], None]:
 
 
 def validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
-    """Check files that stand in for devices, before the screen opens. None is written.
-
-    Raises:
-        ConfigError: One cannot be used.
-    """
+    """Check files that stand in for devices, and write none. Raises `ConfigError` where one cannot be used."""
     sources = [device[5:] for device in (str(audio.input_device), *more_inputs) if device.startswith("file:")]
     speaker = str(audio.output_device)
     if not sources and not speaker.startswith("file:"):

@@ -16,11 +16,7 @@ class AudioTurns:
         self._open = ""
 
     def as_buffer_event(self, event: p.ClientEvent) -> p.ClientEvent:
-        """The event of the input buffer that does the same as one of an audio turn; any other event as it is.
-
-        Raises:
-            Refusal: Audio turns are not accepted, or the turn is not the open one.
-        """
+        """The event of the input buffer that does the same as one of an audio turn; any other event as it is."""
         if not isinstance(event, p.TurnStart | p.TurnAppend | p.TurnEnd | p.TurnCancel):
             return event
         if not self._accepted:

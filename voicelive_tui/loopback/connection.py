@@ -239,11 +239,7 @@ class Connection:
         transport.resume_reading()
 
     def _transport(self) -> asyncio.Transport:
-        """The TCP connection.
-
-        Raises:
-            ConnectionResetError: It is gone.
-        """
+        """The TCP connection. Raises `ConnectionResetError` where it is gone."""
         if not isinstance(self._request.transport, asyncio.Transport):
             raise ConnectionResetError("the client is gone")
         return self._request.transport

@@ -128,11 +128,7 @@ class Conversation:
         return iter(self._items)
 
     def get(self, item_id: str, action: str) -> Item:
-        """The item with that id.
-
-        Raises:
-            Refusal: There is none; the error's code contains `action`.
-        """
+        """The item with that id; without one, the code of the `Refusal` contains the `action`."""
         if item_id not in self._by_id:
             text = f"Item with item_id '{item_id}' not found."
             raise Refusal(text, f"item_{action}_invalid_item_id", "item_id")
@@ -174,20 +170,11 @@ class Conversation:
             item.drop_audio()
 
     def remove(self, item_id: str) -> None:
-        """Remove an item.
-
-        Raises:
-            Refusal: There is none of that id.
-        """
         self._items.remove(self.get(item_id, "delete"))
         del self._by_id[item_id]
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
-        """Shorten an assistant's spoken item to the part that was heard, and drop its transcript.
-
-        Raises:
-            Refusal: There is none of that id, it has no such audio, or it is shorter than that.
-        """
+        """Shorten an assistant's spoken item to the part that was heard, and drop its transcript."""
         item = self.get(item_id, "truncate")
         parts = item.json.get("content") or []
         if item.role != "assistant" or not 0 <= content_index < len(parts):
@@ -246,11 +233,7 @@ _REQUIRED = {"input_audio": "audio", "input_image": "image_url"}  # by the part'
 
 
 def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
-    """The item in a client event; `where` is the path of the field that holds it.
-
-    Raises:
-        Refusal: It is not a valid item.
-    """
+    """The item in the field `where` of a client event."""
     name = given.get("type")
     if not isinstance(name, str):
         raise missing(f"{where}.type")

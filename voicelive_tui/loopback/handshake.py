@@ -56,11 +56,7 @@ class Doorkeeper(Struct, frozen=True):
         return f"Doorkeeper({self.host!r})"  # without the key
 
     def admit(self, request: web.Request) -> Target:
-        """What the client asks for.
-
-        Raises:
-            Denied: It may not connect, or asks for something that does not exist.
-        """
+        """What the client asks for. Raises `Denied` where it may not connect, or there is no such thing."""
         self._check_browser(request)
         if not self._has_key(request):
             raise Denied(401, "Access denied due to invalid subscription key.")

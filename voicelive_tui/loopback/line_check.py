@@ -14,7 +14,7 @@ from voicelive_tui.loopback.conversation import read_item
 from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.input_buffer import Measurement
 from voicelive_tui.loopback.protocol import JsonObject, Refusal, ResponseParams, missing
-from voicelive_tui.loopback.script import Call, Kind, Reply, Script, ScriptedError, render
+from voicelive_tui.loopback.script import Call, Kind, Reply, Script, render
 from voicelive_tui.loopback.settings import Interim
 
 MAX_CHARACTERS = 10_000
@@ -49,12 +49,8 @@ class Plan(Struct, frozen=True):
     """Seconds from the turn to the first audio."""
     speed: float = 4.0
     """The pace of the audio, as a multiple of real time."""
-    errors: tuple[ScriptedError, ...] = ()
-    warnings: tuple[ScriptedError, ...] = ()
-    fail: str | None = None
-    """The message with which the response fails."""
-    faults: tuple[str, ...] = ()
-    """The faults to arm as the response begins."""
+    reply: Reply = Reply()
+    """What the script says besides: errors, warnings, a failure, faults."""
     interim: str = ""
     """The interim response, spoken before the answer is there."""
     interim_delay: float = 0.0
@@ -82,10 +78,7 @@ def plan(
         calls=calls,
         delay=(script.delay_ms if reply.delay_ms is None else reply.delay_ms) / 1000,
         speed=script.speed if reply.speed is None else reply.speed,
-        errors=reply.errors,
-        warnings=reply.warnings,
-        fail=reply.fail,
-        faults=reply.faults,
+        reply=reply,
     )
 
 
@@ -107,11 +100,7 @@ def with_interim(answer: Plan, rule: Interim | None, turn: int) -> Plan:
 
 
 def pre_generated(params: ResponseParams, script: Script, fmt: AudioFormat) -> Plan | None:
-    """The plan that says the client's pre-generated message, if there is one.
-
-    Raises:
-        Refusal: It is not a message, or too long to be spoken.
-    """
+    """The plan that says the client's pre-generated message, if there is one."""
     given = params.pre_generated_assistant_message
     if given is UNSET:
         return None

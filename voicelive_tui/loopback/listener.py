@@ -13,13 +13,7 @@ MAX_WAITING = 500
 
 
 class Listener:
-    """Gives each connection to aiohttp.
-
-    Args:
-        server: The server of aiohttp.
-        tls: For `https`.
-        report: Takes a sentence about clients that ask for nothing.
-    """
+    """Gives each connection to aiohttp's `server`; `report` takes a sentence about clients that ask for nothing."""
 
     def __init__(self, server: web.Server, tls: ssl.SSLContext | None, report: Callable[[str], None]) -> None:
         self._server, self._tls, self._report = server, tls, report
@@ -27,11 +21,7 @@ class Listener:
         self._listening: asyncio.Server | None = None
 
     async def listen(self, host: str, port: int) -> int:
-        """Listen; the port.
-
-        Raises:
-            OSError: The address cannot be used.
-        """
+        """Listen; the port. Raises `OSError` where the address cannot be used."""
         limit = REQUEST_SECONDS if self._tls else None
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(

@@ -38,16 +38,13 @@ BeginMcp = Callable[[McpCall, list[JsonObject]], None]
 
 
 class McpServers:
-    """The MCP servers of one session.
-
-    Attributes:
-        fresh: Ids of calls that ended since the last response began: what the next one is about.
-    """
+    """The MCP servers of one session."""
 
     def __init__(
         self, known: tuple[McpServer, ...], conversation: Conversation, emit: Emit, note: Note, after: After
     ) -> None:
         self.fresh: set[str] = set()
+        """Ids of calls that ended since the last response began: what the next one is about."""
         self._known = {server.label: server for server in known}
         self._conversation = conversation
         self._emit = emit
@@ -99,11 +96,7 @@ class McpServers:
         self._note("note", f"asked for an approval of {label}.{name}", {"approval_request_id": request_id})
 
     def check_approval(self, item: Item) -> None:
-        """Check that a call waits for this approval.
-
-        Raises:
-            Refusal: None does.
-        """
+        """Refuse an approval for which no call waits."""
         if item.json["approval_request_id"] not in self._waiting:
             text = f"No call waits for the approval '{item.json['approval_request_id']}'."
             raise Refusal(text, "invalid_approval_request_id", "item.approval_request_id")

@@ -37,7 +37,7 @@ _MAX_VALUES = 20_000
 
 
 class Refusal(Exception):  # noqa: N818  the protocol calls it "error", and it is not an error of this program
-    """A client event that cannot be carried out; the session goes on.
+    """A client event that cannot be carried out; whatever reads a client's fields may raise it. The session goes on.
 
     Args:
         message: One sentence for the developer of the client.
@@ -192,11 +192,7 @@ _UNSUPPORTED = ("output_audio_buffer.clear", "input_text.delta", "input_text.don
 
 
 def parse(message: str | bytes) -> ClientEvent:
-    """The client event in a WebSocket message.
-
-    Raises:
-        Refusal: The message cannot be carried out; its text gives the reason in the service's words.
-    """
+    """The client event in a WebSocket message, or a `Refusal` in the service's words."""
     try:
         data = msgspec.json.decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -244,21 +240,14 @@ _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 
 
 def what_and_where(error: msgspec.ValidationError) -> tuple[str, str]:
-    """The parts of msgspec's error text, such as `expected int, got str` and `reply[0].turn`.
-
-    msgspec has no structured form of them.
-    """
+    """The parts of msgspec's error text, such as `expected int, got str` and `reply[0].turn`; it has no other form."""
     found = _PLACE.fullmatch(str(error))
     what, place = (found["what"], found["place"] or "") if found else (str(error), "")
     return what[:1].lower() + what[1:], place
 
 
 def convert(data: Any, kind: type[T], param: str = "") -> T:
-    """Decoded JSON as a `kind`; `param` is the path of the field that holds it.
-
-    Raises:
-        Refusal: It has another type or is out of range; its `param` is the path of the wrong field.
-    """
+    """Decoded JSON as a `kind`; `param` is the path of the field that holds it, and begins that of a `Refusal`."""
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
@@ -272,11 +261,7 @@ def convert(data: Any, kind: type[T], param: str = "") -> T:
 
 
 def check_tools(tools: list[JsonObject], where: str) -> None:
-    """Check that all tools are functions with a name, or MCP servers with a label and a URL.
-
-    Raises:
-        Refusal: One is not.
-    """
+    """Refuse tools other than functions with a name, and MCP servers with a label and a URL."""
     for index, tool in enumerate(tools):
         names = {"function": ("name",), "mcp": ("server_label", "server_url")}.get(str(tool.get("type")))
         if names is None:
@@ -292,11 +277,7 @@ def encode_audio(audio: bytes | bytearray) -> str:
 
 
 def decode_audio(text: str, param: str) -> bytes:
-    """The bytes of a base64 field.
-
-    Raises:
-        Refusal: It is not base64.
-    """
+    """The bytes of a base64 field."""
     try:
         return msgspec.convert(text, bytes)  # as strict as `base64`, and three times as fast
     except msgspec.ValidationError:

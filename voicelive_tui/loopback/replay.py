@@ -32,11 +32,7 @@ class Recorded(NamedTuple):
 
 
 class Replay:
-    """One client.
-
-    Args:
-        messages: A session, from its `session.created` on.
-    """
+    """One client, to which a session is played; `messages` has it from its `session.created` on."""
 
     def __init__(self, messages: Sequence[Recorded]) -> None:
         self._messages = messages

@@ -39,14 +39,11 @@ class Responder:
         return self._due if self.active else WAITING
 
     def begin(self, config: ResponseConfig, plan: Plan, context: Tokens, start: float) -> None:
-        """Begin a response; there must be no active one.
-
-        It answers a turn that ended at `start`, a time of the session's clock.
-        """
+        """Answer a turn that ended at `start`, a time of the session's clock; there must be no active response."""
         last, self._last_context = self._last_context, context
         cached = Tokens(min(last.text, context.text), min(last.audio, context.audio))
         self._response = response = self._make(config, plan, context=(context, cached), begin=start)
-        self.armed += plan.faults
+        self.armed += plan.reply.faults
         self._steps = response.run()
         self.step()
         self._note("answer", f"answer: {plan.say or 'function call'}", {"response_id": response.id})
@@ -66,10 +63,7 @@ class Responder:
             self.active.fail(message)
 
     def unheard(self, now: float) -> tuple[Item, int] | None:
-        """The newest spoken item and the milliseconds of it that real-time playback from its arrival has reached.
-
-        None when that is all of it.
-        """
+        """The newest spoken item, and its milliseconds that real-time playback has reached; None when that is all."""
         response = self._response
         item = response.audio_item if response else None
         if response is None or item is None or response.first_audio is None:

@@ -119,10 +119,10 @@ class Response:
     def run(self) -> Iterator[float]:
         """Send all events; yields the time of the next one."""
         self._emit("response.created", response=self._json())
-        for scripted in self._plan.errors:
+        for scripted in self._plan.reply.errors:
             error = {"type": scripted.type, "code": scripted.code, "message": scripted.message}
             self._emit("error", error=error | {"param": None, "event_id": None})
-        for scripted in self._plan.warnings:
+        for scripted in self._plan.reply.warnings:
             self._emit("warning", warning={"message": scripted.message, "code": scripted.code, "param": None})
         if self._plan.interim and self._config.spoken:
             self._request_speech(self._plan.interim)
@@ -132,11 +132,11 @@ class Response:
             if not self.active:
                 return
             self._audio_from = max(self._audio_from, self._begin + self._plan.delay)
-        if self._plan.say and self._config.spoken and self._plan.fail is None:
+        if self._plan.say and self._config.spoken and self._plan.reply.fail is None:
             self._request_speech(self._plan.say, self._plan.wav)
         yield self._begin + self._plan.delay * 0.6
-        if self._plan.fail is not None:
-            self.fail(self._plan.fail)
+        if self._plan.reply.fail is not None:
+            self.fail(self._plan.reply.fail)
             return
         if self._plan.say:
             yield from self._say(self._plan.say)

@@ -181,11 +181,7 @@ class Script(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def named(name: str) -> Script:
-    """The script in a file, or the shipped one of that name.
-
-    Raises:
-        ScriptError: It cannot be read, or cannot be carried out.
-    """
+    """The script in a file, or the shipped one of that name. Raises `ScriptError` where it cannot be used."""
     path = Path(name)
     if not path.exists() and name in shipped():
         path = shipped()[name]
@@ -197,11 +193,7 @@ def named(name: str) -> Script:
 
 
 def load(path: str | Path) -> Script:
-    """Read and check a script.
-
-    Raises:
-        ScriptError: It cannot be read, or cannot be carried out.
-    """
+    """Read and check a script. Raises `ScriptError` where it cannot be read or carried out."""
     path = Path(path)
     try:
         script = msgspec.toml.decode(path.read_bytes(), type=Script)

@@ -119,11 +119,7 @@ class LoopbackService:
         return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
     async def start(self) -> None:
-        """Listen.
-
-        Raises:
-            ServiceError: The address cannot be used.
-        """
+        """Listen. Raises `ServiceError` where the address cannot be used."""
         app = web.Application(middlewares=[self._note_request])
         for path in DIALECTS:
             app.router.add_get(path, self._serve)
@@ -181,11 +177,7 @@ class LoopbackService:
                 self._on_client_event(session, event)
 
     async def _synthesize(self, job: SpeechJob) -> tuple[Speech, bytes]:
-        """The speech for a job and its encoded audio, made in the service's thread.
-
-        Raises:
-            AudioFileError: The file to be played cannot be read.
-        """
+        """The speech for a job, and its audio as coded. Raises `AudioFileError` for a file that cannot be read."""
         assert self._threads is not None
         assert self._voice is not None
         voice = await asyncio.shield(asyncio.wrap_future(self._voice))

@@ -50,10 +50,7 @@ class _Turn(Struct, frozen=True):
 
 
 class Session:
-    """One session.
-
-    It begins `now`, in seconds on any steady clock; `unix_time` is the same moment as Unix time.
-    """
+    """One session, which begins `now`, in seconds on any steady clock, and at `unix_time`."""
 
     def __init__(
         self,
@@ -356,11 +353,7 @@ class Session:
             self._refuse(refusal)
 
     def _respond(self, params: ResponseParams, turn: _Turn | None = None) -> None:
-        """Begin a response to a spoken turn, or else to the newest item.
-
-        Raises:
-            Refusal: One is active already, or an override cannot be carried out.
-        """
+        """Begin a response to a spoken turn, or else to the newest item."""
         config = self.settings.for_response(params)
         fmt = self.settings.input_format
         given = None

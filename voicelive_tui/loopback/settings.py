@@ -249,11 +249,7 @@ class Settings:
         return AudioFormat(coding, self.json["input_audio_sampling_rate"], _channels(self.json))
 
     def for_response(self, params: ResponseParams) -> ResponseConfig:
-        """The configuration of one response.
-
-        Raises:
-            Refusal: An override cannot be carried out.
-        """
+        """The configuration of one response."""
         session = self.json
         if params.tools is not UNSET:
             check_tools(params.tools, "response")
@@ -297,11 +293,7 @@ def no_interim(model: str, where: str) -> Refusal:
 
 
 def voice_object(voice: str | JsonObject, where: str) -> JsonObject:
-    """A voice as the service reports it: always an object.
-
-    Raises:
-        Refusal: It is an object without a name or type.
-    """
+    """A voice as the service reports it: always an object."""
     if isinstance(voice, str):
         return models.whole_voice({"type": "azure-standard" if "-" in voice else "openai", "name": voice})
     if not isinstance(voice.get("name", voice.get("type")), str):

@@ -14,11 +14,7 @@ class TlsError(Exception):
 
 
 def from_files(cert: str, key: str) -> ssl.SSLContext:
-    """The context of a certificate and its key, both PEM.
-
-    Raises:
-        TlsError: They cannot be read, or do not belong together.
-    """
+    """The context of a certificate and its key, both PEM. Raises `TlsError` where they cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     for path in (cert, key):
         if not Path(path).is_file():

@@ -65,10 +65,7 @@ class Edge(Struct, frozen=True):
 
 
 class Detector:
-    """Follows one stream of audio at one rate.
-
-    The stream starts at a position on the session's clock, with an assumed noise floor.
-    """
+    """Follows a stream of audio that begins at a position on the session's clock, with an assumed noise floor."""
 
     def __init__(self, rate: int, position_ms: int = 0, floor_db: float = -70.0) -> None:
         self.rules = Rules()

@@ -22,10 +22,7 @@ _AUDIBLE = -50.0  # dBFS
 
 
 class DemoCaller:
-    """Speaks its lines, each after the answer to the one before, again and again.
-
-    By default it has the best voice of this machine.
-    """
+    """Speaks its lines, each after the answer to the one before, again and again; by default in the best voice here."""
 
     def __init__(self, lines: Sequence[Line], voice: Voice | None = None) -> None:
         self._lines = lines

@@ -174,11 +174,7 @@ _CALLER = "en+m3"
 
 
 class EspeakVoice:
-    """espeak-ng in this process. Use `open_voice`: only one instance may exist.
-
-    Raises:
-        OSError: The library (a shared object) or its data (the folder `espeak-ng-data`) cannot be used.
-    """
+    """espeak-ng in this process; only `open_voice` may make one. Raises `OSError` without the library or its data."""
 
     def __init__(self, library: str, data: str) -> None:
         self._lock = threading.Lock()

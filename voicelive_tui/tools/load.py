@@ -45,13 +45,9 @@ class Tool(NamedTuple):
 
 
 def load(named: Sequence[str]) -> dict[str, Tool]:
-    """The tools of some files and modules, by name.
+    """The tools of some files and modules, by name. Raises `ToolError` where one cannot be imported or used.
 
-    Args:
-        named: "FILE.py" or "package.module", each perhaps with ":name,name" for some of its functions.
-
-    Raises:
-        ToolError: One cannot be imported or used.
+    Each is named "FILE.py" or "package.module", perhaps with ":name,name" for some of its functions.
     """
     tools: dict[str, Tool] = {}
     for name in named:
@@ -141,11 +137,7 @@ def _declaration(name: str, description: str, parameters: Mapping[str, Any], nam
 
 
 def _import(place: str, named: str) -> ModuleType:
-    """A module made of the source as it is now; what was made of it before stays as it is.
-
-    Raises:
-        ToolError: There is no such module, or running it fails.
-    """
+    """A module made of the source as it is now; what was made of it before stays as it is."""
     spec = None
     with _search_path(place):
         try:

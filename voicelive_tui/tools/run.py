@@ -32,11 +32,7 @@ class Outcome(NamedTuple):
 
 
 class Toolbox:
-    """The tools of some files and modules; see `load` for their names.
-
-    Raises:
-        ToolError: They cannot be loaded.
-    """
+    """The tools of some files and modules; see `load`."""
 
     def __init__(self, named: Sequence[str] = ()) -> None:
         self.named = named
@@ -48,21 +44,11 @@ class Toolbox:
         return tuple(tool.declaration for tool in self._tools.values())
 
     async def reload(self) -> None:
-        """Load all of them again; calls that are running go on with what they began with.
-
-        Raises:
-            ToolError: They cannot be loaded; the tools stay as they were.
-        """
+        """Load all again; calls that run go on as they began. After a `ToolError` the tools are as before."""
         self._tools = await in_thread(lambda: load(self.named), "reload")
 
     async def run(self, name: str, arguments: str, limit: float) -> Outcome:
-        """Call a tool.
-
-        Args:
-            name: Of the tool.
-            arguments: JSON.
-            limit: Seconds, after which the call is abandoned.
-        """
+        """Call a tool with arguments in JSON; after `limit` seconds the call is abandoned."""
         tool = self._tools.get(name)
         if tool is None:
             return failure(f"there is no function {name}")
@@ -131,12 +117,7 @@ def in_thread(call: Callable[[], T], name: str) -> asyncio.Future[T]:
 
 
 def as_text(value: Any) -> str:
-    """A result as the model gets it: text as it is, anything else as JSON.
-
-    Raises:
-        TypeError: There is no JSON for it.
-        ValueError: It is bytes that are no text.
-    """
+    """A result as the model gets it: text as it is, else JSON. Raises `TypeError` or `ValueError` for any other."""
     if isinstance(value, bytes | bytearray | memoryview):
         try:
             return bytes(value).decode()

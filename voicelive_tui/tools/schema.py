@@ -17,11 +17,7 @@ class SchemaError(Exception):
 
 
 def arguments_type(function: Callable[..., Any]) -> type[msgspec.Struct]:
-    """A structure with a field for each parameter of a function, with its annotation and its default.
-
-    Raises:
-        SchemaError: A parameter cannot be given by name, or an annotation cannot be evaluated.
-    """
+    """A structure with a field for each parameter of a function, with its annotation and its default."""
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except Exception as error:  # evaluating annotations may raise anything
@@ -44,11 +40,7 @@ def arguments_type(function: Callable[..., Any]) -> type[msgspec.Struct]:
 
 
 def schema_of(arguments: type[msgspec.Struct]) -> dict[str, Any]:
-    """The schema of a structure without `$ref`, which some models do not understand.
-
-    Raises:
-        SchemaError: A type has no schema, or one that refers to itself.
-    """
+    """The schema of a structure without `$ref`, which some models do not understand."""
     try:
         msgspec.json.Decoder(arguments)  # refuses some types that have a schema
         (top,), components = msgspec.json.schema_components([arguments], ref_template=_REF + "{name}")
