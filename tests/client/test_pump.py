@@ -16,6 +16,7 @@ from voicelive_tui.client.pump import AudioPump
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.config import Audio
 from voicelive_tui.session import inputs
+from voicelive_tui.session.state import SessionState
 
 LOUD = np.tile(np.array([9000, -9000], "<i2"), ms_to_samples(20) // 2).tobytes()
 """A block that counts as voiced."""
@@ -28,7 +29,11 @@ class Bench:
         self.fold, self.sent, self.seen = fold, list[tuple[bytes, bool]](), list[inputs.Input]()
         self.sound = Sound(Audio(input_device="none", output_device="none"), lambda *_: None)
         self.link: Any = self
-        self.pump = AudioPump(self.sound, lambda: fold.state, self.apply, lambda: self.link)
+        self.pump = AudioPump(self.sound, self, lambda: self.link)
+
+    @property
+    def state(self) -> SessionState:
+        return self.fold.state
 
     def send_audio(self, pcm: bytes, at: float, *, late: bool = False) -> None:
         self.sent.append((pcm, late))

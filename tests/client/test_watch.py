@@ -8,6 +8,7 @@ from tests.session.folding import Fold, ready
 from voicelive_tui.client.watch import PING_SECONDS, SLEPT_SECONDS, LinkWatch
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS, headline
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.tools import LOST_SECONDS, STALLED_SECONDS
 
 
@@ -29,8 +30,15 @@ class Watch:
     def __init__(self, fold: Fold) -> None:
         self.fold, self.link = fold, Checked()
         link: Any = self.link
-        self.watch = LinkWatch(lambda: fold.state, fold.feed, lambda: link)
+        self.watch = LinkWatch(self, lambda: link)
         self.now, self.wall = fold.now, 1e9
+
+    @property
+    def state(self) -> SessionState:
+        return self.fold.state
+
+    def apply(self, event: inputs.Input) -> None:
+        self.fold.feed(event)
 
     def wait(self, seconds: float, wall: float | None = None) -> None:
         """Look after some time."""

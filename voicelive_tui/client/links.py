@@ -7,8 +7,9 @@ from typing import Any
 
 from voicelive_tui.client.connection import ServiceConnection
 from voicelive_tui.client.link import Link
+from voicelive_tui.client.shell import Session
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import Stage
 
 CONFIGURE_LIMIT = 15.0
 """Seconds from the open WebSocket to the first `session.updated`."""
@@ -21,8 +22,7 @@ class Links:
 
     Args:
         connect: Makes a connection.
-        state: Gives the state of the session.
-        apply: Takes each input, on the event loop.
+        session: Takes what happens on the links as inputs.
         start: Runs a coroutine as a task that ends with the session.
 
     Attributes:
@@ -32,14 +32,13 @@ class Links:
     def __init__(
         self,
         connect: Callable[[], Awaitable[ServiceConnection]],
-        state: Callable[[], SessionState],
-        apply: Callable[[inputs.Input], None],
+        session: Session,
         start: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
     ) -> None:
         self.serving: Link | None = None
         self._standby: Link | None = None
         self._tasks: dict[Link, asyncio.Task[None]] = {}
-        self._connect, self._state, self._apply, self._start = connect, state, apply, start
+        self._connect, self._session, self._start = connect, session, start
         self._dropped_ms = 0.0  # by links that are over
         self._over = False
         self._next_due = asyncio.Event()
@@ -95,16 +94,16 @@ class Links:
             case effects.Reconnect(retry):
                 self.connect_at(retry.at if retry else 0.0)
                 if retry is not None:
-                    self._apply(inputs.Reconnecting(retry))
+                    self._session.apply(inputs.Reconnecting(retry))
                 if self.serving is not None:
                     self._start(self.serving.close())
             case effects.TakeOver():
                 self._take_over()
-                self._apply(inputs.Rotated())
+                self._session.apply(inputs.Rotated())
             case effects.Restore(events, history):
                 for event in events:
                     self.perform(effects.Send(event))
-                self._apply(inputs.HistorySent(history))
+                self._session.apply(inputs.HistorySent(history))
 
     def begin_standby(self) -> None:
         """Connect a link that is to take over."""
@@ -151,19 +150,19 @@ class Links:
 
     def _report(self, link: Link, event: inputs.OfLink) -> None:
         if link is self._standby:
-            self._apply(inputs.OnStandby(event))
-            if link is self._standby and self._state().standby is None:  # it failed, or ended
+            self._session.apply(inputs.OnStandby(event))
+            if link is self._standby and self._session.state.standby is None:  # it failed, or ended
                 self._standby = None
                 self._start(link.close())
         elif link is self.serving:
-            self._apply(event)
+            self._session.apply(event)
         if isinstance(event, inputs.Connected):
             self._start(self._expect_ready(link))
 
     async def _expect_ready(self, link: Link) -> None:
         """Give up a link on which the session is never confirmed."""
         await asyncio.wait([self._tasks[link]], timeout=CONFIGURE_LIMIT)
-        state = self._state()
+        state = self._session.state
         connection = state.standby.connection if state.standby and link is self._standby else state.connection
         if link in (self.serving, self._standby) and connection.stage is Stage.CONFIGURING:
             missing = "session.updated" if connection.session_id else "session.created"

@@ -82,7 +82,7 @@ class LiveSession:
     ) -> None:
         intent = Intent(reconnect=settings.service.reconnect, rotate_before=settings.service.rotate_before)
         state = SessionState(Connection(demo=demo), attended=attended, intent=intent)
-        self._tools = ToolCalls(toolbox or Toolbox(), settings.tools, lambda: self.state, self.apply, demo=demo)
+        self._tools = ToolCalls(toolbox or Toolbox(), settings.tools, self, demo=demo)
         self.state = with_settings(state, change_to(settings, self._tools.declarations(demo=demo)))
         self.destination = Destination(settings, demo=demo, connect=connect, script=script)
         self._find_caller = demo and caller
@@ -226,8 +226,7 @@ class LiveSession:
         self._path = SoundPath(
             self.destination.settings.audio,
             self._source,
-            state=lambda: self.state,
-            apply=self.apply,
+            self,
             link=lambda: self.links.serving,
             start=self._start,
             native_messages=self._count_native,
@@ -240,9 +239,9 @@ class LiveSession:
         from voicelive_tui.client.links import Links  # noqa: PLC0415
         from voicelive_tui.client.watch import LinkWatch  # noqa: PLC0415
 
-        links = self._links = Links(self._open, lambda: self.state, self.apply, self._start)
+        links = self._links = Links(self._open, self, self._start)
         self._start(self._load_sound())
-        self._start(LinkWatch(lambda: self.state, self.apply, lambda: links.serving).run())
+        self._start(LinkWatch(self, lambda: links.serving).run())
         try:
             while not self._closing:
                 await self._converse(links)

@@ -7,10 +7,11 @@ from voicelive_tui.audio.engine import Chunk, Started
 from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.client.link import Link
 from voicelive_tui.client.ring import Ring, from_moment
+from voicelive_tui.client.shell import Session
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.session import inputs
 from voicelive_tui.session.reconnect import kept_from
-from voicelive_tui.session.state import Activity, SessionState
+from voicelive_tui.session.state import Activity
 
 POLL_SECONDS = 0.010
 """Between polls of the engine while there may be something new; each wakes a processor."""
@@ -27,25 +28,16 @@ class AudioPump:
 
     Args:
         sound: Whose engine is polled.
-        state: Gives the state of the session.
-        apply: Takes playback events as inputs.
+        session: Takes playback events as inputs.
         link: Gives the link to send captured sound on, if there is one.
 
     Attributes:
         ring: The sound that was sent, or would have been if there was a session: a new one can get it.
     """
 
-    def __init__(
-        self,
-        sound: Sound,
-        state: Callable[[], SessionState],
-        apply: Callable[[inputs.Input], None],
-        link: Callable[[], Link | None],
-    ) -> None:
+    def __init__(self, sound: Sound, session: Session, link: Callable[[], Link | None]) -> None:
         self._sound, self._engine = sound, sound.engine
-        self._state = state
-        self._apply = apply
-        self._link = link
+        self._session, self._link = session, link
         self._woken = asyncio.Event()
         self.ring = Ring()
         self._unsent = Ring(UNSENT_SECONDS)  # between push-to-talk turns
@@ -83,7 +75,7 @@ class AudioPump:
             link.send_audio(chunk.pcm, chunk.at, late=True)
         voiced = (self._engine.last_voiced_at or 0.0) > since
         milliseconds = sum(duration_ms(chunk.pcm) for chunk in kept)
-        self._apply(inputs.SentLate(milliseconds, voiced, self.ring.missing_ms(since)))
+        self._session.apply(inputs.SentLate(milliseconds, voiced, self.ring.missing_ms(since)))
 
     def carry_over(self, since: float) -> None:
         """Send what was captured from that moment on to a link that took over, if a voice was heard since.
@@ -97,7 +89,7 @@ class AudioPump:
 
     def unkept_ms(self) -> float:
         """Milliseconds of sound too old to be kept for the next session; 0.0 during a session."""
-        state = self._state()
+        state = self._session.state
         if not state.resuming or state.lost_at is None:
             return 0.0
         return self.ring.missing_ms(kept_from(state, state.lost_at))
@@ -105,23 +97,23 @@ class AudioPump:
     def _send(self, chunk: Chunk) -> None:
         self.ring.add(chunk)
         link = self._link()
-        if link is not None and self._state().microphone.capturing:
+        if link is not None and self._session.state.microphone.capturing:
             link.send_audio(chunk.pcm, chunk.at)
 
     def _report_input_end(self) -> None:
-        if not self._state().microphone.ended:
-            self._apply(inputs.InputEnded())
+        if not self._session.state.microphone.ended:
+            self._session.apply(inputs.InputEnded())
 
     def report_voiced(self) -> None:
         """Report when the microphone last held a voice, if it did."""
         if self._engine.last_voiced_at is not None:
-            self._apply(inputs.VoicedUntil(self._engine.last_voiced_at))
+            self._session.apply(inputs.VoicedUntil(self._engine.last_voiced_at))
 
     async def run(self) -> None:
         """Poll until cancelled; rest while there is neither a microphone nor anything to play."""
         pause = POLL_SECONDS
         while True:
-            idle = self._state().activity is Activity.READY and not self._engine.playing
+            idle = self._session.state.activity is Activity.READY and not self._engine.playing
             if idle and not self._sound.input_open:
                 self._woken.clear()
                 await self._woken.wait()
@@ -131,17 +123,17 @@ class AudioPump:
             while chunk := self._engine.chunk():
                 # Each poll comes a little earlier after its chunk, until one comes too early and the cycle restarts.
                 pause = min(self._engine.chunk_ms / 1000 - EARLY_SECONDS, LONGEST_POLL_SECONDS)
-                state = self._state()
+                state = self._session.state
                 if state.microphone.sending:
                     self._send(chunk)
                 elif state.resuming and (state.microphone.talking or not state.microphone.push_to_talk):
                     self.ring.add(chunk)
                 else:
                     self._unsent.add(chunk)
-            if self._sound.input_ended and self._state().microphone.capturing:
+            if self._sound.input_ended and self._session.state.microphone.capturing:
                 self._report_input_end()
             for event in self._engine.events():
                 if isinstance(event, Started):
-                    self._apply(inputs.PlaybackStarted(event.item_id, event.at))
+                    self._session.apply(inputs.PlaybackStarted(event.item_id, event.at))
                 else:
-                    self._apply(inputs.PlaybackFinished(event.item_id, event.ms))
+                    self._session.apply(inputs.PlaybackFinished(event.item_id, event.ms))

@@ -12,18 +12,22 @@ Observer = Callable[[Input, SessionState, SessionState, float], None]
 """Takes an input, the state before and after it, and the time: `time.monotonic()` seconds."""
 
 
-class Shell(Protocol):
-    """A session as others drive and watch it. `LiveSession` is the real one."""
+class Session(Protocol):
+    """What the parts of the shell see of it."""
 
     @property
     def state(self) -> SessionState:
         """What is known now; replaced as a whole."""
 
-    def observe(self, observer: Observer) -> Callable[[], None]:
-        """Call `observer` after each input was folded into the state; the result ends this."""
-
     def apply(self, event: Input) -> None:
         """Fold an input into the state, tell the observers, and perform the effects. On the event loop only."""
+
+
+class Shell(Session, Protocol):
+    """A session as others drive and watch it. `LiveSession` is the real one."""
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Call `observer` after each input was folded into the state; the result ends this."""
 
     def reading(self) -> Reading:
         """Levels, buffers and counters of the sound path at this moment."""

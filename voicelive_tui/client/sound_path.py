@@ -16,11 +16,12 @@ from voicelive_tui.audio.portaudio import list_devices
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.link import Link
 from voicelive_tui.client.pump import AudioPump
+from voicelive_tui.client.shell import Session
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.config import Audio
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.reading import DeviceChoice, Meter, Reading
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import Stage
 
 NATIVE_SECONDS = 1.0
 """Between counts of the messages of C libraries, for which their file is read."""
@@ -37,8 +38,7 @@ class SoundPath:
     Args:
         audio: Devices and latencies.
         source: A synthetic microphone in place of the input device.
-        state: Gives the state of the session.
-        apply: Takes inputs.
+        session: Takes what happened as inputs.
         link: Gives the link to send captured sound on, if there is one.
         start: Runs a coroutine as a task until the session ends.
         native_messages: Counts the lines that C libraries have printed.
@@ -48,18 +48,17 @@ class SoundPath:
         self,
         audio: Audio,
         source: Source | None,
+        session: Session,
         *,
-        state: Callable[[], SessionState],
-        apply: Callable[[inputs.Input], None],
         link: Callable[[], Link | None],
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         native_messages: Callable[[], int],
     ) -> None:
-        self._state, self._apply, self._start = state, apply, start
+        self._session, self._start = session, start
         self.sound = Sound(audio, self._device_changed, source)
         self._engine = self.sound.engine
-        self._engine.muted = state().microphone.muted
-        self._pump = AudioPump(self.sound, state, apply, link)
+        self._engine.muted = session.state.microphone.muted
+        self._pump = AudioPump(self.sound, session, link)
         self.wake = self._pump.wake
         self._count_native = native_messages
         self._native_messages, self._native_due = 0, 0.0
@@ -77,7 +76,7 @@ class SoundPath:
                 self._end_moment()
                 if not self._engine.play(item_id, pcm) and item_id != self._overfull:
                     self._overfull = item_id
-                    self._apply(inputs.LocalProblem(f"the rest of {item_id} is not played: {OVERFULL}"))
+                    self._session.apply(inputs.LocalProblem(f"the rest of {item_id} is not played: {OVERFULL}"))
             case effects.PlayMoment(pcm):
                 self._end_moment()
                 self._moment = f"{MOMENT}{next(self._numbers)}"  # sound of an item that was ended would be dropped
@@ -121,26 +120,26 @@ class SoundPath:
         heard = await self.sound.interrupt()
         silent_at = time.monotonic()  # at the latest: the device was stopped and started again
         for item in heard:
-            self._apply(inputs.PlaybackStopped(item.item_id, item.heard_ms, silent_at))
+            self._session.apply(inputs.PlaybackStopped(item.item_id, item.heard_ms, silent_at))
 
     async def _capture(self) -> None:
         await asyncio.wait([self._check])
         await self.sound.start_capture()
-        if self._state().connection.stage is not Stage.READY:  # the connection ended meanwhile
+        if self._session.state.connection.stage is not Stage.READY:  # the connection ended meanwhile
             await self.sound.stop_capture()
         self._engine.discard_captured()
         self._follow_capture()
 
     def _follow_capture(self) -> None:
-        state = self._state()
+        state = self._session.state
         capturing = self.sound.input_open and state.connection.stage is Stage.READY
         if capturing != state.microphone.capturing:
-            self._apply(inputs.CaptureChanged(capturing))
+            self._session.apply(inputs.CaptureChanged(capturing))
 
     def _device_changed(self, direction: Direction, description: str, problem: str) -> None:
-        device = self._state().input if direction == "input" else self._state().output
+        device = self._session.state.input if direction == "input" else self._session.state.output
         if (device.description, device.problem) != (description, problem):
-            self._apply(inputs.DeviceChanged(direction, description, problem))
+            self._session.apply(inputs.DeviceChanged(direction, description, problem))
 
     async def stop_capture(self) -> None:
         """Close the microphone; what it captured is not sent to another session."""
@@ -156,7 +155,7 @@ class SoundPath:
 
     async def resume(self) -> None:
         """Open the microphone again in a session that is ready; a file that ended does not start over."""
-        if self._state().connection.stage is Stage.READY and not self._input_over:
+        if self._session.state.connection.stage is Stage.READY and not self._input_over:
             await self._capture()
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
@@ -169,8 +168,8 @@ class SoundPath:
             self._input_over = False
         source = is_input and self.sound.has_source and spec == str(SYNTHETIC)
         await self.sound.choose(direction, SYNTHETIC if source else DeviceSpec.parse(spec))
-        if self._state().microphone.ended and self.sound.input_open and not self.sound.input_ended:
-            self._apply(inputs.CaptureChanged(capturing=True))  # another file
+        if self._session.state.microphone.ended and self.sound.input_open and not self.sound.input_ended:
+            self._session.apply(inputs.CaptureChanged(capturing=True))  # another file
         self._follow_capture()
 
     async def change_settings(self, before: Audio, after: Audio, *, demo: bool) -> None:
@@ -218,7 +217,7 @@ class SoundPath:
         """The sound path at this moment, with what waits at the link and what links dropped."""
         if (now := time.monotonic()) >= self._native_due:
             self._native_messages, self._native_due = self._count_native(), now + NATIVE_SECONDS
-        engine, item = self._engine, self._state().playing
+        engine, item = self._engine, self._session.state.playing
         levels, counters = engine.levels(), engine.counters()
         return Reading(
             capture=Meter(*levels.capture),

@@ -1,14 +1,14 @@
 """Performing `CallTool`: run a function of the user, or answer its call as its rule says."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from voicelive_tui.client.shell import Session
 from voicelive_tui.config import Tools
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.request import with_functions
-from voicelive_tui.session.state import SessionState
 from voicelive_tui.tools.load import ToolError
 from voicelive_tui.tools.run import Outcome, Toolbox, failure, in_thread
 
@@ -19,21 +19,12 @@ class ToolCalls:
     Args:
         toolbox: The functions.
         settings: Their time limit.
-        state: Gives the state of the session.
-        apply: Takes what happened as inputs.
+        session: Takes what happened as inputs.
         demo: The conversation begins as the demo; its functions are examples, unless the settings name some.
     """
 
-    def __init__(
-        self,
-        toolbox: Toolbox,
-        settings: Tools,
-        state: Callable[[], SessionState],
-        apply: Callable[[inputs.Input], None],
-        *,
-        demo: bool,
-    ) -> None:
-        self._toolbox, self._settings, self._state, self._apply = toolbox, settings, state, apply
+    def __init__(self, toolbox: Toolbox, settings: Tools, session: Session, *, demo: bool) -> None:
+        self._toolbox, self._settings, self._session = toolbox, settings, session
         self._examples = demo and not settings.load
 
     def declarations(self, *, demo: bool) -> Sequence[Mapping[str, Any]]:
@@ -42,9 +33,9 @@ class ToolCalls:
 
     async def perform(self, wanted: effects.CallTool) -> None:
         """Run a function, and report its start and its end."""
-        self._apply(inputs.ToolStarted(wanted.item_id, wanted.again))
+        self._session.apply(inputs.ToolStarted(wanted.item_id, wanted.again))
         outcome = await self._outcome(wanted)
-        self._apply(inputs.ToolReturned(wanted.item_id, *outcome, wanted.again))
+        self._session.apply(inputs.ToolReturned(wanted.item_id, *outcome, wanted.again))
 
     async def _outcome(self, wanted: effects.CallTool) -> Outcome:
         rule = wanted.rule
@@ -61,11 +52,11 @@ class ToolCalls:
         try:
             await self._toolbox.reload()
         except ToolError as error:
-            self._apply(inputs.LocalProblem(f"the tools stay as they were: {error}"))
+            self._session.apply(inputs.LocalProblem(f"the tools stay as they were: {error}"))
             return
-        state = self._state()
+        state = self._session.state
         tools = with_functions(state.wanted, self.declarations(demo=state.connection.demo)).get("tools", [])
-        self._apply(inputs.SessionEdited({"tools": tools}))
+        self._session.apply(inputs.SessionEdited({"tools": tools}))
 
 
 async def _stub(answer: str) -> Outcome:

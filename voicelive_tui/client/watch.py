@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from voicelive_tui.client.link import Link
+from voicelive_tui.client.shell import Session
 from voicelive_tui.session import inputs, mcp, rotation
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS
 from voicelive_tui.session.state import SessionState, Stage
@@ -22,18 +23,12 @@ class LinkWatch:
     """Looks at the link once a second, and has it checked by a ping where there is a reason.
 
     Args:
-        state: Gives the state of the session.
-        apply: Takes what is noticed as inputs.
+        session: Takes what is noticed as inputs.
         link: Gives the link, if there is one.
     """
 
-    def __init__(
-        self,
-        state: Callable[[], SessionState],
-        apply: Callable[[inputs.Input], None],
-        link: Callable[[], Link | None],
-    ) -> None:
-        self._state, self._apply, self._link = state, apply, link
+    def __init__(self, session: Session, link: Callable[[], Link | None]) -> None:
+        self._session, self._link = session, link
         self._wall: float | None = None  # of the last look
         self._pinged_at = 0.0
         self._events_in, self._came_at = 0, 0.0  # server events so far, and when the last one was noticed
@@ -42,7 +37,7 @@ class LinkWatch:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            near = rotation.near(self._state(), time.monotonic())
+            near = rotation.near(self._session.state, time.monotonic())
             await asyncio.sleep(QUIET_LOOK_SECONDS if near else LOOK_SECONDS)
             self.look(time.monotonic(), time.time())
 
@@ -53,17 +48,17 @@ class LinkWatch:
             now: `time.monotonic()` seconds.
             wall: `time.time()` seconds.
         """
-        state, link = self._state(), self._link()
+        state, link = self._session.state, self._link()
         slept = self._wall is not None and wall - self._wall > SLEPT_SECONDS
         self._wall = wall
         if link is None or state.connection.stage is not Stage.READY:
             return
         if rotation.due(state, now):
-            self._apply(inputs.RotationDue())
+            self._session.apply(inputs.RotationDue())
         waits = self._report_wait(state, link, now)
         self._report_lost_response(state, now)
         for event in mcp.silent(state, now):
-            self._apply(event)
+            self._session.apply(event)
         busy = state.microphone.sending or state.awaiting
         if slept or waits or (busy and now - self._pinged_at > PING_SECONDS):
             self._pinged_at = now
@@ -74,7 +69,7 @@ class LinkWatch:
         if state.counts.events_in != self._events_in:
             self._events_in, self._came_at = state.counts.events_in, now
         elif now - self._came_at > patience(state):
-            self._apply(inputs.ResponseLost(now - self._came_at))
+            self._session.apply(inputs.ResponseLost(now - self._came_at))
             self._came_at = now
 
     def _report_wait(self, state: SessionState, link: Link, now: float) -> bool:
@@ -83,5 +78,5 @@ class LinkWatch:
         if since is None or since == self._told_at or now - since < NO_ANSWER_SECONDS:
             return False
         self._told_at = since
-        self._apply(inputs.NoAnswer(now - since))
+        self._session.apply(inputs.NoAnswer(now - since))
         return True

@@ -58,6 +58,11 @@ def _never(texts: Texts, model: str) -> str:
     return ""
 
 
+def _says(sentence: str, where: Callable[[Texts, str], object]) -> Check:
+    """A check that gives the sentence, in which `{model}` is the model, where the condition holds."""
+    return lambda texts, model: sentence.format(model=model) if where(texts, model) else ""
+
+
 def _for_types(*types: str) -> Check:
     def check(texts: Texts, model: str) -> str:
         kind = texts["turn_detection.type"]
@@ -72,22 +77,6 @@ def _end_of_utterance(texts: Texts, model: str) -> str:
     return _TIMED(texts, model)
 
 
-def _azure_voice(texts: Texts, model: str) -> str:
-    return "" if "-" in texts["voice"] else "of Azure voices only"
-
-
-def _hd_voice(texts: Texts, model: str) -> str:
-    return "" if ":DragonHD" in texts["voice"] else "of Azure's HD voices only"
-
-
-def _openai_voice(texts: Texts, model: str) -> str:
-    return "of OpenAI voices only" if "-" in texts["voice"] or not model.startswith("gpt-realtime") else ""
-
-
-def _transcribed(texts: Texts, model: str) -> str:
-    return "transcription is off" if texts["input_audio_transcription.model"] == "none" else ""
-
-
 def _strange_voice(texts: Texts, model: str) -> str:
     if "-" in texts["voice"] or not model:
         return ""
@@ -97,35 +86,31 @@ def _strange_voice(texts: Texts, model: str) -> str:
     return "" if known else f"no known voice of {model}; Azure's have a -"
 
 
-def _cascade_turns(texts: Texts, model: str) -> str:
-    wrong = texts["turn_detection.type"] == "semantic_vad" and _is_cascade(model)
-    return f"{model} refuses semantic_vad" if wrong else ""
-
-
 def _cascade_noise(texts: Texts, model: str) -> str:
     wrong = texts["noise_reduction"].endswith("_field") and model and not model.startswith("gpt-realtime")
     return f"{model} refuses {texts['noise_reduction']}" if wrong else ""
 
 
-def _cascade_transcription(texts: Texts, model: str) -> str:
-    wrong = texts["input_audio_transcription.model"] == "whisper-1" and _is_cascade(model)
-    return f"{model} refuses whisper-1" if wrong else ""
-
-
-def _empty_instructions(texts: Texts, model: str) -> str:
-    wrong = not texts["instructions"].strip() and model.startswith("gpt-realtime")
-    return f"{model} keeps its own instructions when these are empty" if wrong else ""
-
-
-def _of_an_agent(texts: Texts, model: str) -> str:
-    return "" if model else "an agent keeps its own"
-
-
-def _temperature(texts: Texts, model: str) -> str:
-    return f"{model} has none" if is_native(model) and texts["temperature"] else ""
-
-
 _HEARD = "input_audio_transcription"
+_azure_voice = _says("of Azure voices only", lambda texts, _: "-" not in texts["voice"])
+_hd_voice = _says("of Azure's HD voices only", lambda texts, _: ":DragonHD" not in texts["voice"])
+_openai_voice = _says(
+    "of OpenAI voices only", lambda texts, model: "-" in texts["voice"] or not model.startswith("gpt-realtime")
+)
+_empty_instructions = _says(
+    "{model} keeps its own instructions when these are empty",
+    lambda texts, model: model.startswith("gpt-realtime") and not texts["instructions"].strip(),
+)
+_of_an_agent = _says("an agent keeps its own", lambda _, model: not model)
+_temperature = _says("{model} has none", lambda texts, model: is_native(model) and texts["temperature"])
+_cascade_turns = _says(
+    "{model} refuses semantic_vad",
+    lambda texts, model: _is_cascade(model) and texts["turn_detection.type"] == "semantic_vad",
+)
+_cascade_transcription = _says(
+    "{model} refuses whisper-1", lambda texts, model: _is_cascade(model) and texts[f"{_HEARD}.model"] == "whisper-1"
+)
+_transcribed = _says("transcription is off", lambda texts, _: texts[f"{_HEARD}.model"] == "none")
 _DETECTED = _for_types("server_vad", "azure", "semantic_vad")
 _TIMED = _for_types("server_vad", "azure")
 _AZURE = _for_types("azure")
