@@ -134,7 +134,7 @@ from voicelive_tui.config import Service
 
 logging.getLogger().addHandler(logging.NullHandler())
 credentials._default_credential = AzureCliCredential
-connection.TOKEN_LIMIT = float(sys.argv[1])
+credentials.TOKEN_LIMIT = float(sys.argv[1])
 
 async def main():
     service = Service(endpoint="https://127.0.0.1:1", use_token_credential=True)

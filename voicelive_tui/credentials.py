@@ -5,6 +5,8 @@ credential is asked for, so that `missing` can be checked before the first scree
 """
 
 import asyncio
+import logging
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +17,19 @@ from voicelive_tui.text import hide
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AzureKeyCredential
+    from azure.core.credentials_async import AsyncTokenCredential
     from azure.identity import DefaultAzureCredential
+
+log = logging.getLogger(__name__)
 
 THREE_WAYS = (
     "an endpoint needs a credential, in one of three ways: the environment variable AZURE_VOICELIVE_API_KEY "
     "(or api_key in the configuration file), --api-key KEY, or --use-token-credential to sign in with Entra ID "
     "(after `az login`); --demo talks to the built-in service and needs none"
 )
-
-
+TOKEN_SCOPE = "https://ai.azure.com/.default"  # noqa: S105 - a scope, not a secret
+TOKEN_LIMIT = 30.0
+"""Seconds for Entra ID to give a token."""
 SPARE_SECONDS = 300.0
 """A token is used again if it is valid for longer than this."""
 
@@ -107,3 +113,39 @@ def _default_credential() -> "DefaultAzureCredential":
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, and only needed here
 
     return DefaultAzureCredential()
+
+
+async def check_token(credential: "AsyncTokenCredential") -> None:
+    """Fetch a token before a handshake, so that a failure of Entra ID is not taken for one of the service.
+
+    Raises:
+        CredentialError: There is none within `TOKEN_LIMIT`.
+    """
+    from azure.core.exceptions import AzureError  # noqa: PLC0415
+
+    advice = (
+        "sign in with `az login` (or set up one of the other sources of azure-identity), and have the roles "
+        "Cognitive Services User and Foundry User on the resource"
+    )
+    try:
+        async with asyncio.timeout(TOKEN_LIMIT):
+            await credential.get_token(TOKEN_SCOPE)
+    except TimeoutError:
+        raise CredentialError(f"Entra ID gave no token within {TOKEN_LIMIT:g} s: {advice}") from None
+    except (AzureError, OSError, ValueError) as problem:
+        for line in str(problem).splitlines():
+            log.info("Entra ID: %s", line.strip())
+        raise CredentialError(f"Entra ID gave no token ({_reason(str(problem))}): {advice}") from None
+
+
+def _reason(report: str) -> str:
+    """The reason that helps most, of a report by azure-identity on all the sources it tried, one after another.
+
+    That is what Entra ID said itself, else what the Azure CLI said, else the last source.
+    """
+    lines = [line.strip() for line in report.splitlines() if line.strip() and not line.startswith("To mitigate")]
+    attempts = [line.partition(": ") for line in lines if re.match(r"\w+Credential: ", line)]
+    by_entra = [line[line.index("AADSTS") :] for line in lines if "AADSTS" in line]
+    by_cli = [reason for source, _, reason in attempts if source == "AzureCliCredential"]
+    last = [reason for _, _, reason in attempts[-1:]]
+    return next(iter((*by_entra, *by_cli, *last, *lines)), "no credential worked").rstrip(".: ")

@@ -18,10 +18,12 @@ from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 
+from voicelive_tui import credentials
 from voicelive_tui.client import connection
-from voicelive_tui.client.connection import BadMessage, ConnectError, CredentialError, LinkClosed, ServiceConnection
+from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
 from voicelive_tui.client.handshake import PROXIES
 from voicelive_tui.config import Service
+from voicelive_tui.credentials import CredentialError
 from voicelive_tui.wire.events import DEEPEST
 
 KEY = "sk-7f3a-not-for-your-eyes"
@@ -407,7 +409,7 @@ async def test_a_token_is_a_bearer():
     ],
 )
 async def test_no_token(monkeypatch, credential, says):
-    monkeypatch.setattr(connection, "TOKEN_LIMIT", 0.2)
+    monkeypatch.setattr(credentials, "TOKEN_LIMIT", 0.2)
     with pytest.raises(CredentialError) as caught:
         await opened(unused_port(), credential=credential)
     sentence = str(caught.value)

@@ -20,9 +20,7 @@ Rules of this file, each for a reason seen in SDK 1.3.1:
 
 import asyncio
 import contextlib
-import logging
 import math
-import re
 import socket
 import time
 import types
@@ -40,17 +38,13 @@ from azure.core.exceptions import AzureError
 from voicelive_tui.client.handshake import prospects, proxy_hint, unix_time, why
 from voicelive_tui.client.mcp_headers import with_values
 from voicelive_tui.config import Agent, Service
-from voicelive_tui.credentials import CredentialError
+from voicelive_tui.credentials import TOKEN_SCOPE, check_token
 from voicelive_tui.endpoint import host_of
 from voicelive_tui.text import visible
 from voicelive_tui.wire.events import parse
 
-log = logging.getLogger(__name__)
-
 HANDSHAKE_LIMIT = 15.0
 """Seconds from the first packet to the open WebSocket."""
-TOKEN_LIMIT = 30.0
-"""Seconds for Entra ID to give a token."""
 CLOSE_LIMIT = 2.0
 """Seconds that a peer gets to answer our close frame."""
 SEND_BUFFER, UNSENT_LIMIT = 32 * 1024, 4 * 1024
@@ -67,8 +61,6 @@ BIGGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; the SDK's 4 MiB are too few for a `conversation.item.retrieved` with more than a minute of sound."""
 BAD_MESSAGES_LIMIT = 100
 """Unreadable messages in a row after which the other end is taken not to be Voice Live."""
-
-TOKEN_SCOPE = "https://ai.azure.com/.default"  # noqa: S105 - a scope, not a secret
 
 CLOSE_CODES = {
     1000: "normal closure",
@@ -160,14 +152,14 @@ class ServiceConnection:
         credential: AzureKeyCredential | AsyncTokenCredential,
         agent: Agent | None = None,
     ) -> Self:
-        """Connect to a model, or to an agent, and upgrade, within `TOKEN_LIMIT` and `HANDSHAKE_LIMIT`.
+        """Connect to a model, or to an agent, and upgrade, within `credentials.TOKEN_LIMIT` and `HANDSHAKE_LIMIT`.
 
         Raises:
             CredentialError: Entra ID gave no token.
             ConnectError: The connection could not be made.
         """
         if not isinstance(credential, AzureKeyCredential):
-            await _first_token(credential)
+            await check_token(credential)
         # The SDK drops `agent_config` without a word (protocol, section 1.1), and refuses an empty version.
         whom = (
             {
@@ -373,33 +365,3 @@ def _closed_on_cancel(call: Coroutine[Any, Any, _T]) -> Generator[Any, Any, _T]:
             problem = aiohttp.ClientError("cancelled")
         except BaseException as raised:
             problem = raised
-
-
-async def _first_token(credential: AsyncTokenCredential) -> None:
-    """Fetch a token before the handshake, so that a failure of Entra ID is not taken for one of the service."""
-    advice = (
-        "sign in with `az login` (or set up one of the other sources of azure-identity), and have the roles "
-        "Cognitive Services User and Foundry User on the resource"
-    )
-    try:
-        async with asyncio.timeout(TOKEN_LIMIT):
-            await credential.get_token(TOKEN_SCOPE)
-    except TimeoutError:
-        raise CredentialError(f"Entra ID gave no token within {TOKEN_LIMIT:g} s: {advice}") from None
-    except (AzureError, OSError, ValueError) as problem:
-        for line in str(problem).splitlines():
-            log.info("Entra ID: %s", line.strip())
-        raise CredentialError(f"Entra ID gave no token ({_reason(str(problem))}): {advice}") from None
-
-
-def _reason(report: str) -> str:
-    """The reason that helps most, of a report by azure-identity on all the sources it tried, one after another.
-
-    That is what Entra ID said itself, else what the Azure CLI said, else the last source.
-    """
-    lines = [line.strip() for line in report.splitlines() if line.strip() and not line.startswith("To mitigate")]
-    attempts = [line.partition(": ") for line in lines if re.match(r"\w+Credential: ", line)]
-    by_entra = [line[line.index("AADSTS") :] for line in lines if "AADSTS" in line]
-    by_cli = [reason for source, _, reason in attempts if source == "AzureCliCredential"]
-    last = [reason for _, _, reason in attempts[-1:]]
-    return next(iter((*by_entra, *by_cli, *last, *lines)), "no credential worked").rstrip(".: ")
