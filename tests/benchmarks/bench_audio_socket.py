@@ -28,8 +28,8 @@ from tests.benchmarks.bench_audio_bed import percentiles
 from tests.conversing import Recorder, speech, until
 from tests.sound_bed import Canary, Recording, SoundBed
 from voicelive_tui import runtime as realtime
-from voicelive_tui.audio.engine import Heard
 from voicelive_tui.audio.format import BLOCK_BYTES, SAMPLE_RATE
+from voicelive_tui.audio.playback import Heard
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Service, Session, Settings, TurnDetection

@@ -11,7 +11,7 @@ from voicelive_tui.audio.devices import Device
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter, load_wav
 from voicelive_tui.client.scripted import ScriptedConnection
-from voicelive_tui.session.kept_sound import MomentFound
+from voicelive_tui.session.keeping import MomentFound
 from voicelive_tui.session.state import Activity, Stage
 
 

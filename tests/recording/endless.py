@@ -10,6 +10,7 @@ from pathlib import Path
 from voicelive_tui.config import Recording
 from voicelive_tui.recording.recorder import Recorder
 from voicelive_tui.session import inputs
+from voicelive_tui.session.keeping import RecordingChanged
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import SessionState
 
@@ -22,7 +23,7 @@ async def record(folder: str) -> None:
         now, before = loop.time(), state
         state = observe(event, before, now)
         recorder.observe(event, before, state, now)
-        if isinstance(event, inputs.RecordingChanged) and event.path:
+        if isinstance(event, RecordingChanged) and event.path:
             os.write(1, f"{os.getpid()} {folder}\n".encode())
 
     recorder = Recorder(

@@ -25,7 +25,7 @@ from voicelive_tui.recording import recorder
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.lines import WireLine
 from voicelive_tui.recording.recorder import Recorder
-from voicelive_tui.session import inputs, kept_sound
+from voicelive_tui.session import inputs, keeping
 from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.session.transcript import Entry
 
@@ -103,9 +103,9 @@ class Recorded(NamedTuple):
         return next(entry for entry in self.state.transcript if entry.role == "assistant")
 
     @property
-    def sounds(self) -> list[kept_sound.SoundSaved]:
+    def sounds(self) -> list[keeping.SoundSaved]:
         """What became of the sounds that were to be saved."""
-        return [event for _, event in self.seen.seen if isinstance(event, kept_sound.SoundSaved)]
+        return [event for _, event in self.seen.seen if isinstance(event, keeping.SoundSaved)]
 
 
 async def everything(folder: Path) -> tuple[SessionState, Inputs]:
@@ -116,7 +116,7 @@ async def everything(folder: Path) -> tuple[SessionState, Inputs]:
         await answered(live)
         user, answer = live.state.transcript
         for item_id in (user.item_id, answer.item_id, "no such item"):
-            live.apply(kept_sound.SaveSound(item_id))
+            live.apply(keeping.SaveSound(item_id))
         mouth.say(SAID)
         for count, interrupt in enumerate((
             lambda: mouth.say(speech("No, stop.")),
@@ -134,7 +134,7 @@ async def everything(folder: Path) -> tuple[SessionState, Inputs]:
                         and live.state.connection.session_id != session_id, "another session")  # fmt: skip
             live.apply(inputs.TextTyped("quick"))
             await answered(live)
-        await until(lambda: len([1 for _, event in seen.seen if isinstance(event, kept_sound.SoundSaved)]) == 3)
+        await until(lambda: len([1 for _, event in seen.seen if isinstance(event, keeping.SoundSaved)]) == 3)
         await asyncio.sleep(0.6)  # the last sound settles
     return live.state, seen
 
@@ -303,26 +303,26 @@ async def test_the_sound_around_a_moment_is_played_once_more_and_not_while_an_an
         assert spoken_at is not None
         before = live.state
 
-        live.apply(kept_sound.MomentChosen(spoken_at))
+        live.apply(keeping.MomentChosen(spoken_at))
         await until(lambda: ("moment-1", 3_000.0) in ends(seen), "the moment is over")
-        found = next(event for _, event in seen.seen if isinstance(event, kept_sound.MomentFound))
+        found = next(event for _, event in seen.seen if isinstance(event, keeping.MomentFound))
         assert holds(np.frombuffer(found.pcm, "<i2"), np.frombuffer(SAID, "<i2")[:12_000])
         assert live.state.transcript == before.transcript  # it is no item
 
-        live.apply(kept_sound.MomentChosen(spoken_at))
+        live.apply(keeping.MomentChosen(spoken_at))
         await until(lambda: live.engine and live.engine.heard_ms("moment-2") > 0, "the moment is heard again")
         live.apply(inputs.TextTyped("count"))
         await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
         assert next(ms for item_id, ms in ends(seen) if item_id == "moment-2") < 3_000
 
-        live.apply(kept_sound.MomentChosen(spoken_at))
-        await until(lambda: seen.count(kept_sound.MomentFound) == 3)
+        live.apply(keeping.MomentChosen(spoken_at))
+        await until(lambda: seen.count(keeping.MomentFound) == 3)
         assert any(row.text.startswith("an answer is heard") for row in live.state.log.since(0))
         assert live.engine is not None
         assert live.engine.heard_ms("moment-3") == 0
 
-        live.apply(kept_sound.MomentChosen(spoken_at - 500))
-        await until(lambda: seen.count(kept_sound.MomentFound) == 4)
+        live.apply(keeping.MomentChosen(spoken_at - 500))
+        await until(lambda: seen.count(keeping.MomentFound) == 4)
         sentence = "nothing is recorded around this moment but silence"
         assert any(row.text == sentence for row in live.state.log.since(0))
 
@@ -335,7 +335,7 @@ def ends(seen: Inputs) -> list[tuple[str, float]]:
 
 async def test_where_recording_is_off_the_keys_say_so() -> None:
     async with conversation(script=SCRIPT) as (live, _, _):
-        for key in (inputs.KeepPressed(), kept_sound.SaveSound("item"), kept_sound.MomentChosen(1.0)):
+        for key in (inputs.KeepPressed(), keeping.SaveSound("item"), keeping.MomentChosen(1.0)):
             live.apply(key)
             row = live.state.log.tail[-1]
             assert (row.severity, row.text) == (

@@ -9,7 +9,8 @@ from tests import states
 from tests.ui.fake import FakeLive, app_of, drawn, logged, settled
 from tests.ui.screens import screen_text
 from voicelive_tui.config import Ui
-from voicelive_tui.session.inputs import RecordingChanged, TalkPressed, VoicedUntil
+from voicelive_tui.session.inputs import TalkPressed, VoicedUntil
+from voicelive_tui.session.keeping import RecordingChanged
 from voicelive_tui.session.reading import Meter
 from voicelive_tui.session.state import Connection, Recording, SessionState, Stage
 from voicelive_tui.ui import dashboard, pace

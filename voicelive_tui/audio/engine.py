@@ -20,9 +20,7 @@ from voicelive_tui.audio.format import SAMPLE_RATE, ms_to_samples, samples_in
 from voicelive_tui.audio.meters import Levels, Meters
 from voicelive_tui.audio.microphone import MicrophoneMonitor
 from voicelive_tui.audio.pcm import Level, level
-from voicelive_tui.audio.playback import Finished, Heard, PlaybackEvent, PlaybackQueue, PlayedBlock, Started
-
-__all__ = ["AudioEngine", "Chunk", "Counters", "Direction", "Finished", "Heard", "Levels", "Started", "Watchdog"]
+from voicelive_tui.audio.playback import Heard, PlaybackEvent, PlaybackQueue, PlayedBlock
 
 Direction = Literal["input", "output"]
 
@@ -118,13 +116,11 @@ class AudioEngine:
     """Sound in both directions, independent of the devices.
 
     Args:
-        chunk_ms: Length of the microphone's chunks in milliseconds, 20 to 100.
+        chunk_ms: Length of the microphone's chunks in milliseconds, at least that of a block.
         half_duplex: Send silence while an item is played, and for `HALF_DUPLEX_TAIL` after it.
     """
 
     def __init__(self, chunk_ms: float = 40, half_duplex: bool = False) -> None:
-        if not 20 <= chunk_ms <= 100:
-            raise ValueError(f"chunks of {chunk_ms} ms are out of range: use 20 to 100 ms")
         self.chunk_ms = chunk_ms
         self.half_duplex = half_duplex
         self.muted = False

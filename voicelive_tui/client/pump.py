@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from voicelive_tui.audio.engine import Chunk, Started
+from voicelive_tui.audio.engine import Chunk
 from voicelive_tui.audio.format import duration_ms
+from voicelive_tui.audio.playback import Started
 from voicelive_tui.client.link import Link
 from voicelive_tui.client.ring import Ring, from_moment
 from voicelive_tui.client.shell import Session

@@ -9,10 +9,10 @@ RING_SECONDS = 15.0
 
 
 class Ring:
-    """Captured sound of the last seconds, `RING_SECONDS` by default; what is muted or gated is silence already."""
+    """Captured sound of the last seconds; what is muted or gated is silence already."""
 
-    def __init__(self, seconds: float | None = None) -> None:
-        self._seconds = seconds or RING_SECONDS
+    def __init__(self, seconds: float = RING_SECONDS) -> None:
+        self._seconds = seconds
         self._chunks: deque[Chunk] = deque()
         self._kept_ms = 0.0
         self._ends_at = float("-inf")  # of the newest chunk that was pushed out

@@ -11,7 +11,8 @@ import logging
 import time
 
 from voicelive_tui.audio.devices import AudioBackend, AudioError, DeviceSpec, Source
-from voicelive_tui.audio.engine import AudioEngine, Direction, Heard
+from voicelive_tui.audio.engine import AudioEngine, Direction
+from voicelive_tui.audio.playback import Heard
 from voicelive_tui.audio.streams import PORTAUDIO
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.side import InputSide, OutputSide, Report

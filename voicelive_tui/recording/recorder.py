@@ -25,7 +25,7 @@ from voicelive_tui.recording.records import SETTLED_SECONDS, Entry, RecordMaker,
 from voicelive_tui.recording.spool import Kind, Record, Ring
 from voicelive_tui.recording.writer import SUFFIX, BundleWriter, Manifest
 from voicelive_tui.session import inputs
-from voicelive_tui.session.kept_sound import MomentChosen, MomentFound, SaveSound, SoundSaved
+from voicelive_tui.session.keeping import MomentChosen, MomentFound, RecordingChanged, SaveSound, SoundSaved
 from voicelive_tui.session.state import SessionState
 
 if TYPE_CHECKING:
@@ -96,13 +96,13 @@ class Recorder:
             self._wanted.set()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
-        apply(inputs.RecordingChanged())
+        apply(RecordingChanged())
 
     # --- on the event loop
 
     def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
         """Queue an input for the thread."""
-        if isinstance(event, inputs.RecordingChanged | SoundSaved | MomentFound):  # about the recording, not in it
+        if isinstance(event, RecordingChanged | SoundSaved | MomentFound):  # about the recording, not in it
             return
         self._state = after
         if isinstance(event, inputs.KeepPressed):
@@ -281,9 +281,9 @@ class Recorder:
         self._report(sentence)
 
     def _report(self, problem: str = "") -> None:
-        self._tell(inputs.RecordingChanged(str(self._writer.path) if self._writer else "", problem))
+        self._tell(RecordingChanged(str(self._writer.path) if self._writer else "", problem))
 
-    def _tell(self, event: inputs.RecordingChanged | SoundSaved | MomentFound) -> None:
+    def _tell(self, event: RecordingChanged | SoundSaved | MomentFound) -> None:
         try:
             self._loop.call_soon_threadsafe(self._apply, event)
         except RuntimeError:  # the loop is closed: the program ends

@@ -1,4 +1,4 @@
-"""What the fold accepts: events in both directions, sound facts, and the user's keys. More is in `kept_sound.py`."""
+"""What the fold accepts: events in both directions, sound facts, and the user's keys. More is in `keeping.py`."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -359,14 +359,6 @@ class ProblemsSeen(Key, frozen=True):
 
 class KeepPressed(Key, frozen=True):
     """Keep a recording, with the last minutes; or end it."""
-
-
-class RecordingChanged(Input, frozen=True):
-    """A recording is kept, is no longer kept, or failed. The first of a session says that the recorder runs."""
-
-    path: str = ""
-    """The bundle that is being written; "" where only the last minutes are kept."""
-    problem: str = ""
 
 
 class VoicedUntil(Input, frozen=True):

@@ -14,7 +14,7 @@ from typing import get_args
 
 from msgspec.structs import asdict, replace
 
-from voicelive_tui.session import edits, errors, inputs, kept_sound, loss, mcp, rotation, surgery, talk, tools, turns
+from voicelive_tui.session import edits, errors, inputs, keeping, loss, mcp, rotation, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.notes import NOT_CONNECTED, note, pin
 from voicelive_tui.session.server_events import HANDLERS
@@ -352,8 +352,8 @@ def _for_others(event: inputs.Input, state: SessionState, now: float) -> Session
 
 
 @observe.register(inputs.KeepPressed)
-@observe.register(kept_sound.SaveSound)
-@observe.register(kept_sound.MomentChosen)
+@observe.register(keeping.SaveSound)
+@observe.register(keeping.MomentChosen)
 def _keep(event: inputs.Key, state: SessionState, now: float) -> SessionState:
     if state.recording is None:
         return note(state, now, "recording", "recording is off: set recording.enabled in the configuration", "warning")
@@ -361,7 +361,7 @@ def _keep(event: inputs.Key, state: SessionState, now: float) -> SessionState:
 
 
 @observe.register
-def _recording_changed(event: inputs.RecordingChanged, state: SessionState, now: float) -> SessionState:
+def _recording_changed(event: keeping.RecordingChanged, state: SessionState, now: float) -> SessionState:
     before = state.recording or Recording()
     since = None if not event.path else now if event.path != before.path else before.since
     state = replace(state, recording=Recording(event.path or before.path, since, event.problem))
@@ -373,13 +373,13 @@ def _recording_changed(event: inputs.RecordingChanged, state: SessionState, now:
 
 
 @observe.register
-def _sound_saved(event: kept_sound.SoundSaved, state: SessionState, now: float) -> SessionState:
+def _sound_saved(event: keeping.SoundSaved, state: SessionState, now: float) -> SessionState:
     sentence = event.problem or f"sound saved to {event.path}"
     return note(state, now, "recording", sentence, "warning" if event.problem else "info")
 
 
 @observe.register
-def _moment_found(event: kept_sound.MomentFound, state: SessionState, now: float) -> SessionState:
+def _moment_found(event: keeping.MomentFound, state: SessionState, now: float) -> SessionState:
     heard = "an answer is heard: choose the moment again after it" if state.activity is Activity.SPEAKING else ""
     problem = event.problem or heard
     return note(state, now, "recording", problem, "warning") if problem else state

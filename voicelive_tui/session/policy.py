@@ -16,7 +16,7 @@ from voicelive_tui.session import (
     continue_rules,
     effects,
     inputs,
-    kept_sound,
+    keeping,
     mcp,
     rotation,
     surgery,
@@ -108,7 +108,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return send_only(after, EDIT, {"type": "session.update", "session": changes})
         case inputs.StopPressed() if before.retry is not None:
             return after, (effects.Disconnect(),)
-        case kept_sound.MomentFound(pcm) if pcm and before.activity is not Activity.SPEAKING:
+        case keeping.MomentFound(pcm) if pcm and before.activity is not Activity.SPEAKING:
             return after, (effects.PlayMoment(pcm),)
         case inputs.PlaybackStopped(item_id):
             truncate = truncation(after, item_id)

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
-from voicelive_tui.session import inputs, kept_sound
+from voicelive_tui.session import inputs, keeping
 from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.state import Stage
 from voicelive_tui.ui.arranged import ArrangedScreen
@@ -252,7 +252,7 @@ class DashboardScreen(ArrangedScreen):
 
     def play_around(self, at: float) -> None:
         """Play the seconds around a moment."""
-        self.apply(kept_sound.MomentChosen(at))
+        self.apply(keeping.MomentChosen(at))
 
     def on_pane_copied(self, message: Pane.Copied) -> None:
         self.app.copy_to_clipboard(message.text)  # through SSH too, where the terminal allows OSC 52

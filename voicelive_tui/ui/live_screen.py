@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from textual.reactive import reactive
 
 from voicelive_tui.session import inputs
-from voicelive_tui.session.inputs import Input, Key, RecordingChanged
-from voicelive_tui.session.kept_sound import MomentFound, SoundSaved
+from voicelive_tui.session.inputs import Input, Key
+from voicelive_tui.session.keeping import MomentFound, RecordingChanged, SoundSaved
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import TonedScreen

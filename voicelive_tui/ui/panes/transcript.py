@@ -11,7 +11,7 @@ from textual.geometry import Size
 
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
-from voicelive_tui.session.kept_sound import SaveSound
+from voicelive_tui.session.keeping import SaveSound
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState, Stage, Turn
 from voicelive_tui.session.transcript import Entry

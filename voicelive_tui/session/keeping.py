@@ -1,6 +1,14 @@
-"""Inputs about sound that the recorder keeps, and about saving or playing some of it. They are not recorded."""
+"""Inputs about the recorder: what it keeps, saves and plays. They are not recorded."""
 
 from voicelive_tui.session.inputs import Input, Key
+
+
+class RecordingChanged(Input, frozen=True):
+    """A recording is kept, is no longer kept, or failed. The first of a session says that the recorder runs."""
+
+    path: str = ""
+    """The bundle that is being written; "" where only the last minutes are kept."""
+    problem: str = ""
 
 
 class SaveSound(Key, frozen=True):
