@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from voicelive_tui.recording.lines import (
     DamageError,
     Mark,
+    WireLine,
     encode,
     input_of,
-    read_mark,
-    read_wire,
+    read,
     reference,
     samples_of,
     wire_line,
@@ -38,13 +38,13 @@ def test_a_message_comes_back_byte_for_byte(body: dict[str, object], indent: int
     raw = json.dumps(body, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "replace").decode()
     line = wire_line(3, 17, "in", raw, plain='"$audio"' in raw)
     assert line.count(b"\n") == 1
-    assert with_sound(read_wire(line), no_sound) == raw
+    assert with_sound(read(WireLine, line), no_sound) == raw
 
 
 @given(st.text())
 def test_a_message_that_is_no_json_comes_back_too(raw: str) -> None:
     raw = raw.encode("utf-8", "replace").decode()
-    assert with_sound(read_wire(wire_line(3, 17, "in", raw)), no_sound) == raw
+    assert with_sound(read(WireLine, wire_line(3, 17, "in", raw)), no_sound) == raw
 
 
 @given(st.binary(max_size=100))
@@ -55,7 +55,7 @@ def test_sound_comes_back_from_its_reference(pcm: bytes) -> None:
         return
     assert samples_of(payload) == pcm
     raw = f'{{"type": "response.audio.delta",  "delta":{reference(2, 7, len(pcm) // 2)}}}'
-    line = read_wire(wire_line(1, 1, "in", raw))
+    line = read(WireLine, wire_line(1, 1, "in", raw))
     found = with_sound(
         line, lambda channel, at, samples: pcm if (channel, at, samples) == (2, 7, len(pcm) // 2) else b""
     )
@@ -83,9 +83,9 @@ def test_headers_of_mcp_servers_are_hidden_whatever_they_are_called() -> None:
 
 @given(st.binary(max_size=200))
 def test_damage_is_reported_and_nothing_else(line: bytes) -> None:
-    for read in (read_wire, read_mark):
+    for kind in (WireLine, Mark):
         with pytest.raises(DamageError):
-            read(line)
+            read(kind, line)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_damage_is_reported_and_nothing_else(line: bytes) -> None:
     ],
 )
 def test_an_input_that_no_version_knows_is_damage(kept: bytes) -> None:
-    mark = read_mark(b'{"n":1,"t_ns":2,"input":' + kept + b"}")
+    mark = read(Mark, b'{"n":1,"t_ns":2,"input":' + kept + b"}")
     with pytest.raises(DamageError):
         input_of(mark)
 
@@ -106,5 +106,5 @@ def test_an_input_that_no_version_knows_is_damage(kept: bytes) -> None:
 def test_an_input_comes_back_from_its_mark() -> None:
     for event in (inputs.PlaybackStopped("item", 12.5, 3.25), inputs.MutePressed(), inputs.ConnectFailed("no")):
         line = b'{"n":1,"t_ns":2,"input":' + encode(event) + b"}"
-        assert input_of(read_mark(line)) == event
+        assert input_of(read(Mark, line)) == event
     assert input_of(Mark(1, 2, mark="clock")) is None

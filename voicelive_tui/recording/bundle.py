@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
@@ -24,11 +24,11 @@ from voicelive_tui.recording.lines import (
     NOTHING,
     RECEIVED,
     DamageError,
+    Line,
     Mark,
     WireLine,
     input_of,
-    read_mark,
-    read_wire,
+    read,
     with_sound,
 )
 from voicelive_tui.recording.writer import FORMAT, Manifest
@@ -193,11 +193,11 @@ class Bundle:
         marks = {(mark.n, mark.mark): mark for mark in self._read("marks.jsonl", _mark)}
         return sorted([*messages.values(), *marks.values()], key=lambda moment: (moment.t_ns, moment.n))
 
-    def _read(self, name: str, read: "Callable[[bytes, int], _Line]") -> "Iterator[_Line]":
+    def _read(self, name: str, read_line: Callable[[bytes, int], Line]) -> Iterator[Line]:
         bad, first = 0, ""
         for number, line in enumerate(self.lines(name)):
             try:
-                yield read(line, number)
+                yield read_line(line, number)
             except DamageError as damage:
                 bad, first = bad + 1, first or f"line {number + 1}: {damage}"
         if bad:
@@ -227,12 +227,9 @@ class Bundle:
         return inputs.OnStandby(found) if moment.standby else found
 
 
-_Line = TypeVar("_Line", WireLine, Mark)
-
-
 def _message(line: bytes, number: int) -> WireLine:
     try:
-        wire = read_wire(line)
+        wire = read(WireLine, line)
     except DamageError:
         wire = _bare(line, number)
     if not wire.problem:
@@ -244,7 +241,7 @@ def _message(line: bytes, number: int) -> WireLine:
 
 
 def _mark(line: bytes, _number: int) -> Mark:
-    mark = read_mark(line)
+    mark = read(Mark, line)
     input_of(mark)
     return mark
 

@@ -61,9 +61,7 @@ class Mark(Struct, frozen=True, omit_defaults=True):
 
 
 encode = msgspec.json.encode
-_Line = TypeVar("_Line", WireLine, Mark)
-_wire_decoder = msgspec.json.Decoder(WireLine)
-_mark_decoder = msgspec.json.Decoder(Mark)
+Line = TypeVar("Line", WireLine, Mark)
 
 
 @functools.cache
@@ -123,17 +121,9 @@ def wire_line(
     standby: bool = False,
     plain: bool = False,
 ) -> bytes:
-    """The line of a message.
+    """The line of a message, see `WireLine`. Its text, `raw`, has references in place of sound.
 
-    Args:
-        n: See `WireLine`, as for the others.
-        t_ns: The time.
-        direction: Of the message.
-        raw: Its text, with references in place of sound.
-        captured_at: Of the sound in it.
-        problem: Why it is no event.
-        standby: It came, or went, on the link on standby.
-        plain: What looks like a reference in it is none.
+    What looks like a reference in a `plain` text is none.
     """
     frame = Raw(raw.encode()) if not plain and not problem and _fits(raw) else NOTHING
     text = "" if frame is not NOTHING else raw.encode("utf-8", "replace").decode()
@@ -151,27 +141,14 @@ def _fits(raw: str) -> bool:
     return True
 
 
-def read_wire(line: bytes) -> WireLine:
-    """Read a line of a recording.
+def read(kind: type[Line], line: bytes) -> Line:
+    """Read a line of a recording: a `WireLine` or a `Mark`.
 
     Raises:
-        DamageError: It is no line of `wire.jsonl`.
+        DamageError: It is none.
     """
-    return _checked(_wire_decoder, line)
-
-
-def read_mark(line: bytes) -> Mark:
-    """Read a line of a recording.
-
-    Raises:
-        DamageError: It is no line of `marks.jsonl`.
-    """
-    return _checked(_mark_decoder, line)
-
-
-def _checked(decoder: "msgspec.json.Decoder[_Line]", line: bytes) -> _Line:
     try:
-        found = decoder.decode(line)
+        found = msgspec.json.decode(line, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamageError(str(error)) from None
     if not (0 <= found.n < 1e15 and 0 <= found.t_ns < LARGEST * 1e9):

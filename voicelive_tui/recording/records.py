@@ -20,8 +20,7 @@ from voicelive_tui.recording.lines import (
     Mark,
     WireLine,
     encode,
-    read_mark,
-    read_wire,
+    read,
     reference,
     samples_of,
     wire_line,
@@ -265,9 +264,9 @@ def _as_serving(record: Record) -> Record:
     """The line of the link on standby as if that link had served then."""
     line: WireLine | Mark
     if record.kind == "wire":
-        line = msgspec.structs.replace(read_wire(record.data), standby=False)
+        line = msgspec.structs.replace(read(WireLine, record.data), standby=False)
     else:
-        line = read_mark(record.data)
+        line = read(Mark, record.data)
         line = msgspec.structs.replace(line, input=msgspec.Raw(encode(json.loads(bytes(line.input))["inner"])))
     return record._replace(data=encode(line) + b"\n")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, samples_in
-from voicelive_tui.recording.lines import RECEIVED, DamageError, read_wire, references
+from voicelive_tui.recording.lines import RECEIVED, DamageError, WireLine, read, references
 from voicelive_tui.recording.spool import Kind, Record
 from voicelive_tui.session.state import Turn
 from voicelive_tui.wire.events import parse, text
@@ -22,7 +22,7 @@ def ranges_of(item_id: str, lines: Iterable[bytes]) -> Iterator[Range]:
         if b"$audio" not in line or item_id.encode() not in line:
             continue
         try:
-            frame = bytes(read_wire(line).frame).decode()
+            frame = bytes(read(WireLine, line).frame).decode()
             if text(parse(frame).get("item_id")) != item_id:
                 continue
         except (DamageError, ValueError):
