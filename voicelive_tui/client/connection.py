@@ -131,11 +131,12 @@ class ServiceConnection:
     def __init__(self, sdk: VoiceLiveConnection) -> None:
         """Take over an open connection of the SDK; see `open`."""
         self._sdk = sdk
+        self._socket = getattr(sdk, "_connection", None)
         self._reason = ""
         self.alive_at = self.taken_at = self._event_at = time.monotonic()
         self._sent = self._pinged = self._arrived = 0  # bytes of sound
         # aiohttp does not show the handshake's answer.
-        headers = getattr(getattr(getattr(sdk, "_connection", None), "_response", None), "headers", {})
+        headers = getattr(getattr(self._socket, "_response", None), "headers", {})
         dated = unix_time(headers.get("Date", ""))
         # A date has whole seconds: with the next one, a session's end is not expected too late.
         self.dated, self.unix_time = dated is not None, time.time() if dated is None else dated + 1.0
@@ -250,10 +251,9 @@ class ServiceConnection:
 
     async def ping(self, content: bytes = b"") -> None:
         """Send a ping; its pong moves `alive_at`."""
-        link = getattr(self._sdk, "_connection", None)
         with contextlib.suppress(OSError, RuntimeError):  # it is over, as the receiver will find out
-            if link is not None:
-                await link.ping(content)
+            if self._socket is not None:
+                await self._socket.ping(content)
 
     async def close(self) -> None:
         """Close with code 1000, and wait `CLOSE_LIMIT` at most for the peer's answer."""
@@ -275,8 +275,7 @@ class ServiceConnection:
 
         Neither aiohttp nor asyncio shows them. Without them a send waits for nothing.
         """
-        writer = getattr(getattr(self._sdk, "_connection", None), "_writer", None)
-        upper = getattr(writer, "transport", None)
+        upper = getattr(getattr(self._socket, "_writer", None), "transport", None)
         lower = getattr(getattr(upper, "_ssl_protocol", None), "_transport", None)
         return [transport for transport in (upper, lower) if transport is not None]
 
@@ -298,10 +297,9 @@ class ServiceConnection:
 
     def _listen_in(self) -> None:
         """Handle in passing what the SDK drops (1.3.1): pings and pongs, and the reason of a close frame."""
-        link = getattr(self._sdk, "_connection", None)
-        if link is None:
+        if self._socket is None:
             return
-        receive = link.receive
+        link, receive = self._socket, self._socket.receive
 
         async def noting(*args: Any) -> aiohttp.WSMessage:
             message: aiohttp.WSMessage = await receive(*args)
@@ -324,11 +322,11 @@ class ServiceConnection:
     def _close_code(self, fallback: int) -> int:
         if self._closing:  # our own close is reported as 1006 by the SDK
             return 1000
-        code = getattr(getattr(self._sdk, "_connection", None), "close_code", None)
+        code = getattr(self._socket, "close_code", None)
         return code if isinstance(code, int) else fallback
 
     def _is_closed(self) -> bool:
-        return self._closing or bool(getattr(getattr(self._sdk, "_connection", None), "closed", True))
+        return self._closing or bool(getattr(self._socket, "closed", True))
 
 
 def _buffered(transport: asyncio.Transport) -> int:

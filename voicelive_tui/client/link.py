@@ -38,10 +38,6 @@ class _Captured(NamedTuple):
 class Link:
     """One connection, from connecting to its end.
 
-    Args:
-        connect: Makes the connection.
-        apply: Takes each input, on the event loop.
-
     Attributes:
         outbox_ms: Captured sound that waits to be sent, in milliseconds.
         dropped_ms: Captured sound dropped because the network was behind.

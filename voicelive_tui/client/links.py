@@ -18,12 +18,8 @@ CONFIGURE_LIMIT = 15.0
 class Links:
     """The links of a conversation: one serves, and another may be on standby.
 
-    Inputs of the link on standby are applied as `OnStandby`, those of a link that was replaced are not.
-
-    Args:
-        connect: Makes a connection.
-        session: Takes what happens on the links as inputs.
-        start: Runs a coroutine as a task that ends with the session.
+    Inputs of the link on standby are applied as `OnStandby`, those of a link that was replaced are not. `start` runs a
+    coroutine as a task that ends with the session.
 
     Attributes:
         serving: The link on which sound and events are sent, if there is one.

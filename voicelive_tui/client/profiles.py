@@ -78,9 +78,7 @@ class Profiles:
     def save(self, name: str, state: SessionState) -> list[str]:
         """Save the settings in use as a profile, as far as they differ from the rest of the file.
 
-        Args:
-            name: Of the profile; one of this name is replaced.
-            state: Has the session that is asked for now.
+        A profile of this name is replaced.
 
         Returns:
             The keys that were left out because their value looks like a secret.

@@ -27,11 +27,6 @@ LONGEST_POLL_SECONDS = 0.040
 class AudioPump:
     """Polls the engine, which calls nothing on the event loop.
 
-    Args:
-        sound: Whose engine is polled.
-        session: Takes playback events as inputs.
-        link: Gives the link to send captured sound on, if there is one.
-
     Attributes:
         ring: The sound that was sent, or would have been if there was a session: a new one can get it.
     """

@@ -38,10 +38,6 @@ JUMP = inputs.LogRecord("debug", "replay", "jumped")
 class ReplaySession:
     """Plays a recording from its beginning.
 
-    Args:
-        player: The recording.
-        audio: The speaker.
-
     Attributes:
         position: The time now, on the recording's clock.
         playing: It goes on by itself.

@@ -35,13 +35,8 @@ MOMENT = "moment-"
 class SoundPath:
     """Performs the effects on sound, and reports as inputs what came of them.
 
-    Args:
-        audio: Devices and latencies.
-        source: A synthetic microphone in place of the input device.
-        session: Takes what happened as inputs.
-        link: Gives the link to send captured sound on, if there is one.
-        start: Runs a coroutine as a task until the session ends.
-        native_messages: Counts the lines that C libraries have printed.
+    A `source` is a synthetic microphone in place of the input device. `start` runs a coroutine as a task until the
+    session ends; `native_messages` counts the lines that C libraries have printed.
     """
 
     def __init__(

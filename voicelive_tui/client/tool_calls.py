@@ -16,11 +16,7 @@ from voicelive_tui.tools.run import Outcome, Toolbox, failure, in_thread
 class ToolCalls:
     """Runs functions, and loads them again.
 
-    Args:
-        toolbox: The functions.
-        settings: Their time limit.
-        session: Takes what happened as inputs.
-        demo: The conversation begins as the demo; its functions are examples, unless the settings name some.
+    Where the conversation begins as the `demo`, they are examples, unless the settings name some.
     """
 
     def __init__(self, toolbox: Toolbox, settings: Tools, session: Session, *, demo: bool) -> None:

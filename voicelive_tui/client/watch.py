@@ -20,12 +20,7 @@ SLEPT_SECONDS = 10.0
 
 
 class LinkWatch:
-    """Looks at the link once a second, and has it checked by a ping where there is a reason.
-
-    Args:
-        session: Takes what is noticed as inputs.
-        link: Gives the link, if there is one.
-    """
+    """Looks at the link once a second, and has it checked by a ping where there is a reason."""
 
     def __init__(self, session: Session, link: Callable[[], Link | None]) -> None:
         self._session, self._link = session, link
@@ -42,12 +37,7 @@ class LinkWatch:
             self.look(time.monotonic(), time.time())
 
     def look(self, now: float, wall: float) -> None:
-        """Look once.
-
-        Args:
-            now: `time.monotonic()` seconds.
-            wall: `time.time()` seconds.
-        """
+        """Look once, at `now` (`time.monotonic()` seconds) and `wall` (`time.time()` seconds)."""
         state, link = self._session.state, self._link()
         slept = self._wall is not None and wall - self._wall > SLEPT_SECONDS
         self._wall = wall

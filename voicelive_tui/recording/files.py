@@ -2,6 +2,7 @@
 
 import os
 import struct
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,12 +14,7 @@ HEADER_BYTES = _HEADER.size
 
 
 class WaveFile:
-    """A WAV file whose header is right after each write; samples may be written at any position.
-
-    Args:
-        path: A new file.
-        channels: Interleaved.
-    """
+    """A new WAV file whose header is right after each write; samples may be written at any position."""
 
     def __init__(self, path: Path, channels: int) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -68,11 +64,8 @@ def write_wave(path: Path, pcm: bytes) -> None:
         OSError: It cannot be written.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = WaveFile(path, 1)
-    try:
+    with closing(WaveFile(path, 1)) as file:
         file.put(0, 0, pcm)
-    finally:
-        file.close()
 
 
 def write_new(path: Path, content: bytes) -> None:

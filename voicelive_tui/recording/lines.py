@@ -176,12 +176,7 @@ def input_of(mark: Mark) -> inputs.Input | None:
 
 
 def with_sound(line: WireLine, sound: Callable[[int, int, int], bytes]) -> str:
-    """The message as it was, with its sound.
-
-    Args:
-        line: The line of the message.
-        sound: Gives the PCM16 of a channel from a sample on, that many samples.
-    """
+    """The message as it was; `sound` gives the PCM16 of a channel from a sample on, that many samples."""
     if line.frame == NOTHING:
         return line.text
 

@@ -24,12 +24,7 @@ class Member(NamedTuple):
 
 
 class Pack:
-    """What a zip of a bundle will hold.
-
-    Args:
-        bundle: The recording.
-        strict: Leave out everything that was said or written, and all sound.
-    """
+    """What a zip of a bundle will hold; if `strict`, nothing that was said or written, and no sound."""
 
     def __init__(self, bundle: Bundle, *, strict: bool) -> None:
         self._bundle = bundle

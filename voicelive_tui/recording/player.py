@@ -21,8 +21,6 @@ from voicelive_tui.session.state import SessionState
 
 CHECKPOINT = 500
 """Moments between two states that are kept, so that a jump folds no more than these."""
-
-
 LOGGED = 10_000
 """Rows of the event log that are kept: the event list is made again from all of them after a jump backwards."""
 
@@ -54,10 +52,7 @@ class Counts(NamedTuple):
 
 
 class Player:
-    """Goes through a recording.
-
-    Args:
-        bundle: The recording, to be left open.
+    """Goes through a recording, which is to be left open.
 
     Attributes:
         state: The state now.

@@ -58,11 +58,7 @@ class Entry(NamedTuple):
 
 
 class RecordMaker:
-    """Makes the records of one recorder.
-
-    Args:
-        began_ns: The moment of sample 0.
-        settings: Which names are recorded.
+    """Makes the records of one recorder, for which `began_ns` is the moment of sample 0.
 
     Attributes:
         received: Samples of channel 2 so far.
@@ -217,10 +213,7 @@ class RecordMaker:
     def of_engine(self, engine: "AudioEngine", n: int, *, ending: bool) -> list[Record]:
         """What left the speaker since the last call, the clock map once a second, and counters, first and if changed.
 
-        Args:
-            engine: The engine.
-            n: Of the next input.
-            ending: There will be no further call.
+        `n` is that of the next input; `ending` says that there will be no further call.
         """
         records = self._heard(engine.played, 0 if ending else SETTLED_SECONDS)
         now_ns = time.monotonic_ns()

@@ -32,16 +32,11 @@ def ranges_of(item_id: str, lines: Iterable[bytes]) -> Iterator[Range]:
                 yield at, at + samples
 
 
-def range_of_turn(turn: Turn | None, positions: "tuple[float, int]") -> list[Range]:
-    """Where the user's words of a turn lie in channel 0.
-
-    Args:
-        turn: The turn.
-        positions: A moment and the sample that belongs to it.
-    """
+def range_of_turn(turn: Turn | None, known: tuple[float, int]) -> list[Range]:
+    """Where the user's words of a turn lie in channel 0, from a moment and the sample that belongs to it."""
     if turn is None or turn.speech_started_at is None or turn.speech_stopped_at is None:
         return []
-    moment, sample = positions
+    moment, sample = known
     spoken = (turn.speech_started_at - NOTICED_SECONDS, turn.speech_stopped_at)
     start, end = (max(sample + round((at - moment) * SAMPLE_RATE), 0) for at in spoken)
     return [(start, end)]
@@ -65,9 +60,7 @@ def collect(ranges: list[Range], kind: Kind, records: Iterable[Record]) -> bytes
 def around(positions: Mapping[Kind, int], records: Iterable[Record]) -> bytes:
     """The PCM16 of the `SNIPPET` around a moment, all channels in one.
 
-    Args:
-        positions: The sample of each channel that belongs to the moment.
-        records: To be iterated over once for each channel.
+    The positions are the samples of the channels that belong to the moment.
     """
     import numpy as np  # noqa: PLC0415 - takes a while to load, and this is rarely needed
 

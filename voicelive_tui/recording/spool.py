@@ -52,13 +52,9 @@ class Ring:
         return self._segments[0].received_from if self._segments else 0
 
     def add(self, records: Sequence[Record], now_ns: int, before: Sequence[Record], received: int) -> None:
-        """Append records.
+        """Append records, in order.
 
-        Args:
-            records: In order.
-            now_ns: The time.
-            before: See `Segment`; those of `records` are left out.
-            received: Samples of channel 2 so far.
+        `before` has the lines that a new segment needs, `received` counts the samples of channel 2 so far.
 
         Raises:
             OSError: They cannot be written.
