@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 run: $(VENV)/run-ready
 	@$(BIN)/voicelive-tui $(ARGS)
 
+# The programs that tests start are to find the package compiled, whatever the environment says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev-ready
 	$(BIN)/pytest $(ARGS)
 

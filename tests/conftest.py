@@ -11,8 +11,8 @@ settings.load_profile("shared machine")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as processors: conversations take their time, and leave the processors idle meanwhile."""
-    return (os.cpu_count() or 2) * 3 // 2
+    """Twice as many as processors: conversations take their time, and leave the processors idle meanwhile."""
+    return (os.cpu_count() or 2) * 2
 
 
 # Programs that tests start would inherit what the tests' own parent ignores, as nohup does, and keep ignoring it.

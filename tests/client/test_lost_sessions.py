@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.session.folding import answer
@@ -127,6 +127,9 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=1_000, deadline=None)
+@example(  # the key twice before the connection begins
+    steps=[("lose", 1001), ("wait", 0.02), ("now", None), ("type", None), ("now", None), ("wait", 0.5), ("lose", 1000)]
+)
 @given(steps=st.lists(STEPS, min_size=3, max_size=20))
 def test_whatever_is_lost_or_refused_the_shell_goes_on_and_loses_nothing(steps: list[tuple[str, Any]]) -> None:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=JumpingLoop) as runner:

@@ -68,7 +68,7 @@ class Links:
         """Connect, and wait for the end of this link, or of the one that took over from it."""
         if self._standby is not None:
             await self._standby.close()
-        self._next_due.clear()
+        self.connect_at(None)
         self.serving = self._begin()
         try:
             while (link := self.serving) in self._tasks:
