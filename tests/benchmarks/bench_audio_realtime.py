@@ -25,10 +25,10 @@ import numpy as np
 from tests.benchmarks.bench_audio_bed import started
 from tests.sound_bed import Canary, SoundBed
 from tests.ui.driver import ScriptedLive
-from tests.ui.fake import FakeUi
 from tests.ui.terminal import Terminal
 from voicelive_tui import runtime as realtime
 from voicelive_tui.audio.engine import AudioEngine
+from voicelive_tui.config import Ui
 
 EVENTS_A_SECOND = 400
 
@@ -170,7 +170,7 @@ async def beside_dashboard(bed: SoundBed, seconds: float, latency: float | str, 
     engine, captured, collections = TimedEngine(), [], Collections()
     sent, spoken = noise(seconds, 1), noise(seconds, 2)
     live = BusyLive(engine, captured)
-    app = VoiceLiveApp(lambda: live, FakeUi(), {})  # type: ignore[arg-type]
+    app = VoiceLiveApp(lambda: live, Ui(), {})  # type: ignore[arg-type]
     drawing = asyncio.create_task(app.run_async())
     await asyncio.sleep(3)
     if policy:

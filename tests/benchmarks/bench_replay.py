@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 from tests.recording.bundles import make_bundle
-from tests.ui.fake import FakeUi
 from voicelive_tui.client.replay import SLICE, ReplaySession
-from voicelive_tui.config import Audio
+from voicelive_tui.config import Audio, Ui
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.player import Player
 from voicelive_tui.ui.replay import ReplayApp, ReplayScreen
@@ -26,7 +25,7 @@ JUMPS = 20
 
 async def jumps(live: ReplaySession) -> list[float]:
     """Milliseconds of jumps in the dashboard, until the state is with the panes and drawn."""
-    app, found, chance = ReplayApp(live, FakeUi(), {}, "hour.vlrec"), [], random.Random(1)
+    app, found, chance = ReplayApp(live, Ui(), {}, "hour.vlrec"), [], random.Random(1)
     async with app.run_test(size=(120, 40)) as pilot:
         while not isinstance(app.screen, ReplayScreen) or not app.screen.is_mounted:
             await pilot.pause()

@@ -367,7 +367,7 @@ async def test_without_a_microphone_nothing_is_sent_and_an_answer_is_heard_all_t
     await until(lambda: live.state.input.description == "none" and live.state.connection.stage is Stage.READY)
     await asyncio.sleep(0.2)
     assert not live.state.microphone.capturing
-    assert headline(live.state)[:3] == ("ready", "", "no microphone: press {type} to type")
+    assert headline(live.state)[:3] == ("ready", "", "{type} to type · no microphone")
     connection.emit(*answer())
     await until(lambda: live.state.playing == "item_a", "the answer is heard")
     assert [event["type"] for event in connection.sent] == ["session.update"]

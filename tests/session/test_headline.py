@@ -20,45 +20,45 @@ _SPEAKS = Turn(2, speech_started_at=5.0)
         (SessionState(Connection(Stage.FAILED, problem="refused")), "failed", "refused"),
         (SessionState(Connection(Stage.CLOSED, problem="gone")), "closed", "gone"),
         (SessionState(READY, microphone=LIVE), "ready", "say something"),
-        (SessionState(READY, microphone=replace(LIVE, push_to_talk=True)), "ready", "press {talk} to talk"),
-        (SessionState(READY, microphone=replace(LIVE, muted=True)), "muted", "press {mute} to be heard again"),
-        (SessionState(READY, microphone=Microphone(muted=True)), "ready", "no microphone: press {type} to type"),
+        (SessionState(READY, microphone=replace(LIVE, push_to_talk=True)), "ready", "{talk} to talk"),
+        (SessionState(READY, microphone=replace(LIVE, muted=True)), "muted", "{mute} to unmute"),
+        (SessionState(READY, microphone=Microphone(muted=True)), "ready", "{type} to type · no microphone"),
         (
             SessionState(READY, microphone=replace(LIVE, ended=True, muted=True)),
             "ready",
-            "the sound file is over: press {type} to type",
+            "{type} to type · the file is over",
         ),
-        (SessionState(READY, input=Device("pulse")), "ready", "press {type} to type"),
+        (SessionState(READY, input=Device("pulse")), "ready", "{type} to type"),
         (SessionState(READY, microphone=LIVE, turns=(_SPEAKS,)), "listening", "you are speaking"),
         (
             SessionState(READY, microphone=LIVE, turns=(Turn(1, interrupted_at=5.0), _SPEAKS)),
             "listening",
-            "you interrupted the answer",
+            "you interrupted",
         ),
-        (CALLED, "ready", "press {type} to join in"),
+        (CALLED, "ready", "{type} to join in"),
         (replace(CALLED, turns=(_SPEAKS,)), "listening", "the caller is speaking"),
         (
             replace(CALLED, turns=(Turn(1, interrupted_at=5.0), _SPEAKS)),
             "listening",
-            "the caller interrupted the answer",
+            "the caller interrupted",
         ),
         (replace(CALLED, turns=(_SPEAKS,), input=Device("pulse")), "listening", "you are speaking"),
         (
             SessionState(READY, microphone=Microphone(push_to_talk=True, talking=True)),
             "talking",
-            "press {talk} to send",
+            "{talk} to send",
         ),
-        (SessionState(READY, input=Device("", "no device")), "ready", "no microphone: press {type} to type"),
+        (SessionState(READY, input=Device("", "no device")), "ready", "{type} to type · no microphone"),
         (
             SessionState(READY, playing="item_a", microphone=Microphone(capturing=True)),
             "speaking",
-            "speak or press {interrupt} to interrupt",
+            "{interrupt} to interrupt, or speak",
         ),
-        (SessionState(READY, playing="item_a"), "speaking", "press {interrupt} to interrupt"),
+        (SessionState(READY, playing="item_a"), "speaking", "{interrupt} to interrupt"),
         (
             SessionState(READY, playing="item_a", microphone=Microphone(capturing=True, muted=True)),
             "speaking",
-            "press {interrupt} to interrupt",
+            "{interrupt} to interrupt",
         ),
         (
             SessionState(READY, response=Response("r", 1.0), silenced=("r",)),
@@ -83,4 +83,4 @@ def test_a_call_that_waits_is_announced_however_long_the_conversation_goes_on() 
     call = Entry("item_0", "tool", 1.0, call=Call("function", "add", complete_at=1.0, waiting_at=1.0))
     talk = tuple(Entry(f"item_{number}", "user", 2.0, "well") for number in range(1, 100))
     shown = headline(SessionState(READY, microphone=LIVE, transcript=(call, *talk)))
-    assert shown[:3] == ("approve?", "add", "add: {approve} approves, {refuse} refuses")
+    assert shown[:3] == ("approve?", "add", "{approve} approves, {refuse} refuses")

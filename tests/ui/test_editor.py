@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.session.folding import CONNECTING, REQUEST, answer, ready
-from tests.ui.fake import FakeLive, FakeUi
+from tests.ui.fake import FakeLive
 from tests.ui.screens import screen_text
-from voicelive_tui.config import BargeIn
+from voicelive_tui.config import BargeIn, Ui
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.effects import Send
 from voicelive_tui.session.fold import reduce
@@ -101,7 +101,7 @@ def editing(test):
 
     async def run():
         live = FoldedLive()
-        async with VoiceLiveApp(lambda: live, FakeUi(), {}).run_test(size=(100, 60), notifications=True) as pilot:
+        async with VoiceLiveApp(lambda: live, Ui(), {}).run_test(size=(100, 60), notifications=True) as pilot:
             await opened(pilot)
             await test(Editing(pilot, live))
 
@@ -276,7 +276,7 @@ async def test_nothing_is_sent_when_nothing_was_changed(form):
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16)])
 async def test_the_form_scrolls_and_leaves_the_status_line_and_the_levels_in_view(size):
     live = FoldedLive()
-    async with VoiceLiveApp(lambda: live, FakeUi(), {}).run_test(size=size) as pilot:
+    async with VoiceLiveApp(lambda: live, Ui(), {}).run_test(size=size) as pilot:
         await opened(pilot)
         form = Editing(pilot, live)
         await form.go("echo cancellation")
@@ -290,7 +290,7 @@ async def test_a_session_object_with_escape_sequences_and_a_long_instruction_is_
     hostile = REQUEST | {"instructions": "be\x1b[2Jkind\n" + "x" * 100_000, "voice": {"type": "openai", "name": "[b]a"}}
     live = FoldedLive()
     live.fold(SessionEdited(hostile))
-    async with VoiceLiveApp(lambda: live, FakeUi(), {}).run_test(size=(100, 60)) as pilot:
+    async with VoiceLiveApp(lambda: live, Ui(), {}).run_test(size=(100, 60)) as pilot:
         await opened(pilot)
         form = Editing(pilot, live)
         assert "be␛[2Jkind" in form.text
@@ -305,10 +305,10 @@ async def test_keys_of_the_dashboard_are_not_named_while_the_form_has_the_keys(f
     form.live.fold(MutePressed())
     form.live.fold(LocalProblem("the disk is full"))
     await form.shows("MUTED", "the disk is full")
-    assert "press m" not in form.text
+    assert "m to unmute" not in form.text
     assert "dismisses" not in form.text
     await form.press("escape")
-    await form.shows("press m to be heard again", "esc dismisses")
+    await form.shows("m to unmute", "esc dismisses")
 
 
 @editing
@@ -362,7 +362,7 @@ async def test_the_session_in_force_is_copied_in_a_form_that_is_chosen(form):
 async def test_what_is_wanted_is_saved_as_a_profile():
     live, saved = FoldedLive(), []
     profiles = SimpleNamespace(names=list, save=lambda name, state: saved.append((name, state.wanted)) or [])
-    app = VoiceLiveApp(lambda: live, FakeUi(), {}, profiles=profiles)
+    app = VoiceLiveApp(lambda: live, Ui(), {}, profiles=profiles)
     async with app.run_test(size=(100, 60), notifications=True) as pilot:
         await opened(pilot)
         form = Editing(pilot, live)

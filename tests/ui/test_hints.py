@@ -29,11 +29,11 @@ KEYS = {
 @pytest.mark.parametrize(
     ("state", "sentences"),
     [
-        (replace(states.IDLE, microphone=Microphone(capturing=True, muted=True)), ["press f2 to be heard again"]),
-        (states.SPEAKING, ["speak or press ^x to interrupt"]),
-        (WAITING, ["press : to talk", "Press : to talk, or press T to type a message."]),
-        (replace(WAITING, microphone=replace(WAITING.microphone, talking=True)), ["press : to send"]),
-        (ALONE, ["no microphone: press T to type", "Press T to type a message."]),
+        (replace(states.IDLE, microphone=Microphone(capturing=True, muted=True)), ["f2 to unmute"]),
+        (states.SPEAKING, ["^x to interrupt, or speak"]),
+        (WAITING, [": to talk", "Press : to talk, or press T to type a message."]),
+        (replace(WAITING, microphone=replace(WAITING.microphone, talking=True)), [": to send"]),
+        (ALONE, ["T to type · no microphone", "Press T to type a message."]),
         (replace(states.IDLE, connection=CLOSED), ["Press f5 for a new session."]),
     ],
 )

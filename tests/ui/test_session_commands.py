@@ -4,10 +4,10 @@ from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 
 from tests import states
-from tests.ui.fake import FakeLive, FakeUi, settled
+from tests.ui.fake import FakeLive, settled
 from voicelive_tui import config_load
 from voicelive_tui.client.profiles import Choice, Profiles
-from voicelive_tui.config import Session
+from voicelive_tui.config import Session, Ui
 from voicelive_tui.session.code import FORMATS
 from voicelive_tui.session.inputs import ResetPressed
 from voicelive_tui.session.request import session_request
@@ -24,7 +24,7 @@ audio.chunk_ms = 60
 
 
 def an_app(live: FakeLive, profiles: Profiles | None = None) -> VoiceLiveApp:
-    return VoiceLiveApp(lambda: live, FakeUi(), {}, profiles)
+    return VoiceLiveApp(lambda: live, Ui(), {}, profiles)
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from msgspec.structs import replace
 
 from tests import states
-from tests.ui.fake import FakeLive, FakeUi, settled
+from tests.ui.fake import FakeLive, settled
 from tests.ui.screens import screen_text
-from voicelive_tui.config import Function
+from voicelive_tui.config import Function, Ui
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.inputs import ApprovalsChanged, CallApproved, CallRefused, RuleChanged
 from voicelive_tui.session.transcript import Entry
@@ -25,7 +25,7 @@ async def test_there_is_a_command_for_each_other_policy_of_each_function_and_one
     approvals = {"maps": {"route": "never", "traffic": "never"}}
     state = replace(states.IDLE, wanted=TOOLS, rules={"add": Function(policy="ask")}, approvals=approvals)
     live = FakeLive(replace(state, transcript=(listing,)))
-    app = VoiceLiveApp(lambda: live, FakeUi(), {})
+    app = VoiceLiveApp(lambda: live, Ui(), {})
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         commands = {name: run for name, _, run in tool_commands(app.screen)}
@@ -53,11 +53,11 @@ def test_no_key_of_the_tools_pane_has_another_meaning_elsewhere() -> None:
 
 async def test_a_call_that_waits_is_announced_and_decided_from_any_pane() -> None:
     live = FakeLive(replace(states.IDLE, transcript=(WAITING,)))
-    app = VoiceLiveApp(lambda: live, FakeUi(), {})
+    app = VoiceLiveApp(lambda: live, Ui(), {})
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         assert "APPROVE?" in screen_text(app)
-        assert "add: ^y approves, ^n refuses" in screen_text(app)
+        assert "^y approves, ^n refuses · add" in screen_text(app)
         for pane, key, decision in (("1", "ctrl+y", CallApproved), ("4", "ctrl+n", CallRefused)):
             await pilot.press(pane, key)
             await pilot.pause()
@@ -65,7 +65,7 @@ async def test_a_call_that_waits_is_announced_and_decided_from_any_pane() -> Non
 
 
 async def test_the_tools_pane_takes_the_place_of_the_events_and_gives_it_back() -> None:
-    app = VoiceLiveApp(lambda: FakeLive(states.IDLE), FakeUi(), {})
+    app = VoiceLiveApp(lambda: FakeLive(states.IDLE), Ui(), {})
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         for key, shown, hidden in (

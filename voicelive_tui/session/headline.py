@@ -18,7 +18,7 @@ class Headline(NamedTuple):
     detail: str = ""
     """May hold foreign text."""
     hint: str = ""
-    """What a key would do, with ids of bindings in braces: "press {mute}". Never holds foreign text."""
+    """A key and what it would do, with ids of bindings in braces: "{mute} to unmute". Never holds foreign text."""
     seconds: float = 0.0
     """How long the user has been waiting."""
 
@@ -34,24 +34,22 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
         case Stage.CONNECTING:
             return Headline("connecting", state.connection.endpoint, seconds=_since(state.connection.started_at, now))
         case Stage.CONFIGURING:
-            sentence = "waiting for the session to be confirmed"
-            return Headline("connecting", sentence, seconds=_since(state.connection.started_at, now))
+            return Headline("connecting", "configuring the session", seconds=_since(state.connection.started_at, now))
         case Stage.CLOSED | Stage.FAILED:
             again = "new session" if stage is Stage.CLOSED else "another try"
             return Headline(stage.value, state.connection.problem, f"{{reset}} {again}")
         case Stage.READY:
             pass
     if mic.talking:
-        return Headline("talking", hint="press {talk} to send")
+        return Headline("talking", hint="{talk} to send")
     activity = state.activity
     if waiting := next((call for _, call in state.calls if call.waits), None):
         word = "approve?" if activity in (Activity.READY, Activity.THINKING) else activity.value
-        return Headline(word, _named(waiting), hint=f"{_named(waiting)}: {{approve}} approves, {{refuse}} refuses")
+        return Headline(word, _named(waiting), "{approve} approves, {refuse} refuses")
     match activity:
         case Activity.LISTENING:
-            who = "the caller" if caller_speaks(state) else "you"
-            speaks = f"{who} {'are' if who == 'you' else 'is'} speaking"
-            return Headline(activity.value, f"{who} interrupted the answer" if state.barged_in else speaks)
+            who, speaks = ("the caller", "is speaking") if caller_speaks(state) else ("you", "are speaking")
+            return Headline(activity.value, f"{who} {'interrupted' if state.barged_in else speaks}")
         case Activity.THINKING:
             asked_at = state.turn.ended_speaking_at if state.turn and state.awaiting else None
             waited = _since(asked_at, now)
@@ -63,7 +61,7 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
             return Headline(activity.value, late, seconds=waited)
         case Activity.SPEAKING:
             by_voice = mic.sending and not mic.muted and not mic.ended
-            return Headline(activity.value, hint=("speak or " if by_voice else "") + "press {interrupt} to interrupt")
+            return Headline(activity.value, hint="{interrupt} to interrupt" + (", or speak" if by_voice else ""))
         case Activity.INTERRUPTED:
             return Headline(activity.value, "the answer was interrupted")
         case Activity.READY:
@@ -92,7 +90,7 @@ def _resuming(state: SessionState, now: float | None) -> Headline:
         return Headline("reconnecting", f"try {made} of {TRIES}" if made else "")
     seconds = math.ceil(retry.seconds if now is None else max(retry.at - now, 0.0))
     when = f"in {seconds} s, try {retry.number} of {TRIES}"
-    return Headline("reconnecting", when, when + " · {reset} now · {back} stop")
+    return Headline("reconnecting", when, "{reset} to retry, {back} to stop")
 
 
 def _ready(state: SessionState) -> Headline:
@@ -100,11 +98,11 @@ def _ready(state: SessionState) -> Headline:
     mic, word = state.microphone, Activity.READY.value
     if not mic.capturing:
         missing = bool(state.input.problem) or state.input.description in ("", "none")
-        return Headline(word, hint="no microphone: press {type} to type" if missing else "press {type} to type")
+        return Headline(word, hint="{type} to type" + (" · no microphone" if missing else ""))
     if mic.ended:
-        return Headline(word, hint="the sound file is over: press {type} to type")
+        return Headline(word, hint="{type} to type · the file is over")
     if mic.muted:
-        return Headline("muted", hint="press {mute} to be heard again")
+        return Headline("muted", hint="{mute} to unmute")
     if mic.push_to_talk:
-        return Headline(word, hint="press {talk} to talk")
-    return Headline(word, hint="press {type} to join in") if caller_speaks(state) else Headline(word, "say something")
+        return Headline(word, hint="{talk} to talk")
+    return Headline(word, hint="{type} to join in") if caller_speaks(state) else Headline(word, "say something")

@@ -6,12 +6,13 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.text import Line, Span
 
 _KEY = re.compile(r"{([\w.]+)}")
 
 
 class Hint(str):
-    """A sentence with ids of bindings in braces, such as "press {mute}"; `with_keys` fills in the keys.
+    """A sentence with ids of bindings in braces, such as "press {mute}"; `with_keys` and `keyed` fill in the keys.
 
     A type of its own, so that braces in foreign text are never taken for keys.
     """
@@ -47,3 +48,11 @@ def with_keys(widget: Widget, text: str) -> str:
     if not isinstance(text, Hint):
         return text
     return _KEY.sub(lambda found: key_of(widget, found[1]) or found[1], text)
+
+
+def keyed(widget: Widget, hint: str) -> Line:
+    """A hint with its keys, which stand out as in the foot."""
+    spans: list[Span] = []
+    for at, part in enumerate(_KEY.split(hint)):
+        spans.append((key_of(widget, part) or part, "title") if at % 2 else (part, "text"))
+    return tuple(span for span in spans if span[0])

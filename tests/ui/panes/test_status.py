@@ -6,9 +6,12 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.screens import TonedApp, screen_text
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Device, Microphone, Problem, Response
+from voicelive_tui.session.state import Device, Microphone, Problem, Recording, Response, Stage
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.panes.status import EXPIRY_NOTICE, Clock, ProblemLine, StatusLine, elapsed, microphone, service
+
+CLOCK = 9
+"""Cells beside the line."""
 
 
 class OneLine(TonedApp):
@@ -129,7 +132,7 @@ async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():
         line.update_levels(Reading())
         await pilot.pause()
         assert "THINKING" in screen_text(pilot.app)
-        assert "waiting for more of the answer" in screen_text(pilot.app)
+        assert "waiting for more sound" in screen_text(pilot.app)
         line.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         assert "SPEAKING" in screen_text(pilot.app)
@@ -142,19 +145,19 @@ async def test_without_a_microphone_the_hint_does_not_ask_the_user_to_speak(gate
         line.session = replace(states.SPEAKING, microphone=replace(states.SPEAKING.microphone, ended=ended))
         line.update_levels(replace(states.SPEAKING_READING, gated=gated))
         await pilot.pause()
-        assert "  press i to interrupt" in screen_text(pilot.app)
+        assert "  i to interrupt " in screen_text(pilot.app)
 
 
-async def test_the_caller_is_called_synthetic_in_80_columns_too_beside_the_longest_words():
+async def test_the_caller_is_called_synthetic_in_80_columns_too():
     line = StatusLine()
-    async with OneLine(line).run_test(size=(80, 1)) as pilot:
+    async with OneLine(line).run_test(size=(80 - CLOCK, 1)) as pilot:
         connection = replace(states.SPEAKING.connection, demo=True, caller=True)
         line.session = replace(states.SPEAKING, connection=connection, input=Device("synthetic microphone"))
         line.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         shown = screen_text(pilot.app)
         assert "SPEAKING" in shown
-        assert "speak or press i to interrupt" in shown
+        assert "i to interrupt, or speak" in shown
         assert "DEMO  synthetic" in shown
         assert "mic LIVE" in shown
 
@@ -172,7 +175,7 @@ async def test_problems_are_pinned_until_seen():
 
 async def test_the_keys_that_are_named_are_those_in_force():
     line, problem = StatusLine(), ProblemLine()
-    for shown, sentence in ((line, "press f2 to be heard again"), (problem, "^g opens it, B dismisses")):
+    for shown, sentence in ((line, "f2 to unmute"), (problem, "^g opens it, B dismisses")):
         app = OneLine(shown)
         app.keys = {"mute": "f2,u", "cross": "ctrl+g", "back": "B"}
         async with app.run_test(size=(100, 3)) as pilot:
@@ -206,3 +209,50 @@ def test_elapsed_is_in_minutes_while_nothing_happens():
     assert elapsed(75, quiet=False) == "1:15"
     assert elapsed(75, quiet=True) == "1 min"
     assert elapsed(5, quiet=True) == "<1 min"
+
+
+RECORDED = Recording("talk.vlrec", since=time.monotonic() - 725)
+CALLED = replace(states.IDLE.connection, demo=True, caller=True)
+JOINED = replace(states.IDLE, connection=CALLED, input=Device("synthetic microphone"))
+SAYING = {
+    "i to interrupt, or speak": replace(JOINED, playing="item_a"),
+    "t to join in": JOINED,
+    "m to unmute": replace(JOINED, microphone=Microphone(capturing=True, muted=True)),
+    "space to talk": replace(JOINED, microphone=Microphone(capturing=True, push_to_talk=True)),
+    "t to type · no microphone": replace(JOINED, microphone=Microphone(), input=Device("none")),
+}
+
+
+@pytest.mark.parametrize("hint", SAYING)
+@pytest.mark.parametrize("recording", [None, RECORDED])
+async def test_no_hint_is_cut_in_80_columns_beside_the_demo_and_a_recording(hint, recording):
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(80 - CLOCK, 1)) as pilot:
+        line.session = replace(SAYING[hint], recording=recording)
+        line.update_levels(states.SPEAKING_READING)
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert hint in shown
+        assert "…" not in shown
+        assert "DEMO" in shown
+        assert ("● 12:" in shown) is bool(recording)
+
+
+async def test_a_hint_begins_with_its_key_which_stands_out():
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(60 - CLOCK, 1)) as pilot:
+        line.session = SAYING["i to interrupt, or speak"]
+        line.update_levels(states.SPEAKING_READING)
+        await pilot.pause()
+        assert "SPEAKING     i to interr" in screen_text(pilot.app)
+        assert ("i", "title") in line.line(0)
+
+
+@pytest.mark.parametrize(("width", "shown"), [(120, "r new session · The service"), (60, "r new session  ")])
+async def test_what_to_do_comes_before_the_reason_which_gives_way(width, shown):
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(width - CLOCK, 1)) as pilot:
+        ended = replace(CALLED, stage=Stage.CLOSED, problem="The service is stopping for its weekly maintenance.")
+        line.session = replace(states.IDLE, connection=ended)
+        await pilot.pause()
+        assert shown in screen_text(pilot.app)

@@ -8,8 +8,8 @@ from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.arrangement import LEAST
 from voicelive_tui.ui.canvas import Lines, now_of
-from voicelive_tui.ui.hints import Hint, with_keys, works
-from voicelive_tui.ui.text import Line, Span, clip, spread, wrap
+from voicelive_tui.ui.hints import Hint, keyed, with_keys, works
+from voicelive_tui.ui.text import Line, Span, clip, spread, width_of, wrap
 
 CHIP = 15
 """Cells of the chip, so that nothing beside it moves when the word changes."""
@@ -30,8 +30,8 @@ SETTLED = frozenset((Stage.READY, Stage.CLOSED, Stage.FAILED))
 """Stages in which no second is counted."""
 LONG_WAIT = 3.0
 """Seconds from which on waiting is a warning."""
-SPACIOUS = 85
-"""Cells of the line from which on there is room for more words."""
+LEAST_DETAIL = 16
+"""Cells; with less room than that a hint stands alone."""
 EXPIRY_NOTICE = 300
 """Seconds before the session's end from which on the time left is shown."""
 
@@ -149,15 +149,29 @@ class StatusLine(Lines):
         now = now_of(self)
         word, detail, hint, waited = headline(self.session, now)
         if starved(self.session, self.reading):
-            word, detail, hint, waited = "thinking", "waiting for more of the answer", "", 0.0
+            word, detail, hint, waited = "thinking", "waiting for more sound", "", 0.0
         elif word == "speaking" and self.reading.gated:
-            hint = "press {interrupt} to interrupt"
+            hint = "{interrupt} to interrupt"
         # What to do comes first: where there is no room, the explanation is shortened.
         hint = hint if self.hints and (self.in_front or works(self, hint)) else ""
-        words = (with_keys(self, Hint(hint)), "" if detail in hint else visible(detail))
         tone = "chip-warn" if waited >= LONG_WAIT else _TONES.get(word, "chip")
         chip = word.upper() + (f" {int(waited)} s" if waited >= 1 else "")
-        left: Line = ((chip.center(CHIP), tone), ("  ", "text"), (" · ".join(filter(None, words)), "text"))
+        badge: Line = ((chip.center(CHIP), tone), ("  ", "text"))
+        hinted = keyed(self, hint)
+        words: Line = (*hinted, (" · " if hinted and detail else "", "text"), (visible(detail), "text"))
+        for caller in (" synthetic caller", " synthetic", ""):
+            right = self._right(now, caller)
+            room = self.size.width - width_of((*badge, *right))
+            if width_of(words) <= room:
+                break
+        else:
+            words = hinted if hinted and room - width_of(hinted) < LEAST_DETAIL else words
+        line = spread((*badge, *words), right, self.size.width)
+        blank: Line = ((" " * CHIP, tone),)
+        self.show(*((blank, line, blank) if self.size.height >= 3 else (line,)))
+
+    def _right(self, now: float, caller: str) -> Line:
+        """What stands at the right end: recording, service, microphone; `caller` follows the badge of the demo."""
         connection, recording = self.session.connection, self.session.recording
         right: list[Span] = [(" ", "text")]
         if recording and recording.since is not None:
@@ -168,16 +182,11 @@ class StatusLine(Lines):
         if left_s is not None:
             right += [(f"ends in {clock(left_s)}", "warn"), ("  ", "text")]
         if connection.demo:
-            spacious = self.size.width >= SPACIOUS
-            caller = "" if not caller_speaks(self.session) else " synthetic caller" if spacious else " synthetic"
-            right += [(" DEMO ", "chip"), (caller, "dim"), ("  ", "text")]
+            right += [(" DEMO ", "chip"), (caller if caller_speaks(self.session) else "", "dim"), ("  ", "text")]
         elif connection.endpoint:
             right += [(service(connection.endpoint), "accent"), ("  ", "text")]
         mic, mic_tone = microphone(self.session, self.reading)
-        right.append((f" {mic} ", mic_tone))
-        line = spread(left, tuple(right), self.size.width)
-        blank: Line = ((" " * CHIP, tone),)
-        self.show(*((blank, line, blank) if self.size.height >= 3 else (line,)))
+        return (*right, (f" {mic} ", mic_tone))
 
 
 class TooSmall(StatusLine):
