@@ -3,7 +3,8 @@ import json
 import pytest
 from textual.app import App
 
-from voicelive_tui.ui.detail import LONG, MANY, EventDetail, parsed
+from tests.ui.screens import screen_text
+from voicelive_tui.ui.detail import LONG_NAME, MANY, EventDetail, parsed
 
 
 class DetailApp(App):
@@ -71,6 +72,39 @@ async def test_every_sibling_is_opened_where_there_is_room():
         assert [node.is_expanded for node in tree.root.children] == [True, True, False]
 
 
+async def test_a_message_wraps_however_narrow_it_is_and_any_line_of_it_copies_all():
+    message = "80 % of the tokens of this minute are used; answers may slow down"
+    app = DetailApp()
+    async with app.run_test(size=(40, 24)) as pilot:
+        tree = app.query_one(EventDetail)
+        tree.show(0, "warning", {"warning": {"message": message, "code": None}})
+        tree.focus()
+        for width in (40, 60, 30):
+            await pilot.resize_terminal(width, 24)
+            await pilot.press("g", "j", "j", "j")
+            await pilot.pause()
+            shown = " ".join(screen_text(app).replace("│", "").split())
+            assert shown == f"▼ warning ▼ warning message: {message} code: null"
+            assert tree.selected_text() == message
+
+
+async def test_the_cursor_stays_on_its_value_where_the_width_changes():
+    app = DetailApp()
+    async with app.run_test(size=(40, 24)) as pilot:
+        tree = app.query_one(EventDetail)
+        tree.show(0, "some.event", {"a": "many words " * 9, "b": "the chosen one"})
+        tree.focus()
+        await pilot.press(*"jjjjjj")
+        assert tree.selected_text() == "the chosen one"
+        await pilot.resize_terminal(70, 24)
+        await pilot.pause()
+        assert tree.selected_text() == "the chosen one"
+
+
+async def test_many_long_strings_take_no_more_lines_than_many_short_ones():
+    assert (await nodes(["many words " * 500] * 2000))[0] <= 2 * MANY
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "[" * 5000 + "]" * 5000, "[" * 400 + "]" * 400, "{no json"])
 async def test_unreadable_json_is_shown_as_text(text):
     app = DetailApp()
@@ -86,5 +120,5 @@ async def test_a_long_name_is_cut_and_copied_whole():
     async with app.run_test(size=(80, 24)):
         tree = app.query_one(EventDetail)
         tree.show(0, "some.event", value)
-        assert len(tree.root.children[0].label.plain) == LONG
+        assert len(tree.root.children[0].label.plain) == LONG_NAME
         assert json.loads(tree.selected_text()) == value
