@@ -36,6 +36,25 @@ async def test_one_pane_in_a_small_terminal_and_zoom_in_a_large_one():
         assert "turn detection" in screen_text(app)
 
 
+async def test_counts_and_words_give_way_before_the_names_of_the_tabs():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "k")
+        await pilot.pause()
+        top = screen_text(app).splitlines()[1]
+        assert " 1 Session  2 Transcript ▌3 Events  5 Tools  6 Timeline  7 Delay " in top
+        assert "paused" in top
+        await pilot.resize_terminal(66, 24)
+        await settled(pilot)
+        assert " 1  2 ▌3 Events 223  5  6  7 ─" in screen_text(app)
+        await pilot.resize_terminal(97, 24)
+        await settled(pilot)
+        top = screen_text(app).splitlines()[1]
+        assert " 1 Session  2 Transcript ▌3 Events 223  5 Tools  6 Timeline  7 Delay " in top
+        assert "paused  f follows" in top
+
+
 async def test_too_small_names_the_least_size():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(50, 12)) as pilot:

@@ -301,7 +301,7 @@ async def test_follow_and_unfold():
         await settled(pilot)
         await pilot.press("3", "f")
         await pilot.pause()
-        assert "paused, f follows" in screen_text(app)
+        assert "paused  f follows" in screen_text(app)
         await pilot.press("f", "d")
         await pilot.pause()
         assert "paused" not in screen_text(app)

@@ -34,10 +34,14 @@ async def test_the_ways_to_speak_and_out_are_at_the_foot_however_narrow_it_is(pu
         foot = screen_text(app).splitlines()[-1]
         assert ("m Mute  space Talk  i Interrupt" if push_to_talk else "m Mute  i Interrupt") in foot
         assert foot.endswith("? Help  q Quit")
-        assert "Configure" not in foot
+        assert "Settings" not in foot
         await pilot.resize_terminal(160, 24)
         await settled(pilot)
-        assert screen_text(app).splitlines()[-1].endswith("r Reset  w Keep  c Configure  ? Help  q Quit")
+        assert (
+            screen_text(app)
+            .splitlines()[-1]
+            .endswith("r Reset  w Keep  c Settings  o Sound devices  : Commands  ? Help  q Quit")
+        )
 
 
 async def test_the_keys_of_the_focused_pane_come_first_and_a_changed_key_keeps_its_place():
@@ -45,7 +49,7 @@ async def test_the_keys_of_the_focused_pane_come_first_and_a_changed_key_keeps_i
     async with app.run_test(size=(140, 40)) as pilot:
         await settled(pilot)
         foot = screen_text(app).splitlines()[-1]
-        assert foot.split()[:8] == ["/", "Find", "^e", "Event", "↔", "words", "f", "Follow"]
+        assert foot.split()[:8] == ["/", "Find", "^e", "Events", "f", "Follow", "z", "Zoom"]
         assert "u Mute  i Interrupt  t Type  w Keep" in foot
         assert "Reset" not in foot  # unbound
         await pilot.press("3")
@@ -53,6 +57,18 @@ async def test_the_keys_of_the_focused_pane_come_first_and_a_changed_key_keeps_i
         assert screen_text(app).splitlines()[-1].startswith(" ⏎ Open  / Find")
         await pilot.press("r")
         assert app.live.applied == []
+
+
+@pytest.mark.parametrize("pane", ["1", "2", "3", "5", "6", "7"])
+async def test_to_keep_what_happened_and_to_change_the_session_is_at_the_foot_of_every_pane(pane):
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press(pane)
+        await pilot.pause()
+        foot = screen_text(app).splitlines()[-1]
+        assert "m Mute  i Interrupt  t Type  w Keep  c Settings  ? Help  q Quit" in foot
+        assert foot.split()[0] != "m"  # the pane's own first
 
 
 async def test_a_click_on_a_key_presses_it():

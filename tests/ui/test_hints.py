@@ -53,7 +53,7 @@ async def test_a_list_names_the_keys_in_force():
         await settled(pilot)
         await pilot.press("f3", "k")
         await pilot.pause()
-        assert "paused, ? follows" in screen_text(app)
+        assert "paused  ? follows" in screen_text(app)
         await pilot.press("slash", *"nowhere", "enter")
         await pilot.pause()
         assert "no event matches; B shows all of them" in screen_text(app)

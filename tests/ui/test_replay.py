@@ -169,7 +169,7 @@ async def test_the_palette_offers_what_a_replay_can_do(path: Path) -> None:
                 "Reset and keep the history",
                 "Rotate the session now",
                 "Type",
-                "Configure",
+                "Settings",
             ),
             *("Delete", "Insert", "Ask again", "Branch", "Save sound", "Cancel the response", "Clear streaming audio"),
         }

@@ -85,11 +85,11 @@ class DashboardScreen(ArrangedScreen):
         Binding("S", "same('response')", "Same response", show=False, tooltip="Of its response", id="same_response"),
         Binding("n", "match(1)", "Next match", show=False, id="match.next"),
         Binding("N", "match(-1)", "Previous match", show=False, id="match.previous"),
-        Binding("c", "edit", "Configure", tooltip="Edit the session while it runs", id="edit"),
-        Binding("o", "devices", "Sound devices", show=False, tooltip="Choose input and output", id="devices"),
+        Binding("c", "edit", "Settings", tooltip="Edit the session while it runs", id="edit"),
+        Binding("o", "devices", "Sound devices", tooltip="Choose input and output", id="devices"),
         Binding("escape", "back", "Back", show=False, id="back"),
         Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys and numbers explained", id="help"),
-        Binding("colon", "app.command_palette", "Commands", show=False, id="palette"),
+        Binding("colon", "app.command_palette", "Commands", id="palette"),
     ]
 
     def __init__(self, live: "Shell", ui: "Ui", size: Size, profiles: "Profiles | None" = None) -> None:

@@ -13,11 +13,15 @@ from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.text import Span
 
 FIRST = ("mute", "talk", "interrupt", "type")
-"""Ids of the bindings of the whole screen that stand before the others, and give way to nothing but `ALWAYS`."""
-SHORT = {"keep": "Keep"}
-"""Words here of bindings whose description, which the palette has too, is long."""
+"""Ids of the bindings of the whole screen that stand before the others."""
 ALWAYS = ("help", "quit")
 """Ids of the bindings that stand last, and are shown however narrow it is."""
+WANTED = (*ALWAYS, *FIRST, "keep", "edit")
+"""Ids of the bindings that nothing else takes the room of, the most wanted first."""
+SHORT = {"keep": "Keep"}
+"""Words here of bindings whose description, which the palette has too, is long."""
+CROSSES = {"events": "Events", "transcript": "Words"}
+"""Words of `cross` by where it leads from the focused pane."""
 
 
 class Keys(Lines):
@@ -30,6 +34,7 @@ class Keys(Lines):
 
     def __init__(self) -> None:
         super().__init__()
+        self._crosses = ""
         self._places: list[tuple[int, ActiveBinding]] = []
         """Where each key begins."""
 
@@ -47,11 +52,13 @@ class Keys(Lines):
         active = {bound.binding.id or bound.binding.key: bound for bound in screen.active_bindings.values()}
         active = {name: bound for name, bound in active.items() if bound.enabled and has_key(bound.binding)}
         shown = [name for name, bound in active.items() if bound.binding.show]
-        own = [name for name in self._own_keys(screen.focused) if name in active]
+        pane = self._pane(screen.focused)
+        self._crosses = CROSSES.get(getattr(pane, "CROSSES_TO", ""), "")
+        own = [name for name in getattr(pane, "KEYS", ()) if name in active]
         rest = [name for name in shown if name not in (*own, *FIRST, *ALWAYS)]
         order = [name for name in (*own, *FIRST, *rest, *ALWAYS) if name in own or name in shown]
-        room, kept = self.size.width, set[str]()
-        for name in sorted(order, key=lambda name: (name not in ALWAYS, name not in FIRST)):
+        room, kept = self.size.width + 1, set[str]()  # no space is needed after the last one
+        for name in (*(name for name in WANTED if name in order), *(name for name in order if name not in WANTED)):
             room -= self._width(active[name])
             if room < 0 and name not in ALWAYS:
                 break
@@ -59,17 +66,17 @@ class Keys(Lines):
         self._draw([(name in own, active[name]) for name in order if name in kept])
 
     @staticmethod
-    def _own_keys(focused: DOMNode | None) -> tuple[str, ...]:
-        """What the focused pane wants to be shown."""
+    def _pane(focused: DOMNode | None) -> DOMNode | None:
+        """The focused pane."""
         nodes = () if focused is None else focused.ancestors_with_self
-        return next((node.KEYS for node in nodes if hasattr(node, "KEYS")), ())
+        return next((node for node in nodes if hasattr(node, "KEYS")), None)
 
     def _width(self, bound: ActiveBinding) -> int:
         return cell_len(f"{self.app.get_key_display(bound.binding)} {self._words(bound)}  ")
 
-    @staticmethod
-    def _words(bound: ActiveBinding) -> str:
-        return SHORT.get(bound.binding.id or "", bound.binding.description)
+    def _words(self, bound: ActiveBinding) -> str:
+        short = self._crosses if bound.binding.id == "cross" else SHORT.get(bound.binding.id or "")
+        return short or bound.binding.description
 
     def _draw(self, keys: list[tuple[bool, ActiveBinding]]) -> None:
         spans: list[Span] = []

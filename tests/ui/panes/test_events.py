@@ -123,7 +123,7 @@ async def test_paused_it_counts_new_rows():
         await pilot.pause()
         shown = screen_text(pilot.app)
         assert "↓ 2 new" in shown
-        assert "paused, f follows" in shown
+        assert "paused  f follows" in shown
 
 
 async def test_unfolded_shows_every_delta_and_log_records():

@@ -34,6 +34,10 @@ class Place(NamedTuple):
     """Open the line as well."""
 
 
+_TITLES = ((True, True, True), (True, False, True), (True, False, False), (False, False, True))
+"""What there is room for in the top edge: the names of the other tabs, their counts, and the pane's own count."""
+
+
 class Frame(Vertical):
     """The sides and the bottom of a pane's frame, around its body; static, so that it costs no bytes."""
 
@@ -192,15 +196,20 @@ class Pane(VerticalGround):
         edge = "accent" if focused else "faint"
         corner = ("─╮" if self.framed else "──", edge)
         note, width = self.note(), self.size.width
-        left = self._title(focused, edge, named=True)
-        if note and width_of((*left, *note)) > width - 4:
-            left = self._title(focused, edge, named=False)
+        left = self._title(focused, edge, _TITLES[0])
+        for shown in _TITLES[1:]:
+            if not note or width_of((*left, *note[:1])) <= width - 4:
+                break
+            left = self._title(focused, edge, shown)
+        while len(note) > 2 and width_of((*left, *note)) > width - 4:
+            note = note[:-2]
         note = clipped(note, width - width_of(left) - 4)
         right: Line = ((" ", "text"), *note, (" ", "text"), corner) if note else (corner,)
         self.query_one(".pane--head", Lines).show(spread(left, right, width, ("─", edge)))
 
-    def _title(self, focused: bool, edge: str, *, named: bool) -> Line:
-        """The left end of the top edge: the tabs; without room those of other panes are their keys alone."""
+    def _title(self, focused: bool, edge: str, shown: tuple[bool, bool, bool]) -> Line:
+        """The left end of the top edge: the tabs, with what `_TITLES` says."""
+        named, counted, own_counted = shown
         # Textual writes a changed line from its left edge to the change, so what changes often stands at the left.
         spans: list[Span] = [("╭─" if self.framed else "──", edge)]
         for pane in self.tabs or (self,):
@@ -208,7 +217,7 @@ class Pane(VerticalGround):
             mark = ("▌" if focused and own else " ") + pane.go_key
             name = f"{mark} {pane.NAME}" if own or named else mark
             spans.append((name, ("title" if focused else "strong") if own else "dim"))
-            if (own or named) and (count := pane.count()):
+            if (own_counted if own else counted) and (count := pane.count()):
                 spans += [(" ", "text"), *count]
             spans.append((" ", "text"))
         return tuple(spans)
@@ -238,4 +247,4 @@ def joined(*spans: Span, gap: str = "  ") -> Line:
 
 def following_note(view: ScrollList) -> Line:
     """A note where a list does not follow its end."""
-    return () if view.following else ((with_keys(view, Hint("paused, {follow} follows")), "warn"),)
+    return () if view.following else (("paused", "warn"), (with_keys(view, Hint("{follow} follows")), "dim"))

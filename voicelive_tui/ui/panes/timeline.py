@@ -16,9 +16,9 @@ from textual.message import Message
 from voicelive_tui.session.reading import SILENCE_DBFS, Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import HorizontalGround, Lines, now_of
-from voicelive_tui.ui.hints import Hint
+from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.pace import Rates
-from voicelive_tui.ui.panes import Pane, Place
+from voicelive_tui.ui.panes import Pane, Place, joined
 from voicelive_tui.ui.text import Line, Span, fit
 
 CHUNK = 10
@@ -268,10 +268,9 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         """The time shown, and where the cursor is."""
         if self._off:
             return (("off with --lean", "dim"),)
-        shown: Line = ((f"{SPANS[self._span]:g} s", "dim"),)
-        if self.cursor is not None:
-            shown = (*shown, (f"  at {self.cursor - self.session.log.origin:.3f}", "accent"))
-        return shown
+        keys = Hint(f"{{timeline.longer}} {SPANS[self._span]:g} s {{timeline.shorter}}")
+        at = "" if self.cursor is None else f"at {self.cursor - self.session.log.origin:.3f}"
+        return joined((with_keys(self, keys), "dim"), (at, "accent"))
 
     # --- the cursor
 

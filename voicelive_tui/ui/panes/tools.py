@@ -114,7 +114,7 @@ class ToolsPane(InspectingPane):
 
     NAME = "Tools"
     NUMBER = "5"
-    KEYS = ("approve", "refuse", "list.open", "tools.edit", "tools.policy", "cross", "zoom")
+    KEYS = ("list.open", "tools.edit", "tools.policy", "cross", "approve", "refuse", "zoom")
     CROSSES_TO = "transcript"
     HELP_TEXT = Hint("""\
 One line a call: when, state, tool, duration, arguments → result. {list.open} opens all of it beside the list.
