@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
@@ -34,7 +34,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="sheet") as sheet:
             sheet.border_title = f"Help: {self._pane_title}"
-            sheet.border_subtitle = with_keys(self, Hint("{help.close} closes"))
+            sheet.border_subtitle = with_keys(self, Hint(r"last word: the name in \[keys] · {help.close} closes"))
             yield Static(self._sheet())
 
     def action_scroll(self, direction: str) -> None:
@@ -42,27 +42,24 @@ class HelpScreen(ModalScreen[None]):
         sheet.scroll_relative(y=1 if direction == "down" else -1, animate=False)
 
     def _sheet(self) -> Text:
-        keys: dict[str, tuple[list[str], str, str]] = {}
-        # The focused pane's keys first; those without an id are Textual's own.
-        bound = [active for active in self._keys.values() if active.binding.id and active.binding.description]
-        for active in sorted(bound, key=lambda active: isinstance(active.node, Screen)):
-            if active.enabled and has_key(active.binding):
-                words = active.binding.tooltip or active.binding.description
-                key = self.app.get_key_display(active.binding)
-                keys.setdefault(active.binding.action, ([], words, active.binding.id or ""))[0].append(key)
-        sheet = Text()
-        for paragraph in self._text.splitlines():
-            sheet.append(paragraph + "\n")
-        sheet.append("\n")
-        rows = [self._row(*row) for row in keys.values()]
-        if self.app.size.width < 2 * COLUMN + 8:
-            return Text("\n").join((*sheet.split(allow_blank=True), *rows))
-        half = -(-len(rows) // 2)
-        for left, right in zip_longest(rows[:half], rows[half:], fillvalue=Text()):
-            left.truncate(COLUMN, overflow="ellipsis", pad=True)
-            right.truncate(COLUMN, overflow="ellipsis")
-            sheet.append_text(left).append("  ").append_text(right).append("\n")
-        return sheet
+        own: dict[str, tuple[list[str], str, str]] = {}
+        others: dict[str, tuple[list[str], str, str]] = {}
+        for node, binding, enabled, _ in self._keys.values():
+            if enabled and binding.id and binding.description and has_key(binding):  # without an id: Textual's own
+                group = others if isinstance(node, App | Screen) else own
+                row = group.setdefault(binding.action, ([], binding.tooltip or binding.description, binding.id))
+                row[0].append(self.app.get_key_display(binding))
+        rows = [*self._group(self._pane_title, own), Text(), *self._group("Everywhere", others)]
+        rows = rows if own else rows[2:]
+        if self.app.size.width >= 2 * COLUMN + 8:
+            half = -(-len(rows) // 2)
+            for left in rows[:half]:
+                left.truncate(COLUMN, overflow="ellipsis", pad=True)
+            rows = [Text("  ").join(pair) for pair in zip_longest(rows[:half], rows[half:], fillvalue=Text())]
+        return Text("\n").join((Text(self._text), Text(), *rows))
+
+    def _group(self, name: str, keys: Mapping[str, tuple[list[str], str, str]]) -> list[Text]:
+        return [Text.assemble(" " * 11, (name, "underline")), *(self._row(*row) for row in keys.values())]
 
     @staticmethod
     def _row(shown: list[str], words: str, binding_id: str) -> Text:
