@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import resource
 import shutil
 import stat
@@ -214,6 +215,8 @@ async def test_a_key_keeps_what_the_ring_holds_and_ends_the_recording(tmp_path: 
         live.apply(inputs.KeepPressed())
         await until(lambda: live.state.recording and live.state.recording.since is not None)
         path = Path(live.state.recording.path)
+        (told,) = (row.text for row in live.state.log.since(0) if row.text.endswith(f"recording to {path}"))
+        assert re.match(r"kept the last 0:\d\d, and ", told)
         live.apply(inputs.TextTyped("quick, now in writing"))
         await answered(live)
         live.apply(inputs.KeepPressed())

@@ -222,7 +222,7 @@ class Recorder:
         records = iter(ring) if ring.began_ns is not None else iter(self._maker.before)
         while batch := list(islice(records, BATCH)):
             self._write(batch)
-        self._report()
+        self._report(kept=(time.monotonic_ns() - began_ns) / 1e9)
 
     def _save_sound(self, item_id: str) -> None:
         """Write the sound of an item as a WAV file: an answer as it came, the user's words as they were sent."""
@@ -280,8 +280,8 @@ class Recorder:
             writer.close()
         self._report(sentence)
 
-    def _report(self, problem: str = "") -> None:
-        self._tell(RecordingChanged(str(self._writer.path) if self._writer else "", problem))
+    def _report(self, problem: str = "", kept: float = 0.0) -> None:
+        self._tell(RecordingChanged(str(self._writer.path) if self._writer else "", problem, kept))
 
     def _tell(self, event: RecordingChanged | SoundSaved | MomentFound) -> None:
         try:

@@ -9,6 +9,8 @@ class RecordingChanged(Input, frozen=True):
     path: str = ""
     """The bundle that is being written; "" where only the last minutes are kept."""
     problem: str = ""
+    kept: float = 0.0
+    """Seconds in it of the time before."""
 
 
 class SaveSound(Key, frozen=True):

@@ -21,6 +21,7 @@ from voicelive_tui.session.server_events import HANDLERS
 from voicelive_tui.session.state import RECENT, Activity, Connection, Device, Microphone, Recording, SessionState, Stage
 from voicelive_tui.session.transcript import surplus
 from voicelive_tui.session.wanted import settings_changed
+from voicelive_tui.text import clock
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
     PCM_BYTES_PER_MS,
@@ -368,7 +369,8 @@ def _recording_changed(event: keeping.RecordingChanged, state: SessionState, now
     if event.problem:
         return pin(note(state, now, "recording", event.problem, "warning"), now, event.problem, "warning")
     if event.path:
-        return note(state, now, "recording", f"recording to {event.path}")
+        before_it = f"kept the last {clock(event.kept)}, and " if event.kept >= 1 else ""
+        return note(state, now, "recording", f"{before_it}recording to {event.path}")
     return note(state, now, "recording", f"recorded to {before.path}") if before.since is not None else state
 
 
