@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 
 async def off_loop(
-    call: Callable[[], _T], what: str, limit: float | None = None, discard: Callable[[_T], None] = lambda _: None
+    call: Callable[[], _T], what: str, limit: float = TIME_LIMIT, discard: Callable[[_T], None] = lambda _: None
 ) -> _T:
     """Run a blocking call in a daemon thread of its own, and wait for it without blocking the loop.
 
@@ -33,7 +33,7 @@ async def off_loop(
     Args:
         call: What to run.
         what: What it does, for the message: "opening the audio input".
-        limit: Seconds; `TIME_LIMIT` if None.
+        limit: Seconds.
         discard: Called in the thread with the result of an abandoned call.
 
     Raises:
@@ -45,7 +45,6 @@ async def off_loop(
             _guarded(lambda: discard(result), f"what follows {what}")
 
     future = threads.start(lambda: _guarded(call, what), f"{THREAD_PREFIX}{what}", discarded)
-    limit = TIME_LIMIT if limit is None else limit
     try:
         async with asyncio.timeout(limit):
             return await asyncio.wrap_future(future)

@@ -96,10 +96,6 @@ class AudioPump:
         if link is not None and self._session.state.microphone.capturing:
             link.send_audio(chunk.pcm, chunk.at)
 
-    def _report_input_end(self) -> None:
-        if not self._session.state.microphone.ended:
-            self._session.apply(inputs.InputEnded())
-
     def report_voiced(self) -> None:
         """Report when the microphone last held a voice, if it did."""
         if self._engine.last_voiced_at is not None:
@@ -126,8 +122,9 @@ class AudioPump:
                     self.ring.add(chunk)
                 else:
                     self._unsent.add(chunk)
-            if self._sound.input_ended and self._session.state.microphone.capturing:
-                self._report_input_end()
+            microphone = self._session.state.microphone
+            if self._sound.input_ended and microphone.capturing and not microphone.ended:
+                self._session.apply(inputs.InputEnded())
             for event in self._engine.events():
                 if isinstance(event, Started):
                     self._session.apply(inputs.PlaybackStarted(event.item_id, event.at))

@@ -194,7 +194,7 @@ class SoundPath:
             if direction == "input" and self.sound.has_source:
                 offered[str(SYNTHETIC)] = "synthetic caller"
             for device in found:
-                if device.inputs if direction == "input" else device.outputs:
+                if device.channels(direction):
                     offered[str(device.index)] = f"{device.name} ({device.hostapi})"
             if current.startswith("file:"):
                 offered[current] = current

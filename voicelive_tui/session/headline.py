@@ -31,10 +31,9 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
     match stage:
         case Stage.IDLE:
             return Headline("starting")
-        case Stage.CONNECTING:
-            return Headline("connecting", state.connection.endpoint, seconds=_since(state.connection.started_at, now))
-        case Stage.CONFIGURING:
-            return Headline("connecting", "configuring the session", seconds=_since(state.connection.started_at, now))
+        case Stage.CONNECTING | Stage.CONFIGURING:
+            detail = "configuring the session" if stage is Stage.CONFIGURING else state.connection.endpoint
+            return Headline("connecting", detail, seconds=_since(state.connection.started_at, now))
         case Stage.CLOSED | Stage.FAILED:
             again = "new session" if stage is Stage.CLOSED else "another try"
             return Headline(stage.value, state.connection.problem, f"{{reset}} {again}")

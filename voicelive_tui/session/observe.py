@@ -219,8 +219,7 @@ def _device_changed(event: inputs.DeviceChanged, state: SessionState, now: float
     name = {"input": "microphone", "output": "speaker"}[event.direction]
     sentence = event.problem or f"{name}: {event.description}"
     state = note(state, now, f"audio {event.direction}", sentence, "warning" if event.problem else "info")
-    device = Device(event.description, event.problem)
-    return replace(state, input=device) if event.direction == "input" else replace(state, output=device)
+    return replace(state, **{event.direction: Device(event.description, event.problem)})
 
 
 @observe.register

@@ -39,11 +39,12 @@ def session_request(settings: Session) -> dict[str, Any]:
     The model is not in it: it goes into the URL, and repeating it here is refused by the service. The turn detection
     block is always whole, because the service resets the siblings of whatever a partial block leaves out.
     """
+    choice, detection = settings.tool_choice, settings.turn_detection
     optional = {
         "speed": settings.speed,
         "temperature": settings.temperature,
         "max_response_output_tokens": settings.max_response_output_tokens,
-        "tool_choice": tool_choice(settings.tool_choice),
+        "tool_choice": choice if choice in ("", *TOOL_CHOICES) else {"type": "function", "name": choice},
         "interim_response": interim_response(settings.interim_response),
     }
     return {
@@ -53,7 +54,7 @@ def session_request(settings: Session) -> dict[str, Any]:
         "input_audio_format": "pcm16",
         "input_audio_sampling_rate": 24_000,
         "output_audio_format": "pcm16",
-        "turn_detection": turn_detection(settings.turn_detection),
+        "turn_detection": None if detection.type == "none" else server_detection(detection),
         "input_audio_noise_reduction": None
         if settings.noise_reduction == "none"
         else {"type": settings.noise_reduction},
@@ -80,15 +81,10 @@ def _given(optional: dict[str, Any]) -> dict[str, Any]:
 
 
 def transcription(settings: Transcription, chat_model: str) -> dict[str, Any] | None:
-    """The transcription object; None switches it off."""
-    model = settings.model or ("whisper-1" if transcribes_with_whisper(chat_model) else "azure-speech")
+    """The transcription object; None switches it off. Models that take audio directly transcribe with whisper-1."""
+    model = settings.model or ("whisper-1" if chat_model.startswith("gpt-realtime") else "azure-speech")
     optional = {"language": settings.language, "phrase_list": list(settings.phrase_list)}
     return None if model == "none" else {"model": model, **_given(optional)}
-
-
-def transcribes_with_whisper(model: str) -> bool:
-    """Whether whisper-1 is the model's default transcription: the gpt-realtime family, which takes audio directly."""
-    return model.startswith("gpt-realtime")
 
 
 def voice(settings: Session) -> dict[str, Any]:
@@ -132,16 +128,6 @@ def mcp_tools(servers: Sequence[Mcp]) -> list[dict[str, Any]]:
         }
         for server in servers
     ]
-
-
-def tool_choice(name: str) -> str | dict[str, str]:
-    """The choice itself, or the function to call."""
-    return name if name in ("", *TOOL_CHOICES) else {"type": "function", "name": name}
-
-
-def turn_detection(settings: TurnDetection) -> dict[str, Any] | None:
-    """The whole turn detection block; None for push-to-talk."""
-    return None if settings.type == "none" else server_detection(settings)
 
 
 def server_detection(settings: TurnDetection) -> dict[str, Any]:

@@ -104,11 +104,6 @@ def _range(name: str, value: str) -> tuple[float, float]:
     return low, int(end[0] or 0) * 60 + float(end[1])
 
 
-def _time(value: str, origin: Callable[[], float]) -> Filter:
-    low, high = _range("time", value)
-    return lambda row: low <= row.at - origin() <= high
-
-
 def _not(term: Filter) -> Filter:
     return lambda row: not term(row)
 
@@ -136,7 +131,8 @@ def _word(word: str, origin: Callable[[], float]) -> Filter:
         case "gap":
             return _Gap(*_range(name, value))
         case "time":
-            return _time(value, origin)
+            low, high = _range(name, value)
+            return lambda row: low <= row.at - origin() <= high
         case _:
             return _contains(word)
 
