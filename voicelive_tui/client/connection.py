@@ -56,7 +56,7 @@ PING_EVERY = 16_000
 ON_THE_WAY_LIMIT = 96_000
 """Likewise (1.5 s): more is not sent until the other end has answered a ping."""
 QUIET_SECONDS = 1.0
-"""Since the last event; before that, a pong may be late because it waits behind the sound of an answer."""
+"""Since the last event. Before that, a pong may be late because it waits behind the sound of an answer."""
 BIGGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; the SDK's 4 MiB are too few for a `conversation.item.retrieved` with more than a minute of sound."""
 BAD_MESSAGES_LIMIT = 100

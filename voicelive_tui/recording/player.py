@@ -100,7 +100,7 @@ class Player:
         return bisect_right(self._times, at)
 
     def extend(self, moments: int) -> bool:
-        """Make the checkpoints of that many more moments; False once there are all of them."""
+        """Make the checkpoints of that many more moments; False once all are made."""
         until = min(self.indexed + moments, len(self._moments))
         while self.indexed < until:
             self._tip, self.indexed = self._after(self._tip, self.indexed), self.indexed + 1
@@ -123,7 +123,7 @@ class Player:
                 self.state = _bounded(self.state)
 
     def seek(self, index: int) -> None:
-        """Go to the state after that many moments. Where there are no checkpoints yet, they are made."""
+        """Go to the state after that many moments; missing checkpoints are made."""
         index = min(max(index, 0), len(self._moments))
         if index > self.indexed:
             self.extend(index - self.indexed)

@@ -7,7 +7,7 @@ from voicelive_tui.session.continuation import Restored, Seed
 from voicelive_tui.session.errors import CONFIGURE, CREATE, SEED
 from voicelive_tui.session.history import history, owes_answer
 from voicelive_tui.session.reconnect import ONSET_SECONDS, UNNOTICED_SECONDS, kept_from, next_retry
-from voicelive_tui.session.sending import Event, Step, client_event, finished_items, plan, send_only, type_message
+from voicelive_tui.session.sending import Step, create_item, finished_items, plan, send, type_message
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.talk import waits_for_commit
 from voicelive_tui.wire.events import text
@@ -38,7 +38,7 @@ def on_standby(inner: inputs.Input, after: SessionState, now: float) -> Step:
     if after.standby is None:
         return plan(after, standby_after=now + rotation.PAUSE_SECONDS), ()
     if isinstance(inner, inputs.Received) and text(inner.event.get("type")) == "session.created":
-        after, update = client_event(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
+        after, (update,) = send(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
         return after, (replace(update, standby=True),)
     return rotate(after, now) if rotation.ready(after) else (after, ())
 
@@ -62,25 +62,22 @@ def configure_again(after: SessionState) -> Step:
     if not after.asked or after.asked == after.wanted:
         return after, ()
     session = {**dict.fromkeys(after.asked), **after.wanted}  # null: what is no longer set
-    return send_only(after, CONFIGURE, {"type": "session.update", "session": session})
+    return send(after, CONFIGURE, {"type": "session.update", "session": session})
 
 
 def restore(after: SessionState, seconds: float | None) -> Step:
     """Give the history of a lost session to the new one, then what was typed, and ask for an answer that is owed."""
     past, owed = history(after), owes_answer(after)
-    seeds: list[Seed] = []
-    events: list[Event] = []
-    for item_id, item in past.items:
-        after, seed = client_event(after, SEED, {"type": "conversation.item.create", "item": item})
-        seeds.append(Seed(seed.event["event_id"], item_id))
-        events.append(seed.event)
-    restored = Restored(tuple(seeds), past.turns, past.tokens, past.wordless, seconds)
-    sends: list[effects.Effect] = [effects.Restore(tuple(events), restored)]
+    after, sent = send(after, SEED, *(create_item(item) for _, item in past.items))
+    events = tuple(each.event for each in sent)
+    seeds = tuple(Seed(event["event_id"], item_id) for event, (item_id, _) in zip(events, past.items, strict=True))
+    restored = Restored(seeds, past.turns, past.tokens, past.wordless, seconds)
+    sends: list[effects.Effect] = [effects.Restore(events, restored)]
     again, after = [words for _, words in after.intent.typed], plan(after, typed=())
     for words in again:
         after, typed = type_message(after, words)
-        sends.append(typed)
+        sends += typed
     if again or owed:
-        after, create = client_event(after, CREATE, {"type": "response.create"})
-        sends.append(create)
+        after, create = send(after, CREATE, {"type": "response.create"})
+        sends += create
     return after, tuple(sends)

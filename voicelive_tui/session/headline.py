@@ -8,7 +8,7 @@ from voicelive_tui.session.reconnect import TRIES, tries
 from voicelive_tui.session.state import Activity, SessionState, Stage
 
 NO_ANSWER_SECONDS = 10.0
-"""Wait for an answer from which on it is worth a word."""
+"""Without an answer, after which the headline says how long it has been."""
 
 
 class Headline(NamedTuple):

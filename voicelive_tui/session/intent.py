@@ -15,7 +15,7 @@ class Intent(Struct, frozen=True):
     reconnect: bool = True
     """A lost session may be connected again without being asked."""
     rotate_before: float = 120.0
-    """Seconds before a session's end from which on it is rotated; 0: never."""
+    """A session is rotated this many seconds before its end; 0: never."""
     rotate_asked_at: float | None = None
     """When the user asked for it."""
     standby_after: float = 0.0

@@ -22,9 +22,9 @@ AUTOMATIC = 3
 OTHERS = "*"
 """Stands for the tools that a rule by tool does not name."""
 LISTING_SECONDS = 10.0
-"""From the start of a session, after which a server that has not listed its tools is not waited for."""
+"""From the start of a session; later no server is waited for that has not listed its tools."""
 SILENT_SECONDS = 60.0
-"""Without a result, after which a call is taken to have none: the service cannot be asked, nor the call cancelled."""
+"""After which a call without a result counts as timed out: the service cannot be asked, nor the call cancelled."""
 
 Event = Mapping[str, Any]
 

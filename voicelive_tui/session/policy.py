@@ -31,11 +31,11 @@ from voicelive_tui.session.sending import (
     Event,
     Step,
     ask,
-    client_event,
     create_if_due,
+    create_item,
     finished_items,
     plan,
-    send_only,
+    send,
     stop_answer,
     type_message,
 )
@@ -56,18 +56,13 @@ def _call_steps(event: inputs.Input, before: SessionState, after: SessionState) 
     """What follows for calls of tools; the answer that is due is asked for by `_steps`, after the outputs."""
     wanted = tool_rules.steps(event, before, after)
     ready = after.connection.stage is Stage.READY  # else the next session gets them with its history
-    approvals: list[effects.Effect] = []
-    for answer in mcp.decisions(event, before, after) if ready else ():
-        after, approval = client_event(after, "approval", {"type": "conversation.item.create", "item": answer})
-        approvals.append(approval)
-    if wanted == tool_rules.Steps():
-        return after, tuple(approvals)
-    made: list[effects.Effect] = [*approvals, *wanted.run]
-    for item in wanted.outputs if ready else ():
-        after, output = client_event(after, OUTPUT, {"type": "conversation.item.create", "item": item})
-        made.append(output)
+    answers, outputs = (mcp.decisions(event, before, after), wanted.outputs) if ready else ((), ())
+    if not answers and wanted == tool_rules.Steps():
+        return after, ()
+    after, approvals = send(after, "approval", *map(create_item, answers))
+    after, returned = send(after, OUTPUT, *map(create_item, outputs))
     create = (after.intent.create or (wanted.ask and ready)) and not wanted.withdraw
-    return plan(after, create=create), tuple(made)
+    return plan(after, create=create), (*approvals, *wanted.run, *returned)
 
 
 def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: float) -> Step:
@@ -79,7 +74,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             after, interruption = stop_answer(before, after, by_key=True)
             after, typed = type_message(after, words.strip())
             after, create = ask(before, after)
-            return after, (*interruption, typed, *create)
+            return after, (*interruption, *typed, *create)
         case inputs.TextTyped(words) if words.strip() and before.resuming:
             return plan(after, typed=(*after.intent.typed, ("", words.strip()))), (effects.StopPlayback(),)
         case inputs.TalkPressed() if not talk_refusal(before):
@@ -89,7 +84,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.CancelPressed() if before.connection.stage is Stage.READY:
             return _cancel(before, after)
         case inputs.ClearPressed() if before.connection.stage is Stage.READY:
-            return send_only(after, "clear", {"type": "input_audio.clear"})
+            return send(after, "clear", {"type": "input_audio.clear"})
         case inputs.InterruptPressed():
             after, interruption = stop_answer(before, after, by_key=True)
             return plan(after, create=False), interruption
@@ -105,14 +100,14 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.Branch() if not surgery.refusal(event, before):
             return plan(after, create=False, typed=()), (effects.StopPlayback(), effects.Reconnect())
         case inputs.SessionEdited(changes, at_once) if at_once and before.connection.stage is Stage.READY:
-            return send_only(after, EDIT, {"type": "session.update", "session": changes})
+            return send(after, EDIT, {"type": "session.update", "session": changes})
         case inputs.StopPressed() if before.retry is not None:
             return after, (effects.Disconnect(),)
         case keeping.MomentFound(pcm) if pcm and before.activity is not Activity.SPEAKING:
             return after, (effects.PlayMoment(pcm),)
         case inputs.PlaybackStopped(item_id):
             truncate = truncation(after, item_id)
-            return send_only(after, "truncate", truncate) if truncate else (after, ())
+            return send(after, "truncate", truncate) if truncate else (after, ())
         case inputs.RotatePressed() if after.connection.stage is Stage.READY:
             return continue_rules.rotate(plan(after, rotate_asked_at=now, standby_after=now), now)
         case inputs.RotationDue():
@@ -143,7 +138,7 @@ Rule = Callable[[Event, SessionState, SessionState], Step]
 def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
     if before.connection.stage is not Stage.CONFIGURING:  # a repeated session.created
         return after, ()
-    return send_only(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
+    return send(after, CONFIGURE, {"type": "session.update", "session": after.wanted})
 
 
 def _session_updated(event: Event, before: SessionState, after: SessionState) -> Step:
@@ -153,7 +148,7 @@ def _session_updated(event: Event, before: SessionState, after: SessionState) ->
         if before.microphone.push_to_talk or not after.microphone.push_to_talk:
             return after, ()
         # What the service heard so far is no part of the first turn by key.
-        return send_only(after, "clear", {"type": "input_audio_buffer.clear"})
+        return send(after, "clear", {"type": "input_audio_buffer.clear"})
     after, update = continue_rules.configure_again(after)
     if before.lost_at is None:
         return after, (*update, effects.StartCapture())
@@ -231,10 +226,8 @@ def _change_conversation(event: surgery.Surgery, before: SessionState, after: Se
     silence: tuple[effects.Effect, ...] = ()
     if asks := isinstance(event, inputs.AskAgain):
         after, silence = stop_answer(before, after, by_key=True)
-    sends: list[effects.Effect] = []
-    for made in surgery.requests(event, before, f"inserted-{after.intent.sent + 1}"):
-        after, send = client_event(after, CREATE if asks else "change", made)
-        sends.append(send)
+    made = surgery.requests(event, before, f"inserted-{after.intent.sent + 1}")
+    after, sends = send(after, CREATE if asks else "change", *made)
     return after, (*silence, *sends)
 
 
@@ -242,5 +235,5 @@ def _cancel(before: SessionState, after: SessionState) -> Step:
     """Cancel the active response; without one, the service reports it."""
     response_id = before.response.response_id if before.response else None
     named = {"response_id": response_id} if response_id else {}
-    after, cancel = client_event(after, "cancel", {"type": "response.cancel", **named})
-    return plan(after, create=False), (effects.StopPlayback(), cancel)
+    after, cancel = send(after, "cancel", {"type": "response.cancel", **named})
+    return plan(after, create=False), (effects.StopPlayback(), *cancel)

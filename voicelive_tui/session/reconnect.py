@@ -20,7 +20,7 @@ FIRST_SECONDS, LONGEST_SECONDS = 0.5, 30.0
 MOST_CONNECTS, WINDOW_SECONDS = 10, 60.0
 """Connections in any `WINDOW_SECONDS`."""
 STEADY_SECONDS = 30.0
-"""Longer than it takes to find a silent session dead, and to connect again after the most tries but one."""
+"""More than it takes to detect a dead session and to connect again at the last try but one."""
 RETRIED_CODES = frozenset({1001, 1006, 1011, 1012, 1013})
 """Close codes (RFC 6455, section 7.4) of an end that has nothing to do with what was sent."""
 UNNOTICED_SECONDS = 0.5

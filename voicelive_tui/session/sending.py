@@ -20,35 +20,35 @@ def plan(state: SessionState, **changes: Any) -> SessionState:
     return replace(state, intent=replace(state.intent, **changes))
 
 
-def client_event(state: SessionState, kind: str, event: Event) -> tuple[SessionState, effects.Send]:
-    """A client event with a unique id, such as "create-7"."""
-    sent = state.intent.sent + 1
-    return plan(state, sent=sent), effects.Send({"type": event["type"], "event_id": f"{kind}-{sent}", **event})
+def send(state: SessionState, kind: str, *events: Event) -> tuple[SessionState, tuple[effects.Send, ...]]:
+    """Client events, each with a unique id such as "create-7"."""
+    sends = tuple(
+        effects.Send({"type": event["type"], "event_id": f"{kind}-{number}", **event})
+        for number, event in enumerate(events, state.intent.sent + 1)
+    )
+    return plan(state, sent=state.intent.sent + len(sends)), sends
 
 
-def send_only(state: SessionState, kind: str, event: Event) -> Step:
-    """A client event, and nothing else."""
-    state, send = client_event(state, kind, event)
-    return state, (send,)
+def create_item(item: Mapping[str, Any]) -> Event:
+    """The client event that adds an item to the conversation."""
+    return {"type": "conversation.item.create", "item": item}
 
 
-def type_message(state: SessionState, words: str) -> tuple[SessionState, effects.Send]:
+def type_message(state: SessionState, words: str) -> Step:
     """A typed message, to be sent again to a new session until its item was created."""
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
-    state, send = client_event(state, TYPE, {"type": "conversation.item.create", "item": item})
-    return plan(state, typed=(*state.intent.typed, (send.event["event_id"], words))), send
+    message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
+    state, (typed,) = send(state, TYPE, create_item(message))
+    return plan(state, typed=(*state.intent.typed, (typed.event["event_id"], words))), (typed,)
 
 
 def stop_answer(before: SessionState, after: SessionState, *, by_key: bool) -> Step:
     """Silence before anything else, then what the barge-in settings send."""
-    sends: list[effects.Effect] = []
-    if response_id := should_cancel(before, by_key=by_key):
-        after, cancel = client_event(after, "cancel", {"type": "response.cancel", "response_id": response_id})
-        sends.append(cancel)
-    if not by_key and should_clear(before):
-        after, clear = client_event(after, "clear", {"type": "input_audio.clear"})
-        sends.append(clear)
-    return after, (effects.StopPlayback(), *sends)
+    response_id = should_cancel(before, by_key=by_key)
+    cancel = [{"type": "response.cancel", "response_id": response_id}] if response_id else []
+    clear = [{"type": "input_audio.clear"}] if not by_key and should_clear(before) else []
+    after, cancels = send(after, "cancel", *cancel)
+    after, clears = send(after, "clear", *clear)
+    return after, (effects.StopPlayback(), *cancels, *clears)
 
 
 def ask(before: SessionState, after: SessionState) -> Step:
@@ -58,18 +58,18 @@ def ask(before: SessionState, after: SessionState) -> Step:
     then reports its end, or that nothing is active.
     """
     if after.response is None:
-        return send_only(after, CREATE, {"type": "response.create"})
+        return send(after, CREATE, {"type": "response.create"})
     response_id, after = after.response.response_id, plan(after, create=True)
     if response_id not in before.silenced:
         return after, ()
-    return send_only(after, "cancel", {"type": "response.cancel", "response_id": response_id})
+    return send(after, "cancel", {"type": "response.cancel", "response_id": response_id})
 
 
 def create_if_due(state: SessionState) -> Step:
     """Ask for the answer that waited for the active response to end, once it has."""
     if not state.intent.create or state.response is not None:
         return state, ()
-    return send_only(plan(state, create=False), CREATE, {"type": "response.create"})
+    return send(plan(state, create=False), CREATE, {"type": "response.create"})
 
 
 def finished_items(before: SessionState, after: SessionState) -> tuple[effects.Effect, ...]:

@@ -153,7 +153,7 @@ def sent(state: SessionState, event: Mapping[str, Any]) -> SessionState:
 
 
 def inserted(state: SessionState, item_id: str) -> bool:
-    """Whether an item was inserted at a place of its own."""
+    """Whether this program inserted an item after a chosen one."""
     return any(each.kind == "insert" and each.item_id == item_id != "" for each in state.requests)
 
 

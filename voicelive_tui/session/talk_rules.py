@@ -4,7 +4,7 @@ from typing import Literal
 
 from voicelive_tui.session import effects
 from voicelive_tui.session.errors import TURN
-from voicelive_tui.session.sending import Step, ask, client_event, plan, send_only, stop_answer
+from voicelive_tui.session.sending import Step, ask, plan, send, stop_answer
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.talk import PREROLL_SECONDS, too_short
 
@@ -27,7 +27,7 @@ def drop(after: SessionState) -> Step:
         return after, (effects.DropTalk(),)
     after, drop = _end_audio_turn(after, "cancel")
     if not drop:
-        after, drop = send_only(after, "clear", {"type": "input_audio_buffer.clear"})
+        after, drop = send(after, "clear", {"type": "input_audio_buffer.clear"})
     return after, (effects.DropTalk(), *drop)
 
 
@@ -35,7 +35,7 @@ def end_turn(before: SessionState, after: SessionState) -> Step:
     """End a push-to-talk turn, and ask for the answer."""
     after, commit = _end_audio_turn(after, "end")
     if not commit:
-        after, commit = send_only(after, "commit", {"type": "input_audio_buffer.commit"})
+        after, commit = send(after, "commit", {"type": "input_audio_buffer.commit"})
     after, create = ask(before, after)
     return after, (*commit, *create)
 
@@ -43,7 +43,7 @@ def end_turn(before: SessionState, after: SessionState) -> Step:
 def _begin_audio_turn(after: SessionState) -> Step:
     if after.connection.stage is not Stage.READY:  # its sound goes to the buffer of the next session
         return after, ()
-    after, start = client_event(after, TURN, {"type": "input_audio.turn.start"})
+    after, (start,) = send(after, TURN, {"type": "input_audio.turn.start"})
     name = start.event["event_id"]
     return plan(after, audio_turn=name), (effects.Send({**start.event, "turn_id": name}),)
 

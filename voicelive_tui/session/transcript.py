@@ -68,7 +68,7 @@ LIMIT, CHARACTERS = 1_000, 500_000
 """Entries, and their characters in all, beyond which the oldest are evicted: nine hours of talk."""
 
 BEHIND = 32
-"""Items without an entry behind one that has one, of which the places are known."""
+"""Items without an entry that are remembered behind an entry."""
 
 
 def find(transcript: Transcript, item_id: str) -> int:
