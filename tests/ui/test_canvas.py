@@ -154,6 +154,17 @@ async def test_a_selection_is_seen_on_the_cursor_s_line_and_beside_it(theme):
         assert all(sign != ground for line in after for sign, ground, *_ in line)
 
 
+@pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light", "textual-dark", "textual-light"])
+async def test_words_unheard_found_warned_and_wrong_differ_by_more_than_a_hue(theme):
+    async with tones(theme) as pilot:
+        (strip,) = pilot.app.query_one(Tones).render_lines(Region(0, 1, 200, 1))
+        look = {segment.text.rstrip("| "): segment.style for segment in strip}
+        assert look["unheard"].italic
+        assert look["unheard"].dim or look["unheard"].color != look["text"].color  # a terminal may have no italics
+        assert [tone for tone in ("text", "select", "warn", "bad") if look[tone].bold] == ["select", "bad"]
+        assert {look["warn"].color.number, look["bad"].color.number} in ({1, 3}, {None})
+
+
 async def test_where_colours_are_mixed_the_cursor_is_a_ground_of_its_own():
     app = TonesApp()
     app.theme = "textual-dark"

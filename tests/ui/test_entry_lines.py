@@ -81,3 +81,28 @@ def test_typed_stands_after_the_last_words_or_below_them(words: str, rows: int) 
     assert len(lines) == rows
     assert "".join(text for text, _ in lines[-1]).rstrip().endswith("(typed)")
     assert all(sum(len(text) for text, _ in line) <= INDENT + 50 for line in lines)
+
+
+@pytest.mark.parametrize("width", [30, 60])
+def test_a_restored_session_and_an_interruption_are_thin_rules_whose_words_wrap(width: int) -> None:
+    restored = "reconnected after 2.1 s: 5 turns restored (about 300 tokens); audio was not"
+    entries = (
+        Entry("remark-1", "session", 32.0, restored, EntryStatus.DONE),
+        replace(ANSWER, status=EntryStatus.INTERRUPTED, heard_ms=4100.0, text="One."),
+    )
+    for entry in entries:
+        lines = entry_lines(entry, None, Wrapping(width), origin=0.0, turn=None, scale=Scale())
+        said = ["".join(text for text, _ in line) for line in lines]
+        rule = said if entry.role == "session" else said[1:]
+        assert {len(line) for line in (rule[-1], said[0]) if line.endswith("─")} == {INDENT + width}
+        assert all(len(line) <= INDENT + width for line in said)
+        words = " ".join(" ".join(rule).replace("─", " ").replace("▎", " ").split())
+        assert words.removeprefix("0:32 ") in (restored, "interrupted: heard 4.10 s of 7.00 s")
+    assert rule[0].startswith("▎" + " " * (INDENT - 1) + "── interrupted")
+
+
+@pytest.mark.parametrize(("sent", "end"), [(None, "7.00 s"), (4100, "truncated"), (4000, "truncated at 4,000 ms")])
+def test_an_interruption_names_the_place_of_the_truncation_where_it_is_another(sent: int | None, end: str) -> None:
+    entry = replace(ANSWER, status=EntryStatus.INTERRUPTED, heard_ms=4100.4, truncated_ms=sent, text="One.")
+    lines = entry_lines(entry, None, Wrapping(80), origin=0.0, turn=None, scale=Scale())
+    assert "".join(text for text, _ in lines[-1]).rstrip("─ ").endswith(end)

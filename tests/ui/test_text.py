@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.test_text import foreign_text
-from voicelive_tui.text import visible
+from voicelive_tui.text import duration, visible
 from voicelive_tui.ui import text
 
 
@@ -65,3 +65,30 @@ def test_only_the_end_of_a_growing_text_is_wrapped_again(monkeypatch):
 def test_a_word_of_a_megabyte_is_broken_in_one_go():
     pieces = text.wrap("é" * 1_000_000, 40)
     assert (len(pieces), "".join(pieces)) == (25_000, "é" * 1_000_000)
+
+
+def test_a_word_that_is_searched_for_is_marked_across_tones_and_in_any_case():
+    line = (("It was half", "text"), ("way THERE, halfway", "unheard"))
+    assert text.marked(line, "halfway", "select") == (
+        ("It was ", "text"),
+        ("half", "select"),
+        ("way", "select"),
+        (" THERE, ", "unheard"),
+        ("halfway", "select"),
+    )
+
+
+@given(st.lists(st.tuples(st.text("abA", min_size=1), st.sampled_from(["x", "y"]))), st.text("ab", min_size=1))
+def test_a_marked_line_says_the_same_and_marks_every_match(spans, wanted):
+    marked = text.marked(tuple(spans), wanted, "select")
+    said = "".join(part for part, _ in spans)
+    assert "".join(part for part, _ in marked) == said
+    assert sum(len(part) for part, tone in marked if tone == "select") == said.lower().count(wanted) * len(wanted)
+
+
+@given(st.floats(0, 1e6))
+def test_the_unit_of_a_number_is_quiet(milliseconds):
+    words = duration(milliseconds)
+    shown = text.measured(words.rjust(10), "warn")
+    assert "".join(part for part, _ in shown) == words.rjust(10)
+    assert [tone for _, tone in shown] == (["warn"] if ":" in words else ["warn", "dim"])

@@ -98,10 +98,14 @@ class TonedScreen(Screen[None]):
         & > .canvas--bar-warn { color: $warning; text-style: reverse; }
         & > .canvas--bar-bad { color: $error; text-style: reverse; }
         & > .canvas--track { background: $foreground 8%; }
-        & > .canvas--select { background: $accent 45%; }
+        & > .canvas--select { background: $accent 45%; text-style: bold; }
         /* The terminal's own colours cannot be mixed with one another, and one on itself cannot be read. */
-        &:ansi > .canvas--cursor, &:ansi > .canvas--select { background: ansi_default; text-style: reverse; }
+        &:ansi > .canvas--cursor { background: ansi_default; text-style: reverse; }
+        &:ansi > .canvas--select { background: ansi_default; text-style: bold underline reverse; }
         &:ansi > .canvas--dim, &:ansi > .canvas--faint { text-style: dim; }
+        &:ansi > .canvas--unheard { text-style: dim italic; }
+        /* Textual's warning is a light red in ansi-light. */
+        &:ansi > .canvas--warn, &:ansi > .canvas--chip-warn, &:ansi > .canvas--bar-warn { color: ansi_yellow; }
         &:ansi > .canvas--chip { text-style: bold reverse; }
         &:ansi > .canvas--track { background: ansi_default; }
     }

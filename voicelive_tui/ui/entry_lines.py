@@ -18,7 +18,7 @@ GUTTER = "▎"
 """In the colour of who speaks, along all lines of an entry."""
 LONGEST = 20_000
 """Characters of one entry that are drawn."""
-_NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool", "session": "──"}
+_NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
 def room_for_words(width: int) -> int:
@@ -31,21 +31,22 @@ def entry_lines(
 ) -> list[Line]:
     """The lines of one entry, as wide as its wrapping says."""
     room = wrapping.width
-    name = (entry.call and entry.call.name) or _NAMES[entry.role]
+    name = (entry.call and entry.call.name) or _NAMES.get(entry.role, "")
     speaker = entry.role if entry.role in ("user", "assistant") else "dim"
     gutter = (GUTTER, speaker)
-    head: Line = (
-        gutter,
-        (f"{clock(entry.at - origin):>5} ", "dim"),
-        (fit(visible(name[:99]), 10) + " ", speaker),
-    )
+    time = (f"{clock(entry.at - origin):>5} ", "dim")
+    head: Line = (gutter, time, (fit(visible(name[:99]), 10) + " ", speaker))
     margin: Line = (gutter, (" " * (INDENT - 1), "text"))
     text, drawn_heard = _drawn_text(entry, heard)
     lines: list[Line] = []
-    for at, piece in wrapping.rows(text) if text else ():
-        lines.append((*(margin if lines else head), *_heard_spans(piece, drawn_heard - at)))
-    if not text:
+    if entry.role == "session":
+        for ruled in _rule(text, room + INDENT - 7, "dim"):
+            lines.append(((" " * 7, "text"), *ruled) if lines else (("─", "faint"), time, *ruled))
+    elif not text:
         lines.append((*head, (_waiting(entry), "dim")))
+    else:
+        for at, piece in wrapping.rows(text):
+            lines.append((*(margin if lines else head), *_heard_spans(piece, drawn_heard - at)))
     if entry.call:
         lines += _call_lines(entry.call, room, margin)
     elif entry.typed:
@@ -54,6 +55,8 @@ def entry_lines(
             lines[-1] = (*lines[-1], typed)
         else:
             lines.append((*margin, (typed[0].lstrip(), "faint")))
+    if entry.status is EntryStatus.INTERRUPTED:
+        lines += [(*margin, *line) for line in _rule(_interruption(entry), room, "warn")]
     for mark, remark, tone in _remarks(entry):
         for index, piece in enumerate(wrap(remark, room - len(mark))):
             lines.append((*margin, (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
@@ -109,16 +112,28 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
     failed = entry.status is EntryStatus.FAILED
     if len(entry.text) > LONGEST:
         remarks.append(("… ", f"and {len(entry.text) - LONGEST:,} characters more; copy has all", "dim"))
-    if entry.status is EntryStatus.INTERRUPTED:
-        heard = "" if entry.heard_ms is None else f": heard {duration(entry.heard_ms)} of {duration(entry.audio_ms)}"
-        if entry.heard_ms is not None and not entry.audio_ms:
-            heard = " before its first sound"
-        sent = "" if entry.truncated_ms is None else f" · truncated at {entry.truncated_ms:,} ms"
-        remarks.append(("╎ ", f"interrupted{heard}{sent}", "warn"))
     if entry.note or failed:
         note = excerpt(entry.note) or "failed, no reason given"
         remarks.append(("✗ ", note, "bad") if failed else ("· ", note, "dim"))
     return remarks
+
+
+def _interruption(entry: Entry) -> str:
+    heard_ms, sent = entry.heard_ms, entry.truncated_ms
+    heard = "" if heard_ms is None else f": heard {duration(heard_ms)} of {duration(entry.audio_ms)}"
+    if heard_ms is not None and not entry.audio_ms:
+        heard = " before its first sound"
+    if sent is None:
+        return f"interrupted{heard}"
+    there = heard_ms is not None and sent == int(heard_ms)
+    return f"interrupted{heard} · truncated" + ("" if there else f" at {sent:,} ms")
+
+
+def _rule(text: str, room: int, tone: str) -> list[Line]:
+    """A thin rule with words in it, which wrap."""
+    pieces = wrap(text, room - 4)
+    lines: list[Line] = [(("   " if index else "── ", "faint"), (piece, tone)) for index, piece in enumerate(pieces)]
+    return [*lines[:-1], (*lines[-1], (" " + "─" * (room - 4 - cell_len(pieces[-1])), "faint"))]
 
 
 def _delay(turn: Turn, room: int, scale: Scale) -> Line:

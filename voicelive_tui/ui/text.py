@@ -5,7 +5,9 @@ pane says is tested without a screen, and no text in them can be taken for marku
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import pairwise
 
 from rich.cells import cell_len, set_cell_size
 
@@ -65,11 +67,15 @@ def clipped(line: Line, width: int) -> Line:
 
 def marked(line: Line, wanted: str, tone: str) -> Line:
     """The line with each occurrence of a text, in lower case, in another tone."""
+    found = re.finditer(re.escape(wanted), "".join(text for text, _ in line), re.IGNORECASE)
+    edges = [edge for match in found for edge in match.span()]  # also those of a match in several spans
     spans: list[Span] = []
+    at = 0
     for text, own in line:
-        for index, part in enumerate(re.split(f"({re.escape(wanted)})", text, flags=re.IGNORECASE)):
-            if part:
-                spans.append((part, tone if index % 2 else own))
+        cuts = [0, *(edge - at for edge in edges if 0 < edge - at < len(text)), len(text)]
+        for start, end in pairwise(cuts):
+            spans.append((text[start:end], tone if bisect_right(edges, at + start) % 2 else own))
+        at += len(text)
     return tuple(spans)
 
 

@@ -90,6 +90,13 @@ async def test_a_model_other_than_the_one_asked_for_is_shown():
     assert "gpt-4.1 ≠ asked gpt-realtime" in text
 
 
+async def test_a_deployment_of_the_model_asked_for_is_no_difference():
+    served = {**states.IDLE.in_force, "model": "gpt-realtime-global-standard"}
+    text = await shown(replace(states.IDLE, in_force=served))
+    assert "gpt-realtime served as gpt-realtime-global-standard" in text
+    assert text.count("≠ asked") == 1  # noise reduction
+
+
 async def test_lines_printed_by_sound_libraries_are_counted():
     assert "printed by" not in await shown(states.IDLE)
     assert "1 line printed by sound libraries" in await shown(states.IDLE, reading=Reading(native_messages=1))

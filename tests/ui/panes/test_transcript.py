@@ -32,7 +32,7 @@ async def test_interrupted_words_stay_visible_as_unheard():
         assert unheard[0].startswith("╎")
         assert "end of your speech" in " ".join(unheard)
         shown = screen_text(pilot.app)
-        assert "╎ interrupted: heard 4.10 s of 7.00 s · truncated at 4,100 ms" in shown
+        assert "── interrupted: heard 4.10 s of 7.00 s · truncated ─" in shown
 
 
 async def test_words_that_never_sounded_are_unheard_to_the_first():
@@ -43,7 +43,7 @@ async def test_words_that_never_sounded_are_unheard_to_the_first():
         await pilot.pause()
         words = [tone for y in range(2) for _, tone in pane.view.line(y)[3 - y :]]
         assert set(words) == {"unheard"}
-        assert "╎ interrupted before its first sound" in screen_text(pilot.app)
+        assert "── interrupted before its first sound ───" in screen_text(pilot.app)
 
 
 async def test_partial_text_grows_in_place_and_turns_are_explained():

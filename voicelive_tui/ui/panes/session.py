@@ -28,6 +28,7 @@ LABEL = 16
 INDENT = 3
 """Of a value with a word too wide for the place beside its label."""
 DIFFERS = " ≠ asked "
+SERVED = " served as "
 
 
 @lru_cache(maxsize=100)
@@ -66,7 +67,9 @@ def settings(session: SessionState, which: "Settings") -> list[Line]:
             have = have or "none"
         if not want and not have:
             continue
-        if session.in_force and want and have != want:
+        if key == "model" and want and have.startswith(f"{want}-"):  # a deployment or a version of it
+            rows.append((*_label(label), (excerpt(want), "text"), (SERVED, "dim"), (excerpt(have), "dim")))
+        elif session.in_force and want and have != want:
             shown = have or "the service's default"
             rows.append((*_label(label), (excerpt(shown), "warn"), (DIFFERS, "dim"), (excerpt(want), "text")))
         else:
@@ -171,7 +174,7 @@ class SessionPane(Pane):
     HELP_TEXT = Hint("""\
 First what is asked about daily, and settings that are not in force as asked; then all the rest.
 silent after: from speech_started (or the key) to silence at the speaker. unheard: generated, never heard.
-≠ asked: the setting in force is not the one that was asked for.
+≠ asked: the setting in force is not the one that was asked for. served as: the service's deployment of that model.
 barge-in: what this program does when you speak over an answer, besides silence at the speaker.
 On the lines threshold and silence, {session.more} and {session.less} step by 0.05 and 50 ms.
 tokens come from response.done. Cached tokens are a part of the input tokens.

@@ -233,7 +233,8 @@ class TranscriptPane(SurgeryPane):
     HELP_TEXT = Hint("""\
 Both sides in the order of the conversation, which is not always the order of arrival.
 Words in italics were not heard (yet); where they begin is estimated from the share of the sound that was heard.
-╎ marks where you interrupted: what follows it was never heard. “truncated at” is what was sent to the service.
+╎ marks where you interrupted: what follows it was never heard. \
+“truncated”: the service knows up to where you heard it; “at” is another place, which it guessed.
 Under each answer: the number of its turn, the time from your last word to its first sound, and its parts; \
 {pane.delay} and {help} explain them.
 {cross} shows the events of the line under the cursor. {query} searches, \
