@@ -106,8 +106,7 @@ SYNTHETIC = DeviceSpec("synthetic")
 def choose(wanted: DeviceSpec, direction: Direction, devices: list[Device]) -> list[Device]:
     """The devices with channels in this direction that a default, index or name spec means, best first.
 
-    Raises:
-        AudioError: No device fits, or several do.
+    Raises `AudioError` if no device fits, or several do.
     """
     if wanted.kind == "name" and wanted.value.casefold().endswith(".wav"):
         raise AudioError(f'"{wanted}" is no {direction} device; a sound file is given as file:{wanted}')

@@ -144,8 +144,7 @@ class AudioEngine:
     def play(self, item_id: str, pcm: bytes) -> bool:
         """Append sound to an item, in pieces of any number of bytes and much faster than real time if need be.
 
-        Returns:
-            False if so much waits to be played that the sound is dropped.
+        False if so much waits to be played that the sound is dropped.
         """
         queued = self._playback.play(item_id, pcm)
         self._sound_came.set()
@@ -165,8 +164,7 @@ class AudioEngine:
     def settle(self, stopped_at: float | None = None) -> list[Heard]:
         """How much was heard of each item that `flush` dropped.
 
-        Args:
-            stopped_at: The result of `OutputStream.interrupt`; None if the device plays out what it holds.
+        `stopped_at` is the result of `OutputStream.interrupt`, None if the device plays out what it holds.
         """
         return self._playback.settle(stopped_at)
 
@@ -196,8 +194,7 @@ class AudioEngine:
     def wait_for_sound(self, limit: float) -> bool:
         """Sleep while there is nothing to play, at most `limit` seconds; for a stream that need not play silence.
 
-        Returns:
-            False without sleeping if an item waits or is being heard, else True.
+        False without sleeping if an item waits or is being heard, else True.
         """
         self._sound_came.clear()
         if self.playing:
@@ -262,13 +259,9 @@ class AudioEngine:
     # --- in the callbacks
 
     def fill(self, out: memoryview, at: float, now: float, *, underflow: bool = False) -> None:
-        """Fill the device's buffer (output callback).
+        """Fill the device's buffer with mono PCM16 whose first sample reaches the DAC `at` that time (output callback).
 
-        Args:
-            out: Writable bytes for mono PCM16.
-            at: When the first sample reaches the DAC.
-            now: The time of the call.
-            underflow: The device reports that it ran out of sound before this call.
+        With `underflow` the device reports that it ran out of sound before this call, at `now`.
         """
         due = self._playback.silent_from() > self._last_out  # running out of silence is harmless
         self._playback.fill(out, at, now)
@@ -277,13 +270,9 @@ class AudioEngine:
         self._last_out = now
 
     def captured(self, pcm: bytes, at: float, now: float, *, overflow: bool = False) -> None:
-        """Take a block from the device (input callback).
+        """Take a block of mono PCM16 whose first sample has the ADC time `at` (input callback).
 
-        Args:
-            pcm: Mono PCM16.
-            at: ADC time of the first sample.
-            now: The time of the call.
-            overflow: The device reports that it lost sound before this call.
+        With `overflow` the device reports that it lost sound before this call, at `now`.
         """
         self.gated = gated = self.half_duplex and at < self._playback.silent_from() + HALF_DUPLEX_TAIL
         if self.muted or gated:

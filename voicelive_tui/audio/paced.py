@@ -153,11 +153,7 @@ class PacedOutput(_PacedStream):
 
 
 def open_input(engine: AudioEngine, device: DeviceSpec, source: Source | None) -> PacedInput | _NoInput:
-    """Open a source, or without one a file or nothing, as the microphone.
-
-    Raises:
-        AudioError: The file cannot be used.
-    """
+    """Open a source, or without one a file or nothing, as the microphone. Raises `AudioError` if that fails."""
     if source:
         return PacedInput(engine, source, "synthetic microphone")
     if device.kind != "file":
@@ -170,11 +166,7 @@ def open_input(engine: AudioEngine, device: DeviceSpec, source: Source | None) -
 
 
 def open_output(engine: AudioEngine, device: DeviceSpec) -> PacedOutput:
-    """Open a file or nothing as the speaker.
-
-    Raises:
-        AudioError: The file cannot be written.
-    """
+    """Open a file or nothing as the speaker. Raises `AudioError` if the file cannot be written."""
     try:
         writer = WavWriter(device.value) if device.kind == "file" else None
     except AudioFileError as error:

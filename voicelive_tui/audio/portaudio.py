@@ -67,8 +67,7 @@ def _serialised() -> Iterator[None]:
 def load() -> ModuleType:
     """Import sounddevice, which initialises PortAudio: it takes a while, and hangs with a frozen sound server.
 
-    Raises:
-        AudioError: The PortAudio library is missing or cannot start.
+    Raises `AudioError` if the PortAudio library is missing or cannot start.
     """
     try:
         return importlib.import_module("sounddevice")
@@ -81,11 +80,7 @@ def load() -> ModuleType:
 
 
 def list_devices() -> list[Device]:
-    """All devices in PortAudio's order (blocking).
-
-    Raises:
-        AudioError: PortAudio is missing or fails.
-    """
+    """All devices in PortAudio's order (blocking). Raises `AudioError` if PortAudio is missing or fails."""
     with _serialised():
         sd = load()
         try:
@@ -290,10 +285,7 @@ class PortAudioOutput(_Stream):
         """Abort the stream and start it again: silence within about 10 ms at any latency.
 
         Dropping only the engine's queue lets the device play what it holds: 40 to 65 ms at low latency, 125 to 165 at
-        0.1 s.
-
-        Raises:
-            AudioError: The stream did not start again.
+        0.1 s. Raises `AudioError` if the stream did not start again.
         """
         with self._life:
             if self._closed:
@@ -318,11 +310,7 @@ class PortAudioBackend:
         return self._first(device, "input", lambda found: PortAudioInput(engine, found, "low"))
 
     def open_output(self, engine: AudioEngine, device: DeviceSpec, latency: Latency) -> PortAudioOutput:
-        """Open a speaker. "low" becomes `REMOTE_LATENCY` if the sound server is remote: less breaks up.
-
-        Raises:
-            AudioError: None can be opened.
-        """
+        """Open a speaker. "low" becomes `REMOTE_LATENCY` if the sound server is remote: less breaks up."""
         note = ""
         if latency == "low" and server_is_remote():
             latency, note = REMOTE_LATENCY, " (the sound server is remote)"

@@ -12,11 +12,7 @@ PORTAUDIO = PortAudioBackend()
 def open_input(
     engine: AudioEngine, device: DeviceSpec, source: Source | None = None, backend: AudioBackend = PORTAUDIO
 ) -> InputStream:
-    """Open a microphone: the device, or a synthetic source in its place.
-
-    Raises:
-        AudioError: It cannot be opened.
-    """
+    """Open a microphone: the device, or a synthetic source in its place. Raises `AudioError` if it cannot be opened."""
     if source is None and device.is_hardware:
         return backend.open_input(engine, device)
     return paced.open_input(engine, device, source)
@@ -25,19 +21,14 @@ def open_input(
 def open_output(
     engine: AudioEngine, device: DeviceSpec, latency: Latency = "low", backend: AudioBackend = PORTAUDIO
 ) -> OutputStream:
-    """Open a speaker.
-
-    Raises:
-        AudioError: It cannot be opened.
-    """
+    """Open a speaker. Raises `AudioError` if it cannot be opened."""
     return backend.open_output(engine, device, latency) if device.is_hardware else paced.open_output(engine, device)
 
 
 def probe(direction: Direction, device: DeviceSpec, latency: Latency = "low") -> str:
     """Open and close what a conversation would use, and return its description; no file is written.
 
-    Raises:
-        AudioError: It cannot be opened.
+    Raises `AudioError` if it cannot be opened.
     """
     if direction == "output" and device.kind == "file":
         try:

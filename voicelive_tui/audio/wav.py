@@ -54,12 +54,9 @@ class _Format(NamedTuple):
 def load_wav(path: str | Path) -> tuple[bytes, str]:
     """Read a WAV file, or a pipe that a WAV file comes out of.
 
-    Returns:
-        The sound as 24 kHz mono PCM16, and a note on what was converted or assumed ("44100 Hz stereo, converted to
-        24000 Hz mono"), empty if nothing was.
-
-    Raises:
-        AudioFileError: The file is missing, unreadable, not a WAV file, of an unknown format, too large, or empty.
+    Returns the sound as 24 kHz mono PCM16, and a note on what was converted or assumed ("44100 Hz stereo, converted to
+    24000 Hz mono"), empty if nothing was. Raises `AudioFileError` if the file is missing, unreadable, no WAV file, of
+    an unknown format, too large, or empty.
     """
     try:
         form, raw, notes = _parse(_contents(Path(path).expanduser()))
@@ -101,11 +98,7 @@ def _contents(path: Path) -> bytes:
 
 
 def _parse(data: bytes) -> tuple[_Format, bytes, list[str]]:
-    """Format, whole sample frames as they are, and notes.
-
-    Raises:
-        ValueError: With what is wrong, as part of a sentence.
-    """
+    """Format, whole sample frames as they are, and notes; `ValueError` with what is wrong, as part of a sentence."""
     form, large, at = None, None, 12
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
@@ -185,8 +178,7 @@ def _expanded(path: str | Path) -> Path:
 def check_target(path: str | Path) -> None:
     """Check that a file can be written as WAV, without touching it.
 
-    Raises:
-        AudioFileError: Its folder or the file cannot be written, or it is a file of another kind.
+    Raises `AudioFileError` if its folder or the file cannot be written, or it is a file of another kind.
     """
     target = _expanded(path)
     try:
@@ -207,8 +199,7 @@ def check_target(path: str | Path) -> None:
 class WavWriter:
     """A growing WAV file of 24 kHz mono PCM16; its header is valid after each write, even if the program is killed.
 
-    Raises:
-        AudioFileError: See `check_target`; from `write`, the disk is full or gone, or the file was deleted.
+    Raises `AudioFileError` as `check_target`, and from `write` if the disk is full or gone, or the file was deleted.
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -28,16 +28,10 @@ async def off_loop(
 ) -> _T:
     """Run a blocking call in a daemon thread of its own, and wait for it without blocking the loop.
 
-    A call that exceeds its limit, or whose caller is cancelled, is abandoned; it does not keep the program from ending.
+    A call that takes longer than `limit` seconds, or whose caller is cancelled, is abandoned; it does not keep the
+    program from ending, and `discard` is called in the thread with its result.
 
-    Args:
-        call: What to run.
-        what: What it does, for the message: "opening the audio input".
-        limit: Seconds.
-        discard: Called in the thread with the result of an abandoned call.
-
-    Raises:
-        AudioError: The call failed, for whatever reason, or took longer than its limit.
+    Raises `AudioError` if the call failed, for whatever reason, or took too long; the sentence says `what` it does.
     """
 
     def discarded(result: _T) -> None:

@@ -230,8 +230,7 @@ class ServiceConnection:
     async def send(self, event: Mapping[str, Any]) -> None:
         """Send a client event, and wait until the network has taken it: what waits longer waits with the caller.
 
-        Raises:
-            LinkClosed: The connection is over; but it may also be over without this.
+        Raises `LinkClosed` if the connection is over; but it may also be over without this.
         """
         try:
             await self._sdk.send(with_values(event))

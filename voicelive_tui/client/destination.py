@@ -78,12 +78,7 @@ class Destination:
         return "" if self.settings.agent.name else self.settings.session.model
 
     async def connect(self, conversation_id: str) -> "ServiceConnection":
-        """Connect; an agent goes on with the conversation of that id.
-
-        Raises:
-            CredentialError: There is no credential.
-            ConnectError: The connection could not be made.
-        """
+        """Connect; an agent goes on with the conversation of that id. Raises as `ServiceConnection.open`."""
         from voicelive_tui.client.connection import ServiceConnection  # noqa: PLC0415
 
         agent = replace(self.settings.agent, conversation=conversation_id)

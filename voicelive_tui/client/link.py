@@ -116,12 +116,9 @@ class Link:
             self._outbox_filled.set()
 
     def send_audio(self, pcm: bytes, at: float | None = None, *, late: bool = False) -> None:
-        """Send captured sound, in order with the events.
+        """Send captured sound, whose first sample has the ADC time `at`, in order with the events.
 
-        Args:
-            pcm: PCM16, 24 kHz, mono.
-            at: ADC time of its first sample.
-            late: It was captured before there was this link: nothing is dropped until it is sent.
+        Nothing is dropped until all is sent that is `late`: it was captured before there was this link.
         """
         if self._connection is None:
             return

@@ -62,13 +62,9 @@ class Profiles:
         return config_load.profile_names(self.path)
 
     def switch(self, name: str) -> tuple[Choice, list[str]]:
-        """Go over to a profile, or to the settings without one for "".
+        """Go over to a profile, or to the settings without one for ""; also the keys whose values need a restart.
 
-        Returns:
-            The choice, and the keys for whose values a restart is needed.
-
-        Raises:
-            ConfigError: It is not in the file any more, or cannot be used.
+        Raises `ConfigError` if it is not in the file any more, or cannot be used.
         """
         choice = self._load(name)
         self.settings = choice.settings
@@ -78,13 +74,8 @@ class Profiles:
     def save(self, name: str, state: SessionState) -> list[str]:
         """Save the settings in use as a profile, as far as they differ from the rest of the file.
 
-        A profile of this name is replaced.
-
-        Returns:
-            The keys that were left out because their value looks like a secret.
-
-        Raises:
-            ConfigError: The file cannot be read or written.
+        One of this name is replaced. Returns the keys that were left out because their value looks like a secret.
+        Raises `ConfigError` if the file cannot be read or written.
         """
         from voicelive_tui.config_save import save_profile  # noqa: PLC0415 - tomlkit is only needed here
 

@@ -71,11 +71,7 @@ class ScriptedConnection:
         self.emit(LinkClosed(1000))
 
     def finish(self) -> None:
-        """Check the script at the end.
-
-        Raises:
-            AssertionError: An expected event was not sent, or another one was.
-        """
+        """Raise an `AssertionError` if an expected event was not sent, or another one was."""
         if self._expected or self._unexpected:
             raise AssertionError(
                 f"expected, but not sent: {self._expected}; sent, but not expected: {self._unexpected}"

@@ -42,22 +42,15 @@ class Shell(Session, Protocol):
         """End in order, within a limit."""
 
     async def devices(self) -> list[DeviceChoice]:
-        """What a device picker offers.
-
-        Raises:
-            AudioError: The devices cannot be listed.
-        """
+        """What a device picker offers. Raises `AudioError` if the devices cannot be listed."""
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:
         """Change to another device during the conversation."""
 
     async def change_settings(self, settings: Settings, origin: str, *, demo: bool) -> None:
-        """Use other settings from the next session on, sound devices at once.
+        """Use other settings from the next session on, sound devices at once; `origin` says where they come from.
 
-        Args:
-            settings: With an endpoint, unless `demo`.
-            origin: Where they come from, in words.
-            demo: Talk to a loopback service that is started for it.
+        The demo needs no endpoint: a loopback service is started for it.
         """
 
     async def test_tone(self) -> None:

@@ -184,11 +184,7 @@ class Side(Generic[_S]):
 
     @contextlib.asynccontextmanager
     async def exclusive(self, limit: float = BUSY_LIMIT) -> AsyncIterator[None]:
-        """Keep other operations of this side out.
-
-        Raises:
-            AudioError: Another operation takes longer than the limit in seconds.
-        """
+        """Keep other operations of this side out. Raises `AudioError` if one takes longer than `limit` seconds."""
         try:
             async with asyncio.timeout(limit):
                 await self._operation.acquire()

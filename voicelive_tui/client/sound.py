@@ -31,11 +31,8 @@ RESCAN_SECONDS = 10.0
 class Sound:
     """The engine and its two sides.
 
-    Args:
-        audio: Devices and latencies.
-        report: Called on the loop with direction, description and problem whenever a stream opens or fails.
-        source: A synthetic microphone in place of the input device.
-        backend: Opens hardware.
+    `report` is called on the loop with direction, description and problem whenever a stream opens or fails. A `source`
+    is a synthetic microphone in place of the input device.
     """
 
     def __init__(
@@ -103,10 +100,7 @@ class Sound:
     async def interrupt(self) -> list[Heard]:
         """Silence the speaker itself, whatever it holds; to be called after `engine.flush`.
 
-        It waits for no other operation of either side.
-
-        Returns:
-            What was heard of each item that was dropped.
+        It waits for no other operation of either side. Returns what was heard of each item that was dropped.
         """
         stopped_at = None
         try:

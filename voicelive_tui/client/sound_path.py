@@ -178,8 +178,7 @@ class SoundPath:
     async def device_choices(self) -> list[DeviceChoice]:
         """Every device of both directions, the system's default, the synthetic microphone, the file in use, and none.
 
-        Raises:
-            AudioError: The devices cannot be listed.
+        Raises `AudioError` if the devices cannot be listed.
         """
         found = await off_loop(list_devices, "listing sound devices")
         choices: list[DeviceChoice] = []

@@ -154,13 +154,7 @@ class Bundle:
         return state
 
     def sound(self, channel: int, at: int, samples: int) -> bytes:
-        """PCM16 of a channel, silence where the recording has none.
-
-        Args:
-            channel: 0 the microphone, 1 what was heard, 2 the answers as they came.
-            at: The first sample.
-            samples: How many, at most a minute.
-        """
+        """PCM16 of a channel from a sample on, for at most a minute; silence where the recording has none."""
         samples, at = max(min(samples, 60 * 24_000), 0), max(min(at, FARTHEST), -FARTHEST)
         source, lane = (self._received, 0) if channel == RECEIVED else (self._audio, channel)
         return silence(samples) if source is None else source.read(lane, at, samples)
@@ -210,9 +204,7 @@ class Bundle:
     def input(self, moment: WireLine | Mark, *, silent: bool = False) -> inputs.Input | None:
         """What a moment is for the fold; None where it is nothing, or cannot be read.
 
-        Args:
-            moment: Of `moments`.
-            silent: Silence of the same length in place of the sound, which is not read then: the state is the same.
+        If `silent`, silence of the same length is in place of the sound, which is not read then: the state is the same.
         """
         if isinstance(moment, Mark):
             return input_of(moment)

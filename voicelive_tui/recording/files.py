@@ -58,22 +58,14 @@ def _write_all(file: int, data: bytes, at: int) -> None:
 
 
 def write_wave(path: Path, pcm: bytes) -> None:
-    """Write PCM16, 24 kHz mono, as a new WAV file.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Write PCM16, 24 kHz mono, as a new WAV file. Raises `OSError` if it cannot be written."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(WaveFile(path, 1)) as file:
         file.put(0, 0, pcm)
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read.
-
-    Raises:
-        OSError: It is there already, or cannot be written.
-    """
+    """Write a new file that only its owner can read. Raises `OSError` if it is there already, or cannot be written."""
     with open_new(path) as file:
         file.write(content)
 

@@ -41,10 +41,7 @@ def compress(wave: Path) -> None:
 def as_wave(file: BinaryIO, channels: int, limit: int) -> BinaryIO:
     """The samples of a FLAC file, in a temporary file behind room for the header of a WAV file.
 
-    Raises:
-        ValueError: It has another number of channels, or more bytes than the limit.
-        OSError: It cannot be written.
-        RuntimeError: It cannot be read.
+    Raises `ValueError` for another number of channels or more bytes than the limit, `RuntimeError` if it is damaged.
     """
     import soundfile  # noqa: PLC0415 - of an extra
 

@@ -142,11 +142,7 @@ def _fits(raw: str) -> bool:
 
 
 def read(kind: type[Line], line: bytes) -> Line:
-    """Read a line of a recording: a `WireLine` or a `Mark`.
-
-    Raises:
-        DamageError: It is none.
-    """
+    """Read a line of a recording: a `WireLine` or a `Mark`. Raises `DamageError` if it is none."""
     try:
         found = msgspec.json.decode(line, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -159,8 +155,7 @@ def read(kind: type[Line], line: bytes) -> Line:
 def input_of(mark: Mark) -> inputs.Input | None:
     """The input in a mark, None if it has none.
 
-    Raises:
-        DamageError: It is no input that this version knows, or a number in it is out of range.
+    Raises `DamageError` if it is no input that this version knows, or a number in it is out of range.
     """
     if mark.input == NOTHING:
         return None

@@ -44,11 +44,7 @@ class Pack:
         ]
 
     def write(self, path: Path) -> None:
-        """Make the zip.
-
-        Raises:
-            OSError: It cannot be written, or is there already.
-        """
+        """Make the zip. Raises `OSError` if it cannot be written, or is there already."""
         folder = self._bundle.path.name.removesuffix(".zip").removesuffix(".vlrec") + ".vlrec"
         hashes: dict[str, str] = {}
         with open_new(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

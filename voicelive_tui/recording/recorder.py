@@ -54,11 +54,8 @@ CLOSE_LIMIT = 5.0
 class Recorder:
     """Records a session from its construction to `close`.
 
-    Args:
-        apply: Takes inputs, on the event loop.
-        engine: Gives the engine, once there is one.
-        settings: What is recorded, and where to.
-        folder: Where bundles go that a key keeps.
+    `apply` takes inputs, on the event loop; `engine` gives the engine, once there is one. Bundles go to the `folder`
+    where the settings name none.
     """
 
     def __init__(

@@ -52,12 +52,9 @@ class Ring:
         return self._segments[0].received_from if self._segments else 0
 
     def add(self, records: Sequence[Record], now_ns: int, before: Sequence[Record], received: int) -> None:
-        """Append records, in order.
+        """Append records, in order. Raises `OSError` if they cannot be written.
 
         `before` has the lines that a new segment needs, `received` counts the samples of channel 2 so far.
-
-        Raises:
-            OSError: They cannot be written.
         """
         if not self._segments or now_ns - self._segments[-1].began_ns > SEGMENT_SECONDS * 1e9:
             older = [record for record in before if record not in records]

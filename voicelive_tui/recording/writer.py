@@ -52,15 +52,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 class BundleWriter:
-    """A bundle that is being written.
+    """A bundle that is being written, to a new folder. Raises `OSError` if it cannot be.
 
-    Args:
-        path: The folder; it must not exist.
-        manifest: What is known at the beginning. Its origins are those of the first sound.
-        flac: At the end, replace the WAV files by FLAC files.
-
-    Raises:
-        OSError: It cannot be made.
+    The manifest has what is known at the beginning; its origins are those of the first sound. With `flac`, FLAC files
+    replace the WAV files at the end.
     """
 
     def __init__(self, path: Path, manifest: Manifest, *, flac: bool = False) -> None:
@@ -76,13 +71,9 @@ class BundleWriter:
         self._write_manifest()
 
     def add(self, records: Sequence[Record]) -> bool:
-        """Append records.
+        """Append records; False once `audio.wav` is full, when sound is left out.
 
-        Returns:
-            False once `audio.wav` is full: sound is left out from then on.
-
-        Raises:
-            OSError: They cannot be written, or the bundle was deleted.
+        Raises `OSError` if they cannot be written, or the bundle was deleted.
         """
         room = AUDIO_LIMIT // (2 * SAMPLE_WIDTH)
         for record in records:
@@ -111,11 +102,7 @@ class BundleWriter:
         return lines + (2 * self._audio.frames + self._received.frames) * SAMPLE_WIDTH
 
     def finish(self, session: Mapping[str, Any], masked: Sequence[int], transcript: str) -> None:
-        """Write the transcript and the final manifest, and close the files.
-
-        Raises:
-            OSError: They cannot be written.
-        """
+        """Write the transcript and the final manifest, and close the files. Raises `OSError` if that fails."""
         try:
             write_new(self.path / "transcript.md", transcript.encode("utf-8", "replace"))
             if self._flac:

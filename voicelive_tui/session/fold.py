@@ -10,7 +10,6 @@ from voicelive_tui.session.state import SessionState
 def reduce(event: inputs.Input, state: SessionState, now: float) -> Step:
     """The state after `event` at `now` (`time.monotonic()` seconds), and the effects to perform in this order.
 
-    Raises:
-        TypeError: `event` is none of the classes of `inputs.py`.
+    Raises `TypeError` if `event` is none of the classes of `inputs.py`.
     """
     return policy(event, state, observe(event, state, now), now)

@@ -42,11 +42,7 @@ _ENDS: dict[str, Severity] = {"failed": "error", "incomplete": "warning"}
 
 @singledispatch
 def observe(event: inputs.Input, state: SessionState, now: float) -> SessionState:
-    """The state after `event`.
-
-    Raises:
-        TypeError: `event` is none of the classes of `inputs.py`.
-    """
+    """The state after `event`; `TypeError` if it is none of the classes of `inputs.py`."""
     raise TypeError(f"not an input: {type(event).__name__}")
 
 

@@ -41,13 +41,7 @@ def voice_locked(state: SessionState) -> bool:
 
 
 class Outcomes:
-    """The outcomes of one state.
-
-    Args:
-        state: Of the session.
-        typed: The texts in the editor.
-        sent: The keys of those that were sent from there.
-    """
+    """The outcomes of one state, for the texts in the editor, of which the keys in `sent` were sent from there."""
 
     def __init__(self, state: SessionState, typed: Texts, sent: Collection[str]) -> None:
         self.wanted = wanted_texts(state)

@@ -30,13 +30,10 @@ ONSET_SECONDS = 1.0
 
 
 def next_retry(connects: tuple[float, ...], lost_at: float, now: float, retry_after: float = 0.0) -> Retry | None:
-    """The next attempt, or None when all tries of this loss are used up.
+    """The next attempt to continue a session lost at `lost_at`, or None when all tries are used up.
 
-    Args:
-        connects: When the last connections were begun, oldest first: all, or at least `MOST_CONNECTS`.
-        lost_at: When the session was lost.
-        now: The time; it also seeds the jitter, so that the result depends on nothing else.
-        retry_after: Seconds that the service asks to wait.
+    `connects` has the moments at which the last connections were begun, oldest first; `retry_after` the seconds that
+    the service asks to wait. `now` also seeds the jitter, so that the result depends on nothing else.
     """
     made = tries(connects, lost_at)
     if made >= TRIES:

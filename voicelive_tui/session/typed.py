@@ -27,11 +27,7 @@ def show(value: object, separator: str = ", ") -> str:
 
 
 def value_of(field: Field, text: str) -> Any:
-    """The value of a field for the configuration.
-
-    Raises:
-        ValueError: The text cannot be its value; one sentence.
-    """
+    """The value of a field for the configuration; `ValueError`, with one sentence, if the text cannot be one."""
     if field.key == "instructions":
         return text
     text = text.strip()
@@ -107,11 +103,7 @@ def _in_order(field: Field, text: str) -> str:
 
 
 def settings_from(texts: Texts, model: str) -> Session:
-    """The settings of the configuration.
-
-    Raises:
-        ValueError: A text cannot be the value of its field.
-    """
+    """The settings of the configuration; `ValueError` if a text cannot be the value of its field."""
     table: Table = {"model": model or "agent"}
     for key, text in texts.items():
         table = merged(table, nested(key, value_of(BY_KEY[key], text)))
@@ -121,8 +113,7 @@ def settings_from(texts: Texts, model: str) -> Session:
 def changes(before: Texts, after: Texts, model: str) -> dict[str, Any]:
     """The fields of the session object that differ, whole; None for those that are no longer set.
 
-    Raises:
-        ValueError: A text cannot be the value of its field.
+    Raises `ValueError` if a text cannot be the value of its field.
     """
     old, new = session_request(settings_from(before, model)), session_request(settings_from(after, model))
     names = [*new, *(name for name in old if name not in new)]

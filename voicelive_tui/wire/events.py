@@ -75,8 +75,7 @@ _STRICT = json.JSONDecoder(
 def parse(raw: str, *, strict: bool = False) -> dict[str, Any]:
     """Decode one event. NaN, infinities and numbers from `LARGEST` on become None, or are refused if `strict`.
 
-    Raises:
-        ValueError: The text is not a JSON object, or is nested more than `DEEPEST` levels.
+    Raises `ValueError` if the text is no JSON object, or is nested more than `DEEPEST` levels.
     """
     try:
         event = (_STRICT if strict else _LENIENT).decode(raw)
@@ -233,10 +232,7 @@ def payloads(event: Mapping[str, Any]) -> list[str]:
 def raw_with(event: Mapping[str, Any], raw: str, substitute: Callable[[str], str | None]) -> str:
     """The text of an event with a JSON value in place of each base64 payload; all else stays byte for byte.
 
-    Args:
-        event: The event.
-        raw: Its text.
-        substitute: Gives the value for a payload, None to leave it.
+    `substitute` gives the value for a payload, None to leave it.
     """
     held = payloads(event)
     if (name := _audio_field(event)) and held:

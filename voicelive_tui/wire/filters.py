@@ -37,15 +37,10 @@ def everything(_row: LogRow) -> bool:
 
 
 def parse(text: str, origin: Callable[[], float] = lambda: 0.0) -> Filter:
-    """Parse a filter; the empty text accepts every row.
+    """Parse a filter; the empty text accepts every row. `origin` gives the time of the first row, as of `LogRow.at`.
 
-    Args:
-        text: What the user typed.
-        origin: The time of the first row, as of `LogRow.at`.
-
-    Raises:
-        ValueError: The text is no filter, in one sentence for the user. The filter itself raises it when a regular
-            expression takes too long.
+    Raises `ValueError` if the text is no filter, with one sentence for the user; so does the filter itself when a
+    regular expression takes too long.
     """
     terms: list[Filter] = []
     text, position = text.strip(), 0
