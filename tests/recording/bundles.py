@@ -1,7 +1,9 @@
-"""Makes recordings without a conversation: any number of exchanges, of ten seconds each."""
+"""Makes recordings without a conversation: any number of exchanges, of ten seconds each. And a full disk."""
 
 import base64
+import contextlib
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,3 +107,14 @@ def make_bundle(folder: Path, exchanges: int = 3, *, sound: bool = True, **of_se
         writer.add([Record("right", first, tone(length, 16_000))])
     writer.finish({}, (), "")
     return writer.path
+
+
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Limit the size of every file of this process, in bytes, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

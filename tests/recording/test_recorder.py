@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import re
-import resource
 import shutil
 import stat
 import tempfile
@@ -19,6 +18,7 @@ from msgspec.structs import replace
 
 from tests.conversing import Mouth, conversation, speech, until
 from tests.conversing import Recorder as Inputs
+from tests.recording.bundles import largest_file
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Recording
 from voicelive_tui.loopback.script import Reply, Script
@@ -239,17 +239,6 @@ async def problem(live: LiveSession) -> str:
     await answered(live)
     (found,) = [each.text for each in live.state.problems if "the recording ended" in each.text]
     return found
-
-
-@contextlib.contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Limit the size of every file of this process, in bytes, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_full_disk_ends_the_recording_with_a_sentence_and_what_was_written_can_be_opened(

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.recording.bundles import largest_file
 from voicelive_tui.recording.spool import RING_SECONDS, SEGMENT_SECONDS, Kind, Record, Ring
 
 NS = 1_000_000_000
@@ -53,3 +54,11 @@ def test_an_answer_that_goes_on_begins_with_its_first_sample_in_the_ring() -> No
     ring.add([Record("received", 480, b"\0\0" * 240), Record("received", 720, b"\0\0" * 240)], 0, (), 960)
     assert ring.received_from == 480
     ring.close()
+
+
+def test_what_a_full_disk_has_not_taken_is_forgotten() -> None:
+    ring = Ring()
+    with largest_file(0):
+        ring.add([Record("mark", 0, b"not written yet")], 0, (), 0)
+        ring.close()
+    assert list(ring) == []

@@ -1,5 +1,6 @@
 """Records of the recorder, and the ring that holds those of the last minutes."""
 
+import contextlib
 import struct
 import tempfile
 from collections import deque
@@ -79,6 +80,7 @@ class Ring:
                 yield Record(_KINDS[kind], at, file.read(size))
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything, also what a full disk has not taken."""
         while self._segments:
-            self._segments.pop().file.close()
+            with contextlib.suppress(OSError):
+                self._segments.pop().file.close()
