@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from voicelive_tui.audio import streams
+from voicelive_tui.audio import paced, streams
 from voicelive_tui.audio.devices import AudioError, DeviceSpec
 from voicelive_tui.audio.engine import STALL_SECONDS, AudioEngine
 from voicelive_tui.audio.format import BLOCK_BYTES
@@ -192,6 +192,17 @@ def test_closing_stops_the_thread_and_is_harmless_twice():
     assert engine.blocks_in == count
     never_started = open_output(engine, "none")
     never_started.close()
+
+
+def test_closing_does_not_wait_for_the_end_of_a_nap(monkeypatch):
+    monkeypatch.setattr(paced, "NAP_SECONDS", 30.0)
+    engine = AudioEngine()
+    stream = open_output(engine, "none")
+    stream.start()
+    time.sleep(0.1)
+    began = time.monotonic()
+    stream.close()
+    assert time.monotonic() - began < 10.0
 
 
 @pytest.mark.parametrize(

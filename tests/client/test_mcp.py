@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
+from msgspec.structs import replace
 
 from tests.conversing import LIMIT, Mouth, Recorder, speech, until
 from voicelive_tui.client.live import LiveSession
@@ -15,15 +16,33 @@ from voicelive_tui.session import inputs, mcp
 from voicelive_tui.session.calls import CallState
 from voicelive_tui.session.state import Stage
 
+SCRIPT = load(shipped()["mcp"])
+AT_ONCE = replace(
+    SCRIPT,
+    delay_ms=20,
+    reply=tuple(
+        replace(reply, calls=tuple(replace(call, delay_ms=20) for call in reply.calls)) for reply in SCRIPT.reply
+    ),
+)
+
 
 @contextlib.asynccontextmanager
 async def talking(
-    *faults, approve="ask", attended=True, model="gpt-realtime", labels=("maps", "docs", "broken"), source=None
+    *faults,
+    approve="ask",
+    attended=True,
+    model="gpt-realtime",
+    labels=("maps", "docs", "broken"),
+    source=None,
+    slow=False,
 ):
-    """A session with the servers of the shipped script, once it is known which tools they have."""
+    """A session with the servers of the shipped script, once it is known which tools they have.
+
+    They answer at once, unless they are to be `slow`, as in the script.
+    """
     records, free = [], {"never": ("route", "traffic")}
     async with LoopbackService(
-        script=load(shipped()["mcp"]), faults=[parse(fault) for fault in faults], on_record=records.append
+        script=SCRIPT if slow else AT_ONCE, faults=[parse(fault) for fault in faults], on_record=records.append
     ) as service:
         settings = Settings(
             service=Service(endpoint=service.endpoint, api_key="k3y"),
@@ -130,7 +149,7 @@ async def test_two_servers_in_one_response_get_one_answer():
 
 async def test_a_call_without_a_result_in_time_is_followed_by_one_request(monkeypatch):
     monkeypatch.setattr(mcp, "SILENT_SECONDS", 0.3)
-    async with talking(approve="always") as (live, recorder, _):
+    async with talking(approve="always", slow=True) as (live, recorder, _):
         live.apply(inputs.TextTyped("find the document"))
         await until(lambda: state_of(live, "search") is CallState.TIMED_OUT, "the end of waiting")
         await until(lambda: call(live, "search").answered_by, "the answer")
@@ -148,7 +167,7 @@ async def test_an_unknown_server_leaves_the_session_usable():
 
 
 async def test_the_user_goes_on_while_a_call_runs():
-    async with talking() as (live, recorder, _):
+    async with talking(slow=True) as (live, recorder, _):
         live.apply(inputs.TextTyped("How far is it?"))
         await until(lambda: state_of(live, "route") is CallState.RUNNING and live.state.response is None, "the call")
         live.apply(inputs.TextTyped("the traffic"))
@@ -161,7 +180,7 @@ async def test_the_user_goes_on_while_a_call_runs():
 
 async def test_the_user_speaks_while_a_call_runs():
     mouth = Mouth()
-    async with talking(labels=("maps",), source=mouth) as (live, recorder, _):
+    async with talking(labels=("maps",), source=mouth, slow=True) as (live, recorder, _):
         live.apply(inputs.TextTyped("How far is it?"))
         await until(lambda: state_of(live, "route") is CallState.RUNNING and live.state.response is None, "the call")
         mouth.say(speech("Stop."))

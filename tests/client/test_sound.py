@@ -10,6 +10,7 @@ import pytest
 from tests.client.board import Board, watched
 from tests.client.test_side import Reports
 from tests.conversing import until
+from voicelive_tui.audio import paced
 from voicelive_tui.audio.devices import DeviceSpec
 from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav
 from voicelive_tui.client import sound as module
@@ -24,6 +25,7 @@ LOST = {name: f"the {name} was lost: its device or its sound server is gone" for
 def board(monkeypatch: pytest.MonkeyPatch) -> Board:
     monkeypatch.setattr(module, "WATCH_SECONDS", 0.02)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(paced, "NAP_SECONDS", 0.02)  # as often as a speaker that plays
     return Board("mic", "speaker", "headset")
 
 

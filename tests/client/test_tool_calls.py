@@ -17,7 +17,7 @@ from voicelive_tui.config import Audio, Function, Service, Settings, Tools
 from voicelive_tui.loopback.script import Call as ScriptedCall
 from voicelive_tui.loopback.script import Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
-from voicelive_tui.session import inputs, rotation
+from voicelive_tui.session import inputs, rotation, tools
 from voicelive_tui.session.calls import Call, CallState
 from voicelive_tui.session.state import Activity, Stage
 from voicelive_tui.tools.run import LONGEST_OUTPUT, Toolbox
@@ -58,6 +58,7 @@ def reply(match: str, *calls: tuple[str, Any], faults: tuple[str, ...] = ()) -> 
     return Reply(on="text", match=f"^{match}$", calls=made, faults=faults)
 
 
+ANSWER = "Done."
 SCRIPT = Script(
     delay_ms=20,
     speed=50,
@@ -77,7 +78,7 @@ SCRIPT = Script(
         ),
         reply("endless", ("add", {"a": 1, "b": 2}), faults=("missing-done",)),
         reply("lost", ("wait", {"seconds": 0.5}), faults=("close=1011@response.done",)),
-        Reply(on="tool", say="The answer."),
+        Reply(on="tool", say=ANSWER),
         Reply(on="text", match="history", say="{history}"),
         Reply(say="Yes."),
     ),
@@ -98,7 +99,7 @@ class Talk(NamedTuple):
     @property
     def answers(self) -> list[str]:
         """What the assistant said to outputs."""
-        return [entry.text for entry in self.live.state.transcript if entry.text == "The answer."]
+        return [entry.text for entry in self.live.state.transcript if entry.text == ANSWER]
 
     def say(self, words: str) -> None:
         self.live.apply(inputs.TextTyped(words))
@@ -166,8 +167,9 @@ ENDS = [
 
 @pytest.mark.parametrize(("words", "outputs", "ended"), ENDS, ids=[words for words, *_ in ENDS])
 async def test_each_call_has_one_output_and_one_answer_is_spoken(
-    tmp_path: Path, words: str, outputs: list[str], ended: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, outputs: list[str], ended: str
 ) -> None:
+    monkeypatch.setattr(tools, "LOST_SECONDS", 1.0)
     async with talking(tmp_path, timeout=0.5) as talk:
         talk.say(words)
         await until(lambda: talk.answers, "the answer")

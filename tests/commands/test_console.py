@@ -617,6 +617,7 @@ async def test_input_none_without_anything_to_say_is_pointed_out_in_the_first_li
 # --- as a program, with real speech
 
 PROGRAM = [sys.executable, "-m", "voicelive_tui", "console", "--demo"]
+BRIEF = ("--script", str(Path(__file__).parents[1] / "data" / "brief.toml"))
 programs = pytest.mark.xdist_group("console programs")
 
 
@@ -683,7 +684,7 @@ def ended(tmp_path_factory) -> Iterator[dict[str, Ended]]:
     running = {}
     for name, (source, *more) in inputs_.items():
         answer = folder / f"{name}-answer.wav"
-        arguments = ["--input-device", source, "--output-device", f"file:{answer}", *more]
+        arguments = ["--input-device", source, "--output-device", f"file:{answer}", *BRIEF, *more]
         with (folder / f"{name}.out").open("w") as out:  # a pipe would fill up and stop the program
             running[name] = (start(folder, *arguments, stdout=out), answer)
     results = {}
@@ -845,7 +846,7 @@ def test_a_reader_that_has_seen_enough(tmp_path):
 @programs
 def test_lines_of_stdin_are_typed_in_a_demo_that_says_so_first(tmp_path):
     pipes = {"stdin": subprocess.PIPE}
-    with started(tmp_path, "--output-device", "none", "--json", "--say", "-", **pipes) as program:
+    with started(tmp_path, *BRIEF, "--output-device", "none", "--json", "--say", "-", **pipes) as program:
         out, err = program.communicate("hi\n\n  there \n", timeout=50)
     assert (program.returncode, err) == (0, "")
     assert json.loads(out.splitlines()[0])["event"]["text"].startswith("DEMO: ")
@@ -855,7 +856,7 @@ def test_lines_of_stdin_are_typed_in_a_demo_that_says_so_first(tmp_path):
 @programs
 def test_without_sound_a_file_needs_no_output_device(tmp_path, monkeypatch):
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/no-server")
-    with started(tmp_path, "--input-device", speech_at(tmp_path / "in.wav", 24_000, 1)) as program:
+    with started(tmp_path, *BRIEF, "--input-device", speech_at(tmp_path / "in.wav", 24_000, 1)) as program:
         out, err = program.communicate(timeout=50)
     assert (program.returncode, err) == (0, "")
     assert "assistant: I heard you for 1." in out

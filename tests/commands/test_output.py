@@ -21,6 +21,7 @@ from voicelive_tui.commands import output
 from voicelive_tui.commands.output import LineOutput
 
 PROGRAM = [sys.executable, "-m", "voicelive_tui"]
+BRIEF = ("--script", str(Path(__file__).parents[1] / "data" / "brief.toml"))
 
 
 class Reader:
@@ -132,7 +133,7 @@ def unread(settings: dict[str, str], *arguments: str) -> Iterator["subprocess.Po
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks for the size of a pipe")
 def test_a_conversation_goes_on_to_its_end_while_its_lines_are_not_read(settings):
-    with unread(settings, "--say", "hello") as program:
+    with unread(settings, *BRIEF, "--say", "hello") as program:
         _, err = program.communicate(timeout=50)
     assert program.returncode == 0
     assert err.endswith("lines were not written: the reader had stopped\n")
@@ -203,7 +204,14 @@ def test_streams_that_are_closed_or_full_give_no_traceback(settings, arguments, 
 @pytest.mark.skipif(sys.platform != "linux", reason="a disk that is full is /dev/full")
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_a_log_file_on_a_full_disk_is_one_line_of_the_conversation(settings, arguments):
-    command = [*PROGRAM, "console", "--demo", "--say", "hi", "--output-device", "none", "--log-file", "/dev/full"]
-    done = subprocess.run([*command, *arguments], env=settings, capture_output=True, text=True, timeout=50, check=False)
+    command = [*PROGRAM, "console", "--demo", *BRIEF, "--say", "hi", "--output-device", "none"]
+    done = subprocess.run(
+        [*command, "--log-file", "/dev/full", *arguments],
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
     assert done.returncode == 0
     assert done.stdout.count("the log file /dev/full cannot be written: [Errno 28] No space left on device") == 1

@@ -202,6 +202,10 @@ class AudioEngine:
         self._sound_came.wait(limit)
         return True
 
+    def wake(self) -> None:
+        """End a `wait_for_sound` that is under way."""
+        self._sound_came.set()
+
     @property
     def played(self) -> tuple[PlayedBlock, ...]:
         """The blocks of the last ten seconds with their DAC times, including silence, oldest first."""

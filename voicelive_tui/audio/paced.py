@@ -138,6 +138,8 @@ class PacedOutput(_PacedStream):
         return time.monotonic()
 
     def close(self) -> None:
+        self._closing = True
+        self._engine.wake()
         super().close()
         if self._writer:
             self._writer.close()
