@@ -101,6 +101,19 @@ async def test_the_cursor_stays_on_its_value_where_the_width_changes():
         assert tree.selected_text() == "the chosen one"
 
 
+async def test_the_time_of_day_comes_first_and_can_be_copied():
+    app = DetailApp()
+    async with app.run_test(size=(60, 10)) as pilot:
+        tree = app.query_one(EventDetail)
+        tree.show(0, "some.event", {"a": 1}, "2026-11-26 08:17:03.123+00:00")
+        tree.focus()
+        await pilot.press("j")
+        assert tree.selected_text() == "2026-11-26 08:17:03.123+00:00"
+        await pilot.resize_terminal(50, 10)
+        await pilot.pause()
+        assert screen_text(app).count("2026-11-26 08:17:03.123+00:00") == 1
+
+
 async def test_many_long_strings_take_no_more_lines_than_many_short_ones():
     assert (await nodes(["many words " * 500] * 2000))[0] <= 2 * MANY
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,17 @@ async def test_space_plays_and_pauses(path: Path) -> None:
         await pilot.pause(0.1)
         assert live.position == stopped
         assert live.state.connection.session_id == "sess_1"
+
+
+async def test_the_inspector_has_the_time_of_day_of_the_recording(path: Path) -> None:
+    async with replay(path) as (_, pilot):
+        await go_to(pilot, BEGAN + 1)
+        await pilot.press("3", "g", "enter")
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        began = datetime.fromtimestamp(1_800_000_000).astimezone()
+        assert f"{began:%Y-%m-%d %H:%M:%S}." in shown
+        assert f"{began:%z}"[:3] in shown
 
 
 async def test_arrows_jump_and_the_panes_follow_in_both_directions(path: Path) -> None:

@@ -12,7 +12,7 @@ Rules of this module:
 """
 
 from itertools import zip_longest
-from time import monotonic
+from time import monotonic, time
 from typing import ClassVar, Self
 
 from rich.cells import cell_len
@@ -114,6 +114,10 @@ class TonedScreen(Screen[None]):
     def now(self) -> float:
         """The time of what is shown: `time.monotonic()` seconds."""
         return monotonic()
+
+    def unix_time(self, at: float) -> float | None:
+        """Unix seconds of a time as of `now`; None where that is unknown."""
+        return time() - monotonic() + at
 
 
 def now_of(widget: Widget) -> float:

@@ -51,13 +51,14 @@ class EventDetail(Tree[Any]):
         self.guide_depth = INDENT
         self.show_guides = False  # they would stand beside the lines of a wrapped string
         self._shown: object = None
+        self._at = ""
         self._width = 0
 
-    def show(self, key: object, title: str, value: Any) -> None:
-        """Show a JSON value; with the same key again nothing changes."""
+    def show(self, key: object, title: str, value: Any, at: str = "") -> None:
+        """Show a JSON value and the time of day; with the same key again nothing changes."""
         if key == self._shown:
             return
-        self._shown = key
+        self._shown, self._at = key, at
         self.reset(_named(title), value)
         self._draw()
 
@@ -74,6 +75,8 @@ class EventDetail(Tree[Any]):
         """Add the nodes, as soon as there is room; the root and its value are there already."""
         self._width = self.outer_size.width  # which no scrollbar changes
         if self._width:
+            if self._at:
+                self.root.add_leaf(Text(self._at, "dim"), self._at)
             self._open()
             self.root.expand()
             self.cursor_line = 0

@@ -85,6 +85,10 @@ class ReplayScreen(DashboardScreen):
     def now(self) -> float:
         return self.live.position
 
+    def unix_time(self, at: float) -> float | None:
+        manifest = self.live.player.bundle.manifest
+        return (manifest.unix_ns - manifest.t_ns) / 1e9 + at if manifest.unix_ns else None
+
     def compose(self) -> ComposeResult:
         with HorizontalGround(id="replay"):
             yield self._time

@@ -1,10 +1,12 @@
 import json
+from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
 from rich.cells import cell_len
 
 from tests import states
+from tests.ui.fake import app_of, settled
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session.state import Turn
@@ -176,7 +178,7 @@ async def test_an_event_opens_as_a_tree_beside_the_list():
         assert json.loads(app.said[0])["type"] == "session.update"
         detail = pane.query_one(EventDetail)
         detail.focus()
-        await pilot.press("j", "j", "j")
+        await pilot.press("j", "j", "j", "j")
         await pilot.pause()
         pane.copy()
         await pilot.pause()
@@ -184,6 +186,17 @@ async def test_an_event_opens_as_a_tree_beside_the_list():
         await pilot.pause()
         assert pane.close()
         assert not pane.close()
+
+
+async def test_the_inspector_has_the_time_of_day(monkeypatch):
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        monkeypatch.setattr(app.screen, "unix_time", lambda at: states.EPOCH + at)
+        await pilot.press("3", "g", "j", "enter")
+        await pilot.pause()
+        expected = datetime.fromtimestamp(states.EPOCH + states.START + 0.02).astimezone()
+        assert expected.isoformat(" ", "milliseconds") in screen_text(app)
 
 
 async def test_hostile_events_are_drawn_verbatim_and_harmless():

@@ -321,11 +321,11 @@ once more shows everything.
             self._seen = len(self.view.rows)
         super().on_scroll_list_moved()
 
-    def inspected(self, index: int) -> tuple[object, str, Any] | None:
+    def inspected(self, index: int) -> tuple[object, float, str, Any] | None:
         row = self.view.row_at(index)
         if row is None:
             return None
-        return row.seq, row.type, row.text if row.direction in ("local", "log") else parsed(row.text)
+        return row.seq, row.at, row.type, row.text if row.direction in ("local", "log") else parsed(row.text)
 
     def selected(self) -> LogRow | None:
         """The row under the cursor, or the last one."""

@@ -1,13 +1,22 @@
 """`InspectingPane`: a list, and beside it the inspector with what was opened."""
 
+from datetime import datetime
 from typing import Any
 
 from textual.app import ComposeResult
 
-from voicelive_tui.ui.canvas import HorizontalGround
+from voicelive_tui.ui.canvas import HorizontalGround, TonedScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.panes import ListPane
 from voicelive_tui.ui.scroll_list import ScrollList
+
+
+def time_of_day(unix_time: float) -> str:
+    """The date and the time here, and its distance from UTC; "" where a recording has a time beyond all dates."""
+    try:
+        return datetime.fromtimestamp(unix_time).astimezone().isoformat(" ", "milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 class InspectingPane(ListPane):
@@ -25,8 +34,8 @@ class InspectingPane(ListPane):
         """The list, made once."""
         raise NotImplementedError
 
-    def inspected(self, index: int) -> tuple[object, str, Any] | None:
-        """Of an item of the list: a value that changes with it, a title, and its JSON value."""
+    def inspected(self, index: int) -> tuple[object, float, str, Any] | None:
+        """Of an item of the list: a value that changes with it, its time, a title, and its JSON value."""
         raise NotImplementedError
 
     def body(self) -> ComposeResult:
@@ -57,7 +66,9 @@ class InspectingPane(ListPane):
         """Show an item of the list in the inspector."""
         if (inspected := self.inspected(index)) is not None:
             self.add_class("-detail")
-            self.detail.show(*inspected)
+            key, at, title, value = inspected
+            known = self.screen.unix_time(at) if isinstance(self.screen, TonedScreen) else None
+            self.detail.show(key, title, value, "" if known is None else time_of_day(known))
 
     def close(self) -> bool:
         if not self.inspecting:

@@ -176,7 +176,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
             rules += [f"{server}{tool and f'.{tool}'}: {rule}" for tool, rule in by_tool.items() if rule != "ask"]
         return joined((visible(", ".join(rules)), "accent"), *following_note(self.view))
 
-    def inspected(self, index: int) -> tuple[object, str, Any] | None:
+    def inspected(self, index: int) -> tuple[object, float, str, Any] | None:
         if index >= len(self.view.entries):
             return None
         entry = self.view.entries[index]
@@ -190,7 +190,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
             **({"run again": parsed(call.again)} if call.again else {}),
             **({"remark": entry.note} if entry.note else {}),
         }
-        return (entry.item_id, call, entry.note), call.name, value
+        return (entry.item_id, call, entry.note), entry.at, call.name, value
 
     def selected(self) -> Entry | None:
         """The call under the cursor; without a cursor the first that waits for approval, or the last one."""
