@@ -202,6 +202,31 @@ async def test_lines_are_as_wide_as_the_canvas_before_its_resize_event():
         assert all(width == size for width, size in widths)
 
 
+async def test_a_canvas_draws_after_a_resize_what_changed_meanwhile_and_nothing_else():
+    class Tall(Recorder):
+        text = ""
+
+        def line(self, y):
+            return ((f"{y} of {self.size.height}" if y else self.text, "text"),)
+
+    class TheApp(TonedApp):
+        def compose(self):
+            yield Tall()
+
+    app = TheApp()
+    async with app.run_test(size=(10, 5)) as pilot:
+        lines = app.query_one(Tall)
+        for text, height in (("one", 3), ("two", 2), ("two", 4)):
+            lines.text = text
+            await pilot.resize_terminal(10, height)
+            await pilot.pause()
+            drawn = [strip.text.rstrip() for strip in lines.render_lines(Region(0, 0, 10, height))]
+            assert drawn == [text, *(f"{y} of {height}" for y in range(1, height))]
+        lines.asked.clear()
+        lines.on_resize()
+        assert lines.asked == []
+
+
 async def test_text_has_the_background_of_its_container_everywhere():
     class TheApp(TonedApp):
         CSS = "VerticalGround { background: #102030; height: 3; } Lines { width: 4; height: 1; }"

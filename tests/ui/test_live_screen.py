@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import pytest
 from msgspec.structs import replace
 
 from tests import states
@@ -90,6 +91,31 @@ async def test_a_new_stage_of_the_connection_does_not_wait_for_the_next_frame(mo
         app.live.state = replace(connecting, connection=Connection(stage=Stage.READY))
         await pilot.pause()
         assert "READY" in screen_text(app)
+
+
+async def test_stages_that_pass_in_a_moment_are_not_drawn():
+    app = app_of(SessionState(Connection(stage=Stage.CONNECTING)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        drawn_stages = []
+        app.screen.watch(app.screen, "session", lambda now: drawn_stages.append(now.connection.stage), init=False)
+        for stage in (Stage.CLOSED, Stage.CONNECTING, Stage.CONFIGURING, Stage.READY):
+            app.live.state = replace(app.live.state, connection=Connection(stage=stage))
+        await drawn(pilot, app.live.state)
+        assert drawn_stages == [Stage.CLOSED, Stage.READY]
+        app.live.state = connecting = replace(app.live.state, connection=Connection(stage=Stage.CONNECTING))
+        await drawn(pilot, connecting)
+
+
+@pytest.mark.parametrize("theme", ["voicelive-dark", "ansi-dark"])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_a_new_screen_has_the_styles_that_another_pass_would_give_it(theme, size):
+    app = app_of(states.SPEAKING, theme=theme)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        styles = {widget: widget.styles.base.get_rules() for widget in app.screen.walk_children(with_self=True)}
+        app.screen.update_node_styles(animate=False)
+        assert styles == {widget: widget.styles.base.get_rules() for widget in styles}
 
 
 async def test_every_change_is_drawn_in_the_end():

@@ -232,7 +232,8 @@ class Canvas(ScrollView, can_focus=False):
         self._known_backdrop = None
 
     def on_resize(self) -> None:
-        self._forget()
+        self._drawn = {y: drawn for y, drawn in self._drawn.items() if y < self.size.height}
+        self.repaint()
 
     def selection_updated(self, selection: Selection | None) -> None:
         self.refresh()

@@ -126,7 +126,7 @@ class DashboardScreen(ArrangedScreen):
         self.lay_out()
         shows_levels = self.query_one(SessionPane), self.transcript, self.tools, self.timeline, self.meters
         self.draw_from_now_on(*self.query(StatusLine), *shows_levels)
-        self.call_after_refresh(self.run_worker, self.live.run(), name="conversation")
+        self.call_later(self.run_worker, self.live.run(), name="conversation")
 
     @property
     def list_pane(self) -> Pane:

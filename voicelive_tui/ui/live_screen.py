@@ -11,13 +11,14 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from textual import events
 from textual.reactive import reactive
 
 from voicelive_tui.session import inputs
 from voicelive_tui.session.inputs import Input, Key
 from voicelive_tui.session.keeping import MomentFound, RecordingChanged, SoundSaved
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
 from voicelive_tui.ui.panes import Pane
@@ -26,6 +27,11 @@ from voicelive_tui.ui.panes.status import elapsed, remaining
 if TYPE_CHECKING:
     from voicelive_tui.client.profiles import Profiles
     from voicelive_tui.client.shell import Shell
+
+
+PASSING = (Stage.CONNECTING, Stage.CONFIGURING)
+PASSING_SECONDS = 0.05
+"""A stage of `PASSING` is drawn when it has lasted this long: Textual would draw the next one a frame or two later."""
 
 
 class ShowsLevels(Protocol):
@@ -65,8 +71,10 @@ class LiveScreen(TonedScreen):
     def on_screen_suspend(self) -> None:
         self.in_front = False
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         self.in_front = True
+        if not self.stack_updates:  # its widgets are new, and were styled when they were mounted
+            event.refresh_styles = False
 
     def draw_from_now_on(self, *level_widgets: ShowsLevels) -> None:
         """Begin to observe the shell and to draw; levels in these widgets."""
@@ -77,7 +85,9 @@ class LiveScreen(TonedScreen):
 
     def observe(self, input_: Input, before: SessionState, after: SessionState, _now: float) -> None:
         """Wake the drawing if there is something new to see, and show why a key did nothing."""
-        if before.connection.stage is not after.connection.stage and self.is_running and self.app.is_running:
+        stage = after.connection.stage
+        new_stage = before.connection.stage is not stage and stage not in PASSING
+        if new_stage and self.is_running and self.app.is_running:
             self.draw(after, monotonic())  # rare, and what the user waits for
         elif not self._changed.is_set() and (notable(self.session, after) or has_news(before, after)):
             self._changed.set()
@@ -94,6 +104,8 @@ class LiveScreen(TonedScreen):
         """Draw a change at once, then nothing until the next frame is due."""
         while self.app.is_running:  # at its end Textual removes the panes before it cancels the workers
             await self._changed.wait()
+            if self.live.state.connection.stage in PASSING:
+                await asyncio.sleep(PASSING_SECONDS)
             self._changed.clear()
             now = monotonic()
             self.draw(self.live.state, now)
