@@ -245,10 +245,10 @@ class _ServeCommand(click.Command):
     """A command whose help ends with the faults."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from voicelive_tui.commands.serve import fault_help  # noqa: PLC0415
+        from voicelive_tui.loopback.faults import FAULTS, FORM  # noqa: PLC0415
 
         with formatter.section("Faults"):
-            formatter.write_dl(fault_help())
+            formatter.write_dl([FORM, *FAULTS.items()])
 
 
 def _complete_faults(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -91,7 +91,7 @@ class EntraCredential:
         self._last: AccessToken | None = None
 
     async def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
-        """A token for the one scope that Voice Live needs; whatever the credentials raise."""
+        """A token for the one scope that Voice Live needs. Raises what the credentials raise."""
         if self._last is None or self._last.expires_on - time.time() < SPARE_SECONDS:
             call = threads.start(lambda: self._blocking.get_token(*scopes, **options), "Entra ID")
             self._last = await asyncio.wrap_future(call)

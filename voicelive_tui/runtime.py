@@ -141,11 +141,11 @@ def policy() -> Iterator[Policy]:
 
 def exit_on_signals() -> None:
     """Exit at once on a signal, until `end_on_signals` is called: there is nothing to put in order yet."""
-    for number, status in _heeded():
+    for number, status in _not_ignored():
         signal.signal(number, functools.partial(_exit, status))
 
 
-def _heeded() -> list[tuple[signal.Signals, int]]:
+def _not_ignored() -> list[tuple[signal.Signals, int]]:
     """`ENDINGS` without those that this process was started to ignore, as `nohup` does with SIGHUP."""
     return [(number, status) for number, status in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
 
@@ -162,7 +162,7 @@ def end_on_signals(end: Callable[[int], object]) -> None:
         log.info("shutdown signal: %s", number.name)
         end(status)
 
-    for number, status in _heeded():
+    for number, status in _not_ignored():
         try:
             loop.add_signal_handler(number, ended, number, status)
         except NotImplementedError:  # Windows

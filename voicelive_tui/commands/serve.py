@@ -59,7 +59,7 @@ def run(
                 raise ConfigError("--check needs --script FILE")
             click.echo(f"{visible(str(script))}: a good script")
             return 0
-        trouble = [faulty.parse(text) for text in faults]
+        injected = [faulty.parse(text) for text in faults]
         context, pem = _tls(host, self_signed=self_signed, cert=tls_cert, key=tls_key)
         if not is_loopback(host):
             warn(f"other machines can reach this service on {host}{'' if context else ', unencrypted'}")
@@ -70,7 +70,7 @@ def run(
             port=port,
             api_key=api_key,
             script=plan,
-            faults=trouble,
+            faults=injected,
             tls=context,
             allow_origins=origins,
             replay=sessions_of(replay, stack) if replay else (),
@@ -125,11 +125,6 @@ def _tls(host: str, *, self_signed: bool, cert: str | None, key: str | None) -> 
     if cert and key:
         return tls.from_files(cert, key), ""
     return tls.self_signed(host) if self_signed else (None, "")
-
-
-def fault_help() -> list[tuple[str, str]]:
-    """The notation of a fault, then each fault with its effect."""
-    return [faulty.FORM, *faulty.FAULTS.items()]
 
 
 async def _serve(

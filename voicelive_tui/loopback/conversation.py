@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from msgspec import Struct, field
 from msgspec.structs import asdict
@@ -38,10 +38,9 @@ class Tokens(Struct, frozen=True):
         return self.text + self.audio + self.image
 
 
-def message(item_id: str, role: str, status: str, content: list[JsonObject]) -> JsonObject:
-    """A message item as the protocol shows it."""
-    shown = {"id": item_id, "object": "realtime.item", "type": "message"}
-    return shown | {"status": status, "role": role, "content": content}
+def shown_item(kind: str, item_id: str, **fields: Any) -> JsonObject:
+    """An item as the protocol shows it."""
+    return {"id": item_id, "object": "realtime.item", "type": kind, **fields}
 
 
 def text_tokens(text: str) -> int:
@@ -243,12 +242,12 @@ def read_item(given: JsonObject, fmt: AudioFormat, where: str = "item") -> Item:
     item.id = item.id or new_id("item")
     if not isinstance(item, _Message):
         status = {"status": "completed"} if isinstance(item, _Call) else {}
-        return Item({"id": item.id, "object": "realtime.item", "type": name} | asdict(item) | status)
+        return Item(shown_item(name, item.id) | asdict(item) | status)
     audio = bytearray()
     content = [_read_part(part, audio, f"{where}.content[{n}]") for n, part in enumerate(item.content)]
     if len(audio) % fmt.sample_bytes:
         raise Refusal("The audio ends within a sample.", "invalid_value", f"{where}.content")
-    return Item(message(item.id, item.role, "completed", content), audio, fmt)
+    return Item(shown_item("message", item.id, status="completed", role=item.role, content=content), audio, fmt)
 
 
 def read_items(given: list[JsonObject], fmt: AudioFormat, where: str) -> list[Item]:

@@ -198,7 +198,6 @@ class Fault(Struct, frozen=True):
     event: str | None = None
     """The type of the server event at which it happens, or `CONNECTION`; None for a time or no moment."""
     nth: int = 1
-    """The occurrence of that event."""
     after: float | None = None
     """Seconds since the connection."""
 

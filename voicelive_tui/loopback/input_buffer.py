@@ -46,7 +46,6 @@ class InputBuffer:
     def __init__(self, fmt: AudioFormat) -> None:
         self.fmt = fmt
         self.begun = False
-        """Whether any audio has arrived."""
         self._detecting = False
         self._text, self._decoded = "", 0
         self._incoming = bytearray()

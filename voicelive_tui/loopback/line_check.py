@@ -120,7 +120,12 @@ def line_check(stimulus: Stimulus) -> str:
     if stimulus.kind == "tool":
         return f"The tool returned: {stimulus.text[:_QUOTED]}. I pass it on as it came."
     if stimulus.kind == "text":
-        return _about_text(stimulus.text)
+        quoted = stimulus.text[:_QUOTED] + (" ..." if len(stimulus.text) > _QUOTED else "")
+        count = len(stimulus.text)
+        return (
+            f"You typed: {quoted} - that is {count} character{'' if count == 1 else 's'}. "
+            "I am a line check: I measure what arrives, and I understand none of it."
+        )
     return "This is the line check of the loopback service. Say something, and I will tell you how it arrived."
 
 
@@ -144,15 +149,6 @@ def _verdict(turn: Measurement) -> str:
     if turn.level < -40:
         return "That is quiet: please turn the microphone up."
     return "That is a good line, well above the noise."
-
-
-def _about_text(text: str) -> str:
-    quoted = text if len(text) <= _QUOTED else text[:_QUOTED] + " ..."
-    count = len(text)
-    return (
-        f"You typed: {quoted} - that is {count} character{'' if count == 1 else 's'}. "
-        "I am a line check: I measure what arrives, and I understand none of it."
-    )
 
 
 def _values(stimulus: Stimulus) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from voicelive_tui.loopback.conversation import Conversation, Item
+from voicelive_tui.loopback.conversation import Conversation, Item, shown_item
 from voicelive_tui.loopback.protocol import JsonObject, Note, Refusal, new_id
 from voicelive_tui.loopback.script import Call, McpServer
 
@@ -69,8 +69,7 @@ class McpServers:
         server = self._known.get(label)
         problem = f"there is no MCP server {label!r} in the script" if server is None else server.fail
         listed = [] if server is None or problem else [tool.json for tool in server.tools]
-        shown = {"id": item_id, "object": "realtime.item", "type": "mcp_list_tools", "server_label": label}
-        self._add(Item(shown | {"tools": listed}))
+        self._add(Item(shown_item("mcp_list_tools", item_id, server_label=label, tools=listed)))
         if problem:
             self._note("error", f"mcp_list_tools.failed: {problem}", {"server_label": label})
         else:
@@ -91,8 +90,8 @@ class McpServers:
         request_id = new_id("mcpr")
         call.item.json["approval_request_id"] = request_id
         self._waiting[request_id] = call
-        shown = {"id": request_id, "object": "realtime.item", "type": "mcp_approval_request", "server_label": label}
-        self._add(Item(shown | {"name": name, "arguments": call.item.json["arguments"]}))
+        about = {"server_label": label, "name": name, "arguments": call.item.json["arguments"]}
+        self._add(Item(shown_item("mcp_approval_request", request_id, **about)))
         self._note("note", f"asked for an approval of {label}.{name}", {"approval_request_id": request_id})
 
     def check_approval(self, item: Item) -> None:

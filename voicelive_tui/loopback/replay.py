@@ -26,7 +26,6 @@ class Recorded(NamedTuple):
     direction: Literal["in", "out"]
     """From or to the server, as a client says it."""
     text: Callable[[], str]
-    """Gives its text."""
     sound: bool
     """It carries a piece of the microphone's sound."""
 

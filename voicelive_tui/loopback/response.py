@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, message, text_tokens
+from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, shown_item, text_tokens
 from voicelive_tui.loopback.formats import AudioFormat
 from voicelive_tui.loopback.line_check import Plan
 from voicelive_tui.loopback.mcp import BeginMcp, McpCall
@@ -52,7 +52,6 @@ class _OpenPart(Struct):
 
     item: Item
     place: JsonObject
-    """Where it is, as its events show it."""
     field: Literal["transcript", "text"]
     """The field that has its words: `transcript` in a part of audio."""
     text: str = ""
@@ -180,7 +179,7 @@ class Response:
         native, spoken = self._config.native, self._config.spoken
         self.first_audio = None
         status = "in_progress" if native else "incomplete"
-        json = message(new_id("item" if native else "msg"), "assistant", status, [])
+        json = shown_item("message", new_id("item" if native else "msg"), status=status, role="assistant", content=[])
         item = Item(json, fmt=self._config.fmt)
         place = self._place(item, self._add_item(item)) | {"content_index": 0}
         self._open = part = _OpenPart(item, place, "transcript" if spoken else "text")
@@ -291,14 +290,15 @@ class Response:
 
     def _call(self, call: Call) -> Iterator[float]:
         family = "function" if call.server is None else "mcp"
-        shown = {"object": "realtime.item", "type": f"{family}_call", "status": "in_progress", "name": call.name}
+        begun = {"status": "in_progress", "name": call.name}
         if call.server is None:
             called = {"call_id": call.call_id or new_id("call")}
-            item = Item({"id": new_id("item"), **shown, **called, "arguments": ""})
+            item = Item(shown_item("function_call", new_id("item"), **begun, **called, arguments=""))
         else:
             called = {}
-            results = dict.fromkeys(("approval_request_id", "output", "error"))
-            item = Item({"id": new_id("mcp"), **shown, "server_label": call.server, "arguments": "", **results})
+            later = dict.fromkeys(("approval_request_id", "output", "error"))
+            about = {**begun, "server_label": call.server, "arguments": "", **later}
+            item = Item(shown_item("mcp_call", new_id("mcp"), **about))
         place = self._place(item, self._add_item(item)) | called
         self._open_call = item
         at = self._begin + self._plan.delay

@@ -87,7 +87,6 @@ class McpServer(Struct, forbid_unknown_fields=True, frozen=True):
     label: str
     """The `server_label` by which clients name it; its URL may be any."""
     tools: tuple[McpTool, ...] = ()
-    """What it lists."""
     fail: str | None = None
     """Listing its tools fails, for this reason."""
     delay_ms: Delay = 100
@@ -166,7 +165,6 @@ class Script(Struct, forbid_unknown_fields=True, frozen=True):
     agents: tuple[str, ...] = ()
     """The names of agents; a connection to one of them is accepted."""
     mcp: tuple[McpServer, ...] = ()
-    """MCP servers (`[[mcp]]` in the file)."""
     folder: str = ""
     """The file's folder; not a key of the file."""
 

@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct
 from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.loopback import protocol as p
 from voicelive_tui.loopback.audio_turns import AudioTurns
-from voicelive_tui.loopback.conversation import Conversation, Item, message, read_item, read_items
+from voicelive_tui.loopback.conversation import Conversation, Item, read_item, read_items, shown_item
 from voicelive_tui.loopback.input_buffer import InputBuffer, Measurement
 from voicelive_tui.loopback.line_check import Stimulus, plan, pre_generated, with_interim
 from voicelive_tui.loopback.mcp import McpServers
@@ -298,7 +298,8 @@ class Session:
         """
         self._turn += 1
         part: JsonObject = {"type": "input_audio", "transcript": None}
-        item = Item(message(item_id, "user", "completed", [part]), bytearray(audio), self._input.fmt)
+        shown = shown_item("message", item_id, status="completed", role="user", content=[part])
+        item = Item(shown, bytearray(audio), self._input.fmt)
         words = self._script.hears(self._turn) or self._recognise(item.fmt.decode(audio), item.fmt.rate)
         stimulus = Stimulus("speech", self._turn, words or measured.transcript, measured)
         turn = _Turn(item, self.conversation.add(item), stimulus, self._now, respond)

@@ -70,7 +70,6 @@ class Detector:
     def __init__(self, rate: int, position_ms: int = 0, floor_db: float = -70.0) -> None:
         self.rules = Rules()
         self.speaking = False
-        """Whether speech has begun and not ended."""
         self._hop = rate * HOP_MS // 1000
         self._rest: Samples = np.zeros(0, np.int16)
         self._now_ms = position_ms

@@ -10,6 +10,6 @@ class Line(Struct, forbid_unknown_fields=True, frozen=True):
 
     say: str
     pause: Annotated[float, Meta(ge=0, le=600)] = 0.9
-    """Seconds between the end of the answer before and the line; the first line ever does not wait so long."""
+    """Seconds from the end of the answer before to the line; the very first line begins after a second."""
     interrupts_after: Annotated[float, Meta(ge=0, le=600)] = 0
     """Spoken over the answer before, after that many seconds of it; 0 waits for its end."""
