@@ -13,7 +13,7 @@ from tests.conversing import speech, until
 from tests.recording.bundles import make_bundle
 from tests.recording.test_recorder import recorded
 from tests.ui.terminal import Terminal
-from voicelive_tui.commands.lines import Delays, JsonLines, TextLines
+from voicelive_tui.commands.lines import JsonLines, TextLines
 from voicelive_tui.config import Recording
 from voicelive_tui.session.state import Activity
 
@@ -38,7 +38,6 @@ async def test_a_recording_has_the_lines_of_the_live_console(tmp_path: Path) -> 
         writers = [kind(live_lines[kind].append) for kind in (TextLines, JsonLines)]
         for writer in writers:
             live.observe(writer.observe)
-            live.observe(Delays(writer).observe)
         mouth.say(speech())
         await until(lambda: live.state.activity is Activity.SPEAKING)
         await until(lambda: live.state.activity is Activity.READY)

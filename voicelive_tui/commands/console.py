@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from voicelive_tui.client.shell import Shell
-from voicelive_tui.commands.lines import Delays, JsonLines, TextLines, Writer
+from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
 from voicelive_tui.commands.output import READER_LEFT, reader_gone, to_stdout
 from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversation, warn
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs, mcp
-from voicelive_tui.session.latency import summarize
 from voicelive_tui.session.state import Activity, SessionState, Stage, Turn
 from voicelive_tui.wire.events import canonical, mapping, text
 
@@ -120,8 +119,7 @@ async def hold_conversation(
         writer.closing = True
         await live.close()
         await asyncio.gather(running, return_exceptions=True)
-        if summary := summarize(course.delays.milliseconds):
-            writer.delays(summary)
+        writer.write_delays()
         if verdict:
             writer.end(verdict)
         if (left := await writer.output.close()) and not writer.output.error:
@@ -136,7 +134,6 @@ class _Course:
 
     def __init__(self, live: Shell, writer: Writer, audio: Audio, script: Script) -> None:
         self.changed = asyncio.Event()  # set whenever `step` may have something to do
-        self.delays = Delays(writer)
         self._live = live
         self._writer = writer
         self._files = list(script.files)
@@ -166,7 +163,6 @@ class _Course:
             failed = text(mapping(event.event.get("response")).get("status")) == "failed"
             reasons = [problem.text for problem in after.problems if problem.seq >= before.log.next_seq]
             self._failure = self._failure or " ".join((reasons or ["the response failed"]) if failed else [])
-        self.delays.observe(event, before, after, now)
 
     async def step(self) -> str | None:
         """Take the script's next step, if it is due; None to go on, at the end "", or why the conversation failed."""
@@ -218,11 +214,12 @@ class _Course:
         """Why a conversation that reached its end counts as failed, or ""."""
         if self._failure or self._max_delay_ms is None:
             return self._failure
-        slow = [delay for delay in self.delays.milliseconds if delay > self._max_delay_ms]
+        delays = self._writer.milliseconds
+        slow = [delay for delay in delays if delay > self._max_delay_ms]
         if slow:
             worst = f"the slowest took {max(slow):,.0f} ms, --max-delay allows {self._max_delay_ms:,.0f} ms"
-            return f"{len(slow)} of {len(self.delays.milliseconds)} turns were too slow: {worst}"
-        return "" if self.delays.milliseconds else "no turn's delay could be measured for --max-delay"
+            return f"{len(slow)} of {len(delays)} turns were too slow: {worst}"
+        return "" if delays else "no turn's delay could be measured for --max-delay"
 
     def _unfinished(self, state: SessionState) -> str:
         """What of the script was left when the service closed the session; "" without a script, or at its end."""

@@ -10,7 +10,7 @@ from typing import Any
 from voicelive_tui.commands.output import LineOutput
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.latency import Summary, stages
+from voicelive_tui.session.latency import stages, summarize
 from voicelive_tui.session.reconnect import TRIES
 from voicelive_tui.session.state import RECENT, SessionState, Stage, Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
@@ -45,37 +45,45 @@ class Writer:
         self._noticed, self._begun = False, moments is not None
         self._moments = moments or Moments()
         self._observed_at: float | None = None
+        self.milliseconds: list[float] = []
+        """The turns' delays."""
+        self._measured: set[float] = set()
 
     def observe(self, event: inputs.Input, before: SessionState, after: SessionState, now: float) -> None:
-        """Write what the event means. Nothing comes before the line that says who answers."""
+        """Write what the event means, and a turn's delay. Nothing comes before the line that says who answers."""
         self._observed_at = now
         if isinstance(event, inputs.Connecting) and not self._noticed:
             self._begun = self._noticed = True
-            notices = [DEMO] * event.demo + [NOTHING_SENT] * self._silent
-            if notices:
-                self.notice("; ".join(notices))
+            if notice := "; ".join([DEMO] * event.demo + [NOTHING_SENT] * self._silent):
+                self._report("notice", notice, text=notice)
         if self._begun:
             self._observe(event, before, after, now)
+        for turn in after.turns[-4:] if after.turns is not before.turns else ():
+            self._write_delay(turn)
         self._observed_at = None
 
-    def notice(self, sentence: str) -> None:
-        """Write a remark of the console's own."""
-        self._report("notice", sentence, text=sentence)
+    def _write_delay(self, turn: Turn) -> None:
+        """Write how long a turn's answer took, once it is heard, or over without sound."""
+        silent_answer = turn.done_at is not None and turn.first_text_at is not None and turn.first_audio_at is None
+        began, parts = turn.ended_speaking_at, stages(turn)
+        if began is None or began in self._measured or not parts or not (turn.heard_at or silent_answer):
+            return
+        self._measured.add(began)
+        delay = sum(part.milliseconds for part in parts)
+        self.milliseconds.append(delay)
+        named = ", ".join(f"{part.name} {duration(part.milliseconds)}" for part in parts)
+        rounded = {part.name.replace(" ", "_"): round(part.milliseconds, 1) for part in parts}
+        words = f"delay of turn {turn.number}: {duration(delay)} ({named})"
+        self._report("turn_delay", words, turn=turn.number, ms=round(delay, 1), parts=rounded)
 
-    def delay(self, turn: int, milliseconds: float, parts: Mapping[str, float]) -> None:
-        """Write how long a turn's answer took, with the parts of that in milliseconds."""
-        named = ", ".join(f"{name} {duration(value)}" for name, value in parts.items())
-        rounded = {name.replace(" ", "_"): round(value, 1) for name, value in parts.items()}
-        words = f"delay of turn {turn}: {duration(milliseconds)} ({named})"
-        self._report("turn_delay", words, turn=turn, ms=round(milliseconds, 1), parts=rounded)
-
-    def delays(self, summary: Summary) -> None:
-        """Write the percentiles over all turns."""
-        times = {"p50": summary.p50, "p95": summary.p95, "worst": summary.worst}
-        words = ", ".join(f"{name} {duration(value)}" for name, value in times.items())
-        fields = {f"{name}_ms": round(value, 1) for name, value in times.items()}
-        turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
-        self._report("delays", f"delay of {turns}: {words}", turns=summary.turns, **fields)
+    def write_delays(self) -> None:
+        """Write the percentiles over all turns, if there are any."""
+        if summary := summarize(self.milliseconds):
+            times = {"p50": summary.p50, "p95": summary.p95, "worst": summary.worst}
+            words = ", ".join(f"{name} {duration(value)}" for name, value in times.items())
+            fields = {f"{name}_ms": round(value, 1) for name, value in times.items()}
+            turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
+            self._report("delays", f"delay of {turns}: {words}", turns=summary.turns, **fields)
 
     def end(self, problem: str) -> None:
         """Write the failure that ended the conversation."""
@@ -211,28 +219,3 @@ class TextLines(Writer):
 
     def _dropped(self, count: int) -> str:
         return self._line(f"{count:,} line{'' if count == 1 else 's'} dropped: the reader had stopped")
-
-
-class Delays:
-    """Writes the delay of each turn, once its answer is heard, or over without sound."""
-
-    def __init__(self, writer: Writer) -> None:
-        self.milliseconds: list[float] = []
-        self._writer = writer
-        self._began_waiting: set[float] = set()
-
-    def observe(self, _event: inputs.Input, before: SessionState, after: SessionState, _now: float) -> None:
-        """Write what is known now and was not before."""
-        if after.turns is not before.turns:
-            for turn in after.turns[-4:]:
-                self._note(turn)
-
-    def _note(self, turn: Turn) -> None:
-        silent_answer = turn.done_at is not None and turn.first_text_at is not None and turn.first_audio_at is None
-        began, parts = turn.ended_speaking_at, stages(turn)
-        if began is None or began in self._began_waiting or not parts or not (turn.heard_at or silent_answer):
-            return
-        self._began_waiting.add(began)
-        self.milliseconds.append(sum(part.milliseconds for part in parts))
-        named = {part.name: part.milliseconds for part in parts}
-        self._writer.delay(turn.number, self.milliseconds[-1], named)

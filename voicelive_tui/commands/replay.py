@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from voicelive_tui import logs, runtime
 from voicelive_tui.commands.dashboard import no_terminal, show
-from voicelive_tui.commands.lines import Delays, JsonLines, Moments, TextLines, Writer
+from voicelive_tui.commands.lines import JsonLines, Moments, TextLines, Writer
 from voicelive_tui.commands.output import READER_LEFT, to_stdout
 from voicelive_tui.commands.setup import FAILED, Options, complain, load, warn
 from voicelive_tui.config import ConfigError, Settings
-from voicelive_tui.session.latency import summarize
 
 if TYPE_CHECKING:
     from voicelive_tui.recording.player import Player
@@ -55,15 +54,12 @@ async def _write(player: "Player", *, as_json: bool) -> int:
     manifest, at = player.bundle.manifest, player.begin
     moments = Moments(lambda: at, (manifest.unix_ns - manifest.t_ns) / 1e9)
     writer: Writer = JsonLines(to_stdout, moments=moments) if as_json else TextLines(to_stdout, moments=moments)
-    delays = Delays(writer)
     for step in player.advance(player.end):
         at = step.at
         writer.observe(*step)
-        delays.observe(*step)
         if not await writer.output.room():
             break
-    if summary := summarize(delays.milliseconds):
-        writer.delays(summary)
+    writer.write_delays()
     await writer.output.close()
     if (error := writer.output.error) is None or error.errno in READER_LEFT:
         return 0
