@@ -24,31 +24,20 @@ from voicelive_tui.commands.setup import FAILED, Options, check_key_log, complai
 _FILE = click.Path(path_type=Path)
 
 
-class _Latency(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
-    name = "low|SECONDS"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        if value == "low" or isinstance(value, float):
-            return value  # type: ignore[no-any-return]
-        try:
-            return float(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither 'low' nor a number of seconds", param, ctx)
+def _latency(value: str) -> float | str:
+    try:
+        return value if value == "low" else float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither 'low' nor a number of seconds") from None
 
 
-class _McpServer(click.ParamType):  # type: ignore[type-arg]
+def _mcp_server(value: str) -> dict[str, str]:
     """A server as a table of the configuration."""
-
-    name = "LABEL=URL[;approve=ask|always|never]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
-        if isinstance(value, dict):
-            return value
-        server, _, approve = value.partition(";approve=")
-        label, found, url = server.partition("=")
-        if not found or ";" in url:
-            self.fail(f"{value!r} is not of the form {self.name}", param, ctx)
-        return {"label": label, "url": url} | ({"approve": approve} if approve else {})
+    server, _, approve = value.partition(";approve=")
+    label, found, url = server.partition("=")
+    if not found or ";" in url:
+        raise click.BadParameter(f"{value!r} is not of the form LABEL=URL[;approve=ask|always|never]")
+    return {"label": label, "url": url} | ({"approve": approve} if approve else {})
 
 
 def _complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -110,7 +99,7 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
             "MCP server that the service may call. When it asks for an approval: ask (you; the default), always, or "
             "never.",
             "mcp",
-            type=_McpServer(),
+            type=_mcp_server,
             multiple=True,
         ),
         _option(
@@ -130,7 +119,7 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         _option("--no-caller", "", "Demo without the synthetic caller when there is no microphone."),
         _option("--input-device", "DEV", devices, "audio.input_device", multiple=several_inputs),
         _option("--output-device", "DEV", f"{device}.", "audio.output_device"),
-        _option("--output-latency", _Latency.name, "Of the speaker.", "audio.output_latency", type=_Latency()),
+        _option("--output-latency", "low|SECONDS", "Of the speaker.", "audio.output_latency", type=_latency),
         _option("--half-duplex", "", "Send silence while the assistant is heard.", "audio.half_duplex"),
         _option(
             "--turn-detection",
