@@ -16,7 +16,7 @@ How it is built, in one page.
 - **Screen.** `ui/` copies `live.state` into one reactive each tick; panes receive it by `data_bind`, levels from the
   tick itself, and repaint what changed. Panes own no session facts.
 - **Loopback.** `loopback/` is a second party: a Voice Live service on a real socket. It shares only sample
-  arithmetic and `text.py` with the client, so that the SDK, the demo and the tests take the same road.
+  arithmetic, `text.py` and `errors.py` with the client, so that the SDK, the demo and the tests take the same road.
 - **Recorder.** `recording/` observes the session: a thread writes what happened, and both channels of sound, into a
   ring of ten minutes and, where one is kept, a bundle. A bundle is read back as inputs, and folded by `observe` alone:
   `client/replay.py` shows it as if it were a session.

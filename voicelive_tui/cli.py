@@ -13,13 +13,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import click
 from click.shell_completion import CompletionItem
 
 from voicelive_tui import __version__, config, logs, runtime
 from voicelive_tui.commands.setup import FAILED, Options, check_key_log, complain
+from voicelive_tui.errors import UserError
 
 _FILE = click.Path(path_type=Path)
 
@@ -147,7 +148,19 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
     return command
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    """Ends with the exit status for Ctrl+C, and for what the user can put right."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _leave(runtime.INTERRUPTED)
+        except UserError as error:
+            _leave(complain(error))
+
+
+@click.group(cls=_Program, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=config.APP_NAME)
 @_conversation_options
 @click.pass_context
@@ -357,7 +370,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave(FAILED)
 
 
-def _leave(status: int) -> None:
+def _leave(status: int) -> NoReturn:
     """Exit; at once where a call into a frozen sound server hangs, because PortAudio's own end would hang as well."""
     logs.flush()
     for stream in (sys.stdout, sys.stderr):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from voicelive_tui.endpoint import shown
+from voicelive_tui.errors import UserError
 
 APP_NAME = "voicelive-tui"
 DEFAULT_INSTRUCTIONS = (
@@ -26,8 +27,8 @@ Unset = Literal[""]
 Approval = Literal["ask", "always", "never"]
 
 
-class ConfigError(Exception):
-    """A setting that cannot be used; its text is one sentence for the user."""
+class ConfigError(UserError):
+    """A setting that cannot be used."""
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

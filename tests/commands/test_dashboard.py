@@ -9,7 +9,8 @@ import pytest
 from voicelive_tui import runtime
 from voicelive_tui.commands.dashboard import show, validate_ui, with_profile
 from voicelive_tui.commands.setup import Options
-from voicelive_tui.config import ConfigError, Settings, Ui
+from voicelive_tui.config import Settings, Ui
+from voicelive_tui.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from voicelive_tui.config import ConfigError, Settings, Ui
     ],
 )
 def test_names_that_only_the_dashboard_knows_are_refused_before_it_opens(changes, sentence):
-    with pytest.raises(ConfigError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         validate_ui(msgspec.structs.replace(Settings(), **changes))
 
 
@@ -41,7 +42,7 @@ def test_a_known_theme_and_key_are_accepted():
 def test_a_profile_is_checked_like_the_settings_at_the_start(tmp_path, values, sentence):
     path = tmp_path / "config.toml"
     path.write_text(f"[profiles.x]\n{values}\n")
-    with pytest.raises(ConfigError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         with_profile(Options(config_path=path), "x")
 
 

@@ -49,7 +49,7 @@ class Profiles:
 
     Args:
         path: The file, None for the default one.
-        load: Loads the settings with a profile ("" for none) and raises `ConfigError` if they cannot be used.
+        load: Loads the settings with a profile ("" for none) and raises `UserError` if they cannot be used.
         settings: Those with which the program started.
     """
 

@@ -20,10 +20,11 @@ from voicelive_tui.client import demo
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.connection import BadMessage, ConnectError, LinkClosed, ServiceConnection
 from voicelive_tui.commands.setup import FAILED, Options, Setup, load_tools, prepare, unused_rules
-from voicelive_tui.config import Audio, ConfigError, Settings
+from voicelive_tui.config import Audio, Settings
 from voicelive_tui.credentials import Credential, CredentialError
 from voicelive_tui.endpoint import host_of
-from voicelive_tui.runtime import INTERRUPTED, native_stderr_to
+from voicelive_tui.errors import UserError
+from voicelive_tui.runtime import native_stderr_to
 from voicelive_tui.text import visible
 
 FIRST_EVENT_LIMIT = 10.0
@@ -42,10 +43,7 @@ def run(options: Options, *, as_json: bool) -> int:
         if not as_json:
             click.echo(f"{what:<11}{'ok' if ok else 'FAILED' if ok is False else 'warning':<9}{visible(sentence)}")
 
-    try:
-        good = _check(options, report)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    good = _check(options, report)
     if as_json:
         click.echo(json.dumps(results, indent=2))
     return 0 if good else FAILED
@@ -58,7 +56,7 @@ def _check(options: Options, report: Report) -> bool:
             from voicelive_tui.commands.dashboard import validate_ui  # noqa: PLC0415 - Textual is slow to load
 
             validate_ui(setup.settings)
-    except ConfigError as error:
+    except UserError as error:
         report("config", False, str(error))
         return False
     path = options.config_path or config_load.default_path()
@@ -78,7 +76,7 @@ def check_tools(settings: Settings, report: Report) -> bool:
         return True
     try:
         toolbox = load_tools(settings.tools.load)
-    except ConfigError as error:
+    except UserError as error:
         report("tools", False, str(error))
         return False
     report("tools", True, ", ".join(str(tool["name"]) for tool in toolbox.declarations))

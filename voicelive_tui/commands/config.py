@@ -5,8 +5,7 @@ import json
 import click
 import msgspec
 
-from voicelive_tui.commands.setup import Options, complain, load
-from voicelive_tui.config import ConfigError
+from voicelive_tui.commands.setup import Options, load
 from voicelive_tui.tables import values_of
 from voicelive_tui.text import HIDDEN, brief, escaped, hide, masked, visible
 
@@ -17,10 +16,7 @@ WIDEST = 60
 
 def run(options: Options, *, as_json: bool) -> int:
     """Print the settings; the exit status."""
-    try:
-        loaded = load(options)
-    except ConfigError as error:
-        return complain(error)
+    loaded = load(options)
     hide(loaded.settings.service.api_key)
     values = dict(values_of(msgspec.to_builtins(loaded.settings)))
     if values["service.api_key"]:  # masked even where it is too short for `hide`

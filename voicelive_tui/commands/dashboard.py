@@ -72,7 +72,7 @@ async def show(settings: Settings, make_app: "Callable[[], VoiceLiveApp]") -> "V
 
 
 def with_profile(options: Options, name: str) -> Choice:
-    """The settings with another profile. Raises `ConfigError` where they cannot be used."""
+    """The settings with another profile. Raises `UserError` where they cannot be used."""
     loaded = load(replace(options, profile=name), report=lambda _: None)
     validate_ui(loaded.settings)
     validate_files(loaded.settings.audio, options.more_inputs)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(path: Path, *, form: str, output: Path | None, strict: bool, anyway: bool) -> int:
     """Export a recording; the exit status."""
-    from voicelive_tui.recording.bundle import Bundle, BundleError  # noqa: PLC0415 - not needed for --help
+    from voicelive_tui.recording.bundle import Bundle  # noqa: PLC0415 - not needed for --help
 
     if form == "zip" and output is None:
         return complain("--format zip needs --output FILE")
@@ -28,8 +28,6 @@ def run(path: Path, *, form: str, output: Path | None, strict: bool, anyway: boo
             for flaw in bundle.flaws:
                 warn(flaw)
             return status
-    except BundleError as error:
-        return complain(error)
     except FileExistsError:
         return complain(f"{output} exists: give another --output")
     except OSError as error:

@@ -10,7 +10,7 @@ from voicelive_tui.commands.dashboard import no_terminal, show
 from voicelive_tui.commands.lines import JsonLines, Moments, TextLines, Writer
 from voicelive_tui.commands.output import READER_LEFT, to_stdout
 from voicelive_tui.commands.setup import FAILED, Options, complain, load, warn
-from voicelive_tui.config import ConfigError, Settings
+from voicelive_tui.config import Settings
 
 if TYPE_CHECKING:
     from voicelive_tui.recording.player import Player
@@ -19,35 +19,21 @@ if TYPE_CHECKING:
 
 def run(options: Options, path: Path) -> int:
     """Play a recording in the dashboard; the exit status."""
-    from voicelive_tui.recording.bundle import BundleError  # noqa: PLC0415 - not needed for --help
-
     if problem := no_terminal(f"voicelive-tui console --replay {path}"):
         return complain(problem)
-    try:
-        settings = load(options).settings
-        log_path = logs.start(settings.logging, verbose=options.verbose, report=warn)
-        runtime.exit_on_signals()
-        with contextlib.ExitStack() as stack:
-            player = open_player(path, stack)
-            stack.enter_context(runtime.native_stderr_to(logs.native_path(log_path)))
-            return asyncio.run(_show(player, settings, path.name))
-    except KeyboardInterrupt:
-        return runtime.INTERRUPTED
-    except (ConfigError, BundleError) as error:
-        return complain(error)
+    settings = load(options).settings
+    log_path = logs.start(settings.logging, verbose=options.verbose, report=warn)
+    runtime.exit_on_signals()
+    with contextlib.ExitStack() as stack:
+        player = open_player(path, stack)
+        stack.enter_context(runtime.native_stderr_to(logs.native_path(log_path)))
+        return asyncio.run(_show(player, settings, path.name))
 
 
 def write_lines(path: Path, *, as_json: bool) -> int:
     """Write a recording as the console wrote, or would have written, the conversation; the exit status."""
-    from voicelive_tui.recording.bundle import BundleError  # noqa: PLC0415 - not needed for --help
-
-    try:
-        with contextlib.ExitStack() as stack:
-            return asyncio.run(_write(open_player(path, stack), as_json=as_json))
-    except KeyboardInterrupt:
-        return runtime.INTERRUPTED
-    except BundleError as error:
-        return complain(error)
+    with contextlib.ExitStack() as stack:
+        return asyncio.run(_write(open_player(path, stack), as_json=as_json))
 
 
 async def _write(player: "Player", *, as_json: bool) -> int:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import click
 
 from voicelive_tui.commands.output import LineOutput, to_stdout
-from voicelive_tui.commands.setup import complain, warn
+from voicelive_tui.commands.setup import warn
 from voicelive_tui.config import ConfigError
 from voicelive_tui.loopback import faults as faulty
 from voicelive_tui.loopback import script as scripts
 from voicelive_tui.loopback import tls
 from voicelive_tui.loopback.handshake import is_loopback
 from voicelive_tui.loopback.replay import Recorded
-from voicelive_tui.loopback.service import LoopbackService, ServiceError, ServiceRecord
+from voicelive_tui.loopback.service import LoopbackService, ServiceRecord
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.text import visible
 from voicelive_tui.wire.events import parse, text
@@ -49,21 +49,19 @@ def run(
     as_json: bool,
 ) -> int:
     """Run the service, or only check its script; the exit status."""
-    from voicelive_tui.recording.bundle import BundleError  # noqa: PLC0415 - not needed for --help
-
-    stack = contextlib.ExitStack()
-    try:
-        plan = scripts.named(script) if script else None
-        if only_check:
-            if plan is None:
-                raise ConfigError("--check needs --script FILE")
-            click.echo(f"{visible(str(script))}: a good script")
-            return 0
-        injected = [faulty.parse(text) for text in faults]
-        context, pem = _tls(host, self_signed=self_signed, cert=tls_cert, key=tls_key)
-        if not is_loopback(host):
-            warn(f"other machines can reach this service on {host}{'' if context else ', unencrypted'}")
-        render = _as_json if as_json else _as_text
+    plan = scripts.named(script) if script else None
+    if only_check:
+        if plan is None:
+            raise ConfigError("--check needs --script FILE")
+        click.echo(f"{visible(str(script))}: a good script")
+        return 0
+    injected = [faulty.parse(text) for text in faults]
+    context, pem = _tls(host, self_signed=self_signed, cert=tls_cert, key=tls_key)
+    if not is_loopback(host):
+        warn(f"other machines can reach this service on {host}{'' if context else ', unencrypted'}")
+    render = _as_json if as_json else _as_text
+    with contextlib.ExitStack() as stack, _public(pem) as certificate:
+        recorded = sessions_of(replay, stack) if replay else ()
         output = LineOutput(to_stdout, lambda count: render(_dropped(count)))
         service = LoopbackService(
             host=host,
@@ -73,14 +71,11 @@ def run(
             faults=injected,
             tls=context,
             allow_origins=origins,
-            replay=sessions_of(replay, stack) if replay else (),
+            replay=recorded,
             on_record=lambda record: output.write(render(record)),
         )
-        with stack, _public(pem) as certificate:
-            key_hint = "KEY" if api_key else "anything"
-            return asyncio.run(_serve(service, output, certificate, key_hint, as_json=as_json))
-    except (BundleError, ConfigError, scripts.ScriptError, faulty.FaultError, ServiceError, tls.TlsError) as problem:
-        return complain(problem)
+        key_hint = "KEY" if api_key else "anything"
+        return asyncio.run(_serve(service, output, certificate, key_hint, as_json=as_json))
 
 
 def sessions_of(path: Path, stack: contextlib.ExitStack) -> list[list[Recorded]]:

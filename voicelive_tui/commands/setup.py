@@ -105,7 +105,7 @@ def usable(options: Options, settings: Settings) -> tuple[Settings, bool]:
 
 
 def prepare(options: Options) -> Setup:
-    """Load the settings, require a credential, and open the log file. Raises `ConfigError` where one cannot be used."""
+    """Load the settings, require a credential, and open the log file. Raises `UserError` where one cannot be used."""
     settings, demo = usable(options, load(options).settings)
     script = _load_script(options.script, demo=demo)
     log_path = logs.start(settings.logging, verbose=options.verbose, report=warn)
@@ -150,17 +150,14 @@ def _require_credential(settings: Settings, flags: Mapping[str, Any]) -> None:
 
 
 def _load_script(name: str, *, demo: bool) -> "Script | None":
-    """The script of that name, if one is given. Raises `ConfigError` where it cannot be used."""
+    """The script of that name, if one is given."""
     if not name:
         return None
     if not demo:
         raise ConfigError("--script is for the demo: add --demo")
-    from voicelive_tui.loopback.script import ScriptError, named  # noqa: PLC0415
+    from voicelive_tui.loopback.script import named  # noqa: PLC0415
 
-    try:
-        return named(name)
-    except ScriptError as error:
-        raise ConfigError(str(error)) from None
+    return named(name)
 
 
 def load_tools(names: Sequence[str]) -> "Toolbox":
@@ -185,37 +182,32 @@ def unused_rules(settings: Tools, toolbox: "Toolbox") -> str:
 
 def run_conversation(options: Options, hold: "Hold", *, quiet: bool = False, attended: bool = True) -> int:
     """Hold a conversation, then print its summary unless `quiet`; the exit status."""
-    try:
-        settings, demo, log_path, script = prepare(options)
-        validate_files(settings.audio, options.more_inputs)
-        _require_recording(settings.recording)
-        runtime.exit_on_signals()
-        toolbox = load_tools(settings.tools.load)
-        if unused := unused_rules(settings.tools, toolbox):
-            warn(unused)
-        with runtime.native_stderr_to(logs.native_path(log_path)) as native, contextlib.ExitStack() as stack:
+    settings, demo, log_path, script = prepare(options)
+    validate_files(settings.audio, options.more_inputs)
+    _require_recording(settings.recording)
+    runtime.exit_on_signals()
+    toolbox = load_tools(settings.tools.load)
+    if unused := unused_rules(settings.tools, toolbox):
+        warn(unused)
+    with runtime.native_stderr_to(logs.native_path(log_path)) as native, contextlib.ExitStack() as stack:
 
-            def open_session() -> "LiveSession":
-                from voicelive_tui.client.live import LiveSession  # noqa: PLC0415
+        def open_session() -> "LiveSession":
+            from voicelive_tui.client.live import LiveSession  # noqa: PLC0415
 
-                live = LiveSession(
-                    settings,
-                    demo=demo,
-                    caller=options.caller,
-                    script=script,
-                    native_messages=native.lines,
-                    toolbox=load_tools(DEMO_TOOLS) if demo and not settings.tools.load else toolbox,
-                    attended=attended,
-                )
-                if settings.recording.enabled:
-                    stack.callback(_record(live, settings.recording))
-                return live
+            live = LiveSession(
+                settings,
+                demo=demo,
+                caller=options.caller,
+                script=script,
+                native_messages=native.lines,
+                toolbox=load_tools(DEMO_TOOLS) if demo and not settings.tools.load else toolbox,
+                attended=attended,
+            )
+            if settings.recording.enabled:
+                stack.callback(_record(live, settings.recording))
+            return live
 
-            status, state = asyncio.run(hold(settings, open_session))
-    except KeyboardInterrupt:
-        return runtime.INTERRUPTED
-    except ConfigError as error:
-        return complain(error)
+        status, state = asyncio.run(hold(settings, open_session))
     if not quiet:
         print_line(summary(state, log_path))
     return status
@@ -249,12 +241,12 @@ def _record(live: "LiveSession", settings: Recording) -> Callable[[], None]:
 
 
 def validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
-    """Check files that stand in for devices, and write none. Raises `ConfigError` where one cannot be used."""
+    """Check files that stand in for devices, and write none. Raises `UserError` where one cannot be used."""
     sources = [device[5:] for device in (str(audio.input_device), *more_inputs) if device.startswith("file:")]
     speaker = str(audio.output_device)
     if not sources and not speaker.startswith("file:"):
         return
-    from voicelive_tui.audio.wav import AudioFileError, check_target, load_wav  # noqa: PLC0415
+    from voicelive_tui.audio.wav import check_target, load_wav  # noqa: PLC0415
 
     target = Path(speaker[5:]) if speaker.startswith("file:") else None
     try:
@@ -264,8 +256,6 @@ def validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
             load_wav(source)
         if target:
             check_target(target)
-    except AudioFileError as error:
-        raise ConfigError(str(error)) from None
     except OSError as error:
         raise ConfigError(f"cannot read {source}: {error.strerror or error}") from None
 

@@ -1,9 +1,9 @@
 """A Voice Live service on this machine: the demo, the test bench, and a product of its own.
 
-It is a second, independent party. It speaks the protocol on a real socket and shares only sample arithmetic with the
-client, so the two work together only because both keep to the protocol. Its assistant is a *line check*: it measures
-the audio it receives and reports the measurements. It understands no speech: only the lines of its script's own caller
-are recognised, by their sound.
+It is a second, independent party. It speaks the protocol on a real socket and shares only sample arithmetic, `text.py`
+and `errors.py` with the client, so the two work together only because both keep to the protocol. Its assistant is a
+*line check*: it measures the audio it receives and reports the measurements. It understands no speech: only the lines
+of its script's own caller are recognised, by their sound.
 
 From the socket inwards:
 

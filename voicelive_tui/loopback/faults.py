@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from voicelive_tui.errors import UserError
 from voicelive_tui.loopback.protocol import new_id
 
 Event = dict[str, Any]
@@ -50,8 +51,8 @@ SERVER_EVENTS = (
 """The events that this service sends."""
 
 
-class FaultError(Exception):
-    """The notation of a fault is wrong; the text is one sentence."""
+class FaultError(UserError):
+    """The notation of a fault is wrong."""
 
 
 class Frame(Struct, frozen=True):

@@ -13,6 +13,7 @@ import regex
 from msgspec import Meta, Struct
 
 from voicelive_tui.audio.wav import AudioFileError, load_wav
+from voicelive_tui.errors import UserError
 from voicelive_tui.loopback import faults
 from voicelive_tui.loopback.protocol import what_and_where
 from voicelive_tui.speech.line import Line
@@ -39,8 +40,8 @@ Delay = Annotated[int, Meta(ge=0, le=600_000)]
 Speed = Annotated[float, Meta(ge=0.05, le=1000)]
 
 
-class ScriptError(Exception):
-    """A script that cannot be used; its text is one sentence with the place and the reason."""
+class ScriptError(UserError):
+    """A script that cannot be used; its text names the place."""
 
 
 class Call(Struct, forbid_unknown_fields=True, frozen=True):

@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler
 from voicelive_tui.audio import pcm
 from voicelive_tui.audio.pcm import Samples
 from voicelive_tui.audio.wav import load_wav
+from voicelive_tui.errors import UserError
 from voicelive_tui.loopback.connection import Connection
 from voicelive_tui.loopback.conversation import Conversation
 from voicelive_tui.loopback.faults import Fault, parse
@@ -38,8 +39,8 @@ MAX_CLIENTS = 500
 """The clients that are served at once, those in the handshake included."""
 
 
-class ServiceError(Exception):
-    """The service cannot start; its text is one sentence."""
+class ServiceError(UserError):
+    """The service cannot start."""
 
 
 class ServiceRecord(msgspec.Struct, frozen=True):

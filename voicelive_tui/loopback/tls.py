@@ -6,11 +6,13 @@ import ssl
 import tempfile
 from pathlib import Path
 
+from voicelive_tui.errors import UserError
+
 _DAYS = 30
 
 
-class TlsError(Exception):
-    """A certificate that cannot be used; its text is one sentence."""
+class TlsError(UserError):
+    """A certificate that cannot be used."""
 
 
 def from_files(cert: str, key: str) -> ssl.SSLContext:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from voicelive_tui.audio.format import SAMPLE_WIDTH, silence
+from voicelive_tui.errors import UserError
 from voicelive_tui.recording.files import HEADER_BYTES
 from voicelive_tui.recording.flac import as_wave, missing
 from voicelive_tui.recording.lines import (
@@ -49,8 +50,8 @@ _UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, 
 """What reading a damaged file or zip may raise; msgspec, Unicode and recursion errors among them."""
 
 
-class BundleError(Exception):
-    """A recording that cannot be opened; its text is one sentence for the user."""
+class BundleError(UserError):
+    """A recording that cannot be opened."""
 
 
 class Bundle:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
-from voicelive_tui.config import ConfigError
+from voicelive_tui.errors import UserError
 from voicelive_tui.session.code import FORMATS
 from voicelive_tui.session.inputs import CancelPressed, ClearPressed, Key
 from voicelive_tui.session.state import SessionState
@@ -33,7 +33,7 @@ async def use_profile(screen: LiveScreen, profiles: "Profiles", name: str) -> No
     """Begin a new session with a profile, or without one for ""."""
     try:
         choice, after_restart = await asyncio.to_thread(profiles.switch, name)
-    except ConfigError as problem:
+    except UserError as problem:
         screen.notify(str(problem), severity="error")
         return
     origin = f"profile {name}" if name else "no profile"
@@ -58,7 +58,7 @@ async def save_as_profile(screen: LiveScreen, profiles: "Profiles") -> None:
     name, _ = answer
     try:
         left_out = await asyncio.to_thread(profiles.save, name, screen.session)
-    except ConfigError as problem:
+    except UserError as problem:
         screen.notify(str(problem), severity="error")
         return
     more = f" Not saved, because it looks like a secret: {', '.join(left_out)}." if left_out else ""
