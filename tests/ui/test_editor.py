@@ -281,7 +281,7 @@ async def test_the_form_scrolls_and_leaves_the_status_line_and_the_levels_in_vie
         form = Editing(pilot, live)
         await form.go("echo cancellation")
         await form.shows("READY", "mic LIVE", "echo cancellation  ● on")
-        assert form.text.splitlines()[-1].startswith("^s Send  esc Leave")
+        assert form.text.splitlines()[-1].startswith(" ^s Send  esc Leave")
         live.receive(None, replace(live.state, microphone=replace(live.state.microphone, muted=True)))
         await form.shows("MUTED")  # it goes on behind the form
 

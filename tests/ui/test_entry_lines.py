@@ -54,11 +54,11 @@ def test_words_ahead_of_their_sound_are_not_taken_for_heard():
         ({"ended_at": 2.0, "ended": "failed"}, "failed"),
     ],
 )
-def test_the_state_of_a_call_is_beside_its_tool(changes, word):
+def test_the_state_of_a_call_is_behind_its_tool(changes, word):
     entry = Entry("item_c", "tool", 1.0, note="MCP server maps", call=Call("mcp", "route", **changes))
     lines = entry_lines(entry, None, Wrapping(60), origin=0.0, turn=None, scale=Scale(0.0))
     said = ["".join(text for text, _ in line) for line in lines]
-    assert said[0].split() == ["▎", "0:01", "route", word]
+    assert said[0].split() == ["▎", "0:01", "Tool", "route", word]
     assert any(entry.note in line for line in said)
 
 

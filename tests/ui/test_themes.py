@@ -5,9 +5,16 @@ from voicelive_tui.ui.themes import theme_names, theme_of
 
 
 @pytest.mark.parametrize(
-    ("ui", "theme"),
-    [(Ui(), "voicelive-dark"), (Ui(lean=True), "ansi-dark"), (Ui(lean=True, theme="nord"), "nord")],
+    ("ui", "color_system", "theme"),
+    [
+        (Ui(), "truecolor", "voicelive-dark"),
+        (Ui(), None, "voicelive-dark"),
+        (Ui(), "standard", "ansi-dark"),
+        (Ui(theme="nord"), "standard", "nord"),
+        (Ui(lean=True), "truecolor", "ansi-dark"),
+        (Ui(lean=True, theme="nord"), "truecolor", "nord"),
+    ],
 )
-def test_the_theme_is_the_chosen_one_or_depends_on_the_line(ui, theme):
-    assert theme_of(ui) == theme
+def test_the_theme_is_the_chosen_one_or_depends_on_line_and_terminal(ui, color_system, theme):
+    assert theme_of(ui, color_system) == theme
     assert theme in theme_names()

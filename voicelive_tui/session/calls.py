@@ -63,6 +63,11 @@ class Call(Struct, frozen=True):
     """The result of the last run that was for the user only."""
 
     @property
+    def title(self) -> str:
+        """The name, after the label of its MCP server."""
+        return ".".join(filter(None, (self.server, self.name)))
+
+    @property
     def waits(self) -> bool:
         """Whether it waits for the user's approval."""
         undecided = self.waiting_at is not None and self.decided_at is None

@@ -73,7 +73,7 @@ def _for_types(*types: str) -> Check:
 
 def _end_of_utterance(texts: Texts, model: str) -> str:
     if is_native(model):
-        return f"not with {model}, where the service refuses everything after it"
+        return f"not with {model}: the service refuses all after it"
     return _TIMED(texts, model)
 
 

@@ -78,7 +78,7 @@ class VoiceLiveApp(App[None]):
         self._suspended = self._ending = False
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = theme_of(ui)
+        self.theme = theme_of(ui, self.console.color_system)
         self.set_keymap(keymap_of(keys))
 
     def get_driver_class(self) -> type[Driver]:
@@ -117,7 +117,7 @@ class VoiceLiveApp(App[None]):
                 continue
             listed.add(binding.id)
             keys = self.get_key_display(binding)
-            words = f"{binding.tooltip or binding.description} ({keys})"
+            words = f"{binding.tooltip} ({keys})".strip()
             yield SystemCommand(
                 binding.description, words, lambda action=binding.action, node=node: self.run_action(action, node)
             )

@@ -88,6 +88,7 @@ class TonedScreen(Screen[None]):
         & > .canvas--user { color: $primary; text-style: bold; }
         & > .canvas--assistant { color: $success; text-style: bold; }
         & > .canvas--unheard { color: $foreground 50%; text-style: italic; }
+        &:light > .canvas--unheard { color: $foreground 65%; }
         & > .canvas--cursor { background: $accent 22%; }
         & > .canvas--chip { color: $foreground; background: $surface-lighten-2; text-style: bold; }
         & > .canvas--chip-accent { color: $accent; text-style: bold reverse; }
@@ -290,7 +291,9 @@ class Canvas(ScrollView, can_focus=False):
         look = self._tone(tone)
         # Without colours the selection would not be seen, nor on the cursor's line where both are reversed.
         underline = tone == "select" and (self.app.no_color or self.app.native_ansi_color)
-        return Style(bgcolor=look.bgcolor, reverse=look.reverse or None, underline=underline)
+        if look.reverse:  # colours of the text would become backgrounds
+            return Style(color=look.color, bgcolor=look.bgcolor, reverse=True, dim=False, underline=underline)
+        return Style(bgcolor=look.bgcolor, underline=underline)
 
 
 def _restyle(segments: list[Segment], start: int, end: int, style: Style) -> list[Segment]:

@@ -38,14 +38,17 @@ class Scale(NamedTuple):
 
 
 def delay_bar(turn: Turn, scale: Scale) -> Line:
-    """The parts of a turn's delay in at most `BAR` cells; the longest part stands out."""
+    """The parts of a turn's delay, in `BAR` cells; the longest part stands out."""
     parts, longest = latency.stages(turn), latency.slowest(turn)
     pieces = latency.waterfall(parts, BAR, scale.full_ms)
     tone = scale.tone((turn.latency or 0.0) * 1000)
     striking = "accent" if tone == "text" else tone
-    return tuple(
-        (piece, striking if part is longest or part == longest else "dim")
-        for part, piece in zip(parts, pieces, strict=bool(pieces))
+    return (
+        *(
+            (piece, striking if part is longest or part == longest else "dim")
+            for part, piece in zip(parts, pieces, strict=bool(pieces))
+        ),
+        (" " * (BAR - sum(map(len, pieces))), "text"),
     )
 
 

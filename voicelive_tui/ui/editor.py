@@ -54,8 +54,9 @@ class EditorScreen(ModalScreen[None]):
         background: transparent;
         & > #editor { background: $surface; border-top: solid $accent; border-title-color: $accent; }
         & #form { height: 1fr; overflow-y: auto; scrollbar-size: 1 1; }
-        & #form > .group { color: $text-muted; text-style: bold; }
-        & #keys { dock: bottom; height: 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #form > .group { text-style: bold; }
+        & #keys { dock: bottom; height: 1; padding: 0 1; background: $panel; }
+        & #keys { text-wrap: nowrap; text-overflow: ellipsis; }
         & #keys { link-style: none; link-color: $foreground; link-style-hover: underline; }
         & #details { height: 2; padding: 0 1; background: $panel; }
         & #values { height: auto; max-height: 8; margin: 0 0 0 19; display: none; border: none; }

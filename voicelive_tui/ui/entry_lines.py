@@ -18,6 +18,7 @@ GUTTER = "▎"
 """In the colour of who speaks, along all lines of an entry."""
 LONGEST = 20_000
 """Characters of one entry that are drawn."""
+_LOST = frozenset((CallState.FAILED, CallState.TIMED_OUT))
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
@@ -31,30 +32,29 @@ def entry_lines(
 ) -> list[Line]:
     """The lines of one entry, as wide as its wrapping says."""
     room = wrapping.width
-    name = (entry.call and entry.call.name) or _NAMES.get(entry.role, "")
     speaker = entry.role if entry.role in ("user", "assistant") else "dim"
     gutter = (GUTTER, speaker)
     time = (f"{clock(entry.at - origin):>5} ", "dim")
-    head: Line = (gutter, time, (fit(visible(name[:99]), 10) + " ", speaker))
+    head: Line = (gutter, time, (fit(_NAMES.get(entry.role, ""), 10) + " ", speaker))
     margin: Line = (gutter, (" " * (INDENT - 1), "text"))
     text, drawn_heard = _drawn_text(entry, heard)
     lines: list[Line] = []
     if entry.role == "session":
         for ruled in _rule(text, room + INDENT - 7, "dim"):
             lines.append(((" " * 7, "text"), *ruled) if lines else (("─", "faint"), time, *ruled))
+    elif entry.call:
+        lines.append((*head, *_call_line(entry.call, room)))
     elif not text:
         lines.append((*head, (_waiting(entry), "dim")))
     else:
         for at, piece in wrapping.rows(text):
             lines.append((*(margin if lines else head), *_heard_spans(piece, drawn_heard - at)))
-    if entry.call:
-        lines += _call_lines(entry.call, room, margin)
-    elif entry.typed:
-        typed = (" (typed)", "faint")
+    if entry.typed:
+        typed = (" (typed)", "dim")
         if width_of((*lines[-1], typed)) <= width_of(margin) + room:
             lines[-1] = (*lines[-1], typed)
         else:
-            lines.append((*margin, (typed[0].lstrip(), "faint")))
+            lines.append((*margin, (typed[0].lstrip(), "dim")))
     if entry.status is EntryStatus.INTERRUPTED:
         lines += [(*margin, *line) for line in _rule(_interruption(entry), room, "warn")]
     for mark, remark, tone in _remarks(entry):
@@ -85,25 +85,27 @@ def _heard_spans(piece: str, heard: int) -> Line:
 def _waiting(entry: Entry) -> str:
     if entry.status is EntryStatus.LISTENING:
         return "…"
-    if entry.call:
-        return entry.call.state.value
     if entry.status is EntryStatus.FAILED:
         return "(no transcript)"
     return "…" if entry.status is EntryStatus.PARTIAL else "(no words)"
 
 
-def _call_lines(call: Call, room: int, margin: Line) -> list[Line]:
-    """One line, folded: the tools pane has all of it."""
-    arguments, output = (excerpt(" ".join(text.split())) for text in (call.arguments, call.output))
-    began, took = call.started_at or call.complete_at, ""
+def _call_line(call: Call, room: int) -> Line:
+    """A call, folded: the tools pane has all of it."""
+    name, arguments, output = (excerpt(" ".join(text.split())) for text in (call.title, call.arguments, call.output))
+    began, became = call.started_at or call.complete_at, f"  {call.state.value}"
     if began is not None and call.ended_at is not None:
         late = "; late: the user had gone on" if call.state is CallState.STALE else ""
-        took = f"  took {duration((call.ended_at - began) * 1000)}{late}"
-    half = (room - len(took) - 5) // 2
-    shown = f"({clip(arguments, half if output else 2 * half)})" if arguments else ""
+        became += f" {duration((call.ended_at - began) * 1000)}{late}"
+    room -= len(became)
+    name = clip(name, room)
+    room -= cell_len(name) + 5
+    if arguments:
+        arguments = f"({clip(arguments, max(room // 2, room - cell_len(output)))})"
     if output:
-        shown += f" → {clip(output, room - len(took) - cell_len(shown) - 3)}"
-    return [(*margin, (shown, "text"), (took, "dim"))] if shown or took else []
+        output = f" → {clip(output, room + 2 - cell_len(arguments))}"
+    tone = "warn" if call.waits else "bad" if call.state in _LOST else "dim"
+    return ((name, "strong"), (arguments, "dim"), (output, "text"), (became, tone))
 
 
 def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
@@ -137,9 +139,11 @@ def _rule(text: str, room: int, tone: str) -> list[Line]:
 
 
 def _delay(turn: Turn, room: int, scale: Scale) -> Line:
-    begin: Line = ((f"#{turn.number} ", "dim"), *scale.amount((turn.latency or 0) * 1000), ("  ", "text"))
+    amount = scale.amount((turn.latency or 0) * 1000, 6)
+    begin: Line = ((f"#{turn.number}".ljust(4), "dim"), *amount, (" ", "text"))
     bar = delay_bar(turn, scale)
-    if words := mostly(turn, room - width_of((*begin, *bar)) - 9):
-        return (*begin, *bar, (f"  mostly {words}", "dim"))
+    beside = room - width_of((*begin, *bar)) - 2
+    if words := mostly(turn, beside):
+        return (*begin, *bar, (f"  mostly {words}" if len(words) + 7 <= beside else f"  {words}", "dim"))
     words = mostly(turn, room - width_of(begin) - 7)  # which say more than a bar that leaves them no room
     return (*begin, (f"mostly {words}", "dim")) if words else (*begin, *bar)

@@ -8,6 +8,8 @@ from textual.markup import escape
 
 from voicelive_tui.text import visible
 
+NAME = 30
+"""Cells of the column of names."""
 Command = tuple[str, str, Callable[[], object]]
 """Name, description and action."""
 
@@ -30,7 +32,7 @@ class Commands(Provider):
 
 
 def _row(name: Content, does: str) -> Content:
-    return Content.assemble(name, "  ", (visible(does), "dim"))
+    return Content.assemble(name.stylize("bold"), " " * max(NAME - name.cell_length, 2), (visible(does), "dim"))
 
 
 class AppCommands(Commands):

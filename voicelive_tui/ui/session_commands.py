@@ -38,7 +38,7 @@ async def use_profile(screen: LiveScreen, profiles: "Profiles", name: str) -> No
         return
     origin = f"profile {name}" if name else "no profile"
     await screen.live.change_settings(choice.settings, origin, demo=choice.demo)
-    screen.app.theme = theme_of(choice.settings.ui)
+    screen.app.theme = theme_of(choice.settings.ui, screen.app.console.color_system)
     await screen.run_action("reset")
     sentences = [f"New session with {origin}."]
     if choice.overridden:

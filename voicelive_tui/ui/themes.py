@@ -7,6 +7,10 @@ from textual.theme import BUILTIN_THEMES, Theme
 if TYPE_CHECKING:
     from voicelive_tui.config import Ui
 
+
+_CURSOR = ("block-cursor-background", "block-cursor-blurred-background")
+_TRACK = ("scrollbar-background", "scrollbar-background-hover", "scrollbar-background-active")
+
 THEMES = (
     Theme(
         name="voicelive-dark",
@@ -21,6 +25,13 @@ THEMES = (
         panel="#1a1f26",
         foreground="#d4d9e0",
         dark=True,
+        variables={
+            **dict.fromkeys(_CURSOR, "#1f3a3a"),
+            "block-cursor-foreground": "#d4d9e0",
+            "input-selection-background": "#30625f",
+            **dict.fromkeys(_TRACK, "#161a20"),
+            "scrollbar": "#3d4650",
+        },
     ),
     Theme(
         name="voicelive-light",
@@ -35,13 +46,20 @@ THEMES = (
         panel="#e8e8e1",
         foreground="#23272e",
         dark=False,
+        variables={
+            **dict.fromkeys(_CURSOR, "#c5dfdb"),
+            "block-cursor-foreground": "#23272e",
+            "input-selection-background": "#8ec3bd",
+            **dict.fromkeys(_TRACK, "#f1f1ec"),
+            "scrollbar": "#b9bab4",
+        },
     ),
 )
 
 
-def theme_of(ui: "Ui") -> str:
-    """The name of the theme that the settings choose."""
-    return ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
+def theme_of(ui: "Ui", color_system: str | None) -> str:
+    """The name of the theme that the settings choose; without a choice it fits what Rich calls the color system."""
+    return ui.theme or ("ansi-dark" if ui.lean or color_system == "standard" else THEMES[0].name)
 
 
 def theme_names() -> frozenset[str]:

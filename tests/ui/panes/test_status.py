@@ -173,6 +173,21 @@ async def test_problems_are_pinned_until_seen():
         assert not line.display
 
 
+async def test_the_code_of_a_problem_gives_way_to_its_sentence():
+    line = ProblemLine()
+    async with OneLine(line).run_test(size=(100, 3)) as pilot:
+        for words, shown in (
+            ("slow", "slow (code rate_limit_near)"),
+            ("answers will be slower than before now", "now  "),
+        ):
+            line.session = replace(
+                states.IDLE, problems=(Problem(1.0, "warning", f"{words} (code rate_limit_near)", 0),)
+            )
+            await pilot.pause()
+            assert shown in screen_text(pilot.app)
+            assert "…" not in screen_text(pilot.app)
+
+
 async def test_the_keys_that_are_named_are_those_in_force():
     line, problem = StatusLine(), ProblemLine()
     for shown, sentence in ((line, "f2 to unmute"), (problem, "^g opens it, B dismisses")):

@@ -18,7 +18,7 @@ from voicelive_tui.ui.panes import Place
 from voicelive_tui.ui.panes.timeline import BLOCKS, History, TimelinePane, heights, marks
 from voicelive_tui.wire.log import EventLog
 
-SIZE = (113, 8)
+SIZE = (114, 8)
 """100 columns, two rows a lane."""
 
 

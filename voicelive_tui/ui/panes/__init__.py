@@ -246,5 +246,6 @@ def joined(*spans: Span, gap: str = "  ") -> Line:
 
 
 def following_note(view: ScrollList) -> Line:
-    """A note where a list does not follow its end."""
-    return () if view.following else (("paused", "warn"), (with_keys(view, Hint("{follow} follows")), "dim"))
+    """A note where a list does not follow its end; the key is that of the pane in use."""
+    follows = with_keys(view, Hint("{follow} follows")) if view.has_focus else ""
+    return () if view.following else (("paused", "warn"), (follows, "dim"))

@@ -15,9 +15,11 @@ from voicelive_tui.ui.panes import ListPane, Place, following_note, joined
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, measured, width_of
 
-TABLE = 112
+COLUMNS = {name: max(len(name) + 2, 11) for name, _, _ in latency.STAGES}
+"""The parts, and the cells of their columns."""
+TABLE = 13 + BAR + sum(COLUMNS.values())
 """Cells from which on every part has a column."""
-ORDERS = ("turn", "delay", *(name for name, _, _ in latency.STAGES))
+ORDERS = ("turn", "delay", *COLUMNS)
 
 
 def summary_line(session: SessionState, scale: Scale, width: int) -> Line:
@@ -46,26 +48,27 @@ def legend(width: int) -> list[Line]:
 
 def table_head(order: str) -> Line:
     """The names of the columns; an arrow marks the one that the turns are sorted by."""
-    names = [("↓" if name == order else "") + name for name in ORDERS]
-    first = (f"{names[0]:>5}{names[1]:>8}".ljust(13 + BAR), "dim")
-    return (first, *((f"{name:>14}", "strong" if name.startswith("↓") else "dim") for name in names[2:]))
+    widths = {"turn": 5, "delay": 8, "": BAR, **COLUMNS}
+    names = {name: "↓" + name if name == order else name for name in widths}
+    return tuple(
+        (f"{names[name]:>{cells - 1}}".ljust(cells), "strong" if name == order else "dim")
+        for name, cells in widths.items()
+    )
 
 
 def turn_line(turn: Turn, scale: Scale, width: int) -> Line:
     """One turn: number, delay and bar; in a wide pane all parts in milliseconds, else the longest in words."""
-    bar = delay_bar(turn, scale)
     amount = scale.amount((turn.latency or 0.0) * 1000, 7)
-    spans: list[Span] = [(f" {turn.number:>3} ", "dim"), *amount, (" ", "text"), *bar]
-    pad = BAR - width_of(bar)
+    spans: list[Span] = [(f" {turn.number:>3} ", "dim"), *amount, (" ", "text"), *delay_bar(turn, scale)]
     if width < TABLE:
-        return (*spans, (" " * (pad + 1) + mostly(turn, width - 14 - BAR), "dim"))
+        return (*spans, (" " + mostly(turn, width - 14 - BAR), "dim"))
     parts = {part.name: part for part in latency.stages(turn)}
     longest = latency.slowest(turn)
-    spans.append((" " * pad, "text"))
-    for name in ORDERS[2:]:
+    for name, cells in COLUMNS.items():
         part = parts.get(name)
         text = "·" if part is None else f"{part.milliseconds:,.0f} ms"
-        spans += measured(f"{text:>14}", "text" if part is not None and part == longest else "dim")
+        tone = "text" if part is not None and part == longest else "dim"
+        spans += [*measured(text.rjust(cells - 1), tone), (" ", "text")]
     return tuple(spans)
 
 

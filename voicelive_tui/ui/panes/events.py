@@ -61,14 +61,14 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
     if fold.rows > 1:
         count = f" ×{fold.rows:,}"
         name = clip_left(visible(row.type), type_width - len(count))
-        spans.append((fit(name + count, type_width) + " ", tone))
+        spans.append((fit(name + count, type_width) + "  ", tone))
         spans.append((size(fold.size) if fold.size else "", tone))
         return tuple(spans)
     if row.direction == "local":
         spans.append((clip(summarize(row), width - width_of(spans)), tone))
         return tuple(spans)
     family = FAMILIES.get(row.type.partition(".")[0], "text") if tone == "text" else tone
-    spans.append((fit(clip_left(visible(row.type), type_width), type_width) + " ", family))
+    spans.append((fit(clip_left(visible(row.type), type_width), type_width) + "  ", family))
     if width >= 100:
         spans.append((fit(visible(short_id(row.item_id or row.response_id)), 8) + " ", "dim"))
     spans.append((clip(summarize(row), width - width_of(spans)), "dim" if tone == "text" else tone))
@@ -116,7 +116,8 @@ class EventsView(ScrollList):
             return self._event(index)
         if y in self._ruled:
             number = self._rules[self._ruled.index(y)][1]
-            return ((f" ── turn {number} ".ljust(self.size.width - 1, "─"), "faint"),)
+            rule: Line = ((" ── ", "faint"), (f"turn {number} ", "dim"))
+            return (*rule, ("─" * (self.size.width - width_of(rule) - 1), "faint"))
         nothing = y == 0 and not self.rows and len(self.log_shown)
         hint = Hint("   no event matches; {back} shows all of them")
         return ((with_keys(self, hint), "dim"),) if nothing else ()
@@ -139,7 +140,7 @@ class EventsView(ScrollList):
             return ()
         before = self.row_before(y, row)
         since = row.at - before.at if before is not None else 0.0
-        return event_line(row, fold, since, self.log_shown.origin, self.size.width)
+        return event_line(row, fold, since, self.log_shown.origin, self.size.width - 1)
 
     def row_before(self, index: int, row: LogRow) -> LogRow | None:
         """The last row of the line above; of a run that continued after `row`, the first."""

@@ -35,7 +35,7 @@ LABEL = 11
 
 
 def bar(meter: Meter, width: int) -> Line:
-    """A level bar of `width` cells: RMS as the bar, the held peak as a mark."""
+    """A level bar of `width` cells: RMS as the bar, the held peak as one cell of it."""
 
     def cells(level: float) -> int:
         return max(0, min(round((level - FLOOR_DBFS) / -FLOOR_DBFS * width), width))
@@ -47,8 +47,8 @@ def bar(meter: Meter, width: int) -> Line:
         if filled > start:
             spans.append((" " * (min(filled, end) - start), tone))
     if hold > filled:
-        tone = "bad" if hold > bad else "warn" if hold > warn else "good"
-        spans += [(" " * (hold - filled - 1), "track"), ("│", tone)]
+        tone = "bar-bad" if hold > bad else "bar-warn" if hold > warn else "bar"
+        spans += [(" " * (hold - filled - 1), "track"), (" ", tone)]
     spans.append((" " * (width - max(filled, hold)), "track"))
     return tuple(span for span in spans if span[0])
 
@@ -184,7 +184,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         sent, mark = bar(capture, width), threshold(session)
         if mark is not None:
             sent = with_mark(sent, min(round(mark * width), width - 1))
-        heard, numbers = sliced(bar(playback, width), widths), sliced(((scale(width), "faint"),), widths)
+        heard, numbers = sliced(bar(playback, width), widths), sliced(((scale(width), "dim"),), widths)
         for chunk, *lines in zip(self._bars, sliced(sent, widths), heard, numbers, strict=True):
             chunk.show(*lines)
         now = time.monotonic()
@@ -205,16 +205,16 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         if self._held_back:
             return
         self._numbers_due, self._labelled = now + self._rates.numbers, state
-        self._labels.show(((f" {fit(word, LABEL)}", tone),), ((f" {fit(speaker[0], LABEL)}", speaker[1]),))
+        self._labels.show((_label(word, tone),), (_label(*speaker),))
         self._levels.show(*(((f"{level(meter):>8}", "text"),) for meter in (capture, playback)))
         more = self._more
         if more.display:
             more.show(
-                ((" buffered ", "dim"), (f"{duration(reading.buffered_ms):>8}", "text"),
-                 ("   outbox ", "dim"), (f"{duration(reading.outbox_ms):>8}", "text"),
-                 ("   device latency ", "dim"), (duration(reading.output_latency_ms), "text")),
-                ((" microphone  ", "dim"), _device(session.input.description, session.input.problem)),
-                ((" speaker     ", "dim"), _device(session.output.description, session.output.problem)),
+                (_label("buffered"), (f"{duration(reading.buffered_ms):<10}", "text"),
+                 ("outbox ", "dim"), (f"{duration(reading.outbox_ms):<10}", "text"),
+                 ("device latency ", "dim"), (duration(reading.output_latency_ms), "text")),
+                (_label("microphone"), _device(session.input.description, session.input.problem)),
+                (_label("speaker"), _device(session.output.description, session.output.problem)),
             )  # fmt: skip
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
@@ -244,6 +244,10 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             return ((" · ".join(said), "warn"),)
         reading = self.reading
         return health(reading) if lost(reading) else ()
+
+
+def _label(text: str, tone: str = "dim") -> Span:
+    return (f" {fit(text, LABEL)}", tone)
 
 
 def _device(description: str, problem: str) -> Span:

@@ -272,7 +272,7 @@ it is in the file *.native.log beside the log file.""")
         width = self.query_one(SessionView).size.width
         before, lines = self._blocks.get(name, ((), ()))
         if before != (width, *made_of):
-            room = max(width, LABEL + 10)
+            room = max(width - 1, LABEL + 10)
             lines = tuple(part for line in (*make(), ()) for part in folded(line, room))
             self._blocks[name] = ((width, *made_of), lines)
         return lines

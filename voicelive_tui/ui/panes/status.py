@@ -1,5 +1,8 @@
 """The status line, visible in every layout: activity, microphone, service, elapsed time."""
 
+import re
+
+from rich.cells import cell_len
 from textual.reactive import reactive
 
 from voicelive_tui.session.headline import caller_speaks, headline
@@ -218,8 +221,11 @@ class ProblemLine(Lines):
             tone = "bad" if newest.severity == "error" else "warn"
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             mark = "✗ error: " if newest.severity == "error" else "! warning: "
-            left: Line = ((" " + mark, tone), (visible(newest.text) + more, tone))
             keys = with_keys(self, Hint("  {cross} opens it, {back} dismisses "))
+            words = visible(newest.text)
+            if cell_len(mark + words + more + keys) >= self.size.width:  # the event has its code too
+                words = re.sub(r" \(code [^)]*\)", "", words)
+            left: Line = ((" " + mark, tone), (words + more, tone))
             self.show(spread(left, ((keys if self.in_front else "", "dim"),), self.size.width))
 
     def on_resize(self) -> None:

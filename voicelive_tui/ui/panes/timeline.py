@@ -144,6 +144,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         height: 7;
         & #timeline-labels { width: 1fr; height: 1fr; }
         & .timeline--chunk { width: 10; height: 1fr; }
+        & > Frame { padding: 0 1 0 0; }
     }
     """
 
@@ -183,7 +184,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         return SPANS[self._span] / max(len(self._chunks) * CHUNK, 1)
 
     def on_resize(self) -> None:
-        wanted = 0 if self._off else max(self.size.width - 2 * self.framed - LABEL, 0) // CHUNK
+        wanted = 0 if self._off else max(self.size.width - 2 * self.framed - LABEL - 1, 0) // CHUNK
         ground = self.query_one(HorizontalGround)
         if wanted > len(self._chunks):
             fresh = [Lines(classes="timeline--chunk") for _ in range(wanted - len(self._chunks))]
@@ -227,7 +228,8 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
             numbers = [number if (number := newest - (newest - x) % count) >= oldest else None for x in columns]
             chunk.show(*self._lines(numbers, rows, cursor, signs))
         names: list[Line] = [((f" {fit(name, LABEL - 1)}", "dim"),) for name in ("mic", "assistant")]
-        self._labels.show(*[()] * (rows - 1), names[0], (), names[1])
+        above: list[Line] = [()] * (rows - 1)
+        self._labels.show(*above, names[0], (), *above, names[1])
         self.show_head()
 
     def _fill(self, oldest: int, newest: int) -> None:
@@ -250,7 +252,10 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         def line(cells: list[Span]) -> Line:
             spans: list[Span] = []
             for number, (cell, tone) in zip(numbers, cells, strict=True):
-                tone = "cursor" if number is not None and number == cursor else tone  # noqa: PLW2901
+                if number is None:
+                    cell, tone = "│", "faint"  # noqa: PLW2901 - where the newest column goes next
+                elif number == cursor:
+                    tone = "cursor"  # noqa: PLW2901
                 if spans and spans[-1][1] == tone:
                     spans[-1] = (spans[-1][0] + cell, tone)
                 else:

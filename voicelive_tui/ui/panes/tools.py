@@ -22,7 +22,7 @@ from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Span, fit
+from voicelive_tui.ui.text import Line, Span, clipped, fit, width_of
 
 T = TypeVar("T")
 
@@ -66,21 +66,23 @@ def call_line(entry: Entry, origin: float, now: float, longest: float, width: in
     call = entry.call
     assert call is not None
     mark, word, tone = _LOOKS[call.state]
-    name = f"{call.server}.{call.name}" if call.server else call.name
     spans: list[Span] = [
         (f" {clock(entry.at - origin):>5} ", "dim"),
         (f"{mark} {word.ljust(10)}", tone),
-        (fit(visible(name[:99]), 24 if width >= 100 else 14) + " ", "strong"),
+        (fit(visible(call.title[:99]), 24 if width >= 100 else 14) + " ", "strong"),
     ]
     took = seconds(call, now)
     bar = "" if took is None or longest <= 0 else "█" * max(round(took / longest * BAR), 1)
     shown = "" if took is None else duration(took * 1000)
-    spans += [(bar.ljust(BAR), tone if call.ended else "accent"), (f"{shown:>8} ", "dim")]
+    if width >= 80:  # else the arguments have the place
+        spans.append((bar.ljust(BAR), tone if call.ended else "accent"))
+    spans.append((f"{shown:>8}  ", "dim"))
     arguments, output = (excerpt(" ".join(text.split())) for text in (call.arguments, call.output))
-    spans.append((fit(arguments, max((width - 66) // 2, 8)) if output else arguments, "dim"))
+    room = width - width_of(spans)
+    spans.append((fit(arguments, room * 2 // 5) if output else arguments, "dim"))
     if output:
         spans.append((" → " + output, "bad" if call.ended else "text"))
-    return tuple(spans)
+    return clipped(tuple(spans), width)
 
 
 class ToolsView(ScrollList):
@@ -105,7 +107,7 @@ class ToolsView(ScrollList):
     def line(self, y: int) -> Line:
         if y >= len(self.entries):
             return self.empty if y == 0 else ()
-        line = call_line(self.entries[y], self.origin, self.now, self.longest, self.size.width)
+        line = call_line(self.entries[y], self.origin, self.now, self.longest, self.size.width - 1)
         return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
 
 
