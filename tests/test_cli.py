@@ -108,6 +108,14 @@ def test_usage_errors(arguments):
     assert "Usage: voicelive-tui" in result.stderr
 
 
+def test_a_recording_in_place_of_a_command_is_opened(tmp_path):
+    (tmp_path / "talk.vlrec").mkdir()
+    result = run("talk.vlrec")
+    assert result.exit_code != 0
+    assert result.stderr == run("replay", "talk.vlrec").stderr != ""
+    assert "Usage" not in result.stderr
+
+
 # --- what bad input gets
 
 CONSOLE = ["console", "--demo", "--output-device", "none"]

@@ -69,7 +69,7 @@ def test_a_demo_conversation_from_the_first_screen_to_the_shell_prompt(tmp_path:
         assert after[:4] == terminal.before[:4]
         assert terminal.received.rfind(b"\x1b[?1049l") > terminal.received.rfind(b"\x1b[?1049h")
         assert b"\x1b[?25h" in terminal.received[terminal.received.rfind(b"\x1b[?1049h") :]
-        assert "session of 0:" in terminal.text
+        assert "conversation of 0:" in terminal.text
         assert "closed with code 1000" in terminal.text.replace("\n", "")
     log = tmp_path / "state" / "voicelive-tui" / "voicelive-tui.log"
     told = log.read_text()

@@ -149,7 +149,13 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
 
 
 class _Program(click.Group):
-    """Ends with the exit status for Ctrl+C, and for what the user can put right."""
+    """Ends with the exit status for Ctrl+C, and for what the user can put right; a recording as a command is opened."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        named = self.get_command(ctx, args[0]) is None and Path(args[0]).exists()
+        return super().resolve_command(ctx, ["replay", *args] if named else args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -167,7 +173,8 @@ class _Program(click.Group):
 def cli(ctx: click.Context, /, **options: Any) -> None:
     """Talk to Azure Voice Live from the terminal and see everything that happens.
 
-    Without a command: the dashboard. With no endpoint anywhere, a demo with a built-in service.
+    Without a command: the dashboard. With no endpoint anywhere, a demo with a built-in service. With a recording in
+    place of a command: `replay`.
     """
     ctx.obj = _given(options)
     if ctx.invoked_subcommand is None:

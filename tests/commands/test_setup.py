@@ -6,7 +6,7 @@ import pytest
 
 from voicelive_tui.commands.setup import Options, summary, usable
 from voicelive_tui.config import Agent, ConfigError, Mcp, Service, Settings
-from voicelive_tui.session.state import Connection, Counts, SessionState, Turn
+from voicelive_tui.session.state import Connection, Counts, Recording, SessionState, Turn
 from voicelive_tui.session.usage import Tokens, Usage
 from voicelive_tui.text import visible
 
@@ -17,17 +17,24 @@ from voicelive_tui.text import visible
         (None, "no session; log: the.log"),
         (SessionState(), "no session; log: the.log"),
         (
-            SessionState(Connection(ready_at=10.0, ended_at=145.0, close_code=1000)),
-            "session of 2:15, 0 turns; closed with code 1000; log: the.log",
+            SessionState(
+                Connection(ready_at=50.0, ended_at=145.0, close_code=1000),
+                began_at=10.0,  # of the first session
+                recording=Recording("kept/my talk.vlrec"),
+            ),
+            "conversation of 2:15, 0 turns; closed with code 1000; "
+            "to open the recording: voicelive-tui 'kept/my talk.vlrec'; log: the.log",
         ),
         (
             SessionState(
                 Connection(ready_at=1.0, ended_at=2.0, problem="it \x1b[2J broke"),
                 counts=Counts(interruptions=3),
                 turns=(Turn(1, committed_at=1.5),),
-                usage=Usage(1, Tokens(total=30, input=10, output=20)),
+                usage=Usage(1, Tokens(total=3000, input=1000, output=2000)),
+                began_at=1.0,
             ),
-            "session of 0:01, 1 turn, 3 interrupted, 30 tokens (10 in, 20 out); it ␛[2J broke; log: the.log",
+            "conversation of 0:01, 1 turn, 3 interrupted, 3,000 tokens (1,000 in, 2,000 out); "
+            "it ␛[2J broke; log: the.log",
         ),
     ],
 )

@@ -217,10 +217,13 @@ async def test_a_key_keeps_what_the_ring_holds_and_ends_the_recording(tmp_path: 
         path = Path(live.state.recording.path)
         (told,) = (row.text for row in live.state.log.since(0) if row.text.endswith(f"recording to {path}"))
         assert re.match(r"kept the last 0:\d\d, and ", told)
+        assert 0 <= live.state.recording.since - live.state.began_at < 1  # and not when the key was pressed
         live.apply(inputs.TextTyped("quick, now in writing"))
         await answered(live)
         live.apply(inputs.KeepPressed())
         await until(lambda: live.state.recording and live.state.recording.since is None)
+        *_, ended = (row.text for row in live.state.log.since(0) if row.type == "recording")
+        assert re.fullmatch(f"recorded 0:\\d\\d; to open it: voicelive-tui {path}", ended)
         transcript = live.state.transcript
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.iterdir()} == {0o600}

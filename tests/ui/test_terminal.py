@@ -269,7 +269,7 @@ async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path
             pass
         assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
         assert b"\x1b[?1049l" in terminal.received
-        assert "session of 0:" in terminal.text
+        assert "conversation of 0:" in terminal.text
 
 
 @pytest.mark.parametrize("blocking", [True, False])

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -266,12 +267,14 @@ def summary(state: "SessionState | None", log_path: Path) -> str:
     if state is not None:
         connection, usage = state.connection, state.usage.sums
         if connection.ready_at is not None:
-            parts = [f"session of {clock((connection.ended_at or time.monotonic()) - connection.ready_at)}"]
+            parts = [f"conversation of {clock((connection.ended_at or time.monotonic()) - state.began_at)}"]
             parts += [f"{state.turn_count} turn{'' if state.turn_count == 1 else 's'}"]
             parts += [f"{state.counts.interruptions} interrupted"] if state.counts.interruptions else []
-            parts += [f"{usage.total} tokens ({usage.input} in, {usage.output} out)"] if usage.total else []
+            parts += [f"{usage.total:,} tokens ({usage.input:,} in, {usage.output:,} out)"] if usage.total else []
         code = f"closed with code {connection.close_code}" if connection.close_code else ""
         end = visible(connection.problem) or code
         if state.recording and state.recording.path:
-            end += f"{'; ' if end else ''}recording: {visible(state.recording.path)}"
+            end += (
+                f"{'; ' if end else ''}to open the recording: {APP_NAME} {visible(shlex.quote(state.recording.path))}"
+            )
     return f"{APP_NAME}: {', '.join(parts)}{f'; {end}' if end else ''}; log: {visible(str(log_path))}"

@@ -9,11 +9,13 @@ Rules of this file:
 - An input of an unknown class is a programming error: `TypeError`.
 """
 
+import shlex
 from functools import singledispatch
 from typing import get_args
 
 from msgspec.structs import asdict, replace
 
+from voicelive_tui.config import APP_NAME
 from voicelive_tui.session import edits, errors, inputs, keeping, loss, mcp, rotation, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, stopped
 from voicelive_tui.session.notes import NOT_CONNECTED, note, pin
@@ -359,14 +361,17 @@ def _keep(event: inputs.Key, state: SessionState, now: float) -> SessionState:
 @observe.register
 def _recording_changed(event: keeping.RecordingChanged, state: SessionState, now: float) -> SessionState:
     before = state.recording or Recording()
-    since = None if not event.path else now if event.path != before.path else before.since
+    since = None if not event.path else now - event.kept if event.path != before.path else before.since
     state = replace(state, recording=Recording(event.path or before.path, since, event.problem))
     if event.problem:
         return pin(note(state, now, "recording", event.problem, "warning"), now, event.problem, "warning")
     if event.path:
         before_it = f"kept the last {clock(event.kept)}, and " if event.kept >= 1 else ""
         return note(state, now, "recording", f"{before_it}recording to {event.path}")
-    return note(state, now, "recording", f"recorded to {before.path}") if before.since is not None else state
+    if before.since is None:
+        return state
+    sentence = f"recorded {clock(now - before.since)}; to open it: {APP_NAME} {shlex.quote(before.path)}"
+    return note(state, now, "recording", sentence)
 
 
 @observe.register

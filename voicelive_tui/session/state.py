@@ -139,7 +139,7 @@ class Recording(Struct, frozen=True):
     path: str = ""
     """The bundle that is being written, or the last one."""
     since: float | None = None
-    """When it was begun; None while none is written."""
+    """When what it holds began; None while none is written."""
     problem: str = ""
 
 
