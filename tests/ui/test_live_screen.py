@@ -200,3 +200,15 @@ async def test_a_toast_about_a_recording_shortens_the_home_folder(monkeypatch):
         )
         app.live.receive(RecordingChanged(), replace(app.live.state, log=log))
         assert told == ["recording into ~/calls/one"]
+
+
+async def test_the_clock_moves_each_second_and_every_ten_seconds_where_nothing_happens():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        screen, began_at = app.screen, states.IDLE.began_at
+        shown = []
+        for seconds, still in ((7, False), (8, False), (9, True), (10, True), (19, True), (21, True), (22, False)):
+            screen.show_elapsed(began_at + seconds, still=still)
+            shown.append(screen.elapsed)
+        assert shown == ["0:07", "0:08", "0:08", "0:10", "0:10", "0:21", "0:22"]

@@ -19,10 +19,11 @@ from voicelive_tui.session.inputs import Input, Key
 from voicelive_tui.session.keeping import MomentFound, RecordingChanged, SoundSaved
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.text import clock
 from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
 from voicelive_tui.ui.panes import Pane
-from voicelive_tui.ui.panes.status import elapsed, remaining
+from voicelive_tui.ui.panes.status import remaining
 
 if TYPE_CHECKING:
     from voicelive_tui.client.profiles import Profiles
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 PASSING = (Stage.CONNECTING, Stage.CONFIGURING)
 PASSING_SECONDS = 0.05
 """A stage of `PASSING` is drawn when it has lasted this long: Textual would draw the next one a frame or two later."""
+STILL = 10.0
+"""Seconds that the clock moves by where nothing happens."""
 
 
 class ShowsLevels(Protocol):
@@ -67,6 +70,7 @@ class LiveScreen(TonedScreen):
         self.pacing = Pacing(monotonic(), rates)
         self._changed = asyncio.Event()
         self._levels_due = self._clock_due = 0.0
+        self._elapsed_s = -STILL
 
     def on_screen_suspend(self) -> None:
         self.in_front = False
@@ -143,13 +147,16 @@ class LiveScreen(TonedScreen):
             self.refresh_bindings()
 
     def show_elapsed(self, now: float, *, still: bool) -> None:
-        """Show how long the conversation lasts; in minutes where the screen is to stay still."""
+        """Show how long the conversation lasts; every ten seconds where the screen is to stay still."""
         began_at, ended_at = self.session.began_at, self.session.connection.ended_at
         if began_at:
             counts_down = self.session.resuming
             until = now if ended_at is None or counts_down else ended_at
             quiet = still and remaining(self.session, now) is None and not counts_down
-            self.elapsed = elapsed(until - began_at, quiet)
+            seconds = until - began_at
+            if not quiet or not 0 <= seconds - self._elapsed_s < STILL - self._elapsed_s % STILL:
+                self._elapsed_s = seconds
+                self.elapsed = clock(seconds)
 
     def action_apply(self, name: str) -> None:
         self.apply(getattr(inputs, name)())

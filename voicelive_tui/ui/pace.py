@@ -35,7 +35,7 @@ class Rates(NamedTuple):
     scroll_step: float
     """Share of the pane by which a full list scrolls while it follows its end; 0: line by line."""
     spacious: bool
-    """Whether a tall terminal gets a tall status line, and the clock shows seconds."""
+    """Whether a tall terminal gets a tall status line, and the clock moves each second."""
 
 
 NORMAL = Rates(

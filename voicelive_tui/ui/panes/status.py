@@ -75,13 +75,6 @@ def service(endpoint: str) -> str:
     return "AZURE" if host.endswith((".azure.com", ".microsoft.com")) else clip(visible(host), 15)
 
 
-def elapsed(seconds: float, quiet: bool) -> str:
-    """The conversation's length, in minutes while nothing happens, so that an idle screen stays still."""
-    if not quiet or seconds < 60:
-        return clock(seconds) if not quiet else "<1 min"
-    return f"{int(seconds // 60)} min"
-
-
 def remaining(session: SessionState, now: float) -> float | None:
     """Seconds until the session expires, if that is within `EXPIRY_NOTICE`."""
     ends_at = session.connection.ends_at
