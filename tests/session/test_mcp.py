@@ -444,5 +444,5 @@ def test_no_order_of_events_decides_a_call_twice_or_asks_twice(events: list[Any]
     fold.feed(*events)
     decided = [request_id for request_id, _ in approvals(fold.effects)]
     assert len(decided) == len(set(decided))
-    ends = sum(call.due_at is not None for _, call in fold.state.calls)
+    ends = sum(call.answerable for _, call in fold.state.calls)
     assert creates(fold.effects) <= ends

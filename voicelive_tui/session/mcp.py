@@ -57,7 +57,7 @@ def _upsert(state: SessionState, item_id: str, call: Call, response_id: str, now
 
 def _listed(state: SessionState, item_id: str, item: Event, now: float) -> SessionState:
     names = [text(mapping(tool).get("name")) for tool in listing(item.get("tools"))]
-    call = _call(state, item_id) or _listing(now)
+    call = state.call(item_id) or _listing(now)
     call = replace(call, server=text(item.get("server_label")), output=bounded(", ".join(names)))
     return _upsert(state, item_id, call, "", now)
 
@@ -68,9 +68,9 @@ def _listing(now: float) -> Call:
 
 def _called(state: SessionState, item_id: str, item: Event, response_id: str, now: float) -> SessionState:
     approval_id = text(item.get("approval_request_id"))
-    if _call(state, item_id) is None and approval_id and _call(state, approval_id):  # the request came first
+    if state.call(item_id) is None and approval_id and state.call(approval_id):  # the request came first
         state = state.with_change(approval_id, item_id=item_id, behind=(approval_id,))
-    call = _call(state, item_id) or Call("mcp")
+    call = state.call(item_id) or Call("mcp")
     call = replace(
         call,
         name=text(item.get("name")) or call.name,
@@ -190,12 +190,12 @@ def observe_progress(event: Event, state: SessionState, now: float) -> SessionSt
     """The state after an event about a call or a listing; repeated ends change nothing."""
     item_id = text(event.get("item_id"))
     match event.get("type"):
-        case "mcp_list_tools.in_progress" if item_id and _call(state, item_id) is None:
+        case "mcp_list_tools.in_progress" if item_id and state.call(item_id) is None:
             return _upsert(state, item_id, _listing(now), "", now)
         case "mcp_list_tools.completed":
             return tools.end(state, item_id, now)
         case "mcp_list_tools.failed":
-            call = _call(state, item_id)
+            call = state.call(item_id)
             label = f"MCP server {call.server}" if call and call.server else "an MCP server"
             state = tools.end(state, item_id, now, ended="failed", remark=f"{label}: no tools listed")
             return pin(state, now, f"the tools of {label} could not be listed: check its URL and headers", "warning")
@@ -203,7 +203,7 @@ def observe_progress(event: Event, state: SessionState, now: float) -> SessionSt
             return _complete(tools.append_arguments(state, event), item_id, now)
         case "response.mcp_call.in_progress":
             state = _complete(state, item_id, now)
-            call = _call(state, item_id)
+            call = state.call(item_id)
             return tools.change_call(state, item_id, started_at=now) if call and call.started_at is None else state
         case "response.mcp_call.completed":
             return _over(state, item_id, now)
@@ -247,11 +247,6 @@ def silent(state: SessionState, now: float) -> list[inputs.ToolReturned]:
     ]
 
 
-def _call(state: SessionState, item_id: str) -> Call | None:
-    entry = state.entry(item_id)
-    return entry.call if entry else None
-
-
 def _complete(state: SessionState, item_id: str, now: float) -> SessionState:
     entry = state.entry(item_id)
     return tools.complete(state, entry, now) if entry else state
@@ -261,7 +256,7 @@ def _over(
     state: SessionState, item_id: str, now: float, *, failed: bool = False, output: str = "", why: str = ""
 ) -> SessionState:
     """The state with a call ended, and its answer due where the others of its response have ended as well."""
-    call = _call(state, item_id)
+    call = state.call(item_id)
     remark = f"MCP server {call.server}{f': {why}' if why else ''}" if call and call.server else why
     state = tools.end(state, item_id, now, output=output, ended="failed" if failed else "", remark=remark)
     refused = call is not None and call.approved is False and call.ended_at is not None

@@ -189,17 +189,12 @@ class Turn(Struct, frozen=True):
         Of an answer to calls of tools that the assistant announced before: the calls.
         """
         called_at = self.called_at if self.began_by == "service" else None
-        for moment in (self.voiced_at, self.speech_stopped_at, self.committed_at, self.asked_at, called_at):
-            if moment is not None:
-                return moment
-        return None
+        moments = (self.voiced_at, self.speech_stopped_at, self.committed_at, self.asked_at, called_at)
+        return next((moment for moment in moments if moment is not None), None)
 
     @property
     def latency(self) -> float | None:
-        """Seconds from the user's last voiced sample to the first sample of the answer at the speaker.
-
-        None while either is unknown, and when the answer came first.
-        """
+        """Seconds from the end of the user's speech to the answer at the speaker; None if unknown, or less than 0."""
         start = self.ended_speaking_at
         return None if start is None or self.heard_at is None or self.heard_at < start else self.heard_at - start
 
@@ -330,6 +325,10 @@ class SessionState(Struct, frozen=True, eq=False):
     def entry(self, item_id: str) -> Entry | None:
         """The transcript's entry for an item, searched from the end."""
         return next((e for e in reversed(self.transcript) if e.item_id == item_id), None)
+
+    def call(self, item_id: str) -> Call | None:
+        """The call of a tool that an item is."""
+        return next((entry.call for entry in reversed(self.transcript) if entry.item_id == item_id), None)
 
     def with_entry(self, item_id: str, role: Role, now: float, **changes: Any) -> "SessionState":
         """The state with an item's entry changed; a new entry goes to the end of the transcript."""

@@ -71,9 +71,8 @@ def steps(event: inputs.Input, before: SessionState, after: SessionState) -> Ste
 def _decided(
     event: inputs.CallApproved | inputs.CallAnswered, before: SessionState, after: SessionState
 ) -> tuple[effects.CallTool, ...]:
-    entry, old = after.entry(event.item_id), before.entry(event.item_id)
-    call = entry.call if entry else None
-    if call is None or call.kind != "function" or (old and old.call is call):
+    call = after.call(event.item_id)
+    if call is None or call.kind != "function" or before.call(event.item_id) is call:
         return ()
     rule = rule_of(after, call.name)
     if isinstance(event, inputs.CallAnswered):
@@ -85,8 +84,8 @@ def _decided(
 
 
 def _again(item_id: str, after: SessionState) -> tuple[effects.CallTool, ...]:
-    entry = after.entry(item_id)
-    if entry is None or entry.call is None or entry.call.kind != "function" or entry.call.ended_at is None:
+    call = after.call(item_id)
+    if call is None or call.kind != "function" or call.ended_at is None:
         return ()
-    rule = Function(timeout=rule_of(after, entry.call.name).timeout)
-    return (effects.CallTool(item_id, entry.call.name, entry.call.arguments, rule, again=True),)
+    rule = Function(timeout=rule_of(after, call.name).timeout)
+    return (effects.CallTool(item_id, call.name, call.arguments, rule, again=True),)

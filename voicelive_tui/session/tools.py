@@ -27,8 +27,8 @@ ITEMS = frozenset({"function_call", "function_call_output"})
 
 def change_call(state: SessionState, item_id: str, **changes: Any) -> SessionState:
     """The state with facts of a call changed, if there is that call."""
-    entry = state.entry(item_id)
-    return state.with_change(item_id, call=replace(entry.call, **changes)) if entry and entry.call else state
+    call = state.call(item_id)
+    return state.with_change(item_id, call=replace(call, **changes)) if call else state
 
 
 # --- server events -------------------------------------------------------------------------------------------------
@@ -42,8 +42,7 @@ def upsert_call(state: SessionState, item: Mapping[str, Any], response_id: str, 
         return state if entry is None else end(state, entry.item_id, now, output=text(item.get("output")))
     if not item_id:
         return state
-    entry = state.entry(item_id)
-    call = (entry and entry.call) or Call("function")
+    call = state.call(item_id) or Call("function")
     call = replace(call, name=text(item.get("name")) or call.name, call_id=text(item.get("call_id")))
     if (arguments := text(item.get("arguments"))) and call.complete_at is None:
         call = replace(call, arguments=bounded(arguments))
@@ -64,11 +63,12 @@ def output_created(state: SessionState, item: Mapping[str, Any]) -> SessionState
 
 def append_arguments(state: SessionState, event: Mapping[str, Any]) -> SessionState:
     """The state with a delta of a call's arguments appended, or the complete arguments set."""
-    entry = state.entry(text(event.get("item_id")))
-    if entry is None or entry.call is None or entry.call.complete_at is not None:
+    item_id = text(event.get("item_id"))
+    call = state.call(item_id)
+    if call is None or call.complete_at is not None:
         return state
-    arguments = text(event.get("arguments")) or entry.call.arguments + text(event.get("delta"))
-    return change_call(state, entry.item_id, arguments=bounded(arguments))
+    arguments = text(event.get("arguments")) or call.arguments + text(event.get("delta"))
+    return change_call(state, item_id, arguments=bounded(arguments))
 
 
 def item_done(state: SessionState, item: Mapping[str, Any], now: float) -> SessionState:
@@ -223,11 +223,9 @@ def connection_ended(state: SessionState, response_id: str, now: float) -> Sessi
 
 def observe_input(event: inputs.CallInput, state: SessionState, now: float) -> SessionState:
     """The state after an input about a call; one that can change nothing is noted."""
-    entry = state.entry(event.item_id)
-    call = entry.call if entry else None
+    item_id, call = event.item_id, state.call(event.item_id)
     if call is None:
-        return note(state, now, "tool", f"there is no call {event.item_id}", "warning")
-    item_id = event.item_id
+        return note(state, now, "tool", f"there is no call {item_id}", "warning")
     match event:
         case inputs.ToolStarted(again=again):
             return state if again or call.ended_at is not None else change_call(state, item_id, started_at=now)
