@@ -7,6 +7,7 @@ import json
 
 from msgspec.structs import replace
 
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Meter, Reading
 from voicelive_tui.session.state import (
     Connection,
@@ -17,7 +18,6 @@ from voicelive_tui.session.state import (
     Response,
     SessionState,
     Stage,
-    Turn,
 )
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.session.usage import Tokens, Usage

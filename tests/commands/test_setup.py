@@ -6,7 +6,8 @@ import pytest
 
 from voicelive_tui.commands.setup import Options, summary, usable
 from voicelive_tui.config import Agent, ConfigError, Mcp, Service, Settings
-from voicelive_tui.session.state import Connection, Counts, Recording, SessionState, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import Connection, Counts, Recording, SessionState
 from voicelive_tui.session.usage import Tokens, Usage
 from voicelive_tui.text import visible
 

@@ -9,7 +9,8 @@ import tomllib
 import pytest
 
 from voicelive_tui.recording.document import DOCUMENTS, cues, latencies
-from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.wire.log import EventLog
 

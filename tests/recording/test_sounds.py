@@ -8,7 +8,7 @@ from voicelive_tui.audio.format import SAMPLE_RATE
 from voicelive_tui.recording.lines import MICROPHONE, RECEIVED, reference, wire_line
 from voicelive_tui.recording.sounds import SNIPPET, around, collect, range_of_turn, ranges_of
 from voicelive_tui.recording.spool import Record
-from voicelive_tui.session.state import Turn
+from voicelive_tui.session.latency import Turn
 
 
 def delta(item_id: str, channel: int, at: int, samples: int) -> bytes:

@@ -3,7 +3,8 @@ from msgspec.structs import replace
 
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.state import Connection, Device, Microphone, Response, SessionState, Stage, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import Connection, Device, Microphone, Response, SessionState, Stage
 from voicelive_tui.session.transcript import Entry
 
 READY = Connection(stage=Stage.READY)

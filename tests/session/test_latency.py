@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from voicelive_tui.session import latency
-from voicelive_tui.session.state import Turn
+from voicelive_tui.session.latency import Turn
 
 TURN = Turn(
     1,

@@ -1,7 +1,8 @@
 import pytest
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import Connection, Stage, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import Connection, Stage
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from tests.data import events
 from tests.session.folding import CONNECTING, Fold, ready
 from voicelive_tui.session import inputs, turns
-from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import SessionState
 
 
 def test_every_moment_of_a_spoken_turn_is_kept_once() -> None:

@@ -4,8 +4,8 @@ from msgspec.structs import replace
 from tests import states
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import INDENT, entry_lines

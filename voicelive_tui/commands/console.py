@@ -22,7 +22,8 @@ from voicelive_tui.commands.setup import FAILED, Options, complain, run_conversa
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs, mcp
-from voicelive_tui.session.state import Activity, SessionState, Stage, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.wire.events import canonical, mapping, text
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import Any
 from voicelive_tui.commands.output import LineOutput
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
-from voicelive_tui.session.latency import stages, summarize
+from voicelive_tui.session.latency import Turn, stages, summarize
 from voicelive_tui.session.reconnect import TRIES
-from voicelive_tui.session.state import RECENT, SessionState, Stage, Turn
+from voicelive_tui.session.state import RECENT, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import duration, encodable, escaped, masked, visible
 from voicelive_tui.wire.events import without_audio

@@ -11,9 +11,9 @@ import msgspec
 
 from voicelive_tui.session import code
 from voicelive_tui.session.history import heard_characters
-from voicelive_tui.session.latency import STAGES, stages
+from voicelive_tui.session.latency import STAGES, Turn, stages
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, encodable, masked, visible, visible_lines
 

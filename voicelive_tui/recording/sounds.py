@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, samples_in
 from voicelive_tui.recording.lines import RECEIVED, DamageError, WireLine, read, references
 from voicelive_tui.recording.spool import Kind, Record
-from voicelive_tui.session.state import Turn
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.wire.events import parse, text
 
 NOTICED_SECONDS = 0.7

@@ -44,11 +44,7 @@ def interrupt(state: SessionState, now: float) -> SessionState:
         return state
     state = turns.mark(state, turns.of_response(response_id or unheard[0].response_id), interrupted_at=now)
     ids = ((response_id,) if response_id else ()) + tuple(entry.item_id for entry in unheard)
-    return replace(
-        state,
-        silenced=(*state.silenced, *ids)[-RECENT:],
-        counts=replace(state.counts, interruptions=state.counts.interruptions + 1),
-    )
+    return replace(state, silenced=(*state.silenced, *ids)[-RECENT:], counts=state.counts.plus(interruptions=1))
 
 
 def should_cancel(before: SessionState, *, by_key: bool) -> str:

@@ -16,8 +16,8 @@ _RULE = "rule-"
 
 def note(state: SessionState, now: float, kind: str, sentence: str, severity: Severity = "info") -> SessionState:
     """The state with a `local` row in the event log."""
-    counts = replace(state.counts, errors=state.counts.errors + (severity == "error"))
-    return replace(state, log=state.log.append(now, "local", kind, sentence, severity=severity), counts=counts)
+    log = state.log.append(now, "local", kind, sentence, severity=severity)
+    return replace(state, log=log, counts=state.counts.plus(errors=severity == "error"))
 
 
 def pin(

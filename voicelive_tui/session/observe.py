@@ -79,12 +79,7 @@ def _received(event: inputs.Received, state: SessionState, now: float) -> Sessio
         response_id=text(body.get("response_id")) or text(mapping(body.get("response")).get("id")),
         size=audio_size(body),
     )
-    counts = replace(
-        state.counts,
-        events_in=state.counts.events_in + 1,
-        errors=state.counts.errors + (severity == "error"),
-    )
-    state = replace(state, log=log, counts=counts)
+    state = replace(state, log=log, counts=state.counts.plus(events_in=1, errors=severity == "error"))
     handler = HANDLERS.get(kind)
     if handler is None:
         return state
@@ -100,12 +95,7 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
     kind, size = text(body.get("type")), audio_size(body)
     item_id, response_id = text(body.get("item_id")), text(body.get("response_id"))
     log = state.log.append(now, "out", kind, as_json(body), item_id=item_id, response_id=response_id, size=size)
-    counts = replace(
-        state.counts,
-        events_out=state.counts.events_out + 1,
-        audio_out_ms=state.counts.audio_out_ms + size / PCM_BYTES_PER_MS,
-    )
-    state = replace(state, log=log, counts=counts)
+    state = replace(state, log=log, counts=state.counts.plus(events_out=1, audio_out_ms=size / PCM_BYTES_PER_MS))
     match kind:
         case "response.create":
             return turns.mark(replace(state, awaiting=state.response is None), turns.latest, asked_at=now)
@@ -128,8 +118,7 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
 @observe.register
 def _bad_message(event: inputs.BadMessage, state: SessionState, now: float) -> SessionState:
     log = state.log.append(now, "in", "(unreadable)", event.raw or event.problem, severity="error")
-    counts = replace(state.counts, bad_messages=state.counts.bad_messages + 1, errors=state.counts.errors + 1)
-    return pin(replace(state, log=log, counts=counts), now, event.problem)
+    return pin(replace(state, log=log, counts=state.counts.plus(bad_messages=1, errors=1)), now, event.problem)
 
 
 # --- the link ------------------------------------------------------------------------------------------------------

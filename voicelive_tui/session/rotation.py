@@ -23,7 +23,7 @@ PAUSE_SECONDS = 15.0
 
 def due(state: SessionState, now: float) -> bool:
     """Whether a link is to be put on standby, or to take over."""
-    if state.connection.stage is not Stage.READY or not _wanted(state, now):
+    if not near(state, now):
         return False
     if state.standby is None:
         return now >= state.intent.standby_after and may_connect(state.connects, now)

@@ -261,15 +261,14 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
         return state
     ms = len(pcm_of(text(event.get("delta")))) / PCM_BYTES_PER_MS
     if not ms:
-        state = replace(state, counts=replace(state.counts, bad_messages=state.counts.bad_messages + 1))
+        state = replace(state, counts=state.counts.plus(bad_messages=1))
         return pin(state, now, f"an audio delta of {item_id} is not valid base64 and was skipped", "warning")
     audio_ms = ms + (entry.audio_ms if (entry := state.entry(item_id)) else 0.0)
     if audio_ms == ms:
         state = tools.spoken(state, response_id, now)
     state = turns.mark(state, turns.of_response(response_id), first_audio_at=now)
     state = state.with_entry(item_id, "assistant", now, audio_ms=audio_ms, response_id=response_id)
-    counts = replace(state.counts, audio_in_ms=state.counts.audio_in_ms + ms)
-    return replace(state, counts=counts, awaiting=False)
+    return replace(state, counts=state.counts.plus(audio_in_ms=ms), awaiting=False)
 
 
 def is_late(event: Event, state: SessionState) -> bool:

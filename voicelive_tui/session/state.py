@@ -21,6 +21,7 @@ from voicelive_tui.config import Approval, BargeIn, Function
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.continuation import Restored, Retry
 from voicelive_tui.session.intent import Intent
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.transcript import Entry, Role, change, update
 from voicelive_tui.session.usage import Usage
 from voicelive_tui.wire.events import PCM_BYTES_PER_MS
@@ -150,55 +151,6 @@ class Response(Struct, frozen=True):
     created_at: float
 
 
-class Turn(Struct, frozen=True):
-    """The moments of one exchange, from the user's speech to the sound of the answer; None while unknown."""
-
-    number: int
-    began_by: Literal["speech", "talk", "text", "service"] = "speech"
-    item_id: str = ""
-    response_id: str = ""
-    speech_started_at: float | None = None
-    voiced_at: float | None = None
-    """ADC time of the last voiced microphone block of the turn."""
-    speech_stopped_at: float | None = None
-    committed_at: float | None = None
-    asked_at: float | None = None
-    """`response.create` sent."""
-    created_at: float | None = None
-    """`response.created` received."""
-    first_text_at: float | None = None
-    first_audio_at: float | None = None
-    heard_at: float | None = None
-    """DAC time of the answer's first sample."""
-    called_at: float | None = None
-    """The arguments of the first call of a tool were complete."""
-    returned_at: float | None = None
-    """The outputs of all calls were known, and the response that made them over."""
-    done_at: float | None = None
-    interrupted_at: float | None = None
-    """`speech_started` received, or a key pressed, while the answer was generated or played."""
-    silent_at: float | None = None
-    """When the speaker was silent after the interruption."""
-    unheard_ms: float | None = None
-    """Milliseconds generated but never heard."""
-
-    @property
-    def ended_speaking_at(self) -> float | None:
-        """Start of the user's wait: the last voiced sample, else the first known moment after it.
-
-        Of an answer to calls of tools that the assistant announced before: the calls.
-        """
-        called_at = self.called_at if self.began_by == "service" else None
-        moments = (self.voiced_at, self.speech_stopped_at, self.committed_at, self.asked_at, called_at)
-        return next((moment for moment in moments if moment is not None), None)
-
-    @property
-    def latency(self) -> float | None:
-        """Seconds from the end of the user's speech to the answer at the speaker; None if unknown, or less than 0."""
-        start = self.ended_speaking_at
-        return None if start is None or self.heard_at is None or self.heard_at < start else self.heard_at - start
-
-
 class Edit(Struct, frozen=True):
     """A `session.update` for which the user asked, and its answer."""
 
@@ -238,6 +190,10 @@ class Counts(Struct, frozen=True):
     """Audio received from the service."""
     audio_out_ms: float = 0.0
     """Audio sent to the service."""
+
+    def plus(self, **more: float) -> "Counts":
+        """The sums with these numbers added."""
+        return replace(self, **{name: getattr(self, name) + number for name, number in more.items()})
 
 
 class Problem(Struct, frozen=True):

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import EntryStatus, remove
 
 LIMIT = 1_000

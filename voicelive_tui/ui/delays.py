@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 from voicelive_tui.config import Ui
 from voicelive_tui.session import latency
-from voicelive_tui.session.state import Turn
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.text import duration
 from voicelive_tui.ui.text import Line, Span, measured
 

@@ -7,7 +7,7 @@ estimate of `heard_characters`.
 from rich.cells import cell_len
 
 from voicelive_tui.session.calls import Call, CallState
-from voicelive_tui.session.state import Turn
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.delays import Scale, delay_bar, mostly

@@ -9,7 +9,7 @@ from tests import states
 from tests.ui.fake import app_of, settled
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
-from voicelive_tui.session.state import Turn
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.panes import Place
 from voicelive_tui.ui.panes.events import EventsPane, event_line, gap, moment

@@ -10,8 +10,9 @@ from tests.ui.fake import app_of, settled
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session.calls import Call
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Meter, Reading
-from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.pace import LEAN, NORMAL
 from voicelive_tui.ui.panes import Place

@@ -8,8 +8,9 @@ from tests.ui.fake import app_of, settled
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session.calls import Call
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Stage, Turn
+from voicelive_tui.session.state import Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.ui.entry_lines import LONGEST
 from voicelive_tui.ui.panes import Place, transcript

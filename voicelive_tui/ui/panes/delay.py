@@ -6,7 +6,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from voicelive_tui.session import latency
-from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import excerpt
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.delays import BAR, Scale, delay_bar, mostly, sparkline

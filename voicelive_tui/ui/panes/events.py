@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, Literal
 
-from voicelive_tui.session.state import SessionState, Turn
+from voicelive_tui.session.latency import Turn
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import short_id, size, visible
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, with_keys

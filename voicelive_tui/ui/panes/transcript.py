@@ -12,8 +12,9 @@ from textual.geometry import Size
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.keeping import SaveSound
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import SessionState, Stage, Turn
+from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.delays import Scale
