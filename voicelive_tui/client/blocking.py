@@ -24,11 +24,11 @@ _T = TypeVar("_T")
 
 
 async def off_loop(
-    call: Callable[[], _T], what: str, limit: float = TIME_LIMIT, discard: Callable[[_T], None] = lambda _: None
+    call: Callable[[], _T], what: str, limit: float | None = None, discard: Callable[[_T], None] = lambda _: None
 ) -> _T:
     """Run a blocking call in a daemon thread of its own, and wait for it without blocking the loop.
 
-    A call that takes longer than `limit` seconds, or whose caller is cancelled, is abandoned; it does not keep the
+    A call that takes longer than its limit in seconds, or whose caller is cancelled, is abandoned; it does not keep the
     program from ending, and `discard` is called in the thread with its result.
 
     Raises `AudioError` if the call failed, for whatever reason, or took too long; the sentence says `what` it does.
@@ -38,6 +38,7 @@ async def off_loop(
         with contextlib.suppress(AudioError):
             _guarded(lambda: discard(result), f"what follows {what}")
 
+    limit = TIME_LIMIT if limit is None else limit
     future = threads.start(lambda: _guarded(call, what), f"{THREAD_PREFIX}{what}", discarded)
     try:
         async with asyncio.timeout(limit):
