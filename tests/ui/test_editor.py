@@ -223,6 +223,7 @@ async def test_voices_are_listed_by_kind_and_filtered_by_what_is_typed(form):
     assert "alloy" not in form.text
     await form.press("down", "down", "enter")
     assert "shimmer" in form.line("voice")
+    assert not form.app.screen.values.display  # it was chosen: the list is no longer needed
     await form.press("home", "shift+end", *"my-own-voice")
     await form.press("ctrl+s")
     assert form.live.applied == [SessionEdited({"voice": {"type": "azure-standard", "name": "my-own-voice"}})]

@@ -193,7 +193,9 @@ class EditorScreen(ModalScreen[None]):
         if row is None:
             return
         if self.values.display and (option := self.values.highlighted_option):
-            row.text = "" if option.id == "-" else option.id or ""
+            with self.prevent(Input.Changed):  # which lists the values that contain it
+                row.text = "" if option.id == "-" else option.id or ""
+            self.changed()
         if self.values.display:
             self.values.display = False
         elif row.field.flag:

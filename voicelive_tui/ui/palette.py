@@ -10,6 +10,8 @@ from voicelive_tui.text import visible
 
 NAME = 30
 """Cells of the column of names."""
+WEAK = 0.01
+"""The score of a query that is in the description alone."""
 Command = tuple[str, str, Callable[[], object]]
 """Name, description and action."""
 
@@ -27,7 +29,8 @@ class Commands(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for name, does, run in self.commands():
-            if (score := matcher.match(name)) > 0:
+            score = matcher.match(name) or (query.lower() in does.lower()) * WEAK
+            if score:
                 yield Hit(score, _row(matcher.highlight(escape(name)), does), run, name)
 
 

@@ -315,3 +315,11 @@ def test_families_of_events_have_tones_and_what_is_wrong_has_its_own(type_, tone
     (row,) = states.event(EventLog(), 0.0, "in", type_).since(0)
     (bad,) = states.event(EventLog(), 0.0, "in", "error").since(0)
     assert [event_line(each, Fold(0, 0, 1, 0), 0.0, 0.0, 120)[3][1] for each in (row, bad)] == [tone, "bad"]
+
+
+@pytest.mark.parametrize("rows", [1, 35])
+def test_beside_the_inspector_of_a_narrow_terminal_types_keep_their_end(rows):
+    (row,) = states.event(EventLog(), 0.0, "in", "input_audio_buffer.committed").since(0)
+    line = event_line(row, Fold(0, 0, rows, 0), 0.0, 0.0, 43)
+    shown = "".join(text for text, _ in line)[:43].rstrip()
+    assert shown.endswith("buffer.committed" if rows == 1 else "committed ×35")

@@ -53,12 +53,13 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
     mark, tone = _MARKS.get(row.severity, ("", ""))
     quiet = foldable(row) or row.severity == "debug"
     tone = tone or ("dim" if quiet else "text")
-    type_width = 53 if width >= 150 else 36 if width >= 100 else 26
     spans: list[Span] = [
         (f" {moment(row.at - origin):>9} ", "dim"),
         (f"{gap(since):>7} ", "dim"),
         (f"{arrow}{mark or ' '} ", tone if mark else arrow_tone),
     ]
+    room = width - width_of(spans)  # beside the inspector not always enough for the type
+    type_width = 53 if width >= 150 else 36 if width >= 100 else min(26, max(room, 1))
     if fold.rows > 1:
         count = f" ×{fold.rows:,}"
         name = clip_left(visible(row.type), type_width - len(count))
@@ -66,7 +67,7 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
         spans.append((size(fold.size) if fold.size else "", tone))
         return tuple(spans)
     if row.direction == "local":
-        spans.append((clip(summarize(row), width - width_of(spans)), tone))
+        spans.append((clip(summarize(row), room), tone))
         return tuple(spans)
     family = FAMILIES.get(row.type.partition(".")[0], "text") if tone == "text" else tone
     spans.append((fit(clip_left(visible(row.type), type_width), type_width) + "  ", family))
