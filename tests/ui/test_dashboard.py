@@ -235,7 +235,7 @@ async def test_only_the_events_of_an_item_and_only_errors():
         assert "3 Events 1 of 5  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("slash", *" !dir:in", "enter")
         await pilot.pause()
-        assert "no event matches; esc shows all of them" in screen_text(app)
+        assert "No event matches; esc shows all of them." in screen_text(app)
         await pilot.press("escape", "E")
         await pilot.press("E")
         await pilot.pause()

@@ -56,7 +56,7 @@ async def test_a_list_names_the_keys_in_force():
         assert "paused  ? follows" in screen_text(app)
         await pilot.press("slash", *"nowhere", "enter")
         await pilot.pause()
-        assert "no event matches; B shows all of them" in screen_text(app)
+        assert "No event matches; B shows all of them." in screen_text(app)
 
 
 async def test_a_key_is_named_as_at_the_foot_and_only_in_a_hint():

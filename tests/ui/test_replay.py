@@ -254,3 +254,11 @@ async def test_a_damaged_recording_is_shown_with_a_sentence(tmp_path: Path) -> N
     async with replay(path) as (live, pilot):
         assert any("1 line cannot be read" in toast.message for toast in pilot.app._notifications)
         assert len(live.player) > 100
+
+
+async def test_an_empty_pane_of_a_replay_names_the_key_that_plays(path: Path) -> None:
+    async with replay(path) as (_, pilot):
+        shown = screen_text(pilot.app)
+        assert "Nothing was said until here: space plays on." in shown
+        assert "space plays on: the delay of each" in shown
+        assert "press t" not in shown.lower()

@@ -43,6 +43,11 @@ def works(widget: Widget, hint: str) -> bool:
     return ids.issuperset(_KEY.findall(hint))
 
 
+def refused(widget: Widget, binding_id: str) -> bool:
+    """Whether a key only says why it does nothing, as most of them in a replay."""
+    return binding_id in getattr(widget.screen, "REFUSED", ())
+
+
 def with_keys(widget: Widget, text: str) -> str:
     """A `Hint` with the keys that its bindings have now; any other text as it is."""
     if not isinstance(text, Hint):

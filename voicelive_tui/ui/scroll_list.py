@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.timer import Timer
 
 from voicelive_tui.ui.canvas import Canvas
+from voicelive_tui.ui.text import Line, centred, wrap
 
 SCROLL_PERIOD = 0.25
 """Seconds between two scrolls of a list that follows its end: each writes most of the pane."""
@@ -19,7 +20,7 @@ class ScrollList(Canvas, can_focus=True):
     """A list of items.
 
     A subclass defines `count` and, where items take several lines, `top_of`. It calls `items_changed` after every
-    change of its items.
+    change of its items. Its `line` is `empty_line` while there are none.
     """
 
     ALLOW_SELECT = True
@@ -48,6 +49,8 @@ class ScrollList(Canvas, can_focus=True):
         self.following = True
         self.cursor: int | None = None
         """The item under the cursor; None while following."""
+        self.instead = ""
+        """What stands in the middle of the pane while there are no items."""
         self.step = 0.0
         """Share of the pane that a full list moves by while it follows; 0: line by line, at most so often a second."""
         self._scrolled_at = -math.inf
@@ -71,6 +74,12 @@ class ScrollList(Canvas, can_focus=True):
     def item_at(self, y: int) -> int | None:
         """The item that line `y` belongs to."""
         return y if 0 <= y < self.count else None
+
+    def empty_line(self, y: int) -> Line:
+        """Line `y` while there are no items."""
+        pieces = wrap(self.instead, max(self.size.width - 6, 10))
+        lines = centred([((piece, "dim"),) for piece in pieces], *self.size)
+        return lines[y] if 0 <= y < len(lines) else ()
 
     def highlight(self, y: int) -> str:
         """The item under the cursor stands out."""

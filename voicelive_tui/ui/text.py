@@ -106,6 +106,13 @@ def wrap(text: str, width: int) -> list[str]:
     return [*pieces, current] if current or not pieces else pieces
 
 
+def centred(lines: list[Line], width: int, height: int) -> list[Line]:
+    """Lines in the middle of a pane, as a block."""
+    left = max((width - max(map(width_of, lines), default=0)) // 2, 0)
+    above = max((height - len(lines)) // 2, 0)
+    return [*[()] * above, *(((" " * left, "text"), *line) if line else () for line in lines)]
+
+
 class Wrapping:
     """Wraps a text that grows: after an addition only the last row is wrapped again.
 

@@ -18,7 +18,7 @@ async def test_percentiles_and_the_longest_part_of_each_turn():
         assert "first words 650 ms" in shown
         pane.session = states.IDLE
         await pilot.pause()
-        assert "no answer heard yet" in screen_text(pilot.app)
+        assert "Say something, or press t to type" in screen_text(pilot.app)
 
 
 async def test_a_narrow_pane_keeps_the_name_of_the_longest_part():

@@ -2,29 +2,38 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
+from tests import states
 from tests.session.folding import Fold
 from tests.session.test_fold import ALL, LOCAL, damaged
+from tests.ui.panes.conftest import PaneApp
+from tests.ui.screens import screen_text
 from tests.wire.test_events import JSON
 from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import visible
 from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import entry_lines
+from voicelive_tui.ui.pace import LEAN
 from voicelive_tui.ui.panes import delay
 from voicelive_tui.ui.panes import session as pane
-from voicelive_tui.ui.panes.events import event_line
+from voicelive_tui.ui.panes.delay import DelayPane
+from voicelive_tui.ui.panes.events import EventsPane, event_line
 from voicelive_tui.ui.panes.status import microphone, remaining, service, starved
-from voicelive_tui.ui.panes.transcript import after_lines
+from voicelive_tui.ui.panes.timeline import TimelinePane
+from voicelive_tui.ui.panes.tools import ToolsPane
+from voicelive_tui.ui.panes.transcript import TranscriptPane, after_lines
 from voicelive_tui.ui.rows import Fold as Run
 from voicelive_tui.ui.text import Line, Wrapping
 from voicelive_tui.wire.events import parse
@@ -44,7 +53,7 @@ def lines_of(state: SessionState) -> list[Line]:
         *pane.counts(state),
         *pane.connection(state, 9.0),
     ]
-    lines += after_lines(state, 80, str)
+    lines += after_lines(state, 80, str, replayed=False)
     for entry in state.transcript:
         heard = heard_characters(entry, reading)
         lines += entry_lines(entry, heard, Wrapping(60), origin=0.0, turn=state.turn, scale=Scale(1.0))
@@ -100,3 +109,46 @@ def test_an_odd_value_in_any_place_of_an_event_can_be_drawn(odd: str) -> None:
             raw = event.replace('"ODD"', odd)
             fold.feed(inputs.Received(parse(raw), raw))
         assert_drawable(lines_of(fold.state))
+
+
+CONNECTING = replace(states.IDLE.connection, stage=Stage.CONNECTING)
+
+
+@pytest.mark.parametrize(
+    ("make", "session", "words"),
+    [
+        (TranscriptPane, states.IDLE, "Say something, or press t to type a message."),
+        (TranscriptPane, replace(states.IDLE, connection=CONNECTING), "Connecting to http://127.0.0.1:41234 …"),
+        (DelayPane, states.IDLE, "Say something, or press t to type: the delay of"),
+        (DelayPane, states.FAILED, "No answer was heard."),
+        (ToolsPane, states.IDLE, "No tools: start with --tools FILE.py."),
+        (partial(TimelinePane, LEAN), states.IDLE, "Off with --lean: it is drawn all the time."),
+    ],
+)
+async def test_an_empty_pane_says_in_its_middle_what_to_do(make, session, words):
+    pane = make()
+    async with PaneApp(pane).run_test(size=(72, 21)) as pilot:
+        pane.styles.height = "1fr"
+        pane.session = session
+        await pilot.pause()
+        await pilot.pause()
+        rows = [line.strip("│ ") for line in screen_text(pilot.app).split("\n")]
+        row = next((at for at, line in enumerate(rows) if words in line), None)
+        assert row is not None, rows
+        assert 8 <= row <= 13
+        drawn = screen_text(pilot.app).split("\n")[row].strip("│")
+        left, right = (len(drawn) - len(part) for part in (drawn.lstrip(), drawn.rstrip()))
+        assert abs(left - right) <= 8
+
+
+async def test_a_filter_that_hides_everything_says_in_the_middle_how_to_see_it_again():
+    pane = EventsPane()
+    async with PaneApp(pane).run_test(size=(72, 21)) as pilot:
+        pane.session = states.SPEAKING
+        pane.query_changed("nowhere")
+        await pilot.pause()
+        rows = screen_text(pilot.app).split("\n")
+        assert "No event matches; esc shows all of them." in rows[10]
+        pane.query_changed("")
+        await pilot.pause()
+        assert "No event" not in screen_text(pilot.app)

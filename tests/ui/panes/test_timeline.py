@@ -136,7 +136,7 @@ async def test_lean_has_no_timeline() -> None:
     async with PaneApp(pane).run_test(size=SIZE) as pilot:
         pane.update_levels(Reading(capture=Meter(rms=-3)))
         await pilot.pause()
-        assert "off with --lean" in screen_text(pilot.app)
+        assert "Off with --lean" in screen_text(pilot.app)
         assert not any(block in screen_text(pilot.app) for block in BLOCKS[1:])
 
 

@@ -66,7 +66,10 @@ async def test_each_call_is_a_line_with_its_state_its_time_and_its_result() -> N
 
 @pytest.mark.parametrize(
     ("tools", "words"),
-    [((), "no tools: start with --tools FILE.py"), (({"type": "function", "name": "add"},), "the model has: add")],
+    [
+        ((), "No tools: start with --tools FILE.py."),
+        (({"type": "function", "name": "add"},), "No call yet. The model has: add"),
+    ],
 )
 async def test_without_calls_the_pane_names_the_tools(tools: tuple[object, ...], words: str) -> None:
     pane = ToolsPane()

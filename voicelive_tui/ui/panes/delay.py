@@ -7,11 +7,11 @@ from textual.binding import Binding, BindingType
 
 from voicelive_tui.session import latency
 from voicelive_tui.session.latency import Turn
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import excerpt
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.delays import BAR, Scale, delay_bar, mostly, sparkline
-from voicelive_tui.ui.hints import Hint
+from voicelive_tui.ui.hints import Hint, refused, with_keys
 from voicelive_tui.ui.panes import ListPane, Place, following_note, joined
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, measured, width_of
@@ -87,7 +87,7 @@ class DelayView(ScrollList):
 
     def line(self, y: int) -> Line:
         if y >= len(self.turns):
-            return ()
+            return () if self.turns else self.empty_line(y)
         line = turn_line(self.turns[y], self.scale, self.size.width)
         return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
 
@@ -137,7 +137,7 @@ class DelayPane(ListPane):
     def show(self, session: SessionState) -> None:
         view = self.view
         width = view.size.width
-        if (made_of := (session.turns, width, self.order)) == self._made_of or not width:
+        if (made_of := (session.turns, width, self.order, session.connection.stage)) == self._made_of or not width:
             return
         self._made_of = made_of
         head = self.query_one("#delay-head", Lines)
@@ -147,7 +147,11 @@ class DelayPane(ListPane):
             second = table_head(self.order) if width >= TABLE else ((" ", "text"), *sparkline(session.turns, width - 2))
             head.show(summary_line(session, view.scale, width), second)
         else:
-            head.show((), ((" no answer heard yet", "dim"),))
+            head.show()
+            begin = "{replay.play} plays on" if refused(self, "type") else "Say something, or press {type} to type"
+            hint = Hint(begin + ": the delay of each answer is taken apart here.")
+            ended = session.connection.stage in (Stage.CLOSED, Stage.FAILED)
+            view.instead = "No answer was heard." if ended else with_keys(self, hint)
         view.items_changed()
 
     def _sorted(self, turns: list[Turn]) -> list[Turn]:

@@ -120,9 +120,7 @@ class EventsView(ScrollList):
             number = self._rules[self._ruled.index(y)][1]
             rule: Line = ((" ── ", "faint"), (f"turn {number} ", "dim"))
             return (*rule, ("─" * (self.size.width - width_of(rule) - 1), "faint"))
-        nothing = y == 0 and not self.rows and len(self.log_shown)
-        hint = Hint("   no event matches; {back} shows all of them")
-        return ((with_keys(self, hint), "dim"),) if nothing else ()
+        return () if self.rows else self.empty_line(y)
 
     def _event(self, y: int) -> Line:
         made_of = (self.rows[y], self.rows[y - 1] if y else None, self.log_shown.origin, self.size.width)
@@ -315,6 +313,7 @@ once more shows everything.
         return self.view.rows.unfolded
 
     def _build(self) -> None:
+        self.view.instead = with_keys(self, Hint("No event matches; {back} shows all of them."))
         self.view.restart()
         self._seen = len(self.view.rows)
         self.show_head()

@@ -19,7 +19,7 @@ from voicelive_tui.ui.canvas import HorizontalGround, Lines, now_of
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Pane, Place, joined
-from voicelive_tui.ui.text import Line, Span, fit
+from voicelive_tui.ui.text import Line, Span, centred, fit
 
 CHUNK = 10
 """Cells of a widget with columns."""
@@ -212,6 +212,8 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
 
     def redraw(self) -> None:
         """Draw what changed."""
+        if self._off:
+            self._labels.show(*centred([(("Off with --lean: it is drawn all the time.", "dim"),)], *self._labels.size))
         if not self.display or not self._chunks or not self.is_attached:
             return
         count, rows = len(self._chunks) * CHUNK, max((self._labels.size.height - 1) // 2, 1)
@@ -272,7 +274,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
     def note(self) -> Line:
         """The time shown, and where the cursor is."""
         if self._off:
-            return (("off with --lean", "dim"),)
+            return ()
         keys = Hint(f"{{timeline.longer}} {SPANS[self._span]:g} s {{timeline.shorter}}")
         at = "" if self.cursor is None else f"at {self.cursor - self.session.log.origin:.3f}"
         return joined((with_keys(self, keys), "dim"), (at, "accent"))

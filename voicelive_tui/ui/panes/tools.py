@@ -17,7 +17,7 @@ from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.detail import parsed
-from voicelive_tui.ui.hints import Hint, with_keys
+from voicelive_tui.ui.hints import Hint, refused, with_keys
 from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
@@ -91,8 +91,6 @@ class ToolsView(ScrollList):
     def __init__(self) -> None:
         super().__init__(id="tools-view")
         self.entries: list[Entry] = []
-        self.empty: Line = ()
-        """The line in place of calls."""
         self.origin = self.now = self.longest = 0.0
 
     def measure(self, now: float) -> None:
@@ -106,7 +104,7 @@ class ToolsView(ScrollList):
 
     def line(self, y: int) -> Line:
         if y >= len(self.entries):
-            return self.empty if y == 0 else ()
+            return () if self.entries else self.empty_line(y)
         line = call_line(self.entries[y], self.origin, self.now, self.longest, self.size.width - 1)
         return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
 
@@ -150,8 +148,8 @@ late: you went on before the output came; it is sent, and no answer is asked for
         view.entries, view.origin = [entry for entry, _ in session.calls], session.log.origin
         view.measure(now_of(self))
         names = [str(tool.get("name") or tool.get("server_label")) for tool in session.wanted.get("tools", ())]
-        listed = f"   no call yet; the model has: {visible(', '.join(names))}"
-        view.empty = ((listed if names else "   no tools: start with --tools FILE.py", "dim"),)
+        none = "No tool was called until here." if refused(self, "type") else "No tools: start with --tools FILE.py."
+        view.instead = f"No call yet. The model has: {visible(', '.join(names))}" if names else none
         view.items_changed()
         if self.inspecting and (entry := self.selected()):
             self.open(view.entries.index(entry))

@@ -7,7 +7,6 @@ from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
 
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.history import heard_characters
@@ -19,18 +18,19 @@ from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import entry_lines, room_for_words
-from voicelive_tui.ui.hints import Hint, with_keys
+from voicelive_tui.ui.hints import Hint, refused, with_keys
 from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.panes.surgery import SurgeryPane
 from voicelive_tui.ui.scroll_list import ScrollList
-from voicelive_tui.ui.text import Line, Wrapping, marked, width_of, wrap
+from voicelive_tui.ui.text import Line, Wrapping, centred, marked, wrap
 
+MARGIN = ("   ", "text")
 KEPT = 2_000
 """Lines kept at most: those of the entries drawn last."""
 
 
-def after_lines(session: SessionState, width: int, named: Callable[[str], str]) -> list[Line]:
+def after_lines(session: SessionState, width: int, named: Callable[[str], str], replayed: bool) -> list[Line]:
     """Lines below the last entry: what to do first, or why the session ended; `named` puts keys into hints."""
     connection = session.connection
     said: list[tuple[str, str, str]] = []
@@ -38,26 +38,23 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str]) 
         said.append(("✗ ", connection.problem, "bad"))
         again = "a new session" if connection.stage is Stage.CLOSED else "another try"
         said.append(("", Hint(f"Press {{reset}} for {again}."), "dim"))
-    if not session.transcript:
+    if not session.transcript and replayed:
+        said.append(("", Hint("Nothing was said until here: {replay.play} plays on."), "dim"))
+    elif not session.transcript:
         said += [("! ", f"{name}: {problem}", "warn") for name, problem in silent_devices(session)]
         if connection.stage is Stage.READY and not session.microphone.capturing:
             said.append(("", Hint("Press {type} to type a message."), "dim"))
         elif connection.stage is Stage.READY:
             how = "Press {talk} to talk" if session.microphone.push_to_talk else "Say something"
             said.append(("", Hint(how + ", or press {type} to type a message."), "dim"))
+        elif connection.stage in (Stage.CONNECTING, Stage.CONFIGURING):
+            said.append(("", f"Connecting to {connection.endpoint} …", "dim"))
     lines: list[Line] = []
     for mark, text, tone in said:
         lines.append(())
         for index, piece in enumerate(wrap(excerpt(named(text)), max(width - 6, 10))):
-            lines.append((("   ", "text"), (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
+            lines.append((MARGIN, (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
     return lines
-
-
-def centred(lines: list[Line], size: Size) -> list[Line]:
-    """Lines in the middle of a pane, as a block."""
-    left = max((size.width - max(map(width_of, lines), default=0)) // 2 - 1, 0)
-    above = max((size.height - len(lines)) // 2 - 1, 0)
-    return [*[()] * above, *(((" " * left, "text"), *line) if line else () for line in lines)]
 
 
 def call_text(call: Call | None) -> str:
@@ -149,9 +146,9 @@ class TranscriptView(ScrollList):
             self._placed.clear()
         self._placed_for = placed_for
         self._place(start, reading)
-        self._after = after_lines(session, self.size.width, partial(with_keys, self))
+        self._after = after_lines(session, self.size.width, partial(with_keys, self), refused(self, "type"))
         if not self.entries:
-            self._after = centred(self._after, self.size)
+            self._after = centred(self._after[1:], *self.size)
         if gone and not self.following:
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
         self.items_changed()
