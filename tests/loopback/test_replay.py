@@ -11,9 +11,13 @@ import pytest
 from tests.loopback.wire import connected
 from tests.recording.bundles import make_bundle
 from voicelive_tui.commands.serve import sessions_of
+from voicelive_tui.config import Recording
 from voicelive_tui.loopback.replay import Recorded
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.recording.bundle import Bundle, BundleError
+from voicelive_tui.recording.records import Entry, RecordMaker
+from voicelive_tui.recording.writer import BundleWriter, Manifest
+from voicelive_tui.session import inputs
 
 
 def recorded(at: float, direction: str, event: dict[str, object]) -> Recorded:
@@ -81,6 +85,35 @@ async def test_clients_get_the_sessions_one_after_another() -> None:
         for n in (0, 1, 0):
             async with connected(service) as websocket:
                 assert (await received(websocket, 1))[0][1]["n"] == n
+
+
+def test_a_rotation_makes_two_sessions_and_the_first_one_goes_on_without_the_history(tmp_path: Path) -> None:
+    def received(kind: str, **fields: object) -> inputs.Received:
+        return inputs.Received({"type": kind, **fields}, json.dumps({"type": kind, **fields}))
+
+    def created(item_id: str) -> inputs.Received:
+        return received("conversation.item.created", item={"id": item_id})
+
+    def told(item_id: str) -> inputs.Sent:
+        return inputs.Sent({"type": "conversation.item.create", "item": {"id": item_id}})
+
+    standby = received("session.created", n=2), inputs.Sent({"type": "session.update"})
+    events: tuple[inputs.Input, ...] = (
+        received("session.created", n=1), told("one"), created("one"), created("two"),
+        *map(inputs.OnStandby, standby), inputs.Rotated(),
+        told("one"), told("two"), told("three"), created("one"), created("two"), created("three"),
+    )  # fmt: skip
+    maker, writer = RecordMaker(0, Recording()), BundleWriter(tmp_path / "talk.vlrec", Manifest())
+    for n, event in enumerate(events):
+        writer.add(maker.of_entry(Entry(n, n, event)))
+    writer.close()
+    with contextlib.ExitStack() as stack:
+        sessions = sessions_of(writer.path, stack)
+        first, second = [[json.loads(message.text()) for message in session] for session in sessions]
+    assert [event.get("n") or event["item"]["id"] for event in first] == [1, "one", "one", "two", "three", "three"]
+    assert [event.get("n") or event.get("item", {}).get("id") for event in second] == [
+        2, None, "one", "two", "three", "one", "two", "three",
+    ]  # fmt: skip
 
 
 def test_a_recording_without_a_session_is_refused(tmp_path: Path) -> None:

@@ -25,8 +25,9 @@ from voicelive_tui.loopback.handshake import is_loopback
 from voicelive_tui.loopback.replay import Recorded
 from voicelive_tui.loopback.service import LoopbackService, ServiceRecord
 from voicelive_tui.runtime import end_on_signals
+from voicelive_tui.session import inputs
 from voicelive_tui.text import visible
-from voicelive_tui.wire.events import parse, text
+from voicelive_tui.wire.events import mapping, parse, text
 
 if TYPE_CHECKING:
     from voicelive_tui.recording.bundle import Bundle
@@ -79,21 +80,44 @@ def run(
 
 
 def sessions_of(path: Path, stack: contextlib.ExitStack) -> list[list[Recorded]]:
-    """The sessions of a recording, open until the stack closes. Raises `BundleError` if there is none."""
+    """The sessions of a recording, open until the stack closes. Raises `BundleError` if there is none.
+
+    One that took over in a rotation is a session of its own, for a client that rotates as well. For any other the
+    session before it goes on with the same messages, except the history that the new one was told.
+    """
     from voicelive_tui.recording.bundle import Bundle, BundleError  # noqa: PLC0415
-    from voicelive_tui.recording.lines import NOTHING, WireLine  # noqa: PLC0415
+    from voicelive_tui.recording.lines import NOTHING, Mark  # noqa: PLC0415
 
     bundle = stack.enter_context(Bundle(path))
     sessions: list[list[Recorded]] = []
+    serving: list[list[Recorded]] = []
+    standby: list[Recorded] = []
+    items, history = set(), set()
     for line in bundle.moments():
-        if not isinstance(line, WireLine) or line.problem or line.standby:
+        if isinstance(line, Mark):
+            if standby and isinstance(bundle.input(line), inputs.Rotated):
+                sessions.append(standby)
+                serving, standby = [*serving, standby], []
             continue
-        kind = text(parse(bytes(line.frame).decode()).get("type")) if line.frame != NOTHING else ""
-        if line.dir == "in" and kind == "session.created":
+        if line.problem:
+            continue
+        event = parse(bytes(line.frame).decode()) if line.frame != NOTHING else {}
+        kind, item_id = text(event.get("type")), text(mapping(event.get("item")).get("id"))
+        message = Recorded(line.t_ns / 1e9, line.dir, partial(_unexpired, bundle, line), kind.endswith(".append"))
+        if line.standby:
+            standby = [message] if kind == "session.created" else [*standby, message]
+            continue
+        if kind == "session.created":
             sessions.append([])
-        if sessions:
-            sound = kind.endswith(".append")
-            sessions[-1].append(Recorded(line.t_ns / 1e9, line.dir, partial(_unexpired, bundle, line), sound))
+            serving = sessions[-1:]
+        if kind == "conversation.item.create" and item_id in items:
+            history.add(item_id)
+        told = kind.startswith("conversation.item.create") and item_id in history
+        for session in serving[-1:] if told else serving:
+            session.append(message)
+        if kind == "conversation.item.created" and item_id:
+            items.add(item_id)
+            history.discard(item_id)
     for flaw in bundle.flaws:
         warn(flaw)
     if not sessions:
