@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.recording.bundles import ANSWER, make_bundle
 from voicelive_tui.cli import cli
 from voicelive_tui.recording.lines import wire_line
 from voicelive_tui.recording.spool import Record
@@ -36,6 +37,15 @@ def test_the_transcript_goes_to_standard_output(bundle: Path) -> None:
     status, out, err = export(bundle)
     assert (status, err) == (0, "")
     assert WORDS in out
+
+
+def test_subtitles_begin_with_the_sound(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path, 1)
+    manifest = json.loads((path / "manifest.json").read_text())
+    answer = f"00:00:{0.1 + ANSWER[0]:06.3f} --> ".replace(".", ",")
+    assert answer in export(path, "--format", "srt")[1]
+    (path / "manifest.json").write_text(json.dumps({**manifest, "audio_origin": 2 * 24_000}))
+    assert answer.replace("04,", "02,") in export(path, "--format", "srt")[1]
 
 
 def test_a_file_is_made_and_never_overwritten(bundle: Path, tmp_path: Path) -> None:

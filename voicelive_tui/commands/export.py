@@ -1,9 +1,11 @@
 """`voicelive-tui export`: a recording as a document, as numbers, or as one zip to share."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 
 from voicelive_tui.commands.setup import FAILED, complain, warn
 from voicelive_tui.text import size, visible
@@ -39,7 +41,10 @@ def _document(bundle: "Bundle", form: str, output: Path | None) -> int:
     from voicelive_tui.recording.document import DOCUMENTS  # noqa: PLC0415
     from voicelive_tui.recording.files import write_new  # noqa: PLC0415
 
-    text = DOCUMENTS[form](bundle.final_state())
+    state = bundle.final_state()
+    if form in ("srt", "vtt") and bundle.began:  # subtitles of its sound
+        state = structs.replace(state, log=dataclasses.replace(state.log, origin=bundle.began))
+    text = DOCUMENTS[form](state)
     if not text.endswith("\n"):
         text += "\n"
     if output is None:

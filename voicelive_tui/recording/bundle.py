@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from voicelive_tui.audio.format import SAMPLE_WIDTH, silence
+from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
 from voicelive_tui.errors import UserError
 from voicelive_tui.recording.files import HEADER_BYTES
 from voicelive_tui.recording.flac import as_wave, missing
@@ -145,6 +145,11 @@ class Bundle:
             return None
         with file:
             return file.seek(0, io.SEEK_END)
+
+    @property
+    def began(self) -> float:
+        """The moment of the first sample of `audio.wav`; 0.0 where there is no manifest."""
+        return self.manifest.sample_zero_ns / 1e9 + self.manifest.audio_origin / SAMPLE_RATE
 
     def final_state(self) -> SessionState:
         """The state at the end of the recording."""
