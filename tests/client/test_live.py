@@ -31,7 +31,7 @@ from voicelive_tui.session.transcript import EntryStatus
 
 PUSH_TO_TALK = TurnDetection(type="none")
 SILENT = Audio(input_device="none", output_device="none")
-BRIEF = Script(reply=(Reply(say="Yes, quite."),))
+BRIEF = Script(delay_ms=50, reply=(Reply(say="Yes."),))
 HEARD = Script(reply=(Reply(say="I heard you for {duration} seconds."),))
 LONG = "That is what I can measure of this line, and there is more to come if you let me go on."
 
@@ -69,11 +69,11 @@ async def test_barge_in_silences_within_a_block_truncates_as_heard_and_drops_wha
     script = Script(reply=(Reply(turn=1, say=LONG), *BRIEF.reply))
     async with conversation(output=f"file:{played}", script=script) as (live, mouth, recorder):
         await until(lambda: ready(live))
-        mouth.say(speech("Tell me everything you can measure about this line."))
+        mouth.say(speech("Hello."))
         await until(lambda: live.state.activity is Activity.SPEAKING, "an answer is heard")
         item = live.state.playing
         await asyncio.sleep(1.0)
-        mouth.say(speech("No wait, stop, something else."))
+        mouth.say(speech("No, stop."))
         await until(lambda: live.state.counts.interruptions == 1, "the interruption")
         await until(lambda: recorder.events("conversation.item.truncated"), "the truncation")
         interrupted = live.state.entry(item)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conversing import LIMIT, Mouth, Recorder, speech, until
 from voicelive_tui.audio.format import duration_ms
-from voicelive_tui.client import link, ring, watch
+from voicelive_tui.client import link, pump, watch
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.config import Audio, Service, Settings
 from voicelive_tui.loopback.faults import parse
@@ -104,7 +104,7 @@ async def test_a_reset_in_the_middle_of_an_answer_costs_less_than_a_second_and_n
         await until(lambda: (found := live.state.entry(cut.item_id)) and found.heard_ms is not None, "it is heard")
         assert live.state.entry(cut.item_id).heard_ms == cut.audio_ms  # type: ignore[union-attr]
         live.apply(inputs.TextTyped("quote"))
-        await until(lambda: live.state.activity is Activity.READY and live.state.transcript[-1].role == "assistant")
+        await until(lambda: live.state.transcript[-1].text.endswith(" | quote"), "the history is quoted")
         *_, quote = live.state.transcript
         hello, yes, drop, heard, asked = quote.text.split(" | ")
         assert (hello, yes, drop, asked) == ("hello", "Yes, quite.", "drop it", "quote")
@@ -240,7 +240,7 @@ async def test_a_turn_by_key_while_there_is_no_session_is_committed_whole_in_the
 
 
 async def test_sound_that_is_too_old_for_the_next_session_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ring, "RING_SECONDS", 0.3)
+    monkeypatch.setattr(pump, "RING_SECONDS", 0.3)
     async with talking("throttle=60@connection#2") as talk:
         assert talk.live.reading().unkept_ms == 0.0
         talk.live.apply(inputs.TextTyped("drop it"))

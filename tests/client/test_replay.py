@@ -1,6 +1,7 @@
 """A replay in time: each event comes when it is due, at each speed, and the speaker gets what was heard."""
 
 import asyncio
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,11 +30,11 @@ def a_replay(bundle: Bundle, output: str = "none") -> ReplaySession:
     return ReplaySession(Player(bundle), Audio(output_device=output))
 
 
-async def played(live: ReplaySession) -> None:
-    """Run until it pauses by itself."""
+async def played(live: ReplaySession, up_to: float = math.inf) -> None:
+    """Run until it pauses by itself, or comes to a moment."""
     running = asyncio.create_task(live.run())
     async with asyncio.timeout(30):
-        while live.playing:
+        while live.playing and live.position < up_to:
             await asyncio.sleep(0.01)
     await live.close()
     await running
@@ -58,7 +59,7 @@ async def test_at_eight_times_the_speed_everything_is_told_in_order_and_in_time(
 async def test_the_speaker_gets_what_was_heard(bundle: Bundle, tmp_path: Path) -> None:
     live = a_replay(bundle, f"file:{tmp_path / 'heard.wav'}")
     live.go_to(FIRST + ANSWER[0] - 0.5)
-    await played(live)
+    await played(live, FIRST + ANSWER[0] + 3)
     heard = np.frombuffer(load_wav(tmp_path / "heard.wav")[0], "<i2")
     sounding = np.flatnonzero(np.abs(heard) > 100)
     # The answer was interrupted after 2 s.
@@ -69,7 +70,7 @@ async def test_other_speeds_are_silent(bundle: Bundle, tmp_path: Path) -> None:
     live = a_replay(bundle, f"file:{tmp_path / 'heard.wav'}")
     live.go_to(FIRST + ANSWER[0] - 0.5)
     live.faster(1)
-    await played(live)
+    await played(live, FIRST + ANSWER[0] + 2)
     assert not any(load_wav(tmp_path / "heard.wav")[0])
 
 

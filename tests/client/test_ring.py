@@ -13,7 +13,7 @@ CHUNK_SECONDS = 0.1
 
 def filled(seconds: float) -> Ring:
     """A ring after that much sound, captured from 0.0 on."""
-    ring = Ring()
+    ring = Ring(RING_SECONDS)
     for number in range(round(seconds / CHUNK_SECONDS)):
         ring.add(Chunk(silence(ms_to_samples(CHUNK_SECONDS * 1000)), number * CHUNK_SECONDS, SILENCE, gated=False))
     return ring

@@ -52,6 +52,11 @@ class Talk:
         await until(lambda: len(self.recorder.events("response.done")) > done, "the answer")
         await until(lambda: self.live.state.activity is Activity.READY, "the answer was played")
 
+    async def quotes(self, history: str) -> None:
+        """Ask for what the service remembers, and wait until it has said this; it is not heard to its end."""
+        self.live.apply(inputs.TextTyped("quote"))
+        await until(lambda: self.live.state.transcript[-1].text == history, f"the quotation “{history}”")
+
     async def retrieved(self, item_id: str) -> dict[str, Any] | None:
         """The item as the service has it; None if it has none of that id."""
         known = len(self.recorder.events("conversation.item.retrieved")), len(self.recorder.events("error"))
@@ -104,8 +109,7 @@ async def test_deletions_and_insertions_leave_the_conversation_as_the_transcript
         expected = [("user", "first"), ("system", "Be brief."), ("user", "second"), ("assistant", "Another one.")]
         assert await talk.compare() == expected
         assert await talk.retrieved(one.item_id) is None
-        await talk.say("quote")
-        assert talk.live.state.transcript[-1].text == "first | Be brief. | second | Another one. | quote"
+        await talk.quotes("first | Be brief. | second | Another one. | quote")
 
 
 async def test_a_branch_has_the_items_up_to_the_entry_in_a_session_of_its_own() -> None:
@@ -121,8 +125,7 @@ async def test_a_branch_has_the_items_up_to_the_entry_in_a_session_of_its_own() 
         await talk.answered(inputs.AskAgain("in other words"))
         asked = [event for _, event in talk.recorder.events("response.create")][-1]
         assert asked["additional_instructions"] == "in other words"
-        await talk.say("quote")
-        assert talk.live.state.transcript[-1].text == "first | One. | One. | quote"
+        await talk.quotes("first | One. | One. | quote")
         assert talk.live.state.counts.errors == 0
 
 

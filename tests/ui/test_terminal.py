@@ -244,10 +244,10 @@ async def draw_much(terminal, seconds):
 @pytest.mark.timeout(90)
 async def test_a_terminal_that_is_not_read_does_not_stop_the_conversation(tmp_path):
     async with conversation(tmp_path) as (terminal, sent):
-        await draw_much(terminal, 4)
+        await draw_much(terminal, 2)
         before = sent.count("input_audio_buffer.append")
-        await asyncio.sleep(3)
-        assert sent.count("input_audio_buffer.append") - before > 40  # 75 where the machine keeps up
+        await asyncio.sleep(2)
+        assert sent.count("input_audio_buffer.append") - before > 26  # 50 where the machine keeps up
         terminal.screen.reset()  # what is not drawn again is missing
         await asyncio.to_thread(terminal.wait_for, "m Mute", 15)
         await asyncio.to_thread(terminal.read, 1.0)
@@ -262,7 +262,7 @@ async def test_a_terminal_that_is_not_read_does_not_stop_the_conversation(tmp_pa
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path, number, status):
     async with conversation(tmp_path) as (terminal, _):
-        await draw_much(terminal, 3)
+        await draw_much(terminal, 2)
         os.kill(terminal.process.pid, number)
         assert await asyncio.to_thread(terminal.process.wait, 8) == status
         while await asyncio.to_thread(terminal.read, 0.5):  # the emulator takes time for what waited

@@ -7,7 +7,7 @@ from voicelive_tui.audio.engine import Chunk
 from voicelive_tui.audio.format import duration_ms
 from voicelive_tui.audio.playback import Started
 from voicelive_tui.client.link import Link
-from voicelive_tui.client.ring import Ring, from_moment
+from voicelive_tui.client.ring import RING_SECONDS, Ring, from_moment
 from voicelive_tui.client.shell import Session
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.session import inputs
@@ -35,7 +35,7 @@ class AudioPump:
         self._sound, self._engine = sound, sound.engine
         self._session, self._link = session, link
         self._woken = asyncio.Event()
-        self.ring = Ring()
+        self.ring = Ring(RING_SECONDS)
         self._unsent = Ring(UNSENT_SECONDS)  # between push-to-talk turns
 
     def wake(self) -> None:

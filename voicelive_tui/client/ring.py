@@ -11,7 +11,7 @@ RING_SECONDS = 15.0
 class Ring:
     """Captured sound of the last seconds; what is muted or gated is silence already."""
 
-    def __init__(self, seconds: float = RING_SECONDS) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._chunks: deque[Chunk] = deque()
         self._kept_ms = 0.0
