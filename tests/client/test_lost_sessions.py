@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.session.folding import answer
 from voicelive_tui.client import live as shell
+from voicelive_tui.client import watch
 from voicelive_tui.client.connection import ConnectError, LinkClosed
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.scripted import ScriptedConnection
@@ -136,6 +137,7 @@ def test_whatever_is_lost_or_refused_the_shell_goes_on_and_loses_nothing(steps: 
         loop = runner.get_loop()
         patch.setattr(time, "monotonic", loop.time)
         patch.setattr(shell, "HEAD_START", 1e9)  # these conversations have no sound
+        patch.setattr(watch, "LOOK_SECONDS", 5.0)  # they last for many minutes, and looks would be most of the work
         runner.run(converse(steps))
 
 
