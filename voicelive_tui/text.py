@@ -176,6 +176,11 @@ def duration(milliseconds: float) -> str:
     return clock(milliseconds / 1000)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: `1 turn`, `1,200 lines`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def size(count: int) -> str:
     """A number of bytes in three digits: `640 B`, `48 kB`, `1.2 MB`."""
     if count < 1000:

@@ -14,7 +14,7 @@ from voicelive_tui.session.latency import Turn, stages, summarize
 from voicelive_tui.session.reconnect import TRIES
 from voicelive_tui.session.state import RECENT, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus
-from voicelive_tui.text import duration, encodable, escaped, masked, visible
+from voicelive_tui.text import counted, duration, encodable, escaped, masked, visible
 from voicelive_tui.wire.events import without_audio
 
 DEMO = "DEMO: the built-in service answers, not Azure (--endpoint URL for Azure)"
@@ -82,8 +82,7 @@ class Writer:
             times = {"p50": summary.p50, "p95": summary.p95, "worst": summary.worst}
             words = ", ".join(f"{name} {duration(value)}" for name, value in times.items())
             fields = {f"{name}_ms": round(value, 1) for name, value in times.items()}
-            turns = f"{summary.turns} turn{'' if summary.turns == 1 else 's'}"
-            self._report("delays", f"delay of {turns}: {words}", turns=summary.turns, **fields)
+            self._report("delays", f"delay of {counted(summary.turns, 'turn')}: {words}", turns=summary.turns, **fields)
 
     def end(self, problem: str) -> None:
         """Write the failure that ended the conversation."""
@@ -218,4 +217,4 @@ class TextLines(Writer):
         return f"{moment:%H:%M:%S}  {visible(text)}"
 
     def _dropped(self, count: int) -> str:
-        return self._line(f"{count:,} line{'' if count == 1 else 's'} dropped: the reader had stopped")
+        return self._line(f"{counted(count, 'line')} dropped: the reader had stopped")

@@ -26,7 +26,7 @@ from voicelive_tui.loopback.replay import Recorded
 from voicelive_tui.loopback.service import LoopbackService, ServiceRecord
 from voicelive_tui.runtime import end_on_signals
 from voicelive_tui.session import inputs
-from voicelive_tui.text import visible
+from voicelive_tui.text import counted, visible
 from voicelive_tui.wire.events import mapping, parse, text
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ async def _serve(
 
 
 def _dropped(count: int) -> ServiceRecord:
-    text = f"{count:,} line{'' if count == 1 else 's'} dropped: the reader had stopped"
+    text = f"{counted(count, 'line')} dropped: the reader had stopped"
     return ServiceRecord(time.time(), "dropped", "", text, {"count": count})
 
 

@@ -17,7 +17,7 @@ from voicelive_tui import config_load, logs, runtime
 from voicelive_tui.commands.output import print_line
 from voicelive_tui.config import APP_NAME, Agent, Audio, ConfigError, Mcp, Recording, Settings, Tools
 from voicelive_tui.credentials import Credential
-from voicelive_tui.text import clock, hide, visible
+from voicelive_tui.text import clock, counted, hide, visible
 
 if TYPE_CHECKING:
     from voicelive_tui.client.live import LiveSession
@@ -268,7 +268,7 @@ def summary(state: "SessionState | None", log_path: Path) -> str:
         connection, usage = state.connection, state.usage.sums
         if connection.ready_at is not None:
             parts = [f"conversation of {clock((connection.ended_at or time.monotonic()) - state.began_at)}"]
-            parts += [f"{state.turn_count} turn{'' if state.turn_count == 1 else 's'}"]
+            parts += [counted(state.turn_count, "turn")]
             parts += [f"{state.counts.interruptions} interrupted"] if state.counts.interruptions else []
             parts += [f"{usage.total:,} tokens ({usage.input:,} in, {usage.output:,} out)"] if usage.total else []
         code = f"closed with code {connection.close_code}" if connection.close_code else ""

@@ -16,6 +16,7 @@ from voicelive_tui.loopback.input_buffer import Measurement
 from voicelive_tui.loopback.protocol import JsonObject, Refusal, ResponseParams, missing
 from voicelive_tui.loopback.script import Call, Kind, Reply, Script, render
 from voicelive_tui.loopback.settings import Interim
+from voicelive_tui.text import counted
 
 MAX_CHARACTERS = 10_000
 """The longest answer: about ten minutes of speech."""
@@ -121,9 +122,8 @@ def line_check(stimulus: Stimulus) -> str:
         return f"The tool returned: {stimulus.text[:_QUOTED]}. I pass it on as it came."
     if stimulus.kind == "text":
         quoted = stimulus.text[:_QUOTED] + (" ..." if len(stimulus.text) > _QUOTED else "")
-        count = len(stimulus.text)
         return (
-            f"You typed: {quoted} - that is {count} character{'' if count == 1 else 's'}. "
+            f"You typed: {quoted} - that is {counted(len(stimulus.text), 'character')}. "
             "I am a line check: I measure what arrives, and I understand none of it."
         )
     return "This is the line check of the loopback service. Say something, and I will tell you how it arrived."

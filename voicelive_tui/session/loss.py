@@ -11,6 +11,7 @@ from voicelive_tui.session.notes import note, remark, rule
 from voicelive_tui.session.reconnect import TRIES
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, remove
+from voicelive_tui.text import counted
 from voicelive_tui.wire.events import text
 from voicelive_tui.wire.log import Severity
 
@@ -92,12 +93,12 @@ def _settled(state: SessionState, history: Restored, now: float) -> SessionState
     state = replace(state, restored=history)
     if history.seeds:
         return state
-    missing = f"audio and {_counted(history.wordless, 'turn')} without words were" if history.wordless else "audio was"
-    done = f"{_counted(history.turns, 'turn')} restored (about {history.tokens:,} tokens); {missing} not"
+    missing = f"audio and {counted(history.wordless, 'turn')} without words were" if history.wordless else "audio was"
+    done = f"{counted(history.turns, 'turn')} restored (about {history.tokens:,} tokens); {missing} not"
     if not history.turns and not history.tokens:
         done = "the agent keeps its conversation" if state.connection.agent else "there were no words to restore"
     if history.refused:
-        done += f", and the service refused {_counted(history.refused, 'item')}"
+        done += f", and the service refused {counted(history.refused, 'item')}"
     how = "rotated" if history.seconds is None else f"reconnected after {history.seconds:.1f} s"
     sentence = f"{how}: {done}"
     severity: Severity = "warning" if history.refused else "info"
@@ -115,10 +116,6 @@ def _sent_late(event: inputs.SentLate, state: SessionState, now: float) -> Sessi
         sentence += f"; {event.missing_ms / 1000:.1f} s before it were not kept"
     state = note(state, now, "sent late", sentence, "warning" if event.missing_ms else "info")
     return remark(state, now, sentence) if event.voiced else state
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 HANDLERS: dict[type, Callable[[Any, SessionState, float], SessionState]] = {

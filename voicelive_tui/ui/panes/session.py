@@ -14,7 +14,7 @@ from voicelive_tui.session.edits import detection_of
 from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.request import NULL_MEANS_OFF
 from voicelive_tui.session.state import SessionState, Stage
-from voicelive_tui.text import clock, duration, excerpt, visible
+from voicelive_tui.text import clock, counted, duration, excerpt, visible
 from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.hints import Hint
 from voicelive_tui.ui.panes import Pane
@@ -231,7 +231,7 @@ it is in the file *.native.log beside the log file.""")
         tokens: Line = (
             *_label("tokens"),
             (f"{usage.sums.total:,}", "strong"),
-            (f" in {usage.responses} response{'' if usage.responses == 1 else 's'}", "dim"),
+            (f" in {counted(usage.responses, 'response')}", "dim"),
         )
         return [*settings(session, SETTINGS), *numbers, *different, tokens, *interruption(session)]
 
