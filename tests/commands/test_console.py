@@ -783,7 +783,8 @@ def test_the_same_in_words(ended):
         assert any(line.startswith(beginning) for line in remaining), beginning
     assert any(line.startswith("user: [speech, 1.") for line in said)
     assert re.fullmatch(
-        r"voicelive-tui: session of 0:\d\d, 1 turn, \d+ tokens \(\d+ in, \d+ out\); closed with code 1000; log: \S+",
+        r"voicelive-tui: conversation of 0:\d\d, 1 turn, \d+ tokens \(\d+ in, \d+ out\); "
+        r"closed with code 1000; log: \S+",
         summary,
     )
 
