@@ -106,10 +106,9 @@ class DelayPane(ListPane):
         "From the last voiced microphone sample (of a typed message: from its sending) to the first sample of the "
         "answer at the speaker. Its parts:",
         *(f"{mark} {name}: {ends}" for name, mark, ends in latency.STAGES),
-        "The longest part of each turn stands out. All bars on the screen have one scale.",
+        "The longest part of each turn stands out. All bars have one scale. slow_delays says what is amber, and red.",
         "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank). "
         "In the line of all turns, those above p95 stand out, those up to p50 are dim; beside it is how high both are.",
-        "A delay is amber, and red, from the seconds on that slow_delays in the configuration says.",
         "{list.open} gives the turns all the room, a column for each part; {delay.order} sorts by the next column; "
         "{cross} goes to the words of the turn, and from there to its events.",
     )))  # fmt: skip
