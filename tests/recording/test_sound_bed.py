@@ -1,9 +1,11 @@
 """A recording on the virtual sound bed: both channels and the marks against what the sound server played and captured.
 
-By hand, for 10 minutes: `python -m tests.recording.test_sound_bed 600`.
+By hand, for 10 minutes: `python -m tests.recording.test_sound_bed 600`. On a busy machine, where the sound server runs
+dry, the output latency may be higher: `python -m tests.recording.test_sound_bed 600 0.2`.
 """
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -20,6 +22,7 @@ from tests.sound_bed import RATE, Recording, SoundBed, missing, require, undistu
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.lines import Mark, WireLine, references
+from voicelive_tui.recording.player import Player
 from voicelive_tui.session import inputs
 
 pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed"), pytest.mark.timeout(180)]
@@ -56,6 +59,8 @@ class Measured(NamedTuple):
     right_sound: Samples
     monitor_sound: Samples
     """From the first sample that is not zero to the last one."""
+    gaps: int
+    """How often an answer ran dry: what follows in it is later than its time says."""
 
 
 def click_track(first: int, seconds: int, noise: int) -> Samples:
@@ -126,7 +131,7 @@ def trimmed(sound: Samples) -> Samples:
     return sound[sounding[0] : sounding[-1] + 1]
 
 
-def measure(bed: SoundBed, folder: Path, seconds: int) -> Measured:
+def measure(bed: SoundBed, folder: Path, seconds: int, latency: str = "low") -> Measured:
     """Record a conversation of that length, a long answer and a short one, while the microphone hears clicks too."""
     second = seconds - SETTLE - LAST
     replies = ""
@@ -148,7 +153,7 @@ def measure(bed: SoundBed, folder: Path, seconds: int) -> Measured:
         try:
             subprocess.run(
                 [*program, "console", "--endpoint", endpoint, "--input-device", "default", "--output-device", "default",
-                 "--say", "go", "--say", "go on", "--record", str(folder / "kept")],
+                 "--output-latency", latency, "--say", "go", "--say", "go on", "--record", str(folder / "kept")],
                 env=environment, check=True, capture_output=True, timeout=seconds + 60,
             )  # fmt: skip
         finally:
@@ -179,6 +184,7 @@ def measure(bed: SoundBed, folder: Path, seconds: int) -> Measured:
             },
             trimmed(right),
             trimmed(speaker.samples),
+            Player(bundle).counts(math.inf).gaps,
         )
 
 
@@ -219,18 +225,18 @@ def figures(found: Measured) -> str:
         lines.append(f"{name}: {len(each)} clicks, the monitor is later by {middle:.2f} ms, nine of ten {low:.2f} to "
                      f"{high:.2f}, all {min(each):.2f} to {max(each):.2f}")  # fmt: skip
     same = np.array_equal(found.right_sound, found.monitor_sound)
-    lines.append(f"right channel is the monitor's: {same} "
-                 f"({len(found.right_sound):,} and {len(found.monitor_sound):,} samples)")  # fmt: skip
+    lines.append(f"right channel is the monitor's: {same} ({len(found.right_sound):,} and "
+                 f"{len(found.monitor_sound):,} samples); gaps {found.gaps}")  # fmt: skip
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure for a number of seconds."""
+    """Measure for a number of seconds, at an output latency."""
     bed = SoundBed()
     bed.start()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            print(figures(measure(bed, Path(folder), int(sys.argv[1]))))
+            print(figures(measure(bed, Path(folder), int(sys.argv[1]), *sys.argv[2:])))
     finally:
         bed.stop()
 
