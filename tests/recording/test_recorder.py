@@ -353,3 +353,6 @@ async def test_large_messages_that_wait_for_the_thread_are_left_out_and_counted(
     kept = wire.count("a.large.event")
     assert kept < 30
     assert kept + counted >= 50  # other inputs may be left out meanwhile
+    with Bundle(path) as bundle:
+        bundle.moments()
+        assert bundle.flaws == [f"{counted} events are missing: they came faster than they could be written"]

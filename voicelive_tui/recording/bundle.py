@@ -188,9 +188,11 @@ class Bundle:
             return b""
 
     def moments(self) -> list[WireLine | Mark]:
-        """Everything in the order in which it happened. Damaged lines are left out and named in `flaws`."""
+        """Everything in the order in which it happened. Damaged lines are left out; `flaws` names what is missing."""
         messages = {line.n: line for line in self._read("wire.jsonl", _message)}
         marks = {(mark.n, mark.mark): mark for mark in self._read("marks.jsonl", _mark)}
+        if left_out := sum(mark.values.get("inputs", 0) for mark in marks.values() if mark.mark == "left_out"):
+            self.flaws.append(f"{left_out:,} events are missing: they came faster than they could be written")
         return sorted([*messages.values(), *marks.values()], key=lambda moment: (moment.t_ns, moment.n))
 
     def _read(self, name: str, read_line: Callable[[bytes, int], Line]) -> Iterator[Line]:

@@ -56,7 +56,7 @@ class Mark(Struct, frozen=True, omit_defaults=True):
     input: Raw = NOTHING
     """An input of the fold, an object with its class name in `input`."""
     mark: str = ""
-    """"clock", "counters" or "dropped", with its numbers in `values`."""
+    """"clock", "counters" or "left_out", with its numbers in `values`."""
     values: dict[str, int] = {}
 
 
