@@ -67,28 +67,24 @@ class _Option(click.Option):
 
 
 def _option(name: str, metavar: str, text: str, setting: str = "", **more: Any) -> Callable[..., Any]:
-    """An option; without a `metavar` it is a flag, whose value is None where it is not given."""
-    kind = {"metavar": metavar} if metavar else {"is_flag": True, "default": None}
-    return click.option(name, cls=_Option, setting=setting, help=text, **kind, **more)
+    """An option; a flag, whose value is None where it is not given, if it has neither a `metavar` nor a type."""
+    flag = {} if metavar or "type" in more else {"is_flag": True, "default": None}
+    return click.option(name, cls=_Option, setting=setting, metavar=metavar or None, help=text, **flag, **more)
 
 
 def _conversation_options(command: Callable[..., None], *, several_inputs: bool = False) -> Callable[..., None]:
     """The options of a conversation, the same for the dashboard, `console` (several inputs) and `check`."""
     device = "Index, part of a name, none, or file:PATH.wav"
     devices = f"{device}; several files are played one after another." if several_inputs else f"{device}."
-    turns = f"[{'|'.join(get_args(config.TurnDetectionType))}]"
+    turns = click.Choice(get_args(config.TurnDetectionType))
     options = (
         _option("--endpoint", "URL", "Azure Voice Live endpoint; without any, the demo starts.", "service.endpoint"),
         _option("--api-version", "V", "Version of the service's interface.", "service.api_version"),
         _option("--model", "NAME", "Model, such as gpt-realtime or gpt-4.1.", "session.model"),
         _option("--voice", "NAME", "Voice; a name with a '-' is an Azure voice.", "session.voice"),
         _option("--instructions", "TEXT", "System instructions; @FILE reads them from a file.", "session.instructions"),
-        _option(
-            "--api-key", "KEY", "Key; better in AZURE_VOICELIVE_API_KEY: others can see options.", "service.api_key"
-        ),
-        _option(
-            "--use-token-credential", "", "Sign in with Entra ID instead of a key.", "service.use_token_credential"
-        ),
+        _option("--api-key", "KEY", "Key; AZURE_VOICELIVE_API_KEY is safer: others see options.", "service.api_key"),
+        _option("--use-token-credential", "", "Sign in with Entra ID, not a key.", "service.use_token_credential"),
         _option("--insecure", "", "Allow a key to go over plain http to another host.", "service.insecure"),
         _option("--agent", "NAME", "Foundry agent to talk to, in place of a model; needs Entra ID.", "agent.name"),
         _option("--project", "NAME", "Foundry project of the agent.", "agent.project"),
@@ -97,18 +93,13 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         _option(
             "--mcp",
             "LABEL=URL[;approve=...]",
-            "MCP server that the service may call. When it asks for an approval: ask (you; the default), always, or "
-            "never.",
+            "MCP server that the service may call; approvals: ask (you; the default), always, or never.",
             "mcp",
             type=_mcp_server,
             multiple=True,
         ),
         _option(
-            "--no-reconnect",
-            "",
-            "Do not connect again by itself after a lost session.",
-            "service.reconnect",
-            flag_value=False,
+            "--no-reconnect", "", "Do not connect again after a lost session.", "service.reconnect", flag_value=False
         ),
         _option("--demo", "", "Talk to the built-in loopback service, whatever is configured."),
         _option(
@@ -124,18 +115,12 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
         _option("--half-duplex", "", "Send silence while the assistant is heard.", "audio.half_duplex"),
         _option(
             "--turn-detection",
-            turns,
+            "",
             "How the service detects the end of a turn; none is push-to-talk.",
             "session.turn_detection.type",
-            type=click.Choice(get_args(config.TurnDetectionType)),
+            type=turns,
         ),
-        _option(
-            "--tools",
-            "FILE.py[:NAME,...]",
-            "Let the model call the functions of a file, or of a package.module.",
-            "tools.load",
-            multiple=True,
-        ),
+        _option("--tools", "FILE.py|MODULE[:NAME,...]", "Functions the model may call.", "tools.load", multiple=True),
         click.option("--config", "config_path", metavar="PATH", type=_FILE, help="TOML file."),
         _option("--profile", "NAME", "Use a [profiles.NAME] of the file.", shell_complete=_complete_profiles),
         _option("--record", "DIR", "Record the conversation into this folder, from its start.", "recording.folder"),
