@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import asdict
 
 from voicelive_tui.commands.output import LineOutput, to_stdout
 from voicelive_tui.commands.setup import warn
@@ -185,8 +186,7 @@ def _dropped(count: int) -> ServiceRecord:
 
 
 def _as_json(record: ServiceRecord) -> str:
-    fields = {"time": record.time, "kind": record.kind, "session": record.session, "text": record.text}
-    return json.dumps({**fields, "data": record.data}, default=repr)
+    return json.dumps(asdict(record), default=repr)
 
 
 def _as_text(record: ServiceRecord) -> str:

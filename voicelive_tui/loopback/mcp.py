@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from voicelive_tui.loopback.conversation import Conversation, Item, shown_item
 from voicelive_tui.loopback.protocol import JsonObject, Note, Refusal, new_id
@@ -68,7 +69,7 @@ class McpServers:
     def _list(self, item_id: str, label: str) -> None:
         server = self._known.get(label)
         problem = f"there is no MCP server {label!r} in the script" if server is None else server.fail
-        listed = [] if server is None or problem else [tool.json for tool in server.tools]
+        listed = [] if server is None or problem else [asdict(tool) for tool in server.tools]
         self._add(Item(shown_item("mcp_list_tools", item_id, server_label=label, tools=listed)))
         if problem:
             self._note("error", f"mcp_list_tools.failed: {problem}", {"server_label": label})

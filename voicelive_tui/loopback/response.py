@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from voicelive_tui.loopback.conversation import Conversation, Item, Tokens, audio_tokens, shown_item, text_tokens
 from voicelive_tui.loopback.formats import AudioFormat
@@ -119,8 +120,7 @@ class Response:
         """Send all events; yields the time of the next one."""
         self._emit("response.created", response=self._json())
         for scripted in self._plan.reply.errors:
-            error = {"type": scripted.type, "code": scripted.code, "message": scripted.message}
-            self._emit("error", error=error | {"param": None, "event_id": None})
+            self._emit("error", error=asdict(scripted) | {"param": None, "event_id": None})
         for scripted in self._plan.reply.warnings:
             self._emit("warning", warning={"message": scripted.message, "code": scripted.code, "param": None})
         if self._plan.interim and self._config.spoken:

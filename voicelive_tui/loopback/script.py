@@ -77,10 +77,6 @@ class McpTool(Struct, forbid_unknown_fields=True, frozen=True):
     description: str = ""
     input_schema: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "object", "properties": {}})
 
-    @property
-    def json(self) -> dict[str, Any]:
-        return {"name": self.name, "description": self.description, "input_schema": self.input_schema}
-
 
 class McpServer(Struct, forbid_unknown_fields=True, frozen=True):
     """An MCP server that clients may declare; any other cannot be reached."""
