@@ -1,19 +1,17 @@
 """Process-wide: garbage collection, the switch interval, signals, and what C libraries print.
 
-An audio callback must run every 20 ms, and waits for the interpreter like any other thread. Two things delay it:
+An audio callback must run every 20 ms, and waits for the interpreter like any other thread. Two things delay it, as
+`tests/benchmarks/bench_audio_realtime.py` measures:
 
-- A busy thread keeps the interpreter for the switch interval. Waiting for it took 5.3 ms (99th percentile 6 to 10) with
-  Python's default of 5 ms, 1.25 ms (1.4 to 4) with 1 ms.
-- A full garbage collection keeps it for 50 to 112 ms in a Textual program. With defaults, a minute of playback beside a
-  drawing Textual app had 29 underflows; with the policy below none. (Higher thresholds made it worse: 70 ms in a
-  young collection.)
+- A busy thread keeps the interpreter for the switch interval: 5.3 ms with Python's default of 5 ms, 1.25 ms with 1 ms.
+- A full garbage collection keeps it for 50 to 112 ms in a Textual program: 29 underflows in a minute of playback beside
+  a drawing app, none with the policy below. (Higher thresholds made it worse: 70 ms in a young collection.)
 
 So: switch the automatic collector off, which takes an eighth off the imports too. Once the modules are loaded, collect
 and freeze what is there. Then collect the young generation often, and everything only while nothing is played. A
-collection takes as long as there are objects to look at: once a second it held a busy Textual app for 29 ms (75 at
-most), ten times a second for 1 ms (18 at most), and 4 to 8 ms every fifth time for the survivors. Where few objects are
-made, twice a second is enough.
-`tests/benchmarks/bench_audio_realtime.py` measures it, with the defaults beside it.
+collection takes as long as there are objects to look at: once a second it held a busy Textual app for 29 ms, ten times
+a second for 1 ms, and 4 to 8 ms every fifth time for the survivors. Where few objects are made, twice a second is
+enough.
 
 The event log frees a chunk for each one that it seals, all of different sizes, and glibc keeps the gaps between them:
 10 MB after 150,000 events. `malloc_trim` gives them back in 0.4 ms. One arena for all threads, in place of one each,
