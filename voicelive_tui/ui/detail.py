@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
@@ -62,7 +63,12 @@ class EventDetail(Tree[Any]):
         self.reset(_named(title), value)
         self._draw()
 
-    def on_resize(self) -> None:
+    def on_mount(self) -> None:
+        # Textual sends no `Resize` to a widget that is mounted later, if its place is asked for before it is laid out.
+        self.screen.screen_layout_refresh_signal.subscribe(self, self.laid_out, immediate=True)
+
+    def laid_out(self, _screen: Screen[Any]) -> None:
+        """Draw the nodes for another width."""
         if self._shown is None or self.outer_size.width == self._width:
             return
         chosen = self.cursor_node or self.root

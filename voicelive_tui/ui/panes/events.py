@@ -363,7 +363,7 @@ once more shows everything.
 
     def copy(self) -> None:
         """Copy the event under the cursor, or the value under the cursor of the opened event."""
-        if self.detail.has_focus:
+        if self.detail and self.detail.has_focus:
             self.post_message(self.Copied(self.detail.selected_text(), "this value"))
         elif row := self.selected():
             self.post_message(self.Copied(row.text, "this event"))

@@ -22,6 +22,9 @@ def time_of_day(unix_time: float) -> str:
 class InspectingPane(ListPane):
     """A subclass yields its list in `make_view`, and gives what the inspector shows in `inspected`."""
 
+    detail: EventDetail | None = None
+    """The inspector, once it was opened."""
+
     DEFAULT_CSS = """
     InspectingPane {
         & ScrollList { width: 1fr; }
@@ -41,12 +44,6 @@ class InspectingPane(ListPane):
     def body(self) -> ComposeResult:
         with HorizontalGround():
             yield self.make_view()
-            yield EventDetail()
-
-    @property
-    def detail(self) -> EventDetail:
-        """The inspector."""
-        return self.query_one(EventDetail)
 
     @property
     def inspecting(self) -> bool:
@@ -68,12 +65,15 @@ class InspectingPane(ListPane):
             self.add_class("-detail")
             key, at, title, value = inspected
             known = self.screen.unix_time(at) if isinstance(self.screen, TonedScreen) else None
+            if self.detail is None:
+                self.detail = EventDetail()
+                self.query_one(HorizontalGround).mount(self.detail)
             self.detail.show(key, title, value, "" if known is None else time_of_day(known))
 
     def close(self) -> bool:
         if not self.inspecting:
             return False
-        if self.detail.has_focus:
+        if self.detail and self.detail.has_focus:
             self.screen.set_focus(self.view)
         self.remove_class("-detail")
         return True

@@ -209,7 +209,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
     def copy(self) -> None:
         """Copy the call under the cursor as JSON, or the value under the cursor of the inspector."""
-        if self.detail.has_focus:
+        if self.detail and self.detail.has_focus:
             self.post_message(self.Copied(self.detail.selected_text(), "this value"))
         elif (entry := self.selected()) and entry.call:
             facts = {"name": entry.call.name, "arguments": entry.call.arguments, "output": entry.call.output}
