@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from voicelive_tui.client.destination import Destination
 from voicelive_tui.client.log_file import follow_logging, write_log
+from voicelive_tui.client.sdk import import_sdk
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.client.tool_calls import ToolCalls
 from voicelive_tui.config import Settings
@@ -208,7 +209,7 @@ class LiveSession:
 
     async def _set_up(self, stack: AsyncExitStack) -> None:
         """Import and start what a connection needs; what was started ends with the stack."""
-        await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.links")
+        await import_sdk()
         if self._find_caller:
             await asyncio.to_thread(importlib.import_module, "voicelive_tui.client.demo")
             from voicelive_tui.client import demo  # noqa: PLC0415
