@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.loopback.lab import clip, speech
+from tests.test_cli import run as cli
 from voicelive_tui.loopback.faults import FAULTS, parse
 from voicelive_tui.loopback.script import load, shipped
 from voicelive_tui.speech.voice import CALLER, open_voice
@@ -46,7 +47,13 @@ def environment(**more):
 
 
 def run(*arguments):
-    """Run it to its end; returns its status, standard output and standard error."""
+    """Run it to its end in this process, for what ends before anything listens; its status, output and complaint."""
+    ended = cli("serve", *arguments)
+    return ended.exit_code, ended.stdout, ended.stderr
+
+
+def program(*arguments):
+    """The same with the whole program."""
     ended = subprocess.run(
         [*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=30, check=False
     )
@@ -472,7 +479,6 @@ def test_the_shell_completes_scripts_and_faults(typed, offered):
         (["--tls", "--tls-cert", "x.pem", "--tls-key", "y.pem"], "--tls makes a certificate of its own"),
         (["--tls-cert", "x.pem", "--tls-key", "y.pem"], "there is no file x.pem"),
         (["--check"], "--check needs --script FILE"),
-        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--port", "70000"], "70000"),
     ],
 )
@@ -485,11 +491,17 @@ def test_wrong_options_are_one_sentence(arguments, says):
 def test_a_port_in_use_is_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, output, complaint = run("--port", str(port))
+        status, output, complaint = program("--port", str(port))
     assert (status, output) == (2, "")
     assert complaint == (
         f"voicelive-tui: port {port} on 127.0.0.1 is in use already; choose another one, or 0 for any\n"
     )
+
+
+def test_an_address_of_another_machine_is_one_sentence():
+    status, output, complaint = program("--host", "192.0.2.1")
+    assert (status, output) == (2, "")
+    assert "cannot listen on 192.0.2.1" in complaint
 
 
 async def test_listening_for_other_machines_gives_a_warning():
