@@ -64,7 +64,7 @@ class Profiles:
     def switch(self, name: str) -> tuple[Choice, list[str]]:
         """Go over to a profile, or to the settings without one for ""; also the keys whose values need a restart.
 
-        Raises `ConfigError` if it is not in the file any more, or cannot be used.
+        Raises `UserError` if it is not in the file any more, or cannot be used.
         """
         choice = self._load(name)
         self.settings = choice.settings

@@ -79,7 +79,9 @@ def _received(event: inputs.Received, state: SessionState, now: float) -> Sessio
         response_id=text(body.get("response_id")) or text(mapping(body.get("response")).get("id")),
         size=audio_size(body),
     )
-    state = replace(state, log=log, counts=state.counts.plus(events_in=1, errors=severity == "error"))
+    counts = state.counts  # not by `plus`, which takes 1 µs: events come by the hundreds
+    counts = replace(counts, events_in=counts.events_in + 1, errors=counts.errors + (severity == "error"))
+    state = replace(state, log=log, counts=counts)
     handler = HANDLERS.get(kind)
     if handler is None:
         return state

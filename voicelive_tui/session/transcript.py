@@ -102,9 +102,10 @@ def update(transcript: Transcript, item_id: str, role: Role, now: float, **chang
     """The transcript with an item's entry changed; a new entry goes to the end."""
     if "text" in changes:
         changes["text"] = bounded(changes["text"])
-    if find(transcript, item_id) < 0:
-        transcript = (*transcript, Entry(item_id, role, now))
-    return change(transcript, item_id, **changes)
+    index = find(transcript, item_id)
+    if index < 0:
+        return (*transcript, replace(Entry(item_id, role, now), **changes))
+    return (*transcript[:index], replace(transcript[index], **changes), *transcript[index + 1 :])
 
 
 def change(transcript: Transcript, item_id: str, /, **changes: Any) -> Transcript:
