@@ -78,3 +78,28 @@ async def test_a_click_on_a_key_presses_it():
         at = screen_text(app).splitlines()[-1].index("m Mute")
         await pilot.click("Keys", offset=(at + 3, 0))
         assert app.live.applied == [MutePressed()]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize(
+    "keys", ["E", "3 slash i s : e r r o r enter", "3 enter", "2 slash s e c o n d enter", "6 left"]
+)
+async def test_the_way_back_is_at_the_foot_while_there_is_something_to_leave(keys, size):
+    app = app_of(states.SPEAKING, keys={"back": "f12"})
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        assert "Back" not in screen_text(app)
+        await pilot.press(*keys.split())
+        await pilot.pause()
+        assert screen_text(app).splitlines()[-1].startswith(" f12 Back  ")
+        await pilot.press("f12")
+        await pilot.pause()
+        assert "Back" not in screen_text(app)
+
+
+async def test_changed_and_unbound_keys_of_the_whole_screen_keep_their_places():
+    app = app_of(states.SPEAKING, keys={"reset": "f9", "keep": "f10,w", "quit": "", "devices": "D"})
+    async with app.run_test(size=(180, 40)) as pilot:
+        await settled(pilot)
+        foot = screen_text(app).splitlines()[-1]
+        assert foot.endswith("t Type  f9 Reset  f10 Keep  c Settings  D Sound devices  : Commands  ? Help")

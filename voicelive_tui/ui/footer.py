@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from voicelive_tui.ui.binding import has_key
 from voicelive_tui.ui.canvas import Lines
+from voicelive_tui.ui.hints import bindings_of, key_of
 from voicelive_tui.ui.text import Span
 
 FIRST = ("mute", "talk", "interrupt", "type")
@@ -27,7 +28,8 @@ CROSSES = {"events": "Events", "transcript": "Words"}
 class Keys(Lines):
     """The keys of the focused pane, then those of the whole screen; a changed key keeps its place.
 
-    A pane names the bindings that it wants here in `KEYS`. Where not all of them fit, the rest gives way first.
+    A pane names the bindings that it wants here in `KEYS`; before them comes the way back out of what it `leaves`.
+    Where not all of them fit, the rest gives way first.
     """
 
     DEFAULT_CSS = "Keys { height: 1; dock: bottom; background: $panel; }"
@@ -54,8 +56,11 @@ class Keys(Lines):
         shown = [name for name, bound in active.items() if bound.binding.show]
         pane = self._pane(screen.focused)
         self._crosses = CROSSES.get(getattr(pane, "CROSSES_TO", ""), "")
-        own = [name for name in getattr(pane, "KEYS", ()) if name in active]
+        leaving = ("back",) if getattr(pane, "leaves", False) else ()
+        own = [name for name in (*leaving, *getattr(pane, "KEYS", ())) if name in active]
         rest = [name for name in shown if name not in (*own, *FIRST, *ALWAYS)]
+        written = [binding.id for binding in bindings_of(screen)]  # Textual puts changed keys last
+        rest.sort(key=lambda name: written.index(name) if name in written else len(written))
         order = [name for name in (*own, *FIRST, *rest, *ALWAYS) if name in own or name in shown]
         room, kept = self.size.width + 1, set[str]()  # no space is needed after the last one
         for name in (*(name for name in WANTED if name in order), *(name for name in order if name not in WANTED)):
@@ -72,7 +77,11 @@ class Keys(Lines):
         return next((node for node in nodes if hasattr(node, "KEYS")), None)
 
     def _width(self, bound: ActiveBinding) -> int:
-        return cell_len(f"{self.app.get_key_display(bound.binding)} {self._words(bound)}  ")
+        return cell_len(f"{self._key(bound)} {self._words(bound)}  ")
+
+    def _key(self, bound: ActiveBinding) -> str:
+        """The first of its keys."""
+        return key_of(bound.node, bound.binding.id or "") or self.app.get_key_display(bound.binding)
 
     def _words(self, bound: ActiveBinding) -> str:
         short = self._crosses if bound.binding.id == "cross" else SHORT.get(bound.binding.id or "")
@@ -83,8 +92,7 @@ class Keys(Lines):
         self._places, x = [], 0
         for own, bound in keys:
             self._places.append((x, bound))
-            key = self.app.get_key_display(bound.binding)
-            spans += [(f" {key} ", "title"), (self._words(bound) + " ", "text" if own else "dim")]
+            spans += [(f" {self._key(bound)} ", "title"), (self._words(bound) + " ", "text" if own else "dim")]
             x += self._width(bound)
         self.show(tuple(spans))
 

@@ -1,8 +1,10 @@
 """Keys named in sentences, as the configuration has them."""
 
 import re
+from collections.abc import Iterator
 
 from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.widget import Widget
 
 from voicelive_tui.ui.scroll_list import ScrollList
@@ -20,21 +22,23 @@ class Hint(str):
     __slots__ = ()
 
 
-def key_of(widget: Widget, binding_id: str) -> str:
+def key_of(widget: DOMNode, binding_id: str) -> str:
     """The first key that a binding has now, as the foot shows it; "" where there is no such binding.
 
     Textual's list of active bindings does not serve: it leaves out keys that the prompt disables.
     """
-    classes = (*(cls for node in widget.ancestors_with_self for cls in type(node).__mro__), ScrollList)
-    for owner in classes:
-        for binding in vars(owner).get("BINDINGS", ()):
-            if isinstance(binding, Binding) and binding.id == binding_id:
-                mapped = getattr(widget.app, "keys", {}).get(binding_id)  # see `VoiceLiveApp`
-                if mapped == "":
-                    return ""
-                key = (mapped or binding.key).partition(",")[0]
-                return widget.app.get_key_display(binding.with_key(key, None if mapped else binding.key_display))
-    return ""
+    binding = next((binding for binding in bindings_of(widget) if binding.id == binding_id), None)
+    mapped = getattr(widget.app, "keys", {}).get(binding_id)  # see `VoiceLiveApp`
+    if binding is None or mapped == "":
+        return ""
+    key = (mapped or binding.key).partition(",")[0]
+    return widget.app.get_key_display(binding.with_key(key, None if mapped else binding.key_display))
+
+
+def bindings_of(widget: DOMNode) -> Iterator[Binding]:
+    """The bindings of a widget, of what it is in, and of the lists, as they are written."""
+    for owner in (*(cls for node in widget.ancestors_with_self for cls in type(node).__mro__), ScrollList):
+        yield from (binding for binding in vars(owner).get("BINDINGS", ()) if isinstance(binding, Binding))
 
 
 def works(widget: Widget, hint: str) -> bool:

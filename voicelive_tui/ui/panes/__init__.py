@@ -79,6 +79,8 @@ class Pane(VerticalGround):
     """The panes that share this one's place, itself included; the top edge lists them."""
     framed = True
     """Whether there is room for sides."""
+    _left = False
+    """`leaves` as the foot knows it."""
 
     class QueryRefused(Message):
         """The text typed after `/` is invalid; the previous query stays in force."""
@@ -145,6 +147,11 @@ class Pane(VerticalGround):
         """Close what is open beside the list; False if nothing is."""
         return False
 
+    @property
+    def leaves(self) -> bool:
+        """Whether there is something here that the key `back` leaves: a filter, a search, an inspector."""
+        return False
+
     def copy(self) -> None:
         """Post `Copied` with the line under the cursor."""
 
@@ -192,6 +199,9 @@ class Pane(VerticalGround):
         """Draw the top edge, if it changed."""
         if not self.display or not self.is_mounted:
             return
+        if self.leaves is not self._left:
+            self._left = self.leaves
+            self.screen.refresh_bindings()
         focused = self.has_focus_within
         edge = "accent" if focused else "faint"
         corner = ("─╮" if self.framed else "──", edge)

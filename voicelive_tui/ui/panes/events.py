@@ -280,6 +280,10 @@ once more shows everything.
             self._filter(*before)
             self.post_message(self.QueryRefused(text, str(problem)))
 
+    @property
+    def leaves(self) -> bool:
+        return bool(self.query_text) or super().leaves
+
     def query_begins(self) -> str:
         return self.query_text
 

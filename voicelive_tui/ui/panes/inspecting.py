@@ -50,6 +50,10 @@ class InspectingPane(ListPane):
         """Whether the inspector is open."""
         return self.has_class("-detail")
 
+    @property
+    def leaves(self) -> bool:
+        return self.inspecting
+
     def on_scroll_list_opened(self, message: ScrollList.Opened) -> None:
         message.stop()
         self.open(message.index)
@@ -69,6 +73,7 @@ class InspectingPane(ListPane):
                 self.detail = EventDetail()
                 self.query_one(HorizontalGround).mount(self.detail)
             self.detail.show(key, title, value, "" if known is None else time_of_day(known))
+            self.show_head()
 
     def close(self) -> bool:
         if not self.inspecting:
@@ -76,4 +81,5 @@ class InspectingPane(ListPane):
         if self.detail and self.detail.has_focus:
             self.screen.set_focus(self.view)
         self.remove_class("-detail")
+        self.show_head()
         return True

@@ -310,6 +310,10 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         row = log.row(kept[index - 1]) if index else None
         return None if row is None else Place(row.item_id, row.response_id, row.seq)
 
+    @property
+    def leaves(self) -> bool:
+        return self.cursor is not None
+
     def close(self) -> bool:
         if self.cursor is None:
             return False

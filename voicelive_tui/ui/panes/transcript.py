@@ -295,6 +295,10 @@ Under each answer: the number of its turn, the time from your last word to its f
             self._seen = self.view.left_out + self.view.count
         super().on_scroll_list_moved()
 
+    @property
+    def leaves(self) -> bool:
+        return bool(self._query)
+
     def query_begins(self) -> str:
         self._before_search = self._query, self.view.cursor, self.view.following, self.view.scroll_offset.y
         return ""
