@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
 
 class ArrangedScreen(LiveScreen):
-    """Shows as many of its panes as fit.
-
-    Args:
-        live: The shell.
-        rates: How often to draw.
-        size: Of the terminal.
-        profiles: See `LiveScreen`.
-    """
+    """Shows as many of its panes as fit into a terminal of a size."""
 
     def __init__(self, live: "Shell", rates: Rates, size: Size, profiles: "Profiles | None") -> None:
         self.current = self.words = "transcript"

@@ -37,21 +37,7 @@ TONES = (
 )  # fmt: skip
 """Every tone has a component class `canvas--<tone>` in the style sheet of `TonedScreen`."""
 _INVISIBLE_ON_SPACES = frozenset(
-    (
-        "dim",
-        "faint",
-        "strong",
-        "accent",
-        "good",
-        "warn",
-        "bad",
-        "user",
-        "assistant",
-        "unheard",
-        "title",
-        "input",
-        "item",
-    )
+    "dim faint strong accent good warn bad user assistant unheard title input item".split()
 )
 
 

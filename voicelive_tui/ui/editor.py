@@ -244,10 +244,9 @@ class EditorScreen(ModalScreen[None]):
             await self.dashboard.run_action("reset(True)")
 
     def apply(self, *, at_once: bool) -> bool:
-        """Want what is typed: in this session, but for a locked voice and what was refused already, or in the next.
+        """Want what is typed: now, but for a locked voice and what was refused already, or in the next session.
 
-        Returns:
-            Whether it could be done.
+        False where something is invalid.
         """
         session = self.dashboard.session
         typed = self.typed

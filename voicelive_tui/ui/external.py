@@ -27,11 +27,7 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 async def edit(app: App[Any], text: str) -> str:
-    """The text as the user leaves it in `$VISUAL` or `$EDITOR`, which has the terminal meanwhile.
-
-    Raises:
-        ExternalEditorError: The program cannot be started, failed, or left no text.
-    """
+    """The text as the user leaves it in `$VISUAL` or `$EDITOR`, or `ExternalEditorError`; that has the terminal."""
     written = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
         command = shlex.split(written)

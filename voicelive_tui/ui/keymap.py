@@ -49,14 +49,10 @@ def binding_ids() -> frozenset[str]:
 
 
 def validate_keys(keys: Mapping[str, str]) -> None:
-    """Check that keys exist, that their bindings exist, and that no two bindings in force share one.
+    """Check the keys by binding id, with commas between those of one, as in the configuration.
 
-    Args:
-        keys: Binding id to keys, commas between them, as in the configuration.
-
-    Raises:
-        ConfigError: Unknown binding, a key that no terminal sends, or one key for two bindings that work at the same
-            time.
+    Raises `ConfigError` for an unknown binding, a key that no terminal sends, and one key for two bindings that work at
+    the same time.
     """
     known = binding_ids()
     for name in keys:

@@ -45,14 +45,7 @@ class ShowsLevels(Protocol):
 
 
 class LiveScreen(TonedScreen):
-    """Draws the state of `live`.
-
-    Args:
-        live: The shell.
-        rates: How often to draw.
-        profiles: Those of the configuration file, if there is one.
-        classes: See Textual.
-    """
+    """Draws the state of `live`, the shell. `profiles` are those of the configuration file, if there is one."""
 
     REFUSED: ClassVar[Collection[str]] = ()
     """Ids of bindings that only say why they do nothing; the palette leaves them out."""

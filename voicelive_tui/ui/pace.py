@@ -100,12 +100,7 @@ def has_news(old: SessionState, new: SessionState) -> bool:
 
 
 class Pacing:
-    """Decides which parts of a state are drawn now. Times are `time.monotonic()` seconds.
-
-    Args:
-        now: The time.
-        rates: `NORMAL` or `LEAN`.
-    """
+    """Decides which parts of a state are drawn now. Times are `time.monotonic()` seconds."""
 
     def __init__(self, now: float, rates: Rates) -> None:
         self.rates = rates

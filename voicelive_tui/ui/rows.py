@@ -80,11 +80,7 @@ class Rows:
         self._log = EventLog()
 
     def update(self, log: EventLog) -> int:
-        """Take in what is new in the log and drop what left it.
-
-        Returns:
-            How many lines were dropped at the front.
-        """
+        """Take in what is new in the log and drop what left it; how many lines were dropped at the front."""
         if log.next_seq < self._next:
             self.restart()
         for row in log.since(self._next):

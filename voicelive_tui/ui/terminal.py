@@ -30,12 +30,8 @@ class Writer(threading.Thread):
     """Writes to a terminal in a thread of its own.
 
     It writes to the file descriptor: a blocked write through `sys.__stderr__` would keep that file's lock, for which
-    the interpreter waits at its end.
-
-    Args:
-        fileno: The terminal.
-        caught_up: Called after drawing was dropped, once everything else is written.
-        gone: Called when the terminal does not exist any more.
+    the interpreter waits at its end. After drawing was dropped, `caught_up` is called once everything else is written;
+    `gone` when the terminal does not exist any more.
     """
 
     def __init__(self, fileno: int, caught_up: Callable[[], None], gone: Callable[[], None]) -> None:
