@@ -11,21 +11,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from voicelive_tui.loopback import models
+from voicelive_tui.loopback import protocol as p
 from voicelive_tui.loopback.conversation import Item, Tokens, text_tokens
 from voicelive_tui.loopback.formats import INPUT_RATES, OUTPUT_FORMATS, AudioFormat, Coding, OutputFormat
-from voicelive_tui.loopback.protocol import (
-    JsonObject,
-    MaxTokens,
-    Metadata,
-    Refusal,
-    ResponseParams,
-    check_tools,
-    convert,
-    missing,
-    new_id,
-    unknown_value,
-    unsupported,
-)
+from voicelive_tui.loopback.protocol import JsonObject, MaxTokens, Metadata, Refusal, ResponseParams
 from voicelive_tui.loopback.vad import Rules
 
 T = TypeVar("T")
@@ -162,9 +151,9 @@ class Settings:
         self.json: JsonObject = models.session_defaults(session_id, model, expires_at)
         if agent:
             about = {"type": "agent", "name": agent, "description": None}
-            conversation_id = conversation_id or new_id("conv")
-            self.json["agent"] = about | {"agent_id": new_id("asst"), "thread_id": conversation_id}
-        self.conversation_id = conversation_id or (new_id("conv") if self.native else "")
+            conversation_id = conversation_id or p.new_id("conv")
+            self.json["agent"] = about | {"agent_id": p.new_id("asst"), "thread_id": conversation_id}
+        self.conversation_id = conversation_id or (p.new_id("conv") if self.native else "")
         self._default_instructions: str = self.json["instructions"]
 
     def merge(self, update: JsonObject, *, voice_locked: bool, audio_begun: bool) -> None:
@@ -175,7 +164,7 @@ class Settings:
                 (`voice_locked`) or user audio has arrived (`audio_begun`).
         """
         changed = without_nulls(update, _Update)
-        fields = convert(changed, _Update, "session")
+        fields = p.convert(changed, _Update, "session")
         _check(fields)
         if fields.model is not UNSET:
             raise Refusal("The model of a session cannot be set by an update.", "invalid_value", "session.model")
@@ -218,13 +207,13 @@ class Settings:
             kept = self.json["input_audio_sampling_rate"]
             changed["input_audio_sampling_rate"] = kept if kept in rates else rates[0]
         elif rate not in rates:
-            raise unknown_value(rate, rates, "session.input_audio_sampling_rate")
+            raise p.unknown_value(rate, rates, "session.input_audio_sampling_rate")
 
     @property
     def turn_detection(self) -> TurnDetection | None:
         """The turn detection in force, or None in push-to-talk."""
         given = self.json["turn_detection"]
-        return None if given is None else convert(given, TurnDetection)
+        return None if given is None else p.convert(given, TurnDetection)
 
     @property
     def rules(self) -> Rules:
@@ -252,12 +241,12 @@ class Settings:
         """The configuration of one response."""
         session = self.json
         if params.tools is not UNSET:
-            check_tools(params.tools, "response")
+            p.check_tools(params.tools, "response")
         interim = without_nulls(_set_or(params.interim_response, session.get("interim_response")) or {}, Interim)
         if interim and self.native:
             raise no_interim(self.model, "response")
         if params.invoke_input is not UNSET:
-            raise unsupported("hosted agents", "response.invoke_input")
+            raise p.unsupported("hosted agents", "response.invoke_input")
         voice = session["voice"] if params.voice is UNSET else voice_object(params.voice, "response")
         models.refuse_for_model({"voice": voice}, self.model, "response")
         azure = str(voice.get("type", "")).startswith("azure")
@@ -274,7 +263,7 @@ class Settings:
             max_tokens=None if limit == "inf" else limit,
             metadata=_set_or(params.metadata, None),
             commit=params.commit,
-            interim=convert(interim, Interim, "response.interim_response") if interim else None,
+            interim=p.convert(interim, Interim, "response.interim_response") if interim else None,
             timestamps=azure and "word" in (session["output_audio_timestamp_types"] or ()),
             visemes=azure and "viseme_id" in ((session["animation"] or {}).get("outputs") or ()),
             parallel_calls=session.get("parallel_tool_calls") is not False,
@@ -297,7 +286,7 @@ def voice_object(voice: str | JsonObject, where: str) -> JsonObject:
     if isinstance(voice, str):
         return models.whole_voice({"type": "azure-standard" if "-" in voice else "openai", "name": voice})
     if not isinstance(voice.get("name", voice.get("type")), str):
-        raise missing(f"{where}.voice.name")
+        raise p.missing(f"{where}.voice.name")
     return models.whole_voice(voice)
 
 
@@ -317,11 +306,11 @@ def _channels(session: JsonObject) -> int:
 def _check(fields: _Update) -> None:
     """Check what types and ranges do not express."""
     if fields.avatar or (fields.modalities and "avatar" in fields.modalities):
-        raise unsupported("avatars", "session.avatar")
+        raise p.unsupported("avatars", "session.avatar")
     if fields.animation and "blendshapes" in fields.animation.outputs:
-        raise unsupported("blend shapes", "session.animation.outputs")
+        raise p.unsupported("blend shapes", "session.animation.outputs")
     if fields.tools:
-        check_tools(fields.tools, "session")
+        p.check_tools(fields.tools, "session")
     if fields.modalities is not UNSET and "text" not in fields.modalities:
         text = "Invalid modalities: audio needs text with it. Supported: ['text'], ['text', 'audio']."
         raise Refusal(text, "invalid_value", "session.modalities")

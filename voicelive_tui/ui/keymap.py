@@ -29,17 +29,9 @@ PANES = (SessionPane, TranscriptPane, ToolsPane, TimelinePane, DelayPane)
 OVER = (Prompt, HelpScreen, DevicePicker, LineDialog)
 """What has the keys to itself while it is open."""
 OWNERS = (
-    VoiceLiveApp,
-    DashboardScreen,
-    ReplayScreen,
-    *PANES,
-    SurgeryPane,
-    ScrollList,
-    EventDetail,
-    *OVER,
-    EditorScreen,
+    VoiceLiveApp, DashboardScreen, ReplayScreen, *PANES, SurgeryPane, ScrollList, EventDetail, *OVER, EditorScreen,
     Choice,
-)
+)  # fmt: skip
 """The classes of this package that have bindings."""
 
 
