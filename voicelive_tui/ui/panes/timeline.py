@@ -121,7 +121,7 @@ class TimelinePane(Pane):
 
     NAME = "Timeline"
     NUMBER = "6"
-    KEYS = ("timeline.longer", "timeline.shorter", "timeline.play", "cross", "zoom")
+    KEYS = ("timeline.play", "timeline.longer", "timeline.shorter", "cross", "zoom")
     CROSSES_TO = "events"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "zoom_time(1)", "Longer", key_display="[", show=False, id="timeline.longer"),
