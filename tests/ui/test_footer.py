@@ -71,6 +71,16 @@ async def test_to_keep_what_happened_and_to_change_the_session_is_at_the_foot_of
         assert foot.split()[0] != "m"  # the pane's own first
 
 
+async def test_while_something_is_typed_the_foot_names_the_key_that_still_opens_the_help():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await settled(pilot)
+        assert screen_text(app).splitlines()[-1].endswith("? Help  q Quit")
+        await pilot.press("slash", "q")
+        await settled(pilot)
+        assert "f1 Help" in screen_text(app).splitlines()[-1]
+
+
 async def test_a_click_on_a_key_presses_it():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(120, 40)) as pilot:

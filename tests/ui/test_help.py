@@ -38,6 +38,10 @@ async def test_help_has_the_pane_s_keys_under_its_name_and_fits_a_screen():
             assert app.screen.query_one(VerticalScroll).max_scroll_y == 0, name
             shown = screen_text(app)
             assert re.findall(r"│ {12}(\w+)", shown) == ([name, "Everywhere"] if name != "Levels" else ["Everywhere"])
+            active = app.screen_stack[-2].active_bindings.values()
+            ids = {each.binding.id for each in active if each.binding.id and each.binding.description}
+            assert [each for each in ids if f" {each} " not in shown] == []  # none is cut
+            assert len(ids) > 30
             assert "last word: the name in [keys] · esc closes" in shown
             await pilot.press("escape")
             await settled(pilot)

@@ -82,13 +82,15 @@ class DashboardScreen(ArrangedScreen):
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the selection or the line", id="copy"),
         Binding("e", "cross", "Event ↔ words", show=False, tooltip="From an event to its words and back", id="cross"),
         Binding("s", "same('item')", "Same item", show=False, tooltip="Events of this line's item", id="same_item"),
-        Binding("S", "same('response')", "Same response", show=False, tooltip="Of its response", id="same_response"),
+        Binding(
+            "S", "same('response')", "Same response", show=False, tooltip="Events of its response", id="same_response"
+        ),
         Binding("n", "match(1)", "Next match", show=False, id="match.next"),
         Binding("N", "match(-1)", "Previous match", show=False, id="match.previous"),
         Binding("c", "edit", "Settings", tooltip="Edit the session while it runs", id="edit"),
         Binding("o", "devices", "Sound devices", tooltip="Choose input and output", id="devices"),
         Binding("escape", "back", "Back", show=False, id="back"),
-        Binding("question_mark,f1", "help", "Help", key_display="?", tooltip="Keys and numbers explained", id="help"),
+        Binding("question_mark,f1", "help", "Help", tooltip="Keys and numbers explained", id="help"),
         Binding("colon", "app.command_palette", "Commands", id="palette"),
     ]
 

@@ -19,7 +19,7 @@ ALWAYS = ("help", "quit")
 """Ids of the bindings that stand last, and are shown however narrow it is."""
 WANTED = (*ALWAYS, *FIRST, "keep", "edit")
 """Ids of the bindings that nothing else takes the room of, the most wanted first."""
-SHORT = {"keep": "Keep"}
+SHORT = {"keep": "Keep", "tools.edit": "Edit"}
 """Words here of bindings whose description, which the palette has too, is long."""
 CROSSES = {"events": "Events", "transcript": "Words"}
 """Words of `cross` by where it leads from the focused pane."""
@@ -51,8 +51,10 @@ class Keys(Lines):
         """Draw the keys that work now."""
         if not self.size.width or not screen.is_current:
             return
-        active = {bound.binding.id or bound.binding.key: bound for bound in screen.active_bindings.values()}
-        active = {name: bound for name, bound in active.items() if bound.enabled and has_key(bound.binding)}
+        active: dict[str, ActiveBinding] = {}
+        for bound in screen.active_bindings.values():
+            if bound.enabled and has_key(bound.binding):
+                active.setdefault(bound.binding.id or bound.binding.key, bound)  # the first key of several
         shown = [name for name, bound in active.items() if bound.binding.show]
         pane = self._pane(screen.focused)
         self._crosses = CROSSES.get(getattr(pane, "CROSSES_TO", ""), "")

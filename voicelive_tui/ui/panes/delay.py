@@ -96,7 +96,7 @@ class DelayPane(ListPane):
     """Percentiles, a sparkline of all turns, and the turns; with all the room a table that can be sorted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("O", "order", "Order by", show=False, tooltip="Sort the turns by the next part", id="delay.order"),
+        Binding("O", "order", "Order by", show=False, tooltip="Sort turns by the next part", id="delay.order"),
     ]
     NAME = "Delay"
     NUMBER = "7"

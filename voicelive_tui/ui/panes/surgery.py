@@ -16,10 +16,10 @@ class SurgeryPane(ListPane):
     """A list of entries of the conversation; a subclass gives the selected one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "delete", "Delete", show=False, tooltip="Delete this item of the conversation", id="item.delete"),
-        Binding("a", "insert", "Insert", show=False, tooltip="Insert a message after this item", id="item.insert"),
+        Binding("x", "delete", "Delete", show=False, tooltip="Delete this item", id="item.delete"),
+        Binding("a", "insert", "Insert", show=False, tooltip="Insert a message after this", id="item.insert"),
         Binding("A", "ask_again", "Ask again", show=False, tooltip="Ask for another answer", id="item.ask"),
-        Binding("B", "branch", "Branch", show=False, tooltip="A new session that knows this much", id="item.branch"),
+        Binding("B", "branch", "Branch", show=False, tooltip="A new session up to this item", id="item.branch"),
     ]
 
     def selected(self) -> Entry | None:

@@ -221,7 +221,9 @@ class TranscriptPane(SurgeryPane):
     """The entries, a search through them, and what is new below."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("W", "save_sound", "Save its sound", show=False, tooltip="As a WAV file", id="item.sound"),
+        Binding(
+            "W", "save_sound", "Save its sound", show=False, tooltip="Save its sound as a WAV file", id="item.sound"
+        ),
     ]
     NAME = "Transcript"
     NUMBER = "2"
