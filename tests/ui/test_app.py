@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests import states
-from tests.ui.fake import FakeLive, settled
+from tests.ui.fake import FakeLive, app_of, settled
+from tests.ui.screens import screen_text
 from voicelive_tui.config import Ui
 from voicelive_tui.session.state import Connection, Stage
 from voicelive_tui.ui import app as app_module
@@ -70,3 +71,16 @@ def test_importing_the_app_loads_neither_sdk_nor_sound():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_toast_is_as_wide_as_its_words_and_breaks_no_path():
+    app = app_of(states.IDLE)
+    path = "~/.local/share/voicelive-tui/recordings/2026-11-26-083127.vlrec"
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settled(pilot)
+        app.notify("Copied.")
+        app.notify(f"recorded 0:56; to open it: voicelive-tui {path}")
+        while path not in screen_text(app):
+            await pilot.pause()
+        (line,) = [line for line in screen_text(app).splitlines() if "Copied." in line]
+        assert line.partition("▌")[2].strip() == "Copied."
