@@ -18,7 +18,7 @@ async def test_each_command_has_one_row_with_its_name_and_what_it_does() -> None
             listed = app.screen.query_one(OptionList)
             rows = [str(listed.get_option_at_index(index).prompt) for index in range(listed.option_count)]
         assert all("\n" not in row for row in rows)
-        assert "Theme                         Change the colours" in rows
+        assert "Theme                             Change the colours" in rows
         assert any(row.startswith("Mute  ") and row.endswith("(m)") for row in rows)
 
 

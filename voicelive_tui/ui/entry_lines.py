@@ -18,6 +18,7 @@ GUTTER = "▎"
 """In the colour of who speaks, along all lines of an entry."""
 LONGEST = 20_000
 """Characters of one entry that are drawn."""
+_FINE = frozenset((CallState.ANSWERED, CallState.PENDING, CallState.SPOKEN))
 _LOST = frozenset((CallState.FAILED, CallState.TIMED_OUT))
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
@@ -93,17 +94,17 @@ def _waiting(entry: Entry) -> str:
 def _call_line(call: Call, room: int) -> Line:
     """A call, folded: the tools pane has all of it."""
     name, arguments, output = (excerpt(" ".join(text.split())) for text in (call.title, call.arguments, call.output))
-    began, became = call.started_at or call.complete_at, f"  {call.state.value}"
+    began, became = call.started_at or call.complete_at, "" if call.state in _FINE else f"  {call.state.value}"
     if began is not None and call.ended_at is not None:
         late = "; late: the user had gone on" if call.state is CallState.STALE else ""
-        became += f" {duration((call.ended_at - began) * 1000)}{late}"
+        became += f"  {duration((call.ended_at - began) * 1000)}{late}"
     room -= len(became)
     name = clip(name, room)
-    room -= cell_len(name) + 5
+    room -= cell_len(name)
+    output = f" → {output}" if output else ""
     if arguments:
-        arguments = f"({clip(arguments, max(room // 2, room - cell_len(output)))})"
-    if output:
-        output = f" → {clip(output, room + 2 - cell_len(arguments))}"
+        arguments = f"({clip(arguments, max(room // 2, room - cell_len(output)) - 2)})"
+    output = clip(output, room - cell_len(arguments))
     tone = "warn" if call.waits else "bad" if call.state in _LOST else "dim"
     return ((name, "strong"), (arguments, "dim"), (output, "text"), (became, tone))
 

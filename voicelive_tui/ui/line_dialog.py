@@ -36,7 +36,7 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
     LineDialog {
         align: center bottom;
         & > Vertical {
-            width: 100%; max-width: 110; height: 3;
+            width: 100%; max-width: 110; height: 3; margin: 0 0 1 0;
             background: $surface; border: round $accent; padding: 0 1;
             border-title-color: $accent; border-subtitle-color: $text-muted;
         }

@@ -8,7 +8,7 @@ from textual.markup import escape
 
 from voicelive_tui.text import visible
 
-NAME = 30
+NAME = 34
 """Cells of the column of names."""
 WEAK = 0.01
 """The score of a query that is in the description alone."""

@@ -14,6 +14,7 @@ from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.dashboard import DashboardScreen
+from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.status import StatusLine
 from voicelive_tui.ui.panes.timeline import TimelinePane
 from voicelive_tui.ui.prompt import Prompt
@@ -98,7 +99,7 @@ class ReplayScreen(DashboardScreen):
     def on_mount(self) -> None:
         timeline = self.query_one(TimelinePane)
         timeline.levels, timeline.underruns = self.live.levels, self.live.player.underruns
-        self.query_one("#status", StatusLine).hints = False
+        self.query_one("#status", StatusLine).replayed = self.query_one(MetersPane).replayed = True
         for flaw in self.live.player.bundle.flaws:
             self.notify(flaw, severity="warning")
         self.set_interval(LINE_SECONDS, self.show_position)
@@ -109,7 +110,7 @@ class ReplayScreen(DashboardScreen):
         state = "▶" if live.playing else "■" if live.ended else "‖"
         passed, length = live.position - player.begin, player.end - player.begin
         times = f"{clock(passed)}.{int(passed * 10) % 10} / {clock(length)}"
-        self._time.show(((" REPLAY ", "chip-warn"), (f" {state} ×{live.speed:g}  {times}", "text")))
+        self._time.show(((" REPLAY ", "chip"), (f" {state} ×{live.speed:g}  {times}", "text")))
         if live.speaker_problem != self._told:
             self._told = live.speaker_problem
             self.notify(f"no sound: {self._told}", severity="warning")

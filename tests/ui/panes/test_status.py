@@ -265,3 +265,21 @@ async def test_what_to_do_comes_before_the_reason_which_gives_way(width, shown):
         line.session = replace(states.IDLE, connection=ended)
         await pilot.pause()
         assert shown in screen_text(pilot.app)
+
+
+async def test_a_long_reason_goes_on_in_the_last_row_of_a_tall_line():
+    reason = "http://127.0.0.1:46107 answered with HTTP 401: the key or token was refused: check that it belongs to it"
+    failed = replace(states.IDLE.connection, stage=Stage.FAILED, problem=reason)
+    for height, rest in ((1, "…"), (3, "check that it belongs to it")):
+        line = StatusLine()
+        async with OneLine(line).run_test(size=(111, height)) as pilot:
+            line.styles.height = height
+            line.session = replace(states.IDLE, connection=failed)
+            await pilot.pause()
+            assert "r another try · http://127.0.0.1:46107 answered" in screen_text(pilot.app)
+            assert rest in screen_text(pilot.app)
+
+
+def test_the_microphone_of_a_recording_is_not_live():
+    assert microphone(states.SPEAKING, states.SPEAKING_READING) == ("mic LIVE", "chip-good")
+    assert microphone(states.SPEAKING, states.SPEAKING_READING, replayed=True) == ("mic", "chip")

@@ -103,7 +103,7 @@ async def test_failed_tools_and_typed_lines():
         shown = screen_text(pilot.app)
         assert "(no transcript)" in shown
         assert "✗ the audio was [too] short" in shown
-        assert 'Tool       get_weather({"city": "Oslo"}) → 3°  answered 250 ms' in shown
+        assert 'Tool       get_weather({"city": "Oslo"}) → 3°  250 ms' in shown
         assert "typed words (typed)" in shown
 
 

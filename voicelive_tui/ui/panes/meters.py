@@ -4,6 +4,7 @@ A bar is drawn with reversed spaces: one byte a cell, and readable without colou
 line from the widget's left edge to the last change, which is why bars are widgets of their own.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -14,13 +15,13 @@ from textual.app import ComposeResult
 from textual.events import Resize
 
 from voicelive_tui.session.reading import SILENCE_DBFS, Meter, Reading
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import Device, SessionState
 from voicelive_tui.text import duration, visible
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import microphone, silent_devices
-from voicelive_tui.ui.text import Line, Span, fit
+from voicelive_tui.ui.text import Line, Span, clip, fit
 from voicelive_tui.wire.events import mapping
 
 FLOOR_DBFS = -60.0
@@ -127,6 +128,8 @@ def lost(reading: Reading) -> bool:
 class MetersPane(Pane):
     """Two bars; with more room a scale, the buffers and the devices."""
 
+    replayed = False
+    """See `StatusLine`."""
     NAME = "Levels"
     NUMBER = "4"
     HELP_TEXT = """\
@@ -188,7 +191,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         for chunk, *lines in zip(self._bars, sliced(sent, widths), heard, numbers, strict=True):
             chunk.show(*lines)
         now = time.monotonic()
-        word, tone = microphone(session, reading)
+        word, tone = microphone(session, reading, replayed=self.replayed)
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
         unheard = session.output.problem and not session.output.description
         speaker = ("no speaker", "warn") if unheard else ("assistant", "good" if session.playing else "dim")
@@ -213,9 +216,13 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
                 (_label("buffered"), (f"{duration(reading.buffered_ms):<10}", "text"),
                  ("outbox ", "dim"), (f"{duration(reading.outbox_ms):<10}", "text"),
                  ("device latency ", "dim"), (duration(reading.output_latency_ms), "text")),
-                (_label("microphone"), _device(session.input.description, session.input.problem)),
-                (_label("speaker"), _device(session.output.description, session.output.problem)),
+                (_label("microphone"), self._device(session.input)),
+                (_label("speaker"), self._device(session.output)),
             )  # fmt: skip
+
+    def _device(self, device: Device) -> Span:
+        words = visible(device.problem or device.description) or "not open"
+        return (clip(words, self.size.width - LABEL - 4), "warn" if device.problem else "text")
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
         """Redraw only if a label changes; levels come with the readings."""
@@ -240,7 +247,9 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         """What is wrong with the sound; the head is visible in every layout."""
         works = {"microphone": self.session.input.description, "speaker": self.session.output.description}
         if failed := silent_devices(self.session):
-            said = (f"{'' if works.get(name) else 'no '}{name}: {visible(problem)}" for name, problem in failed)
+            # Why, and not what to do, which stands in the transcript and in the log.
+            whys = ((name, re.split("[:;]", visible(problem))[0]) for name, problem in failed)
+            said = (f"{'' if works.get(name) else 'no '}{name}: {why}" for name, why in whys)
             return ((" · ".join(said), "warn"),)
         reading = self.reading
         return health(reading) if lost(reading) else ()
@@ -248,7 +257,3 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
 def _label(text: str, tone: str = "dim") -> Span:
     return (f" {fit(text, LABEL)}", tone)
-
-
-def _device(description: str, problem: str) -> Span:
-    return (visible(problem), "warn") if problem else (visible(description) or "not open", "text")

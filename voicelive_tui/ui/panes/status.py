@@ -39,13 +39,13 @@ EXPIRY_NOTICE = 300
 """Seconds before the session's end from which on the time left is shown."""
 
 
-def microphone(session: SessionState, reading: Reading) -> Span:
-    """The microphone's state in a word, by what happens to its sound."""
+def microphone(session: SessionState, reading: Reading, *, replayed: bool = False) -> Span:
+    """The microphone's state in a word, by what happens to its sound; one that was live in a recording is not."""
     mic = session.microphone
     if "input" in reading.stalled:
         return ("mic STALLED", "chip-bad")
     if session.input.description == "none":
-        return ("mic none", "chip-warn")
+        return ("mic none", "chip")
     if session.resuming and session.input.description and not session.input.problem:
         return ("mic kept", "chip-warn") if mic.talking or not mic.push_to_talk else ("mic waits", "chip")
     if not mic.capturing:
@@ -58,7 +58,7 @@ def microphone(session: SessionState, reading: Reading) -> Span:
         return ("mic gated", "chip-warn")
     if mic.push_to_talk and not mic.talking:
         return ("mic waits", "chip")
-    return ("mic LIVE", "chip-good")
+    return ("mic", "chip") if replayed else ("mic LIVE", "chip-good")
 
 
 def silent_devices(session: SessionState) -> list[tuple[str, str]]:
@@ -111,8 +111,8 @@ class StatusLine(Lines):
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
     in_front: reactive[bool] = reactive(True, init=False, repaint=False)
     """The keys that it names are those of the screen in use."""
-    hints = True
-    """Name keys at all."""
+    replayed = False
+    """The session is a recording: no key changes it."""
 
     def watch_session(self) -> None:
         self.redraw()
@@ -149,22 +149,28 @@ class StatusLine(Lines):
         elif word == "speaking" and self.reading.gated:
             hint = "{interrupt} to interrupt"
         # What to do comes first: where there is no room, the explanation is shortened.
-        hint = hint if self.hints and (self.in_front or works(self, hint)) else ""
+        hint = hint if not self.replayed and (self.in_front or works(self, hint)) else ""
         tone = "chip-warn" if waited >= LONG_WAIT else _TONES.get(word, "chip")
         chip = word.upper() + (f" {int(waited)} s" if waited >= 1 else "")
         badge: Line = ((chip.center(CHIP), tone), ("  ", "text"))
         hinted = keyed(self, hint)
         words: Line = (*hinted, (" · " if hinted and detail else "", "text"), (visible(detail), "text"))
+        tall, under = self.size.height >= 3, ""
         for caller in (" synthetic caller", " synthetic", ""):
             right = self._right(now, caller)
             room = self.size.width - width_of((*badge, *right))
             if width_of(words) <= room:
                 break
         else:
-            words = hinted if hinted and room - width_of(hinted) < LEAST_DETAIL else words
+            beside = room - width_of(hinted) - len(" · ")
+            if hinted and beside < LEAST_DETAIL:
+                words = hinted
+            elif tall:
+                first, *rest = wrap(visible(detail), beside)
+                words, under = (*words[:-1], (first, "text")), clip("".join(rest), self.size.width - CHIP - 3)
         line = spread((*badge, *words), right, self.size.width)
-        blank: Line = ((" " * CHIP, tone),)
-        self.show(*((blank, line, blank) if self.size.height >= 3 else (line,)))
+        edge: Span = (" " * CHIP, tone)
+        self.show(*(((edge,), line, (edge, (f"  {under}", "text"))) if tall else (line,)))
 
     def _right(self, now: float, caller: str) -> Line:
         """What stands at the right end: recording, service, microphone; `caller` follows the badge of the demo."""
@@ -181,7 +187,7 @@ class StatusLine(Lines):
             right += [(" DEMO ", "chip"), (caller if caller_speaks(self.session) else "", "dim"), ("  ", "text")]
         elif connection.endpoint:
             right += [(service(connection.endpoint), "accent"), ("  ", "text")]
-        mic, mic_tone = microphone(self.session, self.reading)
+        mic, mic_tone = microphone(self.session, self.reading, replayed=self.replayed)
         return (*right, (f" {mic} ", mic_tone))
 
 
