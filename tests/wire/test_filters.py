@@ -43,6 +43,7 @@ ROWS = (DONE, ERROR, APPEND, STARTED, RECORD)
         ("/speech_(st|x)", (STARTED,)),
         ("item:", (STARTED,)),
         ("http://nowhere", ()),
+        ('"tipe:done"', ()),
         ('wo"rd', ()),
     ],
 )  # fmt: skip
@@ -58,6 +59,10 @@ def test_grammar(text, chosen):
         ("done /(", "no regular expression"),
         ("dir:up", "dir: takes"),
         ("is:bad", "is: takes"),
+        ("tipe:done", 'did you mean type:done, or "tipe:done"?'),
+        ("!Response:12", "did you mean response:12"),
+        ("done gap>1", "did you mean gap:>1"),
+        ("time<1:20", "did you mean time:<1:20"),
     ],
 )
 def test_an_invalid_filter_has_a_reason(text, told):

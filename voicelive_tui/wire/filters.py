@@ -27,6 +27,7 @@ _TERM = re.compile(r"""(!?)(?:/((?:\\.|[^/\\])*)/|"([^"]*)"|(\S+))(?:\s+|$)""")
 _SEVERITIES = {"warning": ("warning", "error"), "error": ("error",)}
 _SECONDS = r"(?:(\d{1,5}):)?(\d{1,7}(?:\.\d{1,6})?)"
 _DIRECTIONS = ("in", "out", "local", "log")
+_NAMES = ("dir", "is", "type", "item", "response", "gap", "time")
 PATIENCE = 0.05
 """Seconds that a regular expression may take for one row; some backtrack without end."""
 
@@ -129,7 +130,23 @@ def _word(word: str, origin: Callable[[], float]) -> Filter:
             low, high = _range(name, value)
             return lambda row: low <= row.at - origin() <= high
         case _:
+            _check_name(word, name)
             return _contains(word)
+
+
+def _check_name(word: str, name: str) -> None:
+    """Refuse a word that looks like a term with a mistake in it; in quotation marks it is taken as it is.
+
+    Raises:
+        ValueError: The word, and the term that may be meant.
+    """
+    import difflib  # noqa: PLC0415 - 3 ms that the first paint does not need
+
+    meant = re.sub(r"^(gap|time)([<>])", r"\1:\2", word)
+    if meant == word != name and (near := difflib.get_close_matches(name, _NAMES, 1, 0.7)):
+        meant = near[0] + word.removeprefix(name)
+    if meant != word:
+        raise ValueError(f'did you mean {meant}, or "{word}"?')
 
 
 def _contains(text: str) -> Filter:
