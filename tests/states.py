@@ -15,7 +15,6 @@ from voicelive_tui.session.state import (
     Device,
     Microphone,
     Problem,
-    Response,
     SessionState,
     Stage,
 )
@@ -188,7 +187,7 @@ _TEXT_2 = (
 SPEAKING = replace(
     IDLE,
     playing="item_a2",
-    response=Response("resp_2", START + 17.9),
+    response="resp_2",
     transcript=(
         _USER_1,
         _ASSISTANT_1,
@@ -214,7 +213,7 @@ SPEAKING_READING = Reading(
 INTERRUPTED = replace(
     SPEAKING,
     playing="",
-    response=None,
+    response="",
     transcript=(
         *SPEAKING.transcript[:-1],
         replace(

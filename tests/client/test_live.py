@@ -209,7 +209,7 @@ async def test_interrupt_by_key_cancels_and_truncates() -> None:
         live.apply(inputs.InterruptPressed())
         await until(lambda: recorder.events("conversation.item.truncated"), "the truncation")
         await until(lambda: recorder.events("response.done"))
-        assert live.state.response is None
+        assert live.state.response == ""
         assert not live.sound.engine.playing
         assert live.state.counts.errors == 0
 

@@ -76,7 +76,7 @@ def spoken(live):
 
 
 def at_rest(live):
-    return live.state.response is None and not live.state.open_calls and not live.state.awaiting
+    return live.state.response == "" and not live.state.open_calls and not live.state.awaiting
 
 
 async def test_the_tools_of_each_server_are_listed_or_not():
@@ -112,7 +112,7 @@ async def test_the_user_decides_while_the_conversation_goes_on(approve):
     async with talking() as (live, recorder, _):
         live.apply(inputs.TextTyped("find the document"))
         await until(
-            lambda: state_of(live, "search") is CallState.AWAITING and live.state.response is None, "the question"
+            lambda: state_of(live, "search") is CallState.AWAITING and live.state.response == "", "the question"
         )
         item_id = next(entry.item_id for entry, call in live.state.calls if call.name == "search")
         live.apply(inputs.CallApproved(item_id) if approve else inputs.CallRefused(item_id, "not this one"))
@@ -169,7 +169,7 @@ async def test_an_unknown_server_leaves_the_session_usable():
 async def test_the_user_goes_on_while_a_call_runs():
     async with talking(slow=True) as (live, recorder, _):
         live.apply(inputs.TextTyped("How far is it?"))
-        await until(lambda: state_of(live, "route") is CallState.RUNNING and live.state.response is None, "the call")
+        await until(lambda: state_of(live, "route") is CallState.RUNNING and live.state.response == "", "the call")
         live.apply(inputs.TextTyped("the traffic"))
         await until(lambda: state_of(live, "traffic") is CallState.FAILED and spoken(live), "the other answer")
         await until(lambda: call(live, "route").ended_at and at_rest(live), "the end of the first call")
@@ -182,7 +182,7 @@ async def test_the_user_speaks_while_a_call_runs():
     mouth = Mouth()
     async with talking(labels=("maps",), source=mouth, slow=True) as (live, recorder, _):
         live.apply(inputs.TextTyped("How far is it?"))
-        await until(lambda: state_of(live, "route") is CallState.RUNNING and live.state.response is None, "the call")
+        await until(lambda: state_of(live, "route") is CallState.RUNNING and live.state.response == "", "the call")
         mouth.say(speech("Stop."))
         await until(lambda: call(live, "route").ended_at and len(live.state.calls) == 3, "the call for what was said")
         await until(lambda: spoken(live) and at_rest(live), "the answer")

@@ -26,7 +26,7 @@ def test_silence_is_the_first_effect_and_the_service_cancels_by_itself() -> None
 def test_playback_stops_even_when_the_response_was_done_long_ago() -> None:
     fold = ready()
     fold.feed(*answer(done=True), inputs.PlaybackStarted("item_a", fold.now))
-    assert fold.state.response is None
+    assert fold.state.response == ""
     assert fold.feed(SPEECH)[0] == effects.StopPlayback()
     assert fold.state.counts.interruptions == 1
 

@@ -103,7 +103,7 @@ class Losses(RuleBasedStateMachine):
             if how == "rename" or not item.get("id"):
                 item["id"] = self.name("item")
             self.feed({"type": "conversation.item.created", "previous_item_id": None, "item": item})
-        elif event["type"] == "response.create" and self.fold.state.response is None:
+        elif event["type"] == "response.create" and self.fold.state.response == "":
             events = answer(self.name("a"), self.name("resp"), done=True)
             self.feed(*events[: data.draw(st.integers(0, len(events)))])
 

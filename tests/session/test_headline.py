@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.latency import Turn
-from voicelive_tui.session.state import Connection, Device, Microphone, Response, SessionState, Stage
+from voicelive_tui.session.state import Connection, Device, Microphone, SessionState, Stage
 from voicelive_tui.session.transcript import Entry
 
 READY = Connection(stage=Stage.READY)
@@ -62,7 +62,7 @@ _SPEAKS = Turn(2, speech_started_at=5.0)
             "{interrupt} to interrupt",
         ),
         (
-            SessionState(READY, response=Response("r", 1.0), silenced=("r",)),
+            SessionState(READY, response="r", silenced=("r",)),
             "interrupted",
             "the answer was interrupted",
         ),

@@ -179,7 +179,7 @@ def test_shortly_before_the_end_an_answer_ends_where_it_is_and_is_still_heard() 
     assert effects.FinishItem("item_a") in wanted
     assert effects.StopPlayback() not in wanted
     assert "response.create" not in sent(wanted)
-    assert fold.state.response is None
+    assert fold.state.response == ""
 
 
 def test_a_turn_that_waits_for_its_answer_is_asked_in_the_new_session() -> None:

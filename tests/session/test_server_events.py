@@ -163,7 +163,7 @@ def test_an_entry_has_the_outcome_of_its_response(response: dict[str, object], s
     entry = fold.state.entry("item_a")
     assert entry is not None
     assert (entry.status, entry.note) == (status, note)
-    assert fold.state.response is None
+    assert fold.state.response == ""
 
 
 def test_every_item_of_a_finished_response_is_finished_once() -> None:

@@ -179,7 +179,7 @@ class _Course:
         reading = self._live.reading()
         over = state.microphone.ended
         if state.connection.stage is not Stage.READY or not (over or self._has_messages):
-            return self._stuck(state, now, owed=state.awaiting or state.response is not None)
+            return self._stuck(state, now, owed=state.awaiting or state.response != "")
         if over:
             self._file_over_at = self._file_over_at or now
             if len(state.turns) <= self._turns_before_file and now - self._file_over_at > NO_SPEECH_SECONDS:
@@ -257,7 +257,7 @@ class _Course:
 
 def _all_answered(state: SessionState) -> bool:
     """Whether each turn that was committed or typed had its `response.done`, and each call of a tool its answer."""
-    if state.response is not None or state.open_calls or state.activity not in (Activity.READY, Activity.INTERRUPTED):
+    if state.response or state.open_calls or state.activity not in (Activity.READY, Activity.INTERRUPTED):
         return False
     return all(turn.done_at is not None for turn in _asked(state))
 

@@ -30,8 +30,7 @@ def service_setting(state: SessionState, name: str, default: bool) -> bool:
 
 def active_response(state: SessionState) -> str:
     """The id of the response being generated, unless it was interrupted already; else ""."""
-    response = state.response
-    return response.response_id if response and response.response_id not in state.silenced else ""
+    return "" if state.response in state.silenced else state.response
 
 
 def interrupt(state: SessionState, now: float) -> SessionState:

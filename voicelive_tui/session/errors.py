@@ -31,8 +31,8 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
     error = mapping(event.get("error"))
     sentence = error_text(error)
     if (code := text(error.get("code"))) in BENIGN_ERRORS:
-        over = code != ALREADY_ACTIVE and state.response and state.response.response_id in state.silenced
-        return tools.settle(replace(state, response=None), now) if over else state  # its response.done never came
+        over = code != ALREADY_ACTIVE and state.response in state.silenced
+        return tools.settle(replace(state, response=""), now) if over else state  # its response.done never came
     # Native models report an interim response, and take the rest of the configuration (protocol, section 4.9).
     whole = "interim response" not in text(error.get("message")).lower()
     if state.connection.stage is Stage.CONFIGURING and caused_by(event, CONFIGURE) and whole:

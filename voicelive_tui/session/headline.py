@@ -53,7 +53,7 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
             asked_at = state.turn.ended_speaking_at if state.turn and state.awaiting else None
             waited = _since(asked_at, now)
             running = [_named(call) for _, call in state.open_calls if not call.ended_at]
-            if running and state.response is None:
+            if running and not state.response:
                 verb = "runs" if len(running) == 1 else "run"
                 return Headline(activity.value, f"{', '.join(running)} {verb}", seconds=waited)
             late = f"no answer for {waited:.0f} s" if waited > NO_ANSWER_SECONDS else "waiting for the answer"

@@ -34,11 +34,11 @@ def without_utterance(state: SessionState) -> SessionState:
 def break_off(state: SessionState, now: float) -> SessionState:
     """The state at the end of a session: its answer ends where it is, what arrived of it is still played."""
     state = end_audio(state, *(entry.item_id for entry in state.unheard))
-    response_id = state.response.response_id if state.response else ""
+    response_id = state.response
     if not tools.anything_came(state, response_id):
         state = turns.take_back(state, response_id)
     transcript = tuple(_ended(entry, response_id, now) for entry in state.transcript)
-    state = replace(state, response=None, awaiting=False, transcript=transcript)
+    state = replace(state, response="", awaiting=False, transcript=transcript)
     return tools.connection_ended(state, response_id, now)
 
 

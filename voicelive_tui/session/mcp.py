@@ -100,7 +100,7 @@ def _approval_requested(
     server, name, arguments = (text(item.get(key)) for key in ("server_label", "name", "arguments"))
     if any(call.approval_id == request_id and _asked(call) for _, call in state.calls):
         return state  # it came twice
-    response_id = response_id or (state.response.response_id if state.response else "")
+    response_id = response_id or state.response
     item_id, call = request_id, Call("mcp", name, server)
     for entry, known in state.calls:
         this = known.approval_id == request_id or (not known.approval_id and known.arguments in ("", arguments))
@@ -108,7 +108,7 @@ def _approval_requested(
         if this and waits and (known.server, known.name) == (server, name):
             item_id, call, response_id = entry.item_id, known, ""
     call = replace(call, approval_id=request_id, arguments=call.arguments or bounded(arguments))
-    state = _complete(_upsert(state, item_id, call, response_id, now), item_id, now)
+    state = tools.complete(_upsert(state, item_id, call, response_id, now), item_id, now)
     rule = rule_of(state, server, name)
     if rule == "always" and _approved_in_turn(state, server) < AUTOMATIC:
         return tools.change_call(state, item_id, decided_at=now, approved=True)
@@ -200,9 +200,9 @@ def observe_progress(event: Event, state: SessionState, now: float) -> SessionSt
             state = tools.end(state, item_id, now, ended="failed", remark=f"{label}: no tools listed")
             return pin(state, now, f"the tools of {label} could not be listed: check its URL and headers", "warning")
         case "response.mcp_call_arguments.done":
-            return _complete(tools.append_arguments(state, event), item_id, now)
+            return tools.complete(tools.append_arguments(state, event), item_id, now)
         case "response.mcp_call.in_progress":
-            state = _complete(state, item_id, now)
+            state = tools.complete(state, item_id, now)
             call = state.call(item_id)
             return tools.change_call(state, item_id, started_at=now) if call and call.started_at is None else state
         case "response.mcp_call.completed":
@@ -245,11 +245,6 @@ def silent(state: SessionState, now: float) -> list[inputs.ToolReturned]:
         if call.kind == "mcp" and call.ended_at is None and not call.waits
         if now - (call.started_at or call.decided_at or call.complete_at or now) > SILENT_SECONDS
     ]
-
-
-def _complete(state: SessionState, item_id: str, now: float) -> SessionState:
-    entry = state.entry(item_id)
-    return tools.complete(state, entry, now) if entry else state
 
 
 def _over(

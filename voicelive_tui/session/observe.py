@@ -100,13 +100,13 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
     state = replace(state, log=log, counts=state.counts.plus(events_out=1, audio_out_ms=size / PCM_BYTES_PER_MS))
     match kind:
         case "response.create":
-            return turns.mark(replace(state, awaiting=state.response is None), turns.latest, asked_at=now)
+            return turns.mark(replace(state, awaiting=not state.response), turns.latest, asked_at=now)
         case "session.update":
             asked = replace(state, asked={**state.asked, **session_of(body)})
             return edits.sent(asked, text(body.get("event_id")))
         case "conversation.item.create" if mapping(body.get("item")).get("type") == "mcp_approval_response":
             return mcp.observe_item(state, mapping(body["item"]), "", now)
-        case "response.cancel" if state.response and response_id in ("", state.response.response_id):
+        case "response.cancel" if state.response and response_id in ("", state.response):
             return interrupt(state, now)
         case "conversation.item.create" | "conversation.item.delete" if not state.connection.tap:
             return surgery.sent(state, body)
@@ -140,7 +140,7 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
         asked={},
         edits=(),
         in_force={},
-        response=None,
+        response="",
         awaiting=False,
         microphone=microphone if event.resumed else Microphone(muted=microphone.muted),
     )

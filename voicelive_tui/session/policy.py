@@ -233,7 +233,6 @@ def _change_conversation(event: surgery.Surgery, before: SessionState, after: Se
 
 def _cancel(before: SessionState, after: SessionState) -> Step:
     """Cancel the active response; without one, the service reports it."""
-    response_id = before.response.response_id if before.response else None
-    named = {"response_id": response_id} if response_id else {}
+    named = {"response_id": before.response} if before.response else {}
     after, cancel = send(after, "cancel", {"type": "response.cancel", **named})
     return plan(after, create=False), (effects.StopPlayback(), *cancel)

@@ -57,9 +57,9 @@ def ask(before: SessionState, after: SessionState) -> Step:
     One that an earlier key cancelled, and whose `response.done` has still not come, is cancelled once more: the service
     then reports its end, or that nothing is active.
     """
-    if after.response is None:
+    if not after.response:
         return send(after, CREATE, {"type": "response.create"})
-    response_id, after = after.response.response_id, plan(after, create=True)
+    response_id, after = after.response, plan(after, create=True)
     if response_id not in before.silenced:
         return after, ()
     return send(after, "cancel", {"type": "response.cancel", "response_id": response_id})
@@ -67,7 +67,7 @@ def ask(before: SessionState, after: SessionState) -> Step:
 
 def create_if_due(state: SessionState) -> Step:
     """Ask for the answer that waited for the active response to end, once it has."""
-    if not state.intent.create or state.response is not None:
+    if not state.intent.create or state.response:
         return state, ()
     return send(plan(state, create=False), CREATE, {"type": "response.create"})
 

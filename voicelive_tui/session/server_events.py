@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from voicelive_tui.session import edits, errors, loss, mcp, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note, pin
-from voicelive_tui.session.state import Response, SessionState, Stage
+from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus, Role, place, put_behind, remove, shown_at
 from voicelive_tui.wire.events import PCM_BYTES_PER_MS, error_text, listing, mapping, number, pcm_of, session_of, text
 
@@ -214,7 +214,7 @@ def _response_created(event: Event, state: SessionState, now: float) -> SessionS
         state = turns.begin(state, "service")
     answers = turns.unanswered(state)
     state = turns.mark(state, lambda turn: turn is answers, response_id=response_id, created_at=now)
-    return tools.answered_by(replace(state, response=Response(response_id, now), awaiting=False), response_id)
+    return tools.answered_by(replace(state, response=response_id, awaiting=False), response_id)
 
 
 def _called_a_tool(state: SessionState) -> bool:
@@ -315,7 +315,7 @@ def _response_done(event: Event, state: SessionState, now: float) -> SessionStat
         turns.mark(state, turns.of_response(response_id), done_at=now),
         usage=state.usage.add(response_id, text(state.in_force.get("model")), mapping(response.get("usage"))),
         transcript=transcript,
-        response=None if state.response and response_id in (state.response.response_id, "") else state.response,
+        response="" if response_id in (state.response, "") else state.response,
     )
     state = tools.response_over(state, response_id, status, now)
     if status in ("failed", "incomplete"):

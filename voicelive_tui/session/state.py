@@ -144,13 +144,6 @@ class Recording(Struct, frozen=True):
     problem: str = ""
 
 
-class Response(Struct, frozen=True):
-    """The response being generated now."""
-
-    response_id: str
-    created_at: float
-
-
 class Edit(Struct, frozen=True):
     """A `session.update` for which the user asked, and its answer."""
 
@@ -257,7 +250,8 @@ class SessionState(Struct, frozen=True, eq=False):
     """Entries evicted from the front of the transcript."""
     requests: tuple[Request, ...] = ()
     """The last `RECENT` of this program."""
-    response: Response | None = None
+    response: str = ""
+    """The id of the response being generated, "" for none."""
     awaiting: bool = False
     """The user's turn ended or an answer was requested, and none of the answer has arrived yet."""
     intent: Intent = field(default_factory=Intent)
@@ -342,7 +336,6 @@ class SessionState(Struct, frozen=True, eq=False):
     @property
     def activity(self) -> Activity:
         """What the conversation is doing now; an interruption lasts until the interrupted response has ended."""
-        response = self.response
         speech = self.turn if self.microphone.capturing or self.connection.tap else None
         if self.connection.stage is Stage.READY:
             if self.microphone.talking:
@@ -351,9 +344,9 @@ class SessionState(Struct, frozen=True, eq=False):
                 return Activity.LISTENING
             if self.awaiting:
                 return Activity.THINKING
-            if (response and response.response_id in self.silenced) or self.playing in self.silenced:
+            if self.response in self.silenced or self.playing in self.silenced:
                 return Activity.INTERRUPTED
         if self.playing:
             return Activity.SPEAKING
-        pending = self.connection.stage is Stage.READY and (response is not None or self.unheard or self.open_calls)
+        pending = self.connection.stage is Stage.READY and (self.response or self.unheard or self.open_calls)
         return Activity.THINKING if pending else Activity.READY

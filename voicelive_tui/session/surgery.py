@@ -28,13 +28,12 @@ Surgery = inputs.DeleteItem | inputs.InsertItem | inputs.AskAgain | inputs.Branc
 def refusal(event: Surgery, state: SessionState) -> str:
     """The reason why this cannot be done now, or ""."""
     if isinstance(event, inputs.AskAgain):
-        busy = state.response is not None or state.awaiting
+        busy = state.response or state.awaiting
         return _closed(state) or ("an answer is on its way: interrupt it first" if busy else "")
     entry = state.entry(event.item_id)
     if entry is None or entry.role == "session":
         return "a remark of this program is no item of the conversation"
-    response_id = state.response.response_id if state.response else ""
-    if entry.status is EntryStatus.LISTENING or (response_id and entry.response_id == response_id):
+    if entry.status is EntryStatus.LISTENING or entry.response_id == state.response != "":
         return "it is not complete yet"
     if isinstance(event, inputs.Branch):
         if state.connection.agent:

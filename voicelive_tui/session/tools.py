@@ -16,7 +16,7 @@ from voicelive_tui.session import inputs, turns
 from voicelive_tui.session.calls import Call
 from voicelive_tui.session.notes import note
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.session.transcript import Entry, EntryStatus, bounded
+from voicelive_tui.session.transcript import EntryStatus, bounded
 from voicelive_tui.wire.events import text
 
 LOST_SECONDS, STALLED_SECONDS = 5.0, 20.0
@@ -38,8 +38,7 @@ def upsert_call(state: SessionState, item: Mapping[str, Any], response_id: str, 
     """The state with the call that an item of `ITEMS` describes, added or updated."""
     item_id = text(item.get("id"))
     if item.get("type") == "function_call_output":
-        entry = call_of(state, item)
-        return state if entry is None else end(state, entry.item_id, now, output=text(item.get("output")))
+        return end(state, _call_of(state, item), now, output=text(item.get("output")))
     if not item_id:
         return state
     call = state.call(item_id) or Call("function")
@@ -50,15 +49,15 @@ def upsert_call(state: SessionState, item: Mapping[str, Any], response_id: str, 
     return state.with_entry(item_id, "tool", now, **changes)
 
 
-def call_of(state: SessionState, item: Mapping[str, Any]) -> Entry | None:
-    """The call to which an item of the type `function_call_output` belongs."""
-    return next((entry for entry, call in state.calls if call.call_id == item.get("call_id") != ""), None)
+def _call_of(state: SessionState, output: Mapping[str, Any]) -> str:
+    """The item of the call to which an item of the type `function_call_output` belongs, "" if there is none."""
+    return next((entry.item_id for entry, call in state.calls if call.call_id == output.get("call_id") != ""), "")
 
 
 def output_created(state: SessionState, item: Mapping[str, Any]) -> SessionState:
     """The state with the id under which the session has the output of a call."""
-    entry = call_of(state, item) if item.get("type") == "function_call_output" else None
-    return change_call(state, entry.item_id, output_id=text(item.get("id"))) if entry else state
+    is_output = item.get("type") == "function_call_output"
+    return change_call(state, _call_of(state, item), output_id=text(item.get("id"))) if is_output else state
 
 
 def append_arguments(state: SessionState, event: Mapping[str, Any]) -> SessionState:
@@ -73,20 +72,21 @@ def append_arguments(state: SessionState, event: Mapping[str, Any]) -> SessionSt
 
 def item_done(state: SessionState, item: Mapping[str, Any], now: float) -> SessionState:
     """The state after `response.output_item.done` of a function's call: complete, or cancelled within its arguments."""
-    entry = state.entry(text(item.get("id")))
-    if entry is None or entry.call is None or item.get("type") != "function_call":
+    item_id = text(item.get("id"))
+    if item.get("type") != "function_call":
         return state
-    return complete(state, entry, now) if item.get("status") != "incomplete" else _cancel(state, entry, now)
+    return complete(state, item_id, now) if item.get("status") != "incomplete" else _cancel(state, item_id, now)
 
 
-def complete(state: SessionState, entry: Entry, now: float) -> SessionState:
+def complete(state: SessionState, item_id: str, now: float) -> SessionState:
     """The state with the arguments of a call complete; that of a function waits where its rule is to ask the user."""
-    if entry.call is None or entry.call.complete_at is not None or entry.call.ended_at is not None:
+    entry, call = state.entry(item_id), state.call(item_id)
+    if entry is None or call is None or call.complete_at is not None or call.ended_at is not None:
         return state
-    asks = entry.call.kind == "function" and rule_of(state, entry.call.name).policy == "ask"
+    asks = call.kind == "function" and rule_of(state, call.name).policy == "ask"
     waiting_at = now if asks and state.attended else None
-    overtaken_at = now if entry.response_id in state.silenced else entry.call.overtaken_at
-    state = change_call(state, entry.item_id, complete_at=now, waiting_at=waiting_at, overtaken_at=overtaken_at)
+    overtaken_at = now if entry.response_id in state.silenced else call.overtaken_at
+    state = change_call(state, item_id, complete_at=now, waiting_at=waiting_at, overtaken_at=overtaken_at)
     return turns.mark(state, turns.of_response(entry.response_id), called_at=now)
 
 
@@ -95,8 +95,8 @@ def rule_of(state: SessionState, name: str) -> Function:
     return state.rules.get(name, Function())
 
 
-def _cancel(state: SessionState, entry: Entry, now: float) -> SessionState:
-    return end(state, entry.item_id, now, output=error_output("the call was cancelled"), ended="cancelled")
+def _cancel(state: SessionState, item_id: str, now: float) -> SessionState:
+    return end(state, item_id, now, output=error_output("the call was cancelled"), ended="cancelled")
 
 
 def response_over(state: SessionState, response_id: str, status: str, now: float) -> SessionState:
@@ -104,7 +104,8 @@ def response_over(state: SessionState, response_id: str, status: str, now: float
     for entry, call in state.calls if response_id else ():
         if entry.response_id == response_id:
             if call.complete_at is None and call.ended_at is None:
-                state = complete(state, entry, now) if status == "completed" else _cancel(state, entry, now)
+                over = complete if status == "completed" else _cancel
+                state = over(state, entry.item_id, now)
             if status == "cancelled" and call.overtaken_at is None:
                 state = change_call(state, entry.item_id, overtaken_at=now)
         elif call.answered_by == response_id and call.spoken_at is None:
@@ -167,8 +168,8 @@ def error_output(sentence: str) -> str:
 
 def settle(state: SessionState, now: float) -> SessionState:
     """The state with an answer due for the calls of each response that is over, if all of them have ended."""
-    active = state.response.response_id if state.response else None
-    going_on = {entry.response_id for entry, call in state.calls if call.ended_at is None} | {active}
+    going_on = {entry.response_id for entry, call in state.calls if call.ended_at is None}
+    going_on |= {state.response} - {""}
     for entry, call in state.calls:
         if not call.answerable or entry.response_id in going_on or entry.at < state.fresh_at:
             continue
@@ -207,8 +208,8 @@ def connection_ended(state: SessionState, response_id: str, now: float) -> Sessi
     If nothing of the response came, the calls that it was to answer are unanswered again.
     """
     lost = response_id and not anything_came(state, response_id)
-    for entry in _unfinished(state):
-        state = end(state, entry.item_id, now, ended="cancelled")
+    for item_id in _unfinished(state):
+        state = end(state, item_id, now, ended="cancelled")
     for entry, call in state.open_calls:
         if call.kind == "mcp" and call.ended_at is None:
             state = end(state, entry.item_id, now, ended="failed", remark="the connection was lost before its result")
@@ -259,16 +260,16 @@ def observe_input(event: inputs.CallInput, state: SessionState, now: float) -> S
 def response_lost(event: inputs.ResponseLost, state: SessionState, now: float) -> SessionState:
     """The state without a response that shows no sign of life, and without the calls whose arguments do not come."""
     sentence = f"nothing came for {event.seconds:.0f} s: the response is taken to be over"
-    state = note(replace(state, response=None), now, "response lost", sentence, "warning")
-    for entry in _unfinished(state):
-        state = _cancel(state, entry, now)
+    state = note(replace(state, response=""), now, "response lost", sentence, "warning")
+    for item_id in _unfinished(state):
+        state = _cancel(state, item_id, now)
     return settle(state, now)
 
 
-def _unfinished(state: SessionState) -> list[Entry]:
+def _unfinished(state: SessionState) -> list[str]:
     """The calls of functions whose arguments are still to come."""
     return [
-        entry
+        entry.item_id
         for entry, call in state.open_calls
         if call.kind == "function" and not call.complete_at and not call.ended_at
     ]
@@ -279,8 +280,7 @@ def patience(state: SessionState) -> float:
 
     A model may pause within the arguments of a call; after them only `response.done` is to come.
     """
-    response_id = state.response.response_id if state.response else ""
-    of_it = [call for entry, call in state.calls if entry.response_id == response_id != ""]
+    of_it = [call for entry, call in state.calls if entry.response_id == state.response != ""]
     ended = bool(of_it) and all(call.ended_at is not None for call in of_it)
     return LOST_SECONDS if state.intent.create or ended else STALLED_SECONDS if _unfinished(state) else math.inf
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.screens import TonedApp, screen_text
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import Device, Microphone, Problem, Recording, Response, Stage
+from voicelive_tui.session.state import Device, Microphone, Problem, Recording, Stage
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.panes.status import EXPIRY_NOTICE, Clock, ProblemLine, StatusLine, microphone, service
 
@@ -125,7 +125,7 @@ async def test_sound_that_is_too_old_for_the_next_session_is_counted():
 async def test_an_answer_heard_as_far_as_it_came_is_awaited_not_spoken():
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
-        line.session = replace(states.SPEAKING, response=Response("resp_1", 0.0))
+        line.session = replace(states.SPEAKING, response="resp_1")
         line.update_levels(states.SPEAKING_READING)
         await pilot.pause()
         assert "SPEAKING" in screen_text(pilot.app)

@@ -8,7 +8,7 @@ from tests.ui.screens import screen_text
 from voicelive_tui.session.inputs import AskAgain, Branch, DeleteItem, InsertItem
 from voicelive_tui.ui.line_dialog import LineDialog
 
-TALKED = replace(states.IDLE, transcript=states.SPEAKING.transcript, response=None, awaiting=False)
+TALKED = replace(states.IDLE, transcript=states.SPEAKING.transcript, response="", awaiting=False)
 FIRST = TALKED.transcript[0].item_id
 
 

@@ -86,7 +86,7 @@ def remaining(session: SessionState, now: float) -> float | None:
 
 def starved(session: SessionState, reading: Reading) -> bool:
     """Whether playback has caught up with an answer that is still arriving."""
-    awaited = session.activity is Activity.SPEAKING and session.response is not None
+    awaited = session.activity is Activity.SPEAKING and session.response != ""
     return awaited and not reading.buffered_ms and reading.playback.rms <= SILENCE_DBFS
 
 
