@@ -29,6 +29,8 @@ from voicelive_tui.wire.events import DEEPEST
 KEY = "sk-7f3a-not-for-your-eyes"
 IN_QUERY = "key-in-the-query"
 
+pytestmark = pytest.mark.xdist_group("connection")  # the following is done once
+
 
 @pytest.fixture(scope="module", autouse=True)
 def cheap_collections():

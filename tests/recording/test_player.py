@@ -18,6 +18,8 @@ from voicelive_tui.session.state import Activity, SessionState
 FIRST = BEGAN + 0.1
 """When the first exchange begins."""
 
+pytestmark = pytest.mark.xdist_group("player")  # the recording is folded once
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:

@@ -22,6 +22,8 @@ from voicelive_tui.ui.session_commands import SessionCommands
 
 FIRST = BEGAN + 0.1
 
+pytestmark = pytest.mark.xdist_group("replay")  # the recording is made once
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -262,7 +262,7 @@ async def test_a_terminal_that_is_not_read_does_not_stop_the_conversation(tmp_pa
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path, number, status):
     async with conversation(tmp_path) as (terminal, _):
-        await draw_much(terminal, 2)
+        await draw_much(terminal, 3)
         os.kill(terminal.process.pid, number)
         assert await asyncio.to_thread(terminal.process.wait, 8) == status
         while await asyncio.to_thread(terminal.read, 0.5):  # the emulator takes time for what waited
