@@ -14,7 +14,7 @@ async def import_sdk() -> None:
     http = asyncio.create_task(asyncio.to_thread(import_module, "aiohttp"))
     # Wait for the module that reads them; imports set no event.
     while "aiohttp.connector" not in sys.modules and not http.done():  # noqa: ASYNC110
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.005)
     await asyncio.to_thread(import_module, "azure.ai.voicelive.models")
     await http
     await asyncio.to_thread(import_module, "voicelive_tui.client.links")

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicelive_tui import __version__
-from voicelive_tui.recording.document import markdown
 from voicelive_tui.recording.files import write_wave
 from voicelive_tui.recording.lines import without_secrets
 from voicelive_tui.recording.records import SETTLED_SECONDS, Entry, RecordMaker, joined, mark
@@ -267,6 +266,8 @@ class Recorder:
     def _finish(self) -> None:
         writer, self._writer = self._writer, None
         assert writer is not None
+        from voicelive_tui.recording.document import markdown  # noqa: PLC0415 - few conversations are kept
+
         writer.finish(self._session(), self._maker.masked, self._maker.without_names(markdown(self._state)))
         self._report()
 

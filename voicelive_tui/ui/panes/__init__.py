@@ -197,7 +197,7 @@ class Pane(VerticalGround):
 
     def show_head(self) -> None:
         """Draw the top edge, if it changed."""
-        if not self.display or not self.is_mounted:
+        if not self.display or not self.size.width:
             return
         if self.leaves is not self._left:
             self._left = self.leaves

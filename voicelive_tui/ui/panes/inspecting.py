@@ -5,9 +5,9 @@ from typing import Any
 
 from textual.app import ComposeResult
 
-from voicelive_tui.ui.canvas import HorizontalGround, TonedScreen
+from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.detail import EventDetail
-from voicelive_tui.ui.panes import ListPane
+from voicelive_tui.ui.panes import Frame, ListPane
 from voicelive_tui.ui.scroll_list import ScrollList
 
 
@@ -27,6 +27,7 @@ class InspectingPane(ListPane):
 
     DEFAULT_CSS = """
     InspectingPane {
+        & > Frame { layout: horizontal; }
         & ScrollList { width: 1fr; }
         & EventDetail { width: 45%; display: none; }
         &.-detail EventDetail { display: block; }
@@ -42,8 +43,7 @@ class InspectingPane(ListPane):
         raise NotImplementedError
 
     def body(self) -> ComposeResult:
-        with HorizontalGround():
-            yield self.make_view()
+        yield self.make_view()
 
     @property
     def inspecting(self) -> bool:
@@ -71,7 +71,7 @@ class InspectingPane(ListPane):
             known = self.screen.unix_time(at) if isinstance(self.screen, TonedScreen) else None
             if self.detail is None:
                 self.detail = EventDetail()
-                self.query_one(HorizontalGround).mount(self.detail)
+                self.query_one(Frame).mount(self.detail)
             self.detail.show(key, title, value, "" if known is None else time_of_day(known))
             self.show_head()
 

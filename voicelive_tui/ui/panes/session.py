@@ -205,6 +205,8 @@ it is in the file *.native.log beside the log file.""")
     def show(self, session: SessionState) -> None:
         """Write all lines; only cells that changed are repainted."""
         view = self.query_one(SessionView)
+        if not view.size.width:  # it is not laid out yet
+            return
         waiting = f" · buffered {duration(self.reading.buffered_ms)} · outbox {duration(self.reading.outbox_ms)}"
         printed = self.reading.native_messages
         native = f" · {printed:,} line{'s' if printed > 1 else ''} printed by sound libraries" if printed else ""

@@ -15,10 +15,10 @@ from textual.message import Message
 
 from voicelive_tui.session.reading import SILENCE_DBFS, Reading
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.ui.canvas import HorizontalGround, Lines, now_of
+from voicelive_tui.ui.canvas import Lines, now_of
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.pace import Rates
-from voicelive_tui.ui.panes import Pane, Place, joined
+from voicelive_tui.ui.panes import Frame, Pane, Place, joined
 from voicelive_tui.ui.text import Line, Span, centred, fit
 
 CHUNK = 10
@@ -142,6 +142,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
     DEFAULT_CSS = """
     TimelinePane {
         height: 7;
+        & > Frame { layout: horizontal; }
         & #timeline-labels { width: 1fr; height: 1fr; }
         & .timeline--chunk { width: 10; height: 1fr; }
         & > Frame { padding: 0 1 0 0; }
@@ -171,8 +172,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         self._due = 0.0
 
     def body(self) -> ComposeResult:
-        with HorizontalGround():
-            yield self._labels
+        yield self._labels
 
     @property
     def target(self) -> Lines:
@@ -185,11 +185,11 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
 
     def on_resize(self) -> None:
         wanted = 0 if self._off else max(self.size.width - 2 * self.framed - LABEL - 1, 0) // CHUNK
-        ground = self.query_one(HorizontalGround)
+        frame = self.query_one(Frame)
         if wanted > len(self._chunks):
             fresh = [Lines(classes="timeline--chunk") for _ in range(wanted - len(self._chunks))]
             self._chunks += fresh
-            ground.mount(*fresh)
+            frame.mount(*fresh)
         for chunk in self._chunks[wanted:]:
             chunk.remove()
         del self._chunks[wanted:]
