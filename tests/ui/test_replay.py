@@ -66,6 +66,14 @@ async def test_space_plays_and_pauses(path: Path) -> None:
         assert live.state.connection.session_id == "sess_1"
 
 
+async def test_the_keys_of_the_player_are_at_a_narrow_foot(path: Path) -> None:
+    async with replay(path, (80, 24)) as (_, pilot):
+        for pane in ("2", "3", "7"):
+            await pilot.press(pane)
+            await pilot.pause()
+            assert "space Play, pause  ← -5 s  → +5 s " in screen_text(pilot.app).splitlines()[-1]
+
+
 async def test_the_inspector_has_the_time_of_day_of_the_recording(path: Path) -> None:
     async with replay(path) as (_, pilot):
         await go_to(pilot, BEGAN + 1)

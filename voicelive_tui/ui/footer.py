@@ -17,7 +17,7 @@ FIRST = ("mute", "talk", "interrupt", "type")
 """Ids of the bindings of the whole screen that stand before the others."""
 ALWAYS = ("help", "quit")
 """Ids of the bindings that stand last, and are shown however narrow it is."""
-WANTED = (*ALWAYS, *FIRST, "keep", "edit")
+WANTED = (*ALWAYS, *FIRST, "keep", "edit", "replay.play", "replay.back", "replay.forward")
 """Ids of the bindings that nothing else takes the room of, the most wanted first."""
 SHORT = {"keep": "Keep", "tools.edit": "Edit"}
 """Words here of bindings whose description, which the palette has too, is long."""
