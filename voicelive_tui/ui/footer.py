@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from voicelive_tui.ui.binding import has_key
 from voicelive_tui.ui.canvas import Lines
-from voicelive_tui.ui.hints import bindings_of, key_of
+from voicelive_tui.ui.hints import bindings_of
 from voicelive_tui.ui.text import Span
 
 FIRST = ("mute", "talk", "interrupt", "type")
@@ -79,11 +79,7 @@ class Keys(Lines):
         return next((node for node in nodes if hasattr(node, "KEYS")), None)
 
     def _width(self, bound: ActiveBinding) -> int:
-        return cell_len(f"{self._key(bound)} {self._words(bound)}  ")
-
-    def _key(self, bound: ActiveBinding) -> str:
-        """The first of its keys."""
-        return key_of(bound.node, bound.binding.id or "") or self.app.get_key_display(bound.binding)
+        return cell_len(f"{self.app.get_key_display(bound.binding)} {self._words(bound)}  ")
 
     def _words(self, bound: ActiveBinding) -> str:
         short = self._crosses if bound.binding.id == "cross" else SHORT.get(bound.binding.id or "")
@@ -94,7 +90,10 @@ class Keys(Lines):
         self._places, x = [], 0
         for own, bound in keys:
             self._places.append((x, bound))
-            spans += [(f" {self._key(bound)} ", "title"), (self._words(bound) + " ", "text" if own else "dim")]
+            spans += [
+                (f" {self.app.get_key_display(bound.binding)} ", "title"),
+                (self._words(bound) + " ", "text" if own else "dim"),
+            ]
             x += self._width(bound)
         self.show(tuple(spans))
 
