@@ -50,7 +50,7 @@ def _session_reported(event: Event, state: SessionState, now: float) -> SessionS
             connection, lost_at = replace(connection, stage=Stage.READY, ready_at=now), None
             if state.lost_at is not None:
                 state = note(state, now, "reconnected", f"after {now - state.lost_at:.1f} s")
-    state = edits.accepted(state) if event.get("type") == "session.updated" else state
+        state = edits.accepted(state)
     state = _in_conversation(state, session.get("conversation_id"), mapping(session.get("agent")).get("thread_id"))
     return replace(state, connection=connection, in_force=session, lost_at=lost_at)
 
@@ -101,7 +101,7 @@ def _committed(event: Event, state: SessionState, now: float) -> SessionState:
 def transcribes(state: SessionState) -> bool:
     """Whether the service transcribes the user's speech; null in force means that it does not (section 4.5)."""
     name = "input_audio_transcription"
-    return bool(mapping(state.in_force[name] if name in state.in_force else state.asked.get(name)))
+    return bool(mapping(state.in_force.get(name, state.asked.get(name))))
 
 
 @_on("conversation.item.input_audio_transcription.delta")
