@@ -1,5 +1,8 @@
 import pytest
 
+from tests import states
+from tests.ui.fake import app_of, settled
+from tests.ui.screens import screen_text
 from voicelive_tui.config import ConfigError
 from voicelive_tui.ui import keymap
 
@@ -11,6 +14,21 @@ def test_binding_ids_name_every_key():
 
 def test_a_binding_may_have_no_key():
     keymap.validate_keys({"reset": "", "mute": "r"})
+
+
+async def test_every_key_can_be_unbound_those_of_textual_too():
+    keys = dict.fromkeys(keymap.binding_ids(), "")
+    keymap.validate_keys(keys)
+    app = app_of(states.SPEAKING, keys=keys)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        before = screen_text(app).split("\n")[3:]  # below the clock
+        for name in keymap.binding_ids():
+            await pilot.press(*(b.key for o in keymap.OWNERS for b in o.BINDINGS if b.id == name and "," not in b.key))
+        assert app.screen is app.screen_stack[1]
+        assert app.live.applied == []
+        assert app.return_code is None
+        assert screen_text(app).split("\n")[3:] == before
 
 
 @pytest.mark.parametrize(
@@ -31,8 +49,8 @@ def test_a_binding_may_have_no_key():
         ({"detail.down": "m"}, "keys.detail.down: 'm' is the key of mute too"),
         ({"mute": "space"}, "keys.mute: 'space' is the key of talk too"),
         ({"help.down": "k"}, "keys.help.down: 'k' is the key of help.up too"),
-        ({"mute": "ctrl+q"}, "keys.mute: 'ctrl.q' is the key of Quit too"),  # Textual's own
-        ({"mute": "tab"}, "keys.mute: 'tab' is the key of Focus Next too"),
+        ({"mute": "ctrl+q"}, "keys.mute: 'ctrl.q' is the key of quit.everywhere too"),
+        ({"mute": "tab"}, "keys.mute: 'tab' is the key of pane.next too"),
     ],
 )
 def test_keys_that_cannot_work_are_refused_in_one_sentence(keys, says):

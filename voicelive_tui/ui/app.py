@@ -57,6 +57,9 @@ class VoiceLiveApp(App[None]):
     CSS_PATH = "dashboard.tcss"  # a screen's own would be loaded with it, and everything parsed again
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit", id="quit"),
+        # Textual's own, with ids so that they can be changed.
+        Binding("ctrl+q", "quit", show=False, priority=True, id="quit.everywhere"),
+        Binding("ctrl+p", "command_palette", show=False, priority=True, id="palette.everywhere"),
         # Textual would answer Ctrl+C with a hint on how to quit; in a terminal it ends the program.
         Binding("ctrl+c", "interrupted", "End now", show=False, priority=True, id="end"),
         Binding("ctrl+z", "suspend", "Suspend", show=False, priority=True, id="suspend"),  # over help and picker too
@@ -111,7 +114,7 @@ class VoiceLiveApp(App[None]):
         listed: set[str] = set()
         refused = getattr(screen, "REFUSED", ())
         for node, binding, enabled, _ in screen.active_bindings.values():
-            if binding.id is None or not enabled or binding.id in (*listed, *refused):
+            if binding.id is None or not binding.description or not enabled or binding.id in (*listed, *refused):
                 continue
             if binding.id.startswith(("list.", "back")):
                 continue

@@ -74,6 +74,8 @@ class DashboardScreen(ArrangedScreen):
             Binding(pane.NUMBER, f"go('{name}')", pane.NAME, show=False, id=f"pane.{name}")
             for name, pane in PANE_CLASSES.items()
         ),
+        Binding("tab", "app.focus_next", show=False, id="pane.next"),
+        Binding("shift+tab", "app.focus_previous", show=False, id="pane.previous"),
         Binding("l", "locate", "Locate", show=False, tooltip="This line's moment in the timeline", id="locate"),
         Binding("ctrl+y", "decide(True)", "Approve", show=False, tooltip="Approve the call that waits", id="approve"),
         Binding("ctrl+n", "decide(False)", "Refuse", show=False, tooltip="Refuse the call that waits", id="refuse"),

@@ -68,10 +68,7 @@ def validate_keys(keys: Mapping[str, str]) -> None:
             merged += {binding.key: binding for bindings in made for binding in bindings}.values()
         return merged
 
-    whole = [
-        *bound(VoiceLiveApp),
-        Binding(VoiceLiveApp.COMMAND_PALETTE_BINDING, "command_palette", "Commands", priority=True),
-    ]
+    whole = bound(VoiceLiveApp)
     everywhere = [binding for binding in whole if binding.priority]
     for together in (
         *([*bound(ScrollList, pane, DashboardScreen), *whole] for pane in PANES),
