@@ -140,6 +140,14 @@ async def test_the_cursor_is_reversed_in_the_terminal_s_own_colours(theme):
         assert under[-1] != other[-1], "the rest of the line is reversed too"
 
 
+async def test_a_word_that_was_searched_for_is_seen_on_the_cursor_s_line():
+    async with tones("textual-dark") as pilot:
+        under, other = (looks(pilot.app.query_one(Tones), y) for y in (0, 1))
+        at = "".join(f"{tone}|" for tone in TONES).index("select|")
+        assert under[at] == other[at]
+        assert under[at] not in under[:at]
+
+
 @pytest.mark.parametrize("theme", ["ansi-dark", "ansi-light", "textual-dark"])
 async def test_a_selection_is_seen_on_the_cursor_s_line_and_beside_it(theme):
     async with tones(theme) as pilot:
@@ -148,7 +156,9 @@ async def test_a_selection_is_seen_on_the_cursor_s_line_and_beside_it(theme):
         pilot.app.screen.selections = {view: Selection(Offset(2, 0), Offset(20, 1))}
         await pilot.pause()
         after = [looks(view, y) for y in (0, 1)]
-        assert all(old != new for old, new in zip(before[0][2:], after[0][2:], strict=True))
+        at = "".join(f"{tone}|" for tone in TONES).index("select|")  # which looks selected without it
+        kept = set(before[0][at : at + len("select|")])
+        assert all(old != new or old in kept for old, new in zip(before[0][2:], after[0][2:], strict=True))
         assert all(old != new for old, new in zip(before[1][:20], after[1][:20], strict=True))
         assert before[1][20:] == after[1][20:]
         assert all(sign != ground for line in after for sign, ground, *_ in line)

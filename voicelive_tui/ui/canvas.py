@@ -76,7 +76,7 @@ class TonedScreen(Screen[None]):
         & > .canvas--unheard { color: $foreground 50%; text-style: italic; }
         &:light > .canvas--unheard { color: $foreground 65%; }
         & > .canvas--cursor { background: $accent 22%; }
-        & > .canvas--chip { color: $foreground; background: $surface-lighten-2; text-style: bold; }
+        & > .canvas--chip { color: $foreground; background: $foreground 15%; text-style: bold; }
         & > .canvas--chip-accent { color: $accent; text-style: bold reverse; }
         & > .canvas--chip-good { color: $success; text-style: bold reverse; }
         & > .canvas--chip-warn { color: $warning; text-style: bold reverse; }
@@ -237,7 +237,9 @@ class Canvas(ScrollView, can_focus=False):
 
     def _strip(self, line: Line, over: str, width: int) -> Strip:
         laid_over = self._background(over) if over else Style.null()
-        segments = [Segment(text, self._tone(tone) + laid_over) for text, tone in line if text]
+        # What was searched for is seen on the cursor's line too.
+        looks = {tone: self._tone(tone) + (Style.null() if tone == "select" else laid_over) for _, tone in line}
+        segments = [Segment(text, looks[tone]) for text, tone in line if text]
         # A line is filled up in its last tone where that shows on spaces no more than the plain one: bytes saved.
         fill = line[-1][1] if line and line[-1][1] in _INVISIBLE_ON_SPACES else "text"
         return self._filtered(Strip(segments).adjust_cell_length(width, self._tone(fill) + laid_over).simplify())

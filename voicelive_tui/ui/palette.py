@@ -24,18 +24,19 @@ class Commands(Provider):
 
     async def discover(self) -> Hits:
         for name, does, run in self.commands():
-            yield DiscoveryHit(_row(Content(name), does), run, name)
+            yield DiscoveryHit(self.row(Content(name), does), run, name)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for name, does, run in self.commands():
             score = matcher.match(name) or (query.lower() in does.lower()) * WEAK
             if score:
-                yield Hit(score, _row(matcher.highlight(escape(name)), does), run, name)
+                yield Hit(score, self.row(matcher.highlight(escape(name)), does), run, name)
 
-
-def _row(name: Content, does: str) -> Content:
-    return Content.assemble(name.stylize("bold"), " " * max(NAME - name.cell_length, 2), (visible(does), "dim"))
+    def row(self, name: Content, does: str) -> Content:
+        """A command; in a narrow terminal there is no column of names."""
+        column = NAME if self.app.size.width >= 2 * NAME else 0
+        return Content.assemble(name.stylize("bold"), " " * max(column - name.cell_length, 2), (visible(does), "dim"))
 
 
 class AppCommands(Commands):

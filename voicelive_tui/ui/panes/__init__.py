@@ -208,7 +208,7 @@ class Pane(VerticalGround):
         note, width = self.note(), self.size.width
         left = self._title(focused, edge, _TITLES[0])
         for shown in _TITLES[1:]:
-            if not note or width_of((*left, *note[:1])) <= width - 4:
+            if width_of((*left, *note[:1])) <= width - (4 if note else 1):
                 break
             left = self._title(focused, edge, shown)
         while len(note) > 2 and width_of((*left, *note)) > width - 4:

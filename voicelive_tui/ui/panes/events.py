@@ -59,7 +59,7 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
         (f"{arrow}{mark or ' '} ", tone if mark else arrow_tone),
     ]
     room = width - width_of(spans)  # beside the inspector not always enough for the type
-    type_width = 53 if width >= 150 else 36 if width >= 100 else min(26, max(room, 1))
+    type_width = 53 if width >= 150 else 36 if width >= 100 else min(28, max(room, 1))
     if fold.rows > 1:
         count = f" ×{fold.rows:,}"
         name = clip_left(visible(row.type), type_width - len(count))

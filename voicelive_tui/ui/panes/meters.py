@@ -19,7 +19,7 @@ from voicelive_tui.session.state import Device, SessionState
 from voicelive_tui.text import duration, visible
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.pace import Rates
-from voicelive_tui.ui.panes import Pane
+from voicelive_tui.ui.panes import Pane, joined
 from voicelive_tui.ui.panes.status import microphone, silent_devices
 from voicelive_tui.ui.text import Line, Span, clip, fit
 from voicelive_tui.wire.events import mapping
@@ -109,20 +109,17 @@ def steady(shown: Meter, now: Meter) -> Meter:
     return Meter(chosen(shown.rms, now.rms), now.peak, chosen(shown.hold, now.hold))
 
 
-def health(reading: Reading) -> Line:
+def health(reading: Reading, *, whole: bool = True) -> Line:
     """Counters of lost audio, and the device's latency; the session pane shows zeros too: they rule causes out."""
-    flows = reading.underflows or reading.overflows
-    return (
-        (f"underflows {reading.underflows} · overflows {reading.overflows}", "warn" if flows else "dim"),
-        (f" · gaps {reading.gaps}", "warn" if reading.gaps else "dim"),
-        (f" · dropped {duration(reading.dropped_ms)}", "warn" if reading.dropped_ms else "dim"),
-        (f" · device latency {duration(reading.output_latency_ms)}", "dim"),
-    )
-
-
-def lost(reading: Reading) -> bool:
-    """Whether any sound was lost."""
-    return bool(reading.underflows or reading.overflows or reading.gaps or reading.dropped_ms)
+    counters = {
+        f"underflows {reading.underflows}": reading.underflows,
+        f"overflows {reading.overflows}": reading.overflows,
+        f"gaps {reading.gaps}": reading.gaps,
+        f"dropped {duration(reading.dropped_ms)}": reading.dropped_ms,
+        f"device latency {duration(reading.output_latency_ms)}": 0,
+    }
+    shown = ((words, "warn" if lost else "dim") for words, lost in counters.items() if lost or whole)
+    return joined(*shown, gap=" · ")
 
 
 class MetersPane(Pane):
@@ -251,8 +248,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             whys = ((name, re.split("[:;]", visible(problem))[0]) for name, problem in failed)
             said = (f"{'' if works.get(name) else 'no '}{name}: {why}" for name, why in whys)
             return ((" · ".join(said), "warn"),)
-        reading = self.reading
-        return health(reading) if lost(reading) else ()
+        return health(self.reading, whole=False)
 
 
 def _label(text: str, tone: str = "dim") -> Span:

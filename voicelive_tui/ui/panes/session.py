@@ -1,5 +1,6 @@
 """The session pane: settings asked for and in force, counts, tokens and the connection."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -44,7 +45,8 @@ def folded(line: Line, width: int) -> tuple[Line, ...]:
     pieces: list[list[Span]] = [[label]] if indent == LABEL else [[label], [(" " * indent, "text")]]
     used = 0
     for text, tone in spans:
-        for index, piece in enumerate(wrap(text, room)):
+        parts = re.split("(?<= · )", text)  # where there is room, a part is not broken
+        for index, piece in ((index, piece) for part in parts for index, piece in enumerate(wrap(part, room))):
             if index or used + width_of([(piece.rstrip(), tone)]) > room:
                 pieces.append([(" " * indent, "text")])
                 used = 0

@@ -220,7 +220,9 @@ class ProblemLine(Lines):
             tone = "bad" if newest.severity == "error" else "warn"
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             mark = "✗ error: " if newest.severity == "error" else "! warning: "
-            keys = with_keys(self, Hint("  {cross} opens it, {back} dismisses "))
+            keys = with_keys(
+                self, Hint("  {cross} opens it, {back} dismisses " if self.size.width >= 80 else "  {cross} opens ")
+            )
             words = visible(newest.text)
             if cell_len(mark + words + more + keys) >= self.size.width:  # the event has its code too
                 words = re.sub(r" \(code [^)]*\)", "", words)
