@@ -275,5 +275,5 @@ async def test_an_empty_pane_of_a_replay_names_the_key_that_plays(path: Path) ->
     async with replay(path) as (_, pilot):
         shown = screen_text(pilot.app)
         assert "Nothing was said until here: space plays on." in shown
-        assert "space plays on: the delay of each" in shown
+        assert "space plays on. The delay of each" in shown
         assert "press t" not in shown.lower()

@@ -67,6 +67,16 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
             return _ready(state)
 
 
+def first_step(state: SessionState) -> str:
+    """How a conversation begins, with ids of bindings in braces."""
+    if caller_speaks(state):
+        return "The caller is about to speak; press {type} to join in."
+    if not state.microphone.capturing:
+        return "Press {type} to type a message."
+    how = "Press {talk} to talk" if state.microphone.push_to_talk else "Say something"
+    return how + ", or press {type} to type a message."
+
+
 def caller_speaks(state: SessionState) -> bool:
     """Whether the microphone is the synthetic caller of the demo."""
     return state.connection.caller and state.input.description.startswith("synthetic")

@@ -21,7 +21,7 @@ from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.reading import Reading
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import Device, SessionState, Stage
 from voicelive_tui.text import visible
 from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import entry_lines
@@ -111,6 +111,9 @@ def test_an_odd_value_in_any_place_of_an_event_can_be_drawn(odd: str) -> None:
         assert_drawable(lines_of(fold.state))
 
 
+CALLED = replace(
+    states.IDLE, connection=replace(states.IDLE.connection, caller=True), input=Device("synthetic microphone")
+)
 CONNECTING = replace(states.IDLE.connection, stage=Stage.CONNECTING)
 
 
@@ -119,7 +122,8 @@ CONNECTING = replace(states.IDLE.connection, stage=Stage.CONNECTING)
     [
         (TranscriptPane, states.IDLE, "Say something, or press t to type a message."),
         (TranscriptPane, replace(states.IDLE, connection=CONNECTING), "Connecting to http://127.0.0.1:41234 …"),
-        (DelayPane, states.IDLE, "Say something, or press t to type: the delay of"),
+        (TranscriptPane, CALLED, "The caller is about to speak; press t to join in."),
+        (DelayPane, states.IDLE, "Say something, or press t to type a message. The delay"),
         (DelayPane, states.FAILED, "No answer was heard."),
         (ToolsPane, states.IDLE, "No tools: start with --tools FILE.py."),
         (partial(TimelinePane, LEAN), states.IDLE, "Off with --lean: it is drawn all the time."),

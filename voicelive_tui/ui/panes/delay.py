@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from voicelive_tui.session import latency
+from voicelive_tui.session.headline import first_step
 from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import excerpt
@@ -136,7 +137,9 @@ class DelayPane(ListPane):
     def show(self, session: SessionState) -> None:
         view = self.view
         width = view.size.width
-        if (made_of := (session.turns, width, self.order, session.connection.stage)) == self._made_of or not width:
+        if (
+            made_of := (session.turns, width, self.order, session.connection.stage, session.input)
+        ) == self._made_of or not width:
             return
         self._made_of = made_of
         head = self.query_one("#delay-head", Lines)
@@ -147,8 +150,8 @@ class DelayPane(ListPane):
             head.show(summary_line(session, view.scale, width), second)
         else:
             head.show()
-            begin = "{replay.play} plays on" if refused(self, "type") else "Say something, or press {type} to type"
-            hint = Hint(begin + ": the delay of each answer is taken apart here.")
+            begin = "{replay.play} plays on." if refused(self, "type") else first_step(session)
+            hint = Hint(begin + " The delay of each answer is taken apart here.")
             ended = session.connection.stage in (Stage.CLOSED, Stage.FAILED)
             view.instead = "No answer was heard." if ended else with_keys(self, hint)
         view.items_changed()

@@ -21,7 +21,7 @@ from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Pane, joined
 from voicelive_tui.ui.panes.status import microphone, silent_devices
-from voicelive_tui.ui.text import Line, Span, clip, fit
+from voicelive_tui.ui.text import Line, Span, clip, fit, measured
 from voicelive_tui.wire.events import mapping
 
 FLOOR_DBFS = -60.0
@@ -206,7 +206,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             return
         self._numbers_due, self._labelled = now + self._rates.numbers, state
         self._labels.show((_label(word, tone),), (_label(*speaker),))
-        self._levels.show(*(((f"{level(meter):>8}", "text"),) for meter in (capture, playback)))
+        self._levels.show(*(measured(f"{level(meter):>8}", "text") for meter in (capture, playback)))
         more = self._more
         if more.display:
             more.show(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.ui.text import Line
+from voicelive_tui.ui.text import Line, measured
 from voicelive_tui.wire.events import mapping
 
 PAUSE = 0.5
@@ -41,7 +41,7 @@ def step_lines(session: SessionState, pending: Mapping[str, float], width: int) 
         if not have:
             continue
         differs = want not in ("", have)
-        line: Line = ((f" {step.label}".ljust(width), "dim"), (have, "warn" if differs else "text"))
+        line: Line = ((f" {step.label}".ljust(width), "dim"), *measured(have, "warn" if differs else "text"))
         if step.name in pending:
             line = (*line, (" → ", "dim"), (step.words(pending[step.name]), "accent"))
         elif differs:

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from voicelive_tui.session.calls import Call
+from voicelive_tui.session.headline import first_step
 from voicelive_tui.session.history import heard_characters
 from voicelive_tui.session.keeping import SaveSound
 from voicelive_tui.session.latency import Turn
@@ -42,11 +43,8 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str], 
         said.append(("", Hint("Nothing was said until here: {replay.play} plays on."), "dim"))
     elif not session.transcript:
         said += [("! ", f"{name}: {problem}", "warn") for name, problem in silent_devices(session)]
-        if connection.stage is Stage.READY and not session.microphone.capturing:
-            said.append(("", Hint("Press {type} to type a message."), "dim"))
-        elif connection.stage is Stage.READY:
-            how = "Press {talk} to talk" if session.microphone.push_to_talk else "Say something"
-            said.append(("", Hint(how + ", or press {type} to type a message."), "dim"))
+        if connection.stage is Stage.READY:
+            said.append(("", Hint(first_step(session)), "dim"))
         elif connection.stage in (Stage.CONNECTING, Stage.CONFIGURING):
             said.append(("", f"Connecting to {connection.endpoint} …", "dim"))
     lines: list[Line] = []
