@@ -12,9 +12,10 @@ from voicelive_tui.ui.editor_row import Choice, Row
 class RowApp(App[None]):
     def __init__(self, key, text):
         super().__init__()
-        self.row = Row(BY_KEY[key], text)
+        self.key, self.text = key, text
 
     def compose(self):
+        self.row = Row(BY_KEY[self.key], self.text)
         yield self.row
 
 

@@ -7,13 +7,13 @@ and nothing else; `outcomes.py` derives how each field stands.
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.markup import escape
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
 from voicelive_tui.session.fields import FIELDS
@@ -21,7 +21,7 @@ from voicelive_tui.session.inputs import BargeInEdited, SessionEdited, TalkEdite
 from voicelive_tui.session.outcomes import Outcomes
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.session.typed import changes, settings_from, wanted_texts
-from voicelive_tui.ui.editor_row import DEFAULT, Row
+from voicelive_tui.ui.editor_row import DEFAULT, Choice, Row
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
 from voicelive_tui.ui.text import wrap
 
@@ -85,8 +85,10 @@ class EditorScreen(ModalScreen[None]):
         yield Static(id="keys")  # a Footer is made again at each change of focus, and then the whole form is laid out
 
     def on_mount(self) -> None:
-        keys = [each for each in self.BINDINGS if isinstance(each, Binding) and each.show]
-        self.query_one("#keys", Static).update("  ".join(map(self.shown, keys)))
+        keys = (each for each in self.BINDINGS if isinstance(each, Binding) and each.show)
+        shown = ((escape(key_of(self, key.id or "")), key) for key in keys)
+        foot = (f"[b $accent]{name}[/] [@click=screen.{key.action}]{key.description}[/]" for name, key in shown)
+        self.query_one("#keys", Static).update("  ".join(foot))
         self.values = self.query_one("#values", OptionList)
         self.values.can_focus = False
         self.rows = {row.field.key: row for row in self.query(Row)}
@@ -105,11 +107,6 @@ class EditorScreen(ModalScreen[None]):
         return sum(row.outcome.word in UNSENT for row in self.rows.values())
 
     # What is shown
-
-    def shown(self, key: Binding) -> str:
-        """A key at the foot, as markup."""
-        name = escape(key_of(self, key.id or ""))
-        return f"[b $accent]{name}[/] [@click=screen.{key.action}]{key.description}[/]"
 
     def place(self) -> None:
         """Cover the panes, and nothing else where there is room for that."""
@@ -130,8 +127,8 @@ class EditorScreen(ModalScreen[None]):
         self._wanted = outcomes.wanted
         for row in self.rows.values():
             row.show(outcomes.of(row.field))
-        title = f" Session · {self.unsent} not sent " if self.unsent else " Session "
-        self.query_one("#editor").border_title = title
+        unsent = f"· {self.unsent} not sent " if self.unsent else ""
+        self.query_one("#editor").border_title = f" Session {unsent}"
         self.show_details()
 
     def show_details(self) -> None:
@@ -159,12 +156,8 @@ class EditorScreen(ModalScreen[None]):
         if event.input.has_focus:
             self.list_values(event.value)
 
-    def on_choice_changed(self) -> None:
-        self.changed()
-
-    def on_text_area_changed(self) -> None:
-        self.changed()
-
+    @on(Choice.Changed)
+    @on(TextArea.Changed)
     def changed(self) -> None:
         """Show the outcome of what was typed."""
         self._leaving = False
@@ -188,6 +181,8 @@ class EditorScreen(ModalScreen[None]):
             self.query_one("#form").move_child(self.values, after=row)
             self.call_after_refresh(self.values.scroll_visible, animate=False)
 
+    @on(Input.Submitted)
+    @on(OptionList.OptionSelected)
     def action_choose(self) -> None:
         row = self.row
         if row is None:
@@ -205,12 +200,6 @@ class EditorScreen(ModalScreen[None]):
         else:
             self.action_move(1)
 
-    def on_input_submitted(self) -> None:
-        self.action_choose()
-
-    def on_option_list_option_selected(self) -> None:
-        self.action_choose()
-
     def action_move(self, by: int) -> None:
         if self.values.display:
             (self.values.action_cursor_down if by > 0 else self.values.action_cursor_up)()
@@ -219,11 +208,8 @@ class EditorScreen(ModalScreen[None]):
         else:
             self.focus_previous(".value")
 
-    def action_external(self) -> None:
-        self.run_worker(self.edit_outside(), exclusive=True)
-
-    async def edit_outside(self) -> None:
-        """Edit the instructions in the user's editor."""
+    @work(exclusive=True)
+    async def action_external(self) -> None:
         from voicelive_tui.ui.external import ExternalEditorError, edit  # noqa: PLC0415
 
         row = self.rows["instructions"]
@@ -251,15 +237,15 @@ class EditorScreen(ModalScreen[None]):
         session = self.dashboard.session
         typed = self.typed
         outcomes = Outcomes(session, typed, self.sent)
-        found = {key: outcomes.of(row.field).word for key, row in self.rows.items()}
-        if wrong := next((key for key, word in found.items() if word == "invalid"), None):
-            self.rows[wrong].value.focus()
-            self.notify(
-                f"{self.rows[wrong].field.label}: {outcomes.of(self.rows[wrong].field).sentence}", severity="warning"
-            )
-            return False
+        found = {key: outcomes.of(row.field) for key, row in self.rows.items()}
+        for key, outcome in found.items():
+            if outcome.word == "invalid":
+                self.rows[key].value.focus()
+                self.notify(f"{self.rows[key].field.label}: {outcome.sentence}", severity="warning")
+                return False
+        words = {key: outcome.word for key, outcome in found.items()}
         held = {"not used", *(("locked", "refused") if at_once else ())}
-        asked = {key: text for key, text in typed.items() if text != self._wanted[key] and found[key] not in held}
+        asked = {key: text for key, text in typed.items() if text != self._wanted[key] and words[key] not in held}
         after = self._wanted | asked
         changed = changes(self._wanted, after, session.connection.model)
         self.sent.update(asked)
@@ -270,7 +256,7 @@ class EditorScreen(ModalScreen[None]):
             self.dashboard.apply(TalkEdited(asked["push_to_talk"] == "turns"))
         if changed:
             self.dashboard.apply(SessionEdited(changed, at_once))
-        if "locked" in found.values() and at_once:
+        if "locked" in words.values() and at_once:
             self.notify(with_keys(self, Hint("the voice is locked: {editor.renew} begins a new session with it")))
         elif at_once and not asked:
             self.notify("Nothing has changed.", timeout=3)

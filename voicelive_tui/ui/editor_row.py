@@ -8,7 +8,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
 from voicelive_tui.session.fields import Field
@@ -37,10 +36,6 @@ class Choice(Static, can_focus=True):
     class Changed(Message):
         """Another value was chosen."""
 
-        def __init__(self, choice: "Choice") -> None:
-            super().__init__()
-            self.choice = choice
-
     def __init__(self, choices: tuple[str, ...], value: str) -> None:
         super().__init__(markup=False, classes="value")
         self.choices = choices
@@ -51,7 +46,7 @@ class Choice(Static, can_focus=True):
         return f"{mark}{self.value or DEFAULT}{'' if mark else ' ▾'}"
 
     def watch_value(self) -> None:
-        self.post_message(self.Changed(self))
+        self.post_message(self.Changed())
 
     def action_step(self, by: int) -> None:
         at = self.choices.index(self.value) if self.value in self.choices else 0
@@ -59,7 +54,20 @@ class Choice(Static, can_focus=True):
 
 
 class Instructions(TextArea):
-    """A text area that the arrow keys leave at its ends."""
+    """A text area that the arrow keys leave at its ends; control characters are symbols, which it could not draw."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(_drawable(value), compact=True, classes="value")
+        self._given = value
+
+    @property
+    def value(self) -> str:
+        """The text: as it was given, unless it was edited."""
+        return self._given if self.text == _drawable(self._given) else self.text
+
+    @value.setter
+    def value(self, value: str) -> None:
+        self._given, self.text = value, _drawable(value)
 
     def action_cursor_down(self, select: bool = False) -> None:
         if self.navigator.is_last_wrapped_line(self.cursor_location) and not select:
@@ -99,45 +107,31 @@ class Row(Horizontal):
     def __init__(self, field: Field, text: str) -> None:
         super().__init__(classes="long" if field.key == "instructions" else "")
         self.field = field
-        self._given = text
         self.outcome = Outcome("")
+        self.value: Instructions | Choice | Input
+        """The widget that holds the text."""
+        if field.key == "instructions":
+            self.value = Instructions(text)
+        elif field.choices or field.flag:
+            self.value = Choice(field.choices or ("on", "off"), text)
+        else:
+            self.value = Input(text, DEFAULT, compact=True, classes="value")
 
     def compose(self) -> ComposeResult:
         yield Static(self.field.label, classes="label")
-        if self.field.key == "instructions":
-            yield Instructions(_drawable(self._given), compact=True, classes="value")
-        elif self.field.choices or self.field.flag:
-            yield Choice(self.field.choices or ("on", "off"), self._given)
-        else:
-            yield Input(self._given, DEFAULT, compact=True, classes="value")
+        yield self.value
         yield Static(markup=False, classes="note")
-
-    @property
-    def value(self) -> Widget:
-        """The widget that holds the text."""
-        return self.query_one(".value")
 
     @property
     def text(self) -> str:
         """What is typed."""
-        match self.value:
-            case TextArea() as area:
-                return self._given if area.text == _drawable(self._given) else area.text
-            case Input() | Choice() as field:
-                return field.value
-        raise NotImplementedError
+        return self.value.value
 
     @text.setter
     def text(self, text: str) -> None:
-        self._given = text
-        match self.value:
-            case TextArea() as area:
-                area.text = _drawable(text)
-            case Input() as field:
-                field.value = text
-                field.cursor_position = len(text)
-            case Choice() as field:
-                field.value = text
+        self.value.value = text
+        if isinstance(self.value, Input):
+            self.value.cursor_position = len(text)
 
     def show(self, outcome: Outcome) -> None:
         """Show how the field stands, if that changed."""
