@@ -265,7 +265,7 @@ FAILED = SessionState(
     input=Device("", "PortAudio was not found; install it with: apt install libportaudio2"),
     output=Device("", "PortAudio was not found; install it with: apt install libportaudio2"),
     counts=Counts(errors=1),
-    problems=(Problem(START + 0.2, "error", "invalid_voice: Voice 'nobody' is [not] available.", 4),),
+    problems=(Problem("error", "invalid_voice: Voice 'nobody' is [not] available.", 4),),
     log=_FAILED_LOG,
 )
 

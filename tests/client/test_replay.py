@@ -90,7 +90,7 @@ async def test_levels_are_those_of_the_channels_at_the_moment(bundle: Bundle) ->
 
 async def test_a_problem_can_be_dismissed_and_nothing_else_changed(bundle: Bundle) -> None:
     live = a_replay(bundle)
-    live.player.state = SessionState(problems=(Problem(0.0, "error", "it failed", 0),))
+    live.player.state = SessionState(problems=(Problem("error", "it failed", 0),))
     live.apply(inputs.MutePressed())
     assert not live.state.microphone.muted
     live.apply(inputs.ProblemsSeen())

@@ -39,24 +39,24 @@ def _error(event: Event, state: SessionState, now: float) -> SessionState:
         sentence = f"the service refused the session's configuration: {sentence}"
         connection = replace(state.connection, stage=Stage.FAILED, problem=sentence, ended_at=now)
         edit = Edit(state.asked, {}, text(error.get("event_id")), answered=True, refusal=error, whole=True)
-        return pin(replace(state, connection=connection, edits=(edit,)), now, sentence)
+        return pin(replace(state, connection=connection, edits=(edit,)), sentence)
     if (without := edits.refused(state, error)) is not None:
-        return pin(without, now, sentence)
+        return pin(without, sentence)
     event_id = text(error.get("event_id"))
     if repeats(event, state):
         return state
     if event_id and caused_by(event, TURN):
         sentence = f"audio turns are refused, push-to-talk goes on with the input buffer: {sentence}"
-        return pin(replace(state, audio_turns=False), now, sentence, "warning")
+        return pin(replace(state, audio_turns=False), sentence, "warning")
     if (restored := state.restored) and any(seed.event_id == event_id for seed in restored.seeds):
         return loss.seed_refused(state, restored, event_id, now)
     if caused_by(event, CREATE):  # no answer will come
         state = replace(state, awaiting=False)
-    return pin(surgery.refused(state, event_id, sentence), now, sentence)
+    return pin(surgery.refused(state, event_id, sentence), sentence)
 
 
 def _warning(event: Event, state: SessionState, now: float) -> SessionState:
-    return pin(state, now, error_text(mapping(event.get("warning"))), "warning")
+    return pin(state, error_text(mapping(event.get("warning"))), "warning")
 
 
 HANDLERS: dict[str, Callable[[Event, SessionState, float], SessionState]] = {"error": _error, "warning": _warning}

@@ -198,7 +198,7 @@ def observe_progress(event: Event, state: SessionState, now: float) -> SessionSt
             call = state.call(item_id)
             label = f"MCP server {call.server}" if call and call.server else "an MCP server"
             state = tools.end(state, item_id, now, ended="failed", remark=f"{label}: no tools listed")
-            return pin(state, now, f"the tools of {label} could not be listed: check its URL and headers", "warning")
+            return pin(state, f"the tools of {label} could not be listed: check its URL and headers", "warning")
         case "response.mcp_call_arguments.done":
             return tools.complete(tools.append_arguments(state, event), item_id, now)
         case "response.mcp_call.in_progress":

@@ -20,11 +20,9 @@ def note(state: SessionState, now: float, kind: str, sentence: str, severity: Se
     return replace(state, log=log, counts=state.counts.plus(errors=severity == "error"))
 
 
-def pin(
-    state: SessionState, now: float, sentence: str, severity: Literal["warning", "error"] = "error"
-) -> SessionState:
+def pin(state: SessionState, sentence: str, severity: Literal["warning", "error"] = "error") -> SessionState:
     """The state with a problem pinned; the latest row of the event log has the details."""
-    problem = Problem(now, severity, sentence, state.log.next_seq - 1)
+    problem = Problem(severity, sentence, state.log.next_seq - 1)
     return replace(state, problems=(*state.problems, problem)[-PINNED:])
 
 

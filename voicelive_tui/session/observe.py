@@ -120,7 +120,7 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
 @observe.register
 def _bad_message(event: inputs.BadMessage, state: SessionState, now: float) -> SessionState:
     log = state.log.append(now, "in", "(unreadable)", event.raw or event.problem, severity="error")
-    return pin(replace(state, log=log, counts=state.counts.plus(bad_messages=1, errors=1)), now, event.problem)
+    return pin(replace(state, log=log, counts=state.counts.plus(bad_messages=1, errors=1)), event.problem)
 
 
 # --- the link ------------------------------------------------------------------------------------------------------
@@ -353,9 +353,9 @@ def _keep(event: inputs.Key, state: SessionState, now: float) -> SessionState:
 def _recording_changed(event: keeping.RecordingChanged, state: SessionState, now: float) -> SessionState:
     before = state.recording or Recording()
     since = None if not event.path else now - event.kept if event.path != before.path else before.since
-    state = replace(state, recording=Recording(event.path or before.path, since, event.problem))
+    state = replace(state, recording=Recording(event.path or before.path, since))
     if event.problem:
-        return pin(note(state, now, "recording", event.problem, "warning"), now, event.problem, "warning")
+        return pin(note(state, now, "recording", event.problem, "warning"), event.problem, "warning")
     if event.path:
         before_it = f"kept the last {clock(event.kept)}, and " if event.kept >= 1 else ""
         return note(state, now, "recording", f"{before_it}recording to {event.path}")
@@ -380,7 +380,7 @@ def _moment_found(event: keeping.MomentFound, state: SessionState, now: float) -
 
 @observe.register
 def _local_problem(event: inputs.LocalProblem, state: SessionState, now: float) -> SessionState:
-    return pin(note(state, now, "problem", event.problem, "error"), now, event.problem)
+    return pin(note(state, now, "problem", event.problem, "error"), event.problem)
 
 
 @observe.register

@@ -262,7 +262,7 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
     ms = len(pcm_of(text(event.get("delta")))) / PCM_BYTES_PER_MS
     if not ms:
         state = replace(state, counts=state.counts.plus(bad_messages=1))
-        return pin(state, now, f"an audio delta of {item_id} is not valid base64 and was skipped", "warning")
+        return pin(state, f"an audio delta of {item_id} is not valid base64 and was skipped", "warning")
     audio_ms = ms + (entry.audio_ms if (entry := state.entry(item_id)) else 0.0)
     if audio_ms == ms:
         state = tools.spoken(state, response_id, now)
@@ -320,7 +320,7 @@ def _response_done(event: Event, state: SessionState, now: float) -> SessionStat
     state = tools.response_over(state, response_id, status, now)
     if status in ("failed", "incomplete"):
         sentence = f"the response {'failed' if status == 'failed' else 'is incomplete'}: {why or 'no reason given'}"
-        state = pin(state, now, sentence, "error" if status == "failed" else "warning")
+        state = pin(state, sentence, "error" if status == "failed" else "warning")
     entries = (entry for entry in state.transcript if entry.response_id == response_id)
     if not response_id or any(entry.text or entry.call or entry.note or entry.audio_ms for entry in entries):
         return state

@@ -141,7 +141,6 @@ class Recording(Struct, frozen=True):
     """The bundle that is being written, or the last one."""
     since: float | None = None
     """When what it holds began; None while none is written."""
-    problem: str = ""
 
 
 class Edit(Struct, frozen=True):
@@ -192,7 +191,6 @@ class Counts(Struct, frozen=True):
 class Problem(Struct, frozen=True):
     """An error or warning, pinned until the user dismisses it."""
 
-    at: float
     severity: Literal["warning", "error"]
     text: str
     seq: int

@@ -165,7 +165,7 @@ async def test_the_caller_is_called_synthetic_in_80_columns_too():
 async def test_problems_are_pinned_until_seen():
     line = ProblemLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
-        two = (Problem(1.0, "warning", "first", 0), Problem(2.0, "error", "[second]\x1b[2J", 1))
+        two = (Problem("warning", "first", 0), Problem("error", "[second]\x1b[2J", 1))
         line.session = replace(states.IDLE, problems=two)
         await pilot.pause()
         assert "✗ error: [second]␛[2J (and 1 more)" in screen_text(pilot.app)
@@ -180,9 +180,7 @@ async def test_the_code_of_a_problem_gives_way_to_its_sentence():
             ("slow", "slow (code rate_limit_near)"),
             ("answers will be slower than before now", "now  "),
         ):
-            line.session = replace(
-                states.IDLE, problems=(Problem(1.0, "warning", f"{words} (code rate_limit_near)", 0),)
-            )
+            line.session = replace(states.IDLE, problems=(Problem("warning", f"{words} (code rate_limit_near)", 0),))
             await pilot.pause()
             assert shown in screen_text(pilot.app)
             assert "…" not in screen_text(pilot.app)
@@ -196,7 +194,7 @@ async def test_the_keys_that_are_named_are_those_in_force():
         async with app.run_test(size=(100, 3)) as pilot:
             muted = Microphone(capturing=True, muted=True)
             # Braces that came over the wire are text.
-            said = (Problem(1.0, "warning", "no {mute}", 0),)
+            said = (Problem("warning", "no {mute}", 0),)
             shown.session = replace(states.IDLE, microphone=muted, problems=said)
             await pilot.pause()
             assert sentence in screen_text(app)
