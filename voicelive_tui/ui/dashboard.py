@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
-from voicelive_tui.session import inputs, keeping
+from voicelive_tui.session import inputs
 from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.state import Stage
 from voicelive_tui.ui.arranged import ArrangedScreen
@@ -36,15 +36,9 @@ if TYPE_CHECKING:
     from voicelive_tui.config import Ui
 
 
-PANE_CLASSES: dict[str, type[Pane]] = {
-    "session": SessionPane,
-    "transcript": TranscriptPane,
-    "events": EventsPane,
-    "meters": MetersPane,
-    "tools": ToolsPane,
-    "timeline": TimelinePane,
-    "delay": DelayPane,
-}
+PANE_CLASSES: tuple[type[Pane], ...] = (
+    SessionPane, TranscriptPane, EventsPane, MetersPane, ToolsPane, TimelinePane, DelayPane,
+)  # fmt: skip
 
 
 class DashboardScreen(ArrangedScreen):
@@ -71,8 +65,8 @@ class DashboardScreen(ArrangedScreen):
         Binding("E", "errors", "Errors", show=False, tooltip="Only events that are errors", id="errors"),
         Binding("d", "debug", "Deltas", show=False, tooltip="Show every delta, and log records", id="debug"),
         *(
-            Binding(pane.NUMBER, f"go('{name}')", pane.NAME, show=False, id=f"pane.{name}")
-            for name, pane in PANE_CLASSES.items()
+            Binding(pane.NUMBER, f"go('{pane.ID}')", pane.NAME, show=False, id=f"pane.{pane.ID}")
+            for pane in PANE_CLASSES
         ),
         Binding("tab", "app.focus_next", show=False, id="pane.next"),
         Binding("shift+tab", "app.focus_previous", show=False, id="pane.previous"),
@@ -109,14 +103,14 @@ class DashboardScreen(ArrangedScreen):
         yield ProblemLine(id="problem").data_bind(cls.session, cls.in_front)
         with VerticalGround(id="main"):
             with VerticalGround(id="talk"):
-                yield TranscriptPane(id="transcript").data_bind(cls.session)
+                yield TranscriptPane().data_bind(cls.session)
                 with VerticalGround(id="side"):
-                    yield DelayPane(id="delay").data_bind(cls.session)
-                    yield SessionPane(id="session").data_bind(cls.session, cls.elapsed)
-            yield EventsPane(id="events").data_bind(session=cls.logged)
-            yield ToolsPane(id="tools").data_bind(cls.session)
-        yield TimelinePane(self.rates, id="timeline").data_bind(cls.session)
-        yield MetersPane(self.rates, id="meters").data_bind(cls.session)
+                    yield DelayPane().data_bind(cls.session)
+                    yield SessionPane().data_bind(cls.session, cls.elapsed)
+            yield EventsPane().data_bind(session=cls.logged)
+            yield ToolsPane().data_bind(cls.session)
+        yield TimelinePane(self.rates).data_bind(cls.session)
+        yield MetersPane(self.rates).data_bind(cls.session)
         yield Prompt(id="prompt")
         yield Keys()
 
@@ -246,21 +240,11 @@ class DashboardScreen(ArrangedScreen):
             self.notify("The timeline has no moment for this.", timeout=3)
 
     def action_copy(self) -> None:
-        if selected := self.get_selected_text():
-            self.on_pane_copied(Pane.Copied(selected, "the selection"))
-        else:
-            self.pane.copy()
-
-    def on_timeline_pane_chosen(self, message: TimelinePane.Chosen) -> None:
-        self.play_around(message.at)
-
-    def play_around(self, at: float) -> None:
-        """Play the seconds around a moment."""
-        self.apply(keeping.MomentChosen(at))
-
-    def on_pane_copied(self, message: Pane.Copied) -> None:
-        self.app.copy_to_clipboard(message.text)  # through SSH too, where the terminal allows OSC 52
-        self.notify(f"Copied {message.what}: {len(message.text):,} characters.", timeout=2)
+        selected = self.get_selected_text()
+        if chosen := (selected, "the selection") if selected else self.pane.to_copy():
+            text, what = chosen
+            self.app.copy_to_clipboard(text)  # through SSH too, where the terminal allows OSC 52
+            self.notify(f"Copied {what}: {len(text):,} characters.", timeout=2)
 
     def action_back(self) -> None:
         if self.prompt.display:

@@ -1,5 +1,6 @@
 """One line to type in, above the keys: a message, a filter, or a search."""
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from textual import events
@@ -47,27 +48,25 @@ class Prompt(Horizontal):
     problem: reactive[str] = reactive("", init=False, repaint=False)
     """Why the text is invalid."""
 
+    @dataclass
     class Submitted(Message):
         """Enter was pressed."""
 
-        def __init__(self, purpose: Purpose, text: str) -> None:
-            super().__init__()
-            self.purpose, self.text = purpose, text
+        purpose: Purpose
+        text: str
 
     class Changed(Submitted):
         """The text changed."""
 
+    @dataclass
     class Left(Message):
         """Escape was pressed; `before` is the initial text."""
 
-        def __init__(self, purpose: Purpose, before: str) -> None:
-            super().__init__()
-            self.purpose, self.before = purpose, before
+        purpose: Purpose
+        before: str
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
-        self.purpose: Purpose = "say"
-        self._before = ""
+    purpose: Purpose = "say"
+    _before = ""
 
     def compose(self) -> ComposeResult:
         yield Static("", id="prompt-label", markup=False)

@@ -10,6 +10,7 @@ from textual.geometry import Size
 
 from voicelive_tui.client.replay import ReplaySession
 from voicelive_tui.session.inputs import Input, ProblemsSeen
+from voicelive_tui.session.keeping import MomentChosen
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
@@ -132,6 +133,9 @@ class ReplayScreen(DashboardScreen):
     def apply(self, input_: Input) -> None:
         if isinstance(input_, ProblemsSeen):
             super().apply(input_)
+        elif isinstance(input_, MomentChosen):
+            self.live.play_around(input_.at)
+            self.jumped()
         else:
             self.refuse()
 
@@ -179,10 +183,6 @@ class ReplayScreen(DashboardScreen):
             self.notify("There is no moment for this line.", timeout=3)
         else:
             self.go_to(at)
-
-    def play_around(self, at: float) -> None:
-        self.live.play_around(at)
-        self.jumped()
 
     def go_to(self, at: float) -> None:
         """Jump to a time of the recording."""

@@ -1,6 +1,7 @@
 """A list with a cursor, which follows its end until the user moves the cursor or scrolls."""
 
 import math
+from dataclasses import dataclass
 from time import monotonic
 from typing import ClassVar
 
@@ -16,11 +17,16 @@ SCROLL_PERIOD = 0.25
 """Seconds between two scrolls of a list that follows its end: each writes most of the pane."""
 
 
+def pointed(line: Line) -> Line:
+    """The line of the cursor: a mark in place of its first space."""
+    return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:])
+
+
 class ScrollList(Canvas, can_focus=True):
     """A list of items.
 
-    A subclass defines `count` and, where items take several lines, `top_of`. It calls `items_changed` after every
-    change of its items. Its `line` is `empty_line` while there are none.
+    A subclass defines `count` and `item_line`; where items take several lines, `top_of` and `line`. It calls
+    `items_changed` after every change of its items.
     """
 
     ALLOW_SELECT = True
@@ -37,12 +43,11 @@ class ScrollList(Canvas, can_focus=True):
     class Moved(Message):
         """The cursor moved, or following began or ended."""
 
+    @dataclass
     class Opened(Message):
         """An item was chosen."""
 
-        def __init__(self, index: int) -> None:
-            super().__init__()
-            self.index = index
+        index: int
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
@@ -74,6 +79,15 @@ class ScrollList(Canvas, can_focus=True):
     def item_at(self, y: int) -> int | None:
         """The item that line `y` belongs to."""
         return y if 0 <= y < self.count else None
+
+    def item_line(self, index: int) -> Line:
+        """The line of an item."""
+        raise NotImplementedError
+
+    def line(self, y: int) -> Line:
+        if y >= self.count:
+            return () if self.count else self.empty_line(y)
+        return pointed(self.item_line(y)) if y == self.cursor else self.item_line(y)
 
     def empty_line(self, y: int) -> Line:
         """Line `y` while there are no items."""

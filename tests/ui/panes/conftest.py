@@ -17,8 +17,5 @@ class PaneApp(TonedApp):
     def compose(self):
         yield self.pane
 
-    def on_pane_copied(self, message):
-        self.said.append(message.text)
-
     def on_pane_query_refused(self, message):
         self.said.append(message.problem)

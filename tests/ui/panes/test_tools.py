@@ -90,9 +90,9 @@ async def test_an_opened_call_shows_arguments_and_result_as_json_and_follows_its
         pane.session = showing(DONE)
         await pilot.pause()
         assert "sky: rain" in screen_text(pilot.app)
-        pane.copy()
-        await pilot.pause()
-        assert json.loads(pilot.app.said[0]) == {
+        text, what = pane.to_copy()
+        assert what == "this call"
+        assert json.loads(text) == {
             "name": "get_weather", "arguments": '{"city": "Bergen"}', "output": '{"sky": "rain"}'
         }  # fmt: skip
         assert pane.close()

@@ -138,9 +138,7 @@ async def test_new_below_search_and_copy():
         assert "1 of 1" in screen_text(app)
         assert "› " in screen_text(app)
         assert "Question 10: what about the number 70?" in screen_text(app)
-        pane.copy()
-        await pilot.pause()
-        assert app.said == ["Question 10: what about the number 70?"]
+        assert pane.to_copy() == ("Question 10: what about the number 70?", "this line")
         pane.query_changed("question 1")
         found = [pane.selected().text]
         for step in (1, 1, -1, -1):
@@ -172,9 +170,7 @@ async def test_a_megabyte_is_cut_and_copied_whole():
         lines = [pane.view.line(y) for y in range(pane.view.height)]
         assert len(lines) < LONGEST / 20
         assert "and 980,000 characters more; copy has all" in "".join(map(words, lines))
-        pane.copy()
-        await pilot.pause()
-        assert app.said == [text]
+        assert pane.to_copy() == (text, "this line")
 
 
 async def test_mouse_selection_gives_the_words_as_drawn():

@@ -5,6 +5,7 @@ what the user wants, and knows nothing of the shell.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 from textual import events
@@ -15,12 +16,15 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voicelive_tui.session.inputs import Key
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.canvas import Lines, VerticalGround
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clipped, spread, width_of
+from voicelive_tui.wire.log import LogRow
 
 
 class Place(NamedTuple):
@@ -46,9 +50,10 @@ class Pane(VerticalGround):
     """The base of all panes: the top edge of a frame with the pane's number and name, and a body below it.
 
     A subclass yields its body in `body`, and shows the session in `show`. What else it can do it declares: `QUERY` for
-    the key `/`, `CROSSES_TO` for `e`; `follow`, `copy`, `place` and `go_to` do nothing by default.
+    the key `/`, `CROSSES_TO` for `e`; `follow`, `to_copy`, `place` and `go_to` do nothing by default.
     """
 
+    ID: ClassVar[str] = ""
     NAME: ClassVar[str] = ""
     NUMBER: ClassVar[str] = ""
     """Of the pane, and by default the key that goes there."""
@@ -82,27 +87,21 @@ class Pane(VerticalGround):
     _left = False
     """`leaves` as the foot knows it."""
 
+    @dataclass
     class QueryRefused(Message):
         """The text typed after `/` is invalid; the previous query stays in force."""
 
-        def __init__(self, text: str, problem: str) -> None:
-            super().__init__()
-            self.text, self.problem = text, problem
+        text: str
+        problem: str
 
-    class Copied(Message):
-        """A text is to be copied to the clipboard."""
-
-        def __init__(self, text: str, what: str) -> None:
-            super().__init__()
-            self.text = text
-            self.what = what
-
+    @dataclass
     class Wants(Message):
         """The user wants this of the session."""
 
-        def __init__(self, input_: Key) -> None:
-            super().__init__()
-            self.input = input_
+        input: Key
+
+    def __init__(self) -> None:
+        super().__init__(id=self.ID)
 
     def compose(self) -> ComposeResult:
         yield Lines(classes="pane--head")
@@ -152,8 +151,9 @@ class Pane(VerticalGround):
         """Whether there is something here that the key `back` leaves: a filter, a search, an inspector."""
         return False
 
-    def copy(self) -> None:
-        """Post `Copied` with the line under the cursor."""
+    def to_copy(self) -> tuple[str, str] | None:
+        """The text of the line under the cursor, as it came, and what it is."""
+        return None
 
     @property
     def target(self) -> Widget:
@@ -184,6 +184,7 @@ class Pane(VerticalGround):
         self.show_head()
 
     def on_resize(self) -> None:
+        self.show(self.session)
         self.show_head()
 
     def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
@@ -236,10 +237,24 @@ class Pane(VerticalGround):
 class ListPane(Pane):
     """A pane whose body is a list that follows its end."""
 
-    @property
-    def view(self) -> ScrollList:
-        """The list."""
+    VIEW: ClassVar[type[ScrollList]]
+    view: ScrollList
+    """The list, of the type `VIEW`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = self.VIEW()
+
+    def body(self) -> ComposeResult:
+        yield self.view
+
+    def selected(self) -> Entry | Turn | LogRow | None:
+        """What is under the cursor, or at the end."""
         raise NotImplementedError
+
+    def place(self) -> Place | None:
+        item = self.selected()
+        return None if item is None else Place(item.item_id, item.response_id)
 
     @property
     def target(self) -> ScrollList:

@@ -13,7 +13,7 @@ from voicelive_tui.text import excerpt
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.delays import BAR, Scale, delay_bar, mostly, sparkline
 from voicelive_tui.ui.hints import Hint, refused, with_keys
-from voicelive_tui.ui.panes import ListPane, Place, following_note, joined
+from voicelive_tui.ui.panes import ListPane, following_note, joined
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, measured, width_of
 
@@ -86,11 +86,8 @@ class DelayView(ScrollList):
     def count(self) -> int:
         return len(self.turns)
 
-    def line(self, y: int) -> Line:
-        if y >= len(self.turns):
-            return () if self.turns else self.empty_line(y)
-        line = turn_line(self.turns[y], self.scale, self.size.width)
-        return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+    def item_line(self, index: int) -> Line:
+        return turn_line(self.turns[index], self.scale, self.size.width)
 
 
 class DelayPane(ListPane):
@@ -99,6 +96,7 @@ class DelayPane(ListPane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("O", "order", "Order by", show=False, tooltip="Sort turns by the next part", id="delay.order"),
     ]
+    ID = "delay"
     NAME = "Delay"
     NUMBER = "7"
     KEYS = ("list.open", "delay.order", "cross", "zoom")
@@ -120,19 +118,15 @@ class DelayPane(ListPane):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
-        self.order = "turn"
-        self._made_of: object = None
+    VIEW = DelayView
+    view: DelayView
+    order = "turn"
+    _made_of: object = None
 
     def body(self) -> ComposeResult:
         yield Lines(id="delay-head")
-        yield DelayView()
+        yield self.view
         yield Lines(id="delay-legend")
-
-    @property
-    def view(self) -> DelayView:
-        return self.query_one(DelayView)
 
     def show(self, session: SessionState) -> None:
         view = self.view
@@ -171,8 +165,6 @@ class DelayPane(ListPane):
         legend_lines.styles.height = len(lines)
         legend_lines.display = self.size.height >= 9 + len(lines)
         legend_lines.show(*lines)
-        self.show(self.session)
-        self.show_head()
 
     def count(self) -> Line:
         return ((f"{len(self.view.turns):,}", "dim"),) if self.view.turns else ()
@@ -192,18 +184,13 @@ class DelayPane(ListPane):
             await self.run_action("screen.zoom")
 
     def selected(self) -> Turn | None:
-        """The turn under the cursor, or the last one."""
         view = self.view
         return view.turns[-1 if view.cursor is None else view.cursor] if view.turns else None
 
-    def place(self) -> Place | None:
+    def to_copy(self) -> tuple[str, str] | None:
         turn = self.selected()
-        return None if turn is None else Place(turn.item_id, turn.response_id)
-
-    def copy(self) -> None:
-        """Copy the parts of the turn under the cursor."""
-        if turn := self.selected():
-            parts = "\n".join(f"{part.name}\t{part.milliseconds:.0f} ms" for part in latency.stages(turn))
-            words = next((entry.text for entry in self.session.transcript if entry.item_id == turn.item_id), "")
-            text = f"turn {turn.number}\t{(turn.latency or 0) * 1000:.0f} ms\t{excerpt(words)}\n{parts}"
-            self.post_message(self.Copied(text, "this turn"))
+        if turn is None:
+            return None
+        parts = "\n".join(f"{part.name}\t{part.milliseconds:.0f} ms" for part in latency.stages(turn))
+        words = next((entry.text for entry in self.session.transcript if entry.item_id == turn.item_id), "")
+        return f"turn {turn.number}\t{(turn.latency or 0) * 1000:.0f} ms\t{excerpt(words)}\n{parts}", "this turn"

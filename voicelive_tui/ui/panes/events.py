@@ -14,7 +14,7 @@ from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.rows import Fold, Rows, foldable
-from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.scroll_list import ScrollList, pointed
 from voicelive_tui.ui.text import Line, Span, clip, clip_left, fit, width_of
 from voicelive_tui.wire import filters
 from voicelive_tui.wire.log import EventLog, LogRow
@@ -131,7 +131,7 @@ class EventsView(ScrollList):
                 del self._made[next(iter(self._made))]
         if not line:
             return ()
-        return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+        return pointed(line) if y == self.cursor else line
 
     def _make(self, y: int) -> Line:
         fold = self.rows[y]
@@ -207,6 +207,7 @@ class EventsView(ScrollList):
 class EventsPane(InspectingPane):
     """The list of events, and an opened event beside it."""
 
+    ID = "events"
     NAME = "Events"
     NUMBER = "3"
     QUERY = "filter"
@@ -224,18 +225,11 @@ All terms must hold; an empty filter shows everything.
 once more shows everything.
 {cross} goes to the transcript line that the event belongs to.""")
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
-        self.query_text = ""
-        self._seen = 0
-        """Number of lines when following ended."""
-
-    def make_view(self) -> EventsView:
-        return EventsView()
-
-    @property
-    def view(self) -> EventsView:
-        return self.query_one(EventsView)
+    VIEW = EventsView
+    view: EventsView
+    query_text = ""
+    _seen = 0
+    """Number of lines when following ended."""
 
     def show(self, session: SessionState) -> None:
         try:
@@ -334,7 +328,6 @@ once more shows everything.
         return row.seq, row.at, row.type, row.text if row.direction in ("local", "log") else parsed(row.text)
 
     def selected(self) -> LogRow | None:
-        """The row under the cursor, or the last one."""
         view = self.view
         return view.row_at(len(view.rows) - 1 if view.cursor is None else view.cursor)
 
@@ -365,9 +358,6 @@ once more shows everything.
             self.open(index)
         return True
 
-    def copy(self) -> None:
-        """Copy the event under the cursor, or the value under the cursor of the opened event."""
-        if self.detail and self.detail.has_focus:
-            self.post_message(self.Copied(self.detail.selected_text(), "this value"))
-        elif row := self.selected():
-            self.post_message(self.Copied(row.text, "this event"))
+    def to_copy(self) -> tuple[str, str] | None:
+        row = self.selected()
+        return super().to_copy() or ((row.text, "this event") if row else None)

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from textual.app import ComposeResult
-
 from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.panes import Frame, ListPane
@@ -20,7 +18,7 @@ def time_of_day(unix_time: float) -> str:
 
 
 class InspectingPane(ListPane):
-    """A subclass yields its list in `make_view`, and gives what the inspector shows in `inspected`."""
+    """A subclass gives what the inspector shows in `inspected`."""
 
     detail: EventDetail | None = None
     """The inspector, once it was opened."""
@@ -34,16 +32,9 @@ class InspectingPane(ListPane):
     }
     """
 
-    def make_view(self) -> ScrollList:
-        """The list, made once."""
-        raise NotImplementedError
-
     def inspected(self, index: int) -> tuple[object, float, str, Any] | None:
         """Of an item of the list: a value that changes with it, its time, a title, and its JSON value."""
         raise NotImplementedError
-
-    def body(self) -> ComposeResult:
-        yield self.make_view()
 
     @property
     def inspecting(self) -> bool:
@@ -74,6 +65,9 @@ class InspectingPane(ListPane):
                 self.query_one(Frame).mount(self.detail)
             self.detail.show(key, title, value, "" if known is None else time_of_day(known))
             self.show_head()
+
+    def to_copy(self) -> tuple[str, str] | None:
+        return (self.detail.selected_text(), "this value") if self.detail and self.detail.has_focus else None
 
     def close(self) -> bool:
         if not self.inspecting:

@@ -12,7 +12,6 @@ from itertools import groupby
 from operator import itemgetter
 
 from textual.app import ComposeResult
-from textual.events import Resize
 
 from voicelive_tui.session.reading import SILENCE_DBFS, Meter, Reading
 from voicelive_tui.session.state import Device, SessionState
@@ -127,6 +126,7 @@ class MetersPane(Pane):
 
     replayed = False
     """See `StatusLine`."""
+    ID = "meters"
     NAME = "Levels"
     NUMBER = "4"
     HELP_TEXT = """\
@@ -150,8 +150,8 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
     }
     """
 
-    def __init__(self, rates: Rates, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
+    def __init__(self, rates: Rates) -> None:
+        super().__init__()
         self._rates = rates
         self._labels, self._levels = Lines(id="meters-labels"), Lines(id="meters-levels")
         self._bars = [Lines(id=f"meters-bars-{number}", classes="meters--bars") for number in range(CHUNKS)]
@@ -235,10 +235,9 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self.show(self.session)
         self.show_head()
 
-    def on_resize(self, _event: Resize | None = None) -> None:
+    def on_resize(self) -> None:
         self._more.display = self.size.height >= 8
         self._numbers_due = 0.0
-        self.show(self.session)
 
     def note(self) -> Line:
         """What is wrong with the sound; the head is visible in every layout."""

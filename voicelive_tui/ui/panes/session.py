@@ -170,6 +170,7 @@ class SessionView(ScrollList):
 class SessionPane(Pane):
     """Settings, counts, tokens and the connection."""
 
+    ID = "session"
     NAME = "Session"
     NUMBER = "1"
     KEYS = ("session.more", "session.less", "zoom")
@@ -190,15 +191,16 @@ it is in the file *.native.log beside the log file.""")
 
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = SessionView()
         self._steps: dict[str, float] = {}
         """Values of the turn detection that are not sent yet."""
         self._pause: Timer | None = None
         self._blocks: dict[str, tuple[tuple[object, ...], tuple[Line, ...]]] = {}
 
     def body(self) -> ComposeResult:
-        yield SessionView()
+        yield self.view
 
     def watch_elapsed(self) -> None:
         if self.is_mounted:
@@ -206,7 +208,7 @@ it is in the file *.native.log beside the log file.""")
 
     def show(self, session: SessionState) -> None:
         """Write all lines; only cells that changed are repainted."""
-        view = self.query_one(SessionView)
+        view = self.view
         if not view.size.width:  # it is not laid out yet
             return
         waiting = f" · buffered {duration(self.reading.buffered_ms)} · outbox {duration(self.reading.outbox_ms)}"
@@ -247,7 +249,7 @@ it is in the file *.native.log beside the log file.""")
 
     def action_step(self, times: int) -> None:
         """Change the number under the cursor; it is sent after a pause."""
-        view = self.query_one(SessionView)
+        view = self.view
         steps = [step_of(line) for line in view.lines]
         step = None if view.cursor is None else steps[view.cursor]
         if step is None:  # the next key steps it
@@ -273,7 +275,7 @@ it is in the file *.native.log beside the log file.""")
 
     def _kept(self, name: str, make: Callable[[], list[Line]], *made_of: object) -> tuple[Line, ...]:
         """The lines of a block and an empty one; made again only after a change."""
-        width = self.query_one(SessionView).size.width
+        width = self.view.size.width
         before, lines = self._blocks.get(name, ((), ()))
         if before != (width, *made_of):
             room = max(width - 1, LABEL + 10)
@@ -281,16 +283,13 @@ it is in the file *.native.log beside the log file.""")
             self._blocks[name] = ((width, *made_of), lines)
         return lines
 
-    def on_resize(self) -> None:
-        self.show(self.session)
-
     def count(self) -> Line:
         errors = self.session.counts.errors
         return ((f"{errors} error{'s' if errors > 1 else ''}", "bad"),) if errors else ()
 
     def note(self) -> Line:
         """The number of lines below."""
-        view = self.query_one(SessionView)
+        view = self.view
         below = view.count - view.scroll_offset.y - view.size.height
         return ((f"↓ {below} more", "dim"),) if below > 0 else ()
 

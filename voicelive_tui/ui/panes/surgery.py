@@ -23,7 +23,6 @@ class SurgeryPane(ListPane):
     ]
 
     def selected(self) -> Entry | None:
-        """The entry under the cursor, or the last one."""
         raise NotImplementedError
 
     def want(self, event: Surgery) -> bool:

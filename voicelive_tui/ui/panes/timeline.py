@@ -11,8 +11,8 @@ from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 
+from voicelive_tui.session.keeping import MomentChosen
 from voicelive_tui.session.reading import SILENCE_DBFS, Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import Lines, now_of
@@ -119,6 +119,7 @@ class TimelinePane(Pane):
         cursor: The time of the cursor; None while the newest columns are shown.
     """
 
+    ID = "timeline"
     NAME = "Timeline"
     NUMBER = "6"
     KEYS = ("timeline.play", "timeline.longer", "timeline.shorter", "cross", "zoom")
@@ -149,15 +150,8 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
     }
     """
 
-    class Chosen(Message):
-        """The sound around a time is to be played."""
-
-        def __init__(self, at: float) -> None:
-            super().__init__()
-            self.at = at
-
-    def __init__(self, rates: Rates, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
+    def __init__(self, rates: Rates) -> None:
+        super().__init__()
         self._off = not rates.spacious
         self._history = History()
         self.levels: Levels = self._history.levels
@@ -332,4 +326,4 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         self.show_head()
 
     def action_play(self) -> None:
-        self.post_message(self.Chosen(now_of(self) if self.cursor is None else self.cursor))
+        self.post_message(self.Wants(MomentChosen(now_of(self) if self.cursor is None else self.cursor)))

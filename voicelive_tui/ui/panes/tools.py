@@ -19,7 +19,7 @@ from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, refused, with_keys
 from voicelive_tui.ui.line_dialog import LineDialog
-from voicelive_tui.ui.panes import Place, following_note, joined
+from voicelive_tui.ui.panes import following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clipped, fit, width_of
@@ -102,16 +102,14 @@ class ToolsView(ScrollList):
     def count(self) -> int:
         return len(self.entries)
 
-    def line(self, y: int) -> Line:
-        if y >= len(self.entries):
-            return () if self.entries else self.empty_line(y)
-        line = call_line(self.entries[y], self.origin, self.now, self.longest, self.size.width - 1)
-        return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:]) if y == self.cursor else line
+    def item_line(self, index: int) -> Line:
+        return call_line(self.entries[index], self.origin, self.now, self.longest, self.size.width - 1)
 
 
 class ToolsPane(InspectingPane):
     """Each call of a function, or of a tool of an MCP server."""
 
+    ID = "tools"
     NAME = "Tools"
     NUMBER = "5"
     KEYS = ("list.open", "tools.edit", "tools.policy", "cross", "approve", "refuse", "zoom")
@@ -136,12 +134,8 @@ late: you went on before the output came; it is sent, and no answer is asked for
         Binding("p", "policy", "Next policy", show=False, id="tools.policy"),
     ]
 
-    def make_view(self) -> ToolsView:
-        return ToolsView()
-
-    @property
-    def view(self) -> ToolsView:
-        return self.query_one(ToolsView)
+    VIEW = ToolsView
+    view: ToolsView
 
     def show(self, session: SessionState) -> None:
         view = self.view
@@ -203,17 +197,10 @@ late: you went on before the output came; it is sent, and no answer is asked for
         """The first call that waits for approval."""
         return next((entry for entry, call in self.session.calls if call.waits), None)
 
-    def place(self) -> Place | None:
-        entry = self.selected()
-        return None if entry is None else Place(entry.item_id, entry.response_id)
-
-    def copy(self) -> None:
-        """Copy the call under the cursor as JSON, or the value under the cursor of the inspector."""
-        if self.detail and self.detail.has_focus:
-            self.post_message(self.Copied(self.detail.selected_text(), "this value"))
-        elif (entry := self.selected()) and entry.call:
-            facts = {"name": entry.call.name, "arguments": entry.call.arguments, "output": entry.call.output}
-            self.post_message(self.Copied(msgspec.json.encode(facts).decode(), "this call"))
+    def to_copy(self) -> tuple[str, str] | None:
+        call = entry.call if (entry := self.selected()) else None
+        facts = call and {"name": call.name, "arguments": call.arguments, "output": call.output}
+        return super().to_copy() or ((msgspec.json.encode(facts).decode(), "this call") if facts else None)
 
     # Keys
 

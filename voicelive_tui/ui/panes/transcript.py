@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, NamedTuple
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from voicelive_tui.session.calls import Call
@@ -23,7 +22,7 @@ from voicelive_tui.ui.hints import Hint, refused, with_keys
 from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.panes.surgery import SurgeryPane
-from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.scroll_list import ScrollList, pointed
 from voicelive_tui.ui.text import Line, Wrapping, centred, marked, wrap
 
 MARGIN = ("   ", "text")
@@ -125,7 +124,7 @@ class TranscriptView(ScrollList):
         if self.wanted and index in self.matches:
             line = marked(line, self.wanted, "select")
         if index == self.cursor and at == 0 and line:
-            return (("›", "accent"), (line[0][0][1:], line[0][1]), *line[1:])
+            return pointed(line)
         return line
 
     def show(self, session: SessionState, reading: Reading) -> None:
@@ -223,6 +222,7 @@ class TranscriptPane(SurgeryPane):
             "W", "save_sound", "Save its sound", show=False, tooltip="Save its sound as a WAV file", id="item.sound"
         ),
     ]
+    ID = "transcript"
     NAME = "Transcript"
     NUMBER = "2"
     QUERY = "search"
@@ -240,19 +240,12 @@ Under each answer: the number of its turn, the time from your last word to its f
 {item.delete} deletes the item under the cursor on the service, {item.insert} inserts a message after it, \
 {item.ask} asks for another answer, and {item.branch} starts a new session that knows the conversation up to here.""")
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
-        self._query = ""
-        self._before_search: tuple[str, int | None, bool, int] = ("", None, True, 0)
-        self._seen = 0
-        """Number of entries when following ended."""
-
-    def body(self) -> ComposeResult:
-        yield TranscriptView()
-
-    @property
-    def view(self) -> TranscriptView:
-        return self.query_one(TranscriptView)
+    VIEW = TranscriptView
+    view: TranscriptView
+    _query = ""
+    _before_search: tuple[str, int | None, bool, int] = ("", None, True, 0)
+    _seen = 0
+    """Number of entries when following ended."""
 
     def show(self, session: SessionState) -> None:
         self.view.show(session, self.reading)
@@ -265,9 +258,6 @@ Under each answer: the number of its turn, the time from your last word to its f
         super().update_levels(reading)
         if old.heard_item != reading.heard_item or self.view.hears_more(reading):
             self.show(self.session)
-
-    def on_resize(self) -> None:
-        self.show(self.session)
 
     def note(self) -> Line:
         """Matches, and what is new below."""
@@ -342,10 +332,6 @@ Under each answer: the number of its turn, the time from your last word to its f
         if entry := self.selected():
             self.post_message(self.Wants(SaveSound(entry.item_id)))
 
-    def place(self) -> Place | None:
-        entry = self.selected()
-        return None if entry is None else Place(entry.item_id, entry.response_id)
-
     def go_to(self, place: Place) -> bool:
         for index, entry in enumerate(self.view.entries):
             if entry.item_id == place.item_id or (not place.item_id and entry.response_id == place.response_id != ""):
@@ -353,8 +339,7 @@ Under each answer: the number of its turn, the time from your last word to its f
                 return True
         return False
 
-    def copy(self) -> None:
-        """Copy the entry under the cursor, as it came."""
-        if entry := self.selected():
-            parts = (entry.text, call_text(entry.call), "" if entry.text else entry.note)
-            self.post_message(self.Copied("\n".join(filter(None, parts)), "this line"))
+    def to_copy(self) -> tuple[str, str] | None:
+        entry = self.selected()
+        parts = (entry.text, call_text(entry.call), "" if entry.text else entry.note) if entry else ()
+        return ("\n".join(filter(None, parts)), "this line") if entry else None
