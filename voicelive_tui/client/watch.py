@@ -45,7 +45,7 @@ class LinkWatch:
             return
         if rotation.due(state, now):
             self._session.apply(inputs.RotationDue())
-        waits = self._report_wait(state, link, now)
+        waits = self._report_wait(state, now)
         self._report_lost_response(state, now)
         for event in mcp.silent(state, now):
             self._session.apply(event)
@@ -62,8 +62,8 @@ class LinkWatch:
             self._session.apply(inputs.ResponseLost(now - self._came_at))
             self._came_at = now
 
-    def _report_wait(self, state: SessionState, link: Link, now: float) -> bool:
-        """Report a wait for an answer in which nothing came, once; whether this was done."""
+    def _report_wait(self, state: SessionState, now: float) -> bool:
+        """Report once a wait for an answer in which nothing came; whether this was done now."""
         since = state.turn.ended_speaking_at if state.turn and state.awaiting else None
         if since is None or since == self._told_at or now - since < NO_ANSWER_SECONDS:
             return False
