@@ -7,10 +7,10 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from tests import states
-from voicelive_tui.client.shell import Observer
+from voicelive_tui.client.shell import DeviceChoice, Observer
 from voicelive_tui.config import Settings, Ui
 from voicelive_tui.session.inputs import Input, MutePressed, ProblemsSeen
-from voicelive_tui.session.reading import DeviceChoice, Reading
+from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.app import VoiceLiveApp
 

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from voicelive_tui.client.destination import Destination
 from voicelive_tui.client.log_file import follow_logging, write_log
 from voicelive_tui.client.sdk import import_sdk
-from voicelive_tui.client.shell import Observer
+from voicelive_tui.client.shell import DeviceChoice, Observer
 from voicelive_tui.client.tool_calls import ToolCalls
 from voicelive_tui.config import Settings
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.fold import reduce
 from voicelive_tui.session.intent import Intent
-from voicelive_tui.session.reading import DeviceChoice, Reading
+from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Connection, SessionState
 from voicelive_tui.session.wanted import change_to, with_settings
 from voicelive_tui.tools.run import Toolbox

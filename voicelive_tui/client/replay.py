@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from voicelive_tui.client.shell import Observer
+from voicelive_tui.client.shell import DeviceChoice, Observer
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.recording.lines import MICROPHONE, SPEAKER
 from voicelive_tui.recording.player import Player
 from voicelive_tui.recording.sounds import SNIPPET
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
-from voicelive_tui.session.reading import DeviceChoice, Meter, Reading
+from voicelive_tui.session.reading import Meter, Reading
 from voicelive_tui.session.state import SessionState
 
 if TYPE_CHECKING:

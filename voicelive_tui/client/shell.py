@@ -1,15 +1,25 @@
 """`Shell`: the face of a session, for the dashboard, the console and their doubles."""
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from voicelive_tui.config import Settings
 from voicelive_tui.session.inputs import Input
-from voicelive_tui.session.reading import DeviceChoice, Reading
+from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 
 Observer = Callable[[Input, SessionState, SessionState, float], None]
 """Takes an input, the state before and after it, and the time: `time.monotonic()` seconds."""
+
+
+class DeviceChoice(NamedTuple):
+    """One line of the device picker."""
+
+    direction: Literal["input", "output"]
+    spec: str
+    """Value of `--input-device` or `--output-device` that chooses it."""
+    label: str
+    current: bool
 
 
 class Session(Protocol):

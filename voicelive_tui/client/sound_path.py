@@ -16,11 +16,11 @@ from voicelive_tui.audio.portaudio import list_devices
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.link import Link
 from voicelive_tui.client.pump import AudioPump
-from voicelive_tui.client.shell import Session
+from voicelive_tui.client.shell import DeviceChoice, Session
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.config import Audio
 from voicelive_tui.session import effects, inputs
-from voicelive_tui.session.reading import DeviceChoice, Meter, Reading
+from voicelive_tui.session.reading import Meter, Reading
 from voicelive_tui.session.state import Stage
 
 NATIVE_SECONDS = 1.0

@@ -1,7 +1,5 @@
 """What changes with every block of sound, and is read at each tick: no part of the state."""
 
-from typing import Literal, NamedTuple
-
 from msgspec import Struct, field
 
 SILENCE_DBFS = -96.0
@@ -46,13 +44,3 @@ class Reading(Struct, frozen=True):
     output_latency_ms: float = 0.0
     stalled: tuple[str, ...] = ()
     """Directions ("input", "output") whose callbacks stopped."""
-
-
-class DeviceChoice(NamedTuple):
-    """One line of the device picker."""
-
-    direction: Literal["input", "output"]
-    spec: str
-    """Value of `--input-device` or `--output-device` that chooses it."""
-    label: str
-    current: bool

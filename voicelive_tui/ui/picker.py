@@ -9,12 +9,11 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from voicelive_tui.session.reading import DeviceChoice
 from voicelive_tui.text import visible
 from voicelive_tui.ui.hints import Hint, with_keys
 
 if TYPE_CHECKING:
-    from voicelive_tui.client.shell import Shell
+    from voicelive_tui.client.shell import DeviceChoice, Shell
 
 _TITLES = {"input": "Microphone", "output": "Speaker"}
 
