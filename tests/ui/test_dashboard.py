@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from textual.widgets import Input
 
 from tests import states
 from tests.ui.fake import app_of, settled
@@ -268,6 +269,16 @@ async def test_a_problem_is_pinned_opened_and_dismissed():
         assert app.screen.query_one(EventsPane).selected().type == "error"
         assert "code: invalid_voice" in screen_text(app)
         assert "✗ error:" not in screen_text(app)
+
+
+async def test_the_inspectors_and_the_line_to_type_in_are_made_when_they_are_first_used():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert not app.screen.query(EventDetail)
+        assert not app.screen.query(Input)
+        await pilot.press("3", "k", "enter", "t")
+        assert len(app.screen.query(EventDetail)) == len(app.screen.query(Input)) == 1
 
 
 async def test_an_event_opens_and_closes():

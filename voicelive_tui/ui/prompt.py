@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from textual import events
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
@@ -68,11 +67,6 @@ class Prompt(Horizontal):
     purpose: Purpose = "say"
     _before = ""
 
-    def compose(self) -> ComposeResult:
-        yield Static("", id="prompt-label", markup=False)
-        yield LineInput(compact=True, select_on_focus=False)
-        yield Static("", id="prompt-problem", markup=False)
-
     @property
     def text(self) -> str:
         """The text typed so far."""
@@ -80,6 +74,12 @@ class Prompt(Horizontal):
 
     def ask(self, purpose: Purpose, text: str = "") -> None:
         """Appear and take the focus."""
+        if not self.children:  # the start does without them
+            self.mount(
+                Static("", id="prompt-label", markup=False),
+                LineInput(compact=True, select_on_focus=False),
+                Static("", id="prompt-problem", markup=False),
+            )
         self.purpose, self._before, self.problem = purpose, text, ""
         label, placeholder = _LABELS[purpose]
         self.query_one("#prompt-label", Static).update(label)

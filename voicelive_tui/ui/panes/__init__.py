@@ -167,8 +167,9 @@ class Pane(VerticalGround):
 
     def join(self, tabs: Sequence["Pane"], *, framed: bool) -> None:
         """Set which panes share this one's place, and whether there is room for sides."""
-        self.tabs, self.framed = tabs, framed
-        self.show_head()
+        if (tabs, framed) != (self.tabs, self.framed):
+            self.tabs, self.framed = tabs, framed
+            self.show_head()
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
         if self.is_mounted:
