@@ -23,8 +23,8 @@ from voicelive_tui.text import visible
                 began_at=10.0,  # of the first session
                 recording=Recording("kept/my talk.vlrec"),
             ),
-            "conversation of 2:15, 0 turns; closed with code 1000; "
-            "to open the recording: voicelive-tui 'kept/my talk.vlrec'; log: the.log",
+            "conversation of 2:15, 0 turns; closed with code 1000; log: the.log\n"
+            "to open the recording: voicelive-tui 'kept/my talk.vlrec'",
         ),
         (
             SessionState(

@@ -34,7 +34,7 @@ def test_the_new_session_gets_the_history_and_no_request() -> None:
     fold.feed(*({"type": "conversation.item.created", "item": event["item"]} for event in seeds(fold)))
     *entries, remark = fold.state.transcript
     assert tuple(entries) == before  # nothing twice, nothing moved
-    assert remark.text == "reconnected after 0.0 s: 2 turns restored (about 14 tokens); audio was not"
+    assert remark.text == "new session after 0.0 s: 2 turns restored (about 14 tokens); audio was not"
 
 
 def test_a_refused_item_is_left_out_and_counted_and_the_rest_goes_on() -> None:

@@ -84,7 +84,7 @@ def test_typed_stands_after_the_last_words_or_below_them(words: str, rows: int) 
 
 @pytest.mark.parametrize("width", [30, 60])
 def test_a_restored_session_and_an_interruption_are_thin_rules_whose_words_wrap(width: int) -> None:
-    restored = "reconnected after 2.1 s: 5 turns restored (about 300 tokens); audio was not"
+    restored = "new session after 2.1 s: 5 turns restored (about 300 tokens); audio was not"
     entries = (
         Entry("remark-1", "session", 32.0, restored, EntryStatus.DONE),
         replace(ANSWER, status=EntryStatus.INTERRUPTED, heard_ms=4100.0, text="One."),

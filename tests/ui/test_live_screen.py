@@ -199,7 +199,7 @@ async def test_a_toast_about_a_recording_shortens_the_home_folder(monkeypatch):
             50.0, "local", "recording", "recording into /home/somebody/calls/one", severity="info"
         )
         app.live.receive(RecordingChanged(), replace(app.live.state, log=log))
-        assert told == ["recording into one in ~/calls"]
+        assert told == ["recording into ~/calls/one"]
 
 
 async def test_the_clock_moves_each_second_and_every_ten_seconds_where_nothing_happens():

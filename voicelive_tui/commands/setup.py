@@ -262,8 +262,8 @@ def validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
 
 
 def summary(state: "SessionState | None", log_path: Path) -> str:
-    """What stays in the scrollback: length, turns, tokens, why it ended, and where the log is."""
-    parts, end = ["no session"], ""
+    """What stays in the scrollback: length, turns, tokens, why it ended, where the log is, what opens the recording."""
+    parts, end, opens = ["no session"], "", ""
     if state is not None:
         connection, usage = state.connection, state.usage.sums
         if connection.ready_at is not None:
@@ -274,7 +274,5 @@ def summary(state: "SessionState | None", log_path: Path) -> str:
         code = f"closed with code {connection.close_code}" if connection.close_code else ""
         end = visible(connection.problem) or code
         if state.recording and state.recording.path:
-            end += (
-                f"{'; ' if end else ''}to open the recording: {APP_NAME} {visible(shlex.quote(state.recording.path))}"
-            )
-    return f"{APP_NAME}: {', '.join(parts)}{f'; {end}' if end else ''}; log: {visible(str(log_path))}"
+            opens = f"\nto open the recording: {APP_NAME} {visible(shlex.quote(state.recording.path))}"
+    return f"{APP_NAME}: {', '.join(parts)}{f'; {end}' if end else ''}; log: {visible(str(log_path))}{opens}"

@@ -99,7 +99,7 @@ def _settled(state: SessionState, history: Restored, now: float) -> SessionState
         done = "the agent keeps its conversation" if state.connection.agent else "there were no words to restore"
     if history.refused:
         done += f", and the service refused {counted(history.refused, 'item')}"
-    how = "rotated" if history.seconds is None else f"reconnected after {history.seconds:.1f} s"
+    how = "rotated" if history.seconds is None else f"new session after {history.seconds:.1f} s"
     sentence = f"{how}: {done}"
     severity: Severity = "warning" if history.refused else "info"
     return remark(note(state, now, "restored", sentence, severity), now, sentence)

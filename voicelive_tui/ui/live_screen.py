@@ -6,7 +6,6 @@ much as what is drawn.
 """
 
 import asyncio
-import re
 from collections.abc import Collection
 from pathlib import Path
 from time import monotonic
@@ -91,9 +90,7 @@ class LiveScreen(TonedScreen):
             self._changed.set()
         if isinstance(input_, RecordingChanged | SoundSaved | MomentFound) and before.recording and self.is_running:
             for row in after.log.since(before.log.next_seq):
-                words = row.text.replace(str(Path.home()) + "/", "~/")
-                if not input_.problem:  # a long path is broken anywhere
-                    words = re.sub("(~?/.*)/([^/]+)$", r"\2 in \1", words)
+                words = row.text.replace(str(Path.home()) + "/", "~/")  # a long path is broken anywhere
                 self.notify(words, severity="warning" if input_.problem else "information")
         if isinstance(input_, Key):
             for row in after.log.since(before.log.next_seq):
