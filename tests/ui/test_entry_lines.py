@@ -96,7 +96,7 @@ def test_a_restored_session_and_an_interruption_are_thin_rules_whose_words_wrap(
         assert {len(line) for line in (rule[-1], said[0]) if line.endswith("─")} == {INDENT + width}
         assert all(len(line) <= INDENT + width for line in said)
         words = " ".join(" ".join(rule).replace("─", " ").replace("▎", " ").split())
-        assert words.removeprefix("0:32 ") in (restored, "interrupted: heard 4.10 s of 7.00 s")
+        assert words.removeprefix("0:32 ") in (restored, "interrupted: heard 4.10 of 7.00 s")
     assert rule[0].startswith("▎" + " " * (INDENT - 1) + "── interrupted")
 
 

@@ -124,6 +124,8 @@ def _remarks(entry: Entry) -> list[tuple[str, str, str]]:
 def _interruption(entry: Entry) -> str:
     heard_ms, sent = entry.heard_ms, entry.truncated_ms
     heard = "" if heard_ms is None else f": heard {duration(heard_ms)} of {duration(entry.audio_ms)}"
+    if heard.count(" s") == 2:
+        heard = heard.replace(" s", "", 1)
     if heard_ms is not None and not entry.audio_ms:
         heard = " before its first sound"
     if sent is None:

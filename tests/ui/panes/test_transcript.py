@@ -33,7 +33,7 @@ async def test_interrupted_words_stay_visible_as_unheard():
         assert unheard[0].startswith("╎")
         assert "end of your speech" in " ".join(unheard)
         shown = screen_text(pilot.app)
-        assert "── interrupted: heard 4.10 s of 7.00 s · truncated ─" in shown
+        assert "── interrupted: heard 4.10 of 7.00 s · truncated ─" in shown
 
 
 async def test_words_that_never_sounded_are_unheard_to_the_first():
