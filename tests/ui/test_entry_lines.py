@@ -11,7 +11,7 @@ from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import INDENT, entry_lines
 from voicelive_tui.ui.text import Wrapping
 
-ANSWER = states.SPEAKING.transcript[-1]
+ANSWER = replace(states.SPEAKING.transcript[-1], status=EntryStatus.DONE)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def entry_lines(
     for mark, remark, tone in _remarks(entry):
         for index, piece in enumerate(wrap(remark, room - len(mark))):
             lines.append((*margin, (mark if index == 0 else " " * len(mark), tone), (piece, tone)))
-    if turn is not None and entry.role == "assistant" and turn.latency is not None:
+    grows = entry.status is EntryStatus.PARTIAL  # the line would be written again below each new one
+    if turn is not None and entry.role == "assistant" and turn.latency is not None and not grows:
         lines.append((*margin, *_delay(turn, room, scale)))
     return lines
 
