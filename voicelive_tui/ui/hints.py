@@ -47,9 +47,9 @@ def works(widget: Widget, hint: str) -> bool:
     return ids.issuperset(_KEY.findall(hint))
 
 
-def refused(widget: Widget, binding_id: str) -> bool:
-    """Whether a key only says why it does nothing, as most of them in a replay."""
-    return binding_id in getattr(widget.screen, "REFUSED", ())
+def replayed(widget: Widget) -> bool:
+    """Whether the screen shows a recording, where most keys only say why they do nothing."""
+    return bool(getattr(widget.screen, "REFUSED", ()))
 
 
 def with_keys(widget: Widget, text: str) -> str:

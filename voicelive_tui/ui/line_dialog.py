@@ -24,7 +24,7 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
         kinds: One of which `tab` chooses; none: there is no choice.
         optional: The text may be empty.
         enter: What the key does, in words.
-        check: Why a text is invalid, "" if it is not.
+        check: Raises `ValueError` with the reason for a text that is invalid.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -52,7 +52,7 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
         *,
         optional: bool = False,
         enter: str = "sends",
-        check: Callable[[str], str] = lambda _: "",
+        check: Callable[[str], object] = str,  # to which any text is valid
     ) -> None:
         super().__init__()
         self._enter, self._check = enter, check
@@ -82,7 +82,11 @@ class LineDialog(ModalScreen[tuple[str, str] | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if problem := self._check(event.value.strip()):
-            self.query_one(Vertical).border_subtitle = Content(visible(problem))
-        elif event.value.strip() or self._optional:
-            self.dismiss((event.value.strip(), self._kinds[self._kind] if self._kinds else ""))
+        text = event.value.strip()
+        try:
+            self._check(text)
+        except ValueError as problem:
+            self.query_one(Vertical).border_subtitle = Content(visible(str(problem)))
+            return
+        if text or self._optional:
+            self.dismiss((text, self._kinds[self._kind] if self._kinds else ""))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Collection
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.reactive import reactive
@@ -17,13 +17,12 @@ from textual.reactive import reactive
 from voicelive_tui.session import inputs
 from voicelive_tui.session.inputs import Input, Key
 from voicelive_tui.session.keeping import MomentFound, RecordingChanged, SoundSaved
-from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock
 from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
 from voicelive_tui.ui.panes import Pane
-from voicelive_tui.ui.panes.status import remaining
+from voicelive_tui.ui.panes.status import StatusLine, remaining
 
 if TYPE_CHECKING:
     from voicelive_tui.client.profiles import Profiles
@@ -35,13 +34,6 @@ PASSING_SECONDS = 0.05
 """A stage of `PASSING` is drawn when it has lasted this long: Textual would draw the next one a frame or two later."""
 STILL = 10.0
 """Seconds that the clock moves by where nothing happens."""
-
-
-class ShowsLevels(Protocol):
-    """A widget that shows levels, or another part of a `Reading`."""
-
-    def update_levels(self, reading: Reading) -> None:
-        """Draw the parts of a reading that changed."""
 
 
 class LiveScreen(TonedScreen):
@@ -73,7 +65,7 @@ class LiveScreen(TonedScreen):
         if not self.stack_updates:  # its widgets are new, and were styled when they were mounted
             event.refresh_styles = False
 
-    def draw_from_now_on(self, *level_widgets: ShowsLevels) -> None:
+    def draw_from_now_on(self, *level_widgets: StatusLine | Pane) -> None:
         """Begin to observe the shell and to draw; levels in these widgets."""
         self.live.observe(self.observe)
         self._changed.set()
@@ -108,7 +100,7 @@ class LiveScreen(TonedScreen):
             self.draw(self.live.state, now)
             await asyncio.sleep(self.pacing.pause(self.session, now))
 
-    async def draw_what_is_due(self, level_widgets: tuple[ShowsLevels, ...]) -> None:
+    async def draw_what_is_due(self, level_widgets: tuple[StatusLine | Pane, ...]) -> None:
         """Draw levels, counts and the clock at their own rates."""
         while self.app.is_running:  # at its end Textual removes the panes before it cancels the workers
             now, quiet = monotonic(), self.pacing.quiet(self.session, monotonic())
@@ -160,5 +152,9 @@ class LiveScreen(TonedScreen):
     def apply(self, input_: Input) -> None:
         """Give an input to the shell, and show the result without waiting for a frame."""
         self.live.apply(input_)
+        self.show_all()
+
+    def show_all(self) -> None:
+        """Give the state of the shell to the panes, its log included."""
         self.show_session(self.live.state)
         self.logged = self.live.state

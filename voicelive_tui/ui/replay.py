@@ -15,8 +15,6 @@ from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
 from voicelive_tui.ui.dashboard import DashboardScreen
-from voicelive_tui.ui.panes.meters import MetersPane
-from voicelive_tui.ui.panes.status import StatusLine
 from voicelive_tui.ui.panes.timeline import TimelinePane
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
@@ -100,7 +98,6 @@ class ReplayScreen(DashboardScreen):
     def on_mount(self) -> None:
         timeline = self.query_one(TimelinePane)
         timeline.levels, timeline.underruns = self.live.levels, self.live.player.underruns
-        self.query_one("#status", StatusLine).replayed = self.query_one(MetersPane).replayed = True
         for flaw in self.live.player.bundle.flaws:
             self.notify(flaw, severity="warning")
         self.set_interval(LINE_SECONDS, self.show_position)
@@ -143,14 +140,7 @@ class ReplayScreen(DashboardScreen):
         """Say why a key does nothing."""
         self.notify(READ_ONLY, severity="warning", timeout=3)
 
-    def action_type(self) -> None:
-        self.refuse()
-
-    def action_edit(self) -> None:
-        self.refuse()
-
-    def action_devices(self) -> None:
-        self.refuse()
+    action_type = action_edit = action_devices = refuse
 
     def action_reset(self, keep: bool = False) -> None:
         self.refuse()
@@ -191,8 +181,7 @@ class ReplayScreen(DashboardScreen):
 
     def jumped(self) -> None:
         """Show the state at once; a list whose line under the cursor is still to come follows its end."""
-        self.show_session(self.live.state)
-        self.logged = self.live.state
+        self.show_all()
         for view in self.query(ScrollList):
             if view.cursor is not None and view.cursor >= view.count:
                 view.follow(True)

@@ -83,16 +83,10 @@ class SessionCommands(Commands):
             return lambda: screen.run_worker(work(), name="profile")
 
         if (profiles := screen.profiles) is not None:
-            for name in self.names:
-                use = partial(use_profile, screen, profiles, name)
-                yield (
-                    f"New session with profile {visible(name)}",
-                    "Reset with the settings of the profile",
-                    in_worker(use),
-                )
-            if self.names:
-                use = partial(use_profile, screen, profiles, "")
-                yield "New session without a profile", "Reset with the rest of the configuration", in_worker(use)
+            for name in self.names and [*self.names, ""]:
+                with_it = f"with profile {visible(name)}" if name else "without a profile"
+                does = f"Reset with {'the settings of the profile' if name else 'the rest of the configuration'}"
+                yield f"New session {with_it}", does, in_worker(partial(use_profile, screen, profiles, name))
             save = partial(save_as_profile, screen, profiles)
             yield "Save as profile", "Save the settings in use under a name in the configuration", in_worker(save)
         if not screen.REFUSED:

@@ -12,7 +12,7 @@ from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import excerpt
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.delays import BAR, Scale, delay_bar, mostly, sparkline
-from voicelive_tui.ui.hints import Hint, refused, with_keys
+from voicelive_tui.ui.hints import Hint, replayed, with_keys
 from voicelive_tui.ui.panes import ListPane, following_note, joined
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, measured, width_of
@@ -144,7 +144,7 @@ class DelayPane(ListPane):
             head.show(summary_line(session, view.scale, width), second)
         else:
             head.show()
-            begin = "{replay.play} plays on." if refused(self, "type") else first_step(session)
+            begin = "{replay.play} plays on." if replayed(self) else first_step(session)
             hint = Hint(begin + " The delay of each answer is taken apart here.")
             ended = session.connection.stage in (Stage.CLOSED, Stage.FAILED)
             view.instead = "No answer was heard." if ended else with_keys(self, hint)

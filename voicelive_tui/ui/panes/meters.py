@@ -17,10 +17,11 @@ from voicelive_tui.session.reading import SILENCE_DBFS, Meter, Reading
 from voicelive_tui.session.state import Device, SessionState
 from voicelive_tui.text import duration, visible
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
+from voicelive_tui.ui.hints import replayed
 from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Pane, joined
 from voicelive_tui.ui.panes.status import microphone, silent_devices
-from voicelive_tui.ui.text import Line, Span, clip, fit, measured
+from voicelive_tui.ui.text import Line, Span, clip, fit, measured, width_of
 from voicelive_tui.wire.events import mapping
 
 FLOOR_DBFS = -60.0
@@ -55,14 +56,8 @@ def bar(meter: Meter, width: int) -> Line:
 
 def with_mark(line: Line, at: int) -> Line:
     """A bar with the threshold of the turn detection as a mark on one cell."""
-    spans: list[Span] = []
-    for text, tone in line:
-        if 0 <= at < len(text):
-            spans += [(text[:at], tone), ("┆", tone), (text[at + 1 :], tone)]
-        else:
-            spans.append((text, tone))
-        at -= len(text)
-    return tuple(span for span in spans if span[0])
+    left, ((_, tone),), right = sliced(line, (at, 1, width_of(line)))
+    return (*left, ("┆", tone), *right)
 
 
 def threshold(session: SessionState) -> float | None:
@@ -124,8 +119,6 @@ def health(reading: Reading, *, whole: bool = True) -> Line:
 class MetersPane(Pane):
     """Two bars; with more room a scale, the buffers and the devices."""
 
-    replayed = False
-    """See `StatusLine`."""
     ID = "meters"
     NAME = "Levels"
     NUMBER = "4"
@@ -188,7 +181,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         for chunk, *lines in zip(self._bars, sliced(sent, widths), heard, numbers, strict=True):
             chunk.show(*lines)
         now = time.monotonic()
-        word, tone = microphone(session, reading, replayed=self.replayed)
+        word, tone = microphone(session, reading, replayed=replayed(self))
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
         unheard = session.output.problem and not session.output.description
         speaker = ("no speaker", "warn") if unheard else ("assistant", "good" if session.playing else "dim")

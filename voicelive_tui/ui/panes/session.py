@@ -107,42 +107,30 @@ def connection(session: SessionState, now: float) -> list[Line]:
         rows.append((*_label("connected for"), (f"{minutes} min" if minutes else "less than a minute", "text")))
     if link.stage in (Stage.CLOSED, Stage.FAILED):
         code = f"code {link.close_code}" if link.close_code else ""
-        said = code and code in link.problem
-        rows.append(
-            (
-                *_label(link.stage.value),
-                (" · ".join(filter(None, ("" if said else code, excerpt(link.problem)))), "bad"),
-            )
-        )
+        said = ("" if code in link.problem else code, excerpt(link.problem))
+        rows.append((*_label(link.stage.value), (" · ".join(filter(None, said)), "bad")))
     return rows
 
 
 def counts(session: SessionState) -> list[Line]:
     """Counts of turns, events, audio and tokens."""
     count, usage = session.counts, session.usage.sums
+    interruptions, errors = f"  interruptions {count.interruptions}", f"  errors {count.errors}"
+    sound = f"sent {clock(count.audio_out_ms / 1000)}  received {clock(count.audio_in_ms / 1000)}"
+    tokens_in = f" (text {usage.input_text:,}, audio {usage.input_audio:,}; cached {usage.cached:,})"
+    tokens_out = f" (text {usage.output_text:,}, audio {usage.output_audio:,}"
+    reasoning = f"; reasoning {usage.reasoning:,})" if usage.reasoning else ")"
     rows: list[Line] = [
         (
             *_label("turns"),
             (f"{session.turn_count}", "text"),
-            (f"  interruptions {count.interruptions}", "text"),
-            (f"  errors {count.errors}", "bad" if count.errors else "text"),
+            (interruptions, "text"),
+            (errors, "bad" if count.errors else "text"),
         ),
         (*_label("events"), (f"sent {count.events_out:,}  received {count.events_in:,}", "text")),
-        (
-            *_label("audio"),
-            (f"sent {clock(count.audio_out_ms / 1000)}  received {clock(count.audio_in_ms / 1000)}", "text"),
-        ),
-        (
-            *_label("tokens in"),
-            (f"{usage.input:,}", "text"),
-            (f" (text {usage.input_text:,}, audio {usage.input_audio:,}; cached {usage.cached:,})", "dim"),
-        ),
-        (
-            *_label("tokens out"),
-            (f"{usage.output:,}", "text"),
-            (f" (text {usage.output_text:,}, audio {usage.output_audio:,}", "dim"),
-            (f"; reasoning {usage.reasoning:,})" if usage.reasoning else ")", "dim"),
-        ),
+        (*_label("audio"), (sound, "text")),
+        (*_label("tokens in"), (f"{usage.input:,}", "text"), (tokens_in, "dim")),
+        (*_label("tokens out"), (f"{usage.output:,}", "text"), (tokens_out, "dim"), (reasoning, "dim")),
     ]
     if count.bad_messages:
         rows.append((*_label("bad messages"), (f"{count.bad_messages}", "bad")))
@@ -151,8 +139,6 @@ def counts(session: SessionState) -> list[Line]:
 
 class SessionView(ScrollList):
     """The lines of the pane."""
-
-    ALLOW_SELECT = True
 
     def __init__(self) -> None:
         super().__init__(id="session-view")

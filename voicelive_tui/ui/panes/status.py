@@ -11,7 +11,7 @@ from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.arrangement import LEAST
 from voicelive_tui.ui.canvas import Lines, now_of
-from voicelive_tui.ui.hints import Hint, keyed, with_keys, works
+from voicelive_tui.ui.hints import Hint, keyed, replayed, with_keys, works
 from voicelive_tui.ui.text import Line, Span, clip, spread, width_of, wrap
 
 CHIP = 15
@@ -111,8 +111,6 @@ class StatusLine(Lines):
     elapsed: reactive[str] = reactive("", init=False, repaint=False)
     in_front: reactive[bool] = reactive(True, init=False, repaint=False)
     """The keys that it names are those of the screen in use."""
-    replayed = False
-    """The session is a recording: no key changes it."""
 
     def watch_session(self) -> None:
         self.redraw()
@@ -149,7 +147,7 @@ class StatusLine(Lines):
         elif word == "speaking" and self.reading.gated:
             hint = "{interrupt} to interrupt"
         # What to do comes first: where there is no room, the explanation is shortened.
-        hint = hint if not self.replayed and (self.in_front or works(self, hint)) else ""
+        hint = hint if not replayed(self) and (self.in_front or works(self, hint)) else ""
         tone = "chip-warn" if waited >= LONG_WAIT else _TONES.get(word, "chip")
         chip = word.upper() + (f" {int(waited)} s" if waited >= 1 else "")
         badge: Line = ((chip.center(CHIP), tone), ("  ", "text"))
@@ -187,7 +185,7 @@ class StatusLine(Lines):
             right += [(" DEMO ", "chip"), (caller if caller_speaks(self.session) else "", "dim"), ("  ", "text")]
         elif connection.endpoint:
             right += [(service(connection.endpoint), "accent"), ("  ", "text")]
-        mic, mic_tone = microphone(self.session, self.reading, replayed=self.replayed)
+        mic, mic_tone = microphone(self.session, self.reading, replayed=replayed(self))
         return (*right, (f" {mic} ", mic_tone))
 
 
@@ -197,8 +195,8 @@ class TooSmall(StatusLine):
     def redraw(self) -> None:
         if self.size.width:  # it is shown
             sentence = f"The dashboard needs at least {LEAST.width}x{LEAST.height} characters."
-            pieces = wrap(sentence, self.size.width)
-            self.show((microphone(self.session, self.reading),), *(((piece, "text"),) for piece in pieces))
+            lines = (((piece, "text"),) for piece in wrap(sentence, self.size.width))
+            self.show((microphone(self.session, self.reading, replayed=replayed(self)),), *lines)
 
 
 class ProblemLine(Lines):

@@ -1,5 +1,7 @@
 """The keys of the transcript pane that change the conversation: delete, insert, ask again, branch."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, cast
 
 from textual.binding import Binding, BindingType
@@ -45,27 +47,21 @@ class SurgeryPane(ListPane):
 
     def action_insert(self) -> None:
         if entry := self.selected():
-            self.insert_after(entry)
+            dialog = partial(LineDialog, f"Insert after “{words_of(entry)}”", kinds=ROLES)
+            self.ask(dialog, lambda words, role: InsertItem(entry.item_id, cast("Role", role), words))
 
-    def insert_after(self, entry: Entry, text: str = "") -> None:
-        """Let a message be typed; one that cannot be inserted stays in the dialog."""
+    def action_ask_again(self) -> None:
+        dialog = partial(LineDialog, "Ask again; instructions for this answer alone, or none", optional=True)
+        self.ask(dialog, lambda words, _: AskAgain(words))
+
+    def ask(self, dialog: Callable[[str], LineDialog], event: Callable[[str, str], Surgery], words: str = "") -> None:
+        """Let words be typed for a change of some kind; those of a change that cannot be done stay in the dialog."""
 
         def typed(result: tuple[str, str] | None) -> None:
-            if result and not self.want(InsertItem(entry.item_id, cast("Role", result[1]), result[0])):
-                self.insert_after(entry, result[0])
+            if result and not self.want(event(*result)) and result[0]:
+                self.ask(dialog, event, result[0])
 
-        if why := "" if text else refusal(InsertItem(entry.item_id, "user", ""), self.session):
+        if why := "" if words else refusal(event("", ROLES[0]), self.session):
             self.notify(why, severity="warning")
-            return
-        self.app.push_screen(LineDialog(f"Insert after “{words_of(entry)}”", text, ROLES), typed)
-
-    def action_ask_again(self, text: str = "") -> None:
-        def typed(result: tuple[str, str] | None) -> None:
-            if result and not self.want(AskAgain(result[0])) and result[0]:
-                self.action_ask_again(result[0])
-
-        if why := "" if text else refusal(AskAgain(), self.session):
-            self.notify(why, severity="warning")
-            return
-        title = "Ask again; instructions for this answer alone, or none"
-        self.app.push_screen(LineDialog(title, text, optional=True), typed)
+        else:
+            self.app.push_screen(dialog(words), typed)

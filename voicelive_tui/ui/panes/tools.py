@@ -17,7 +17,7 @@ from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.detail import parsed
-from voicelive_tui.ui.hints import Hint, refused, with_keys
+from voicelive_tui.ui.hints import Hint, replayed, with_keys
 from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes import following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
@@ -142,7 +142,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
         view.entries, view.origin = [entry for entry, _ in session.calls], session.log.origin
         view.measure(now_of(self))
         names = [str(tool.get("name") or tool.get("server_label")) for tool in session.wanted.get("tools", ())]
-        none = "No tool was called until here." if refused(self, "type") else "No tools: start with --tools FILE.py."
+        none = "No tool was called until here." if replayed(self) else "No tools: start with --tools FILE.py."
         view.instead = f"No call yet. The model has: {visible(', '.join(names))}" if names else none
         view.items_changed()
         if self.inspecting and (entry := self.selected()):
@@ -230,18 +230,11 @@ late: you went on before the output came; it is sent, and no answer is asked for
     def _ask(self, title: str, text: str, enter: str, wanted: Callable[[str], inputs.Key]) -> None:
         """Let the user type a line that becomes an input; `wanted` raises `ValueError` for one that cannot."""
 
-        def check(line: str) -> str:
-            try:
-                wanted(line)
-            except ValueError as error:
-                return str(error)
-            return ""
-
         def typed(answer: tuple[str, str] | None) -> None:
             if answer is not None:
                 self.post_message(self.Wants(wanted(answer[0])))
 
-        self.app.push_screen(LineDialog(title, text, optional=True, enter=enter, check=check), typed)
+        self.app.push_screen(LineDialog(title, text, optional=True, enter=enter, check=wanted), typed)
 
     def _waiting(self) -> tuple[str, Call] | None:
         """The selected call of a function, if it waits for approval."""

@@ -18,7 +18,7 @@ from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import excerpt, visible
 from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.entry_lines import entry_lines, room_for_words
-from voicelive_tui.ui.hints import Hint, refused, with_keys
+from voicelive_tui.ui.hints import Hint, replayed, with_keys
 from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.status import silent_devices
 from voicelive_tui.ui.panes.surgery import SurgeryPane
@@ -143,7 +143,7 @@ class TranscriptView(ScrollList):
             self._placed.clear()
         self._placed_for = placed_for
         self._place(start, reading)
-        self._after = after_lines(session, self.size.width, partial(with_keys, self), refused(self, "type"))
+        self._after = after_lines(session, self.size.width, partial(with_keys, self), replayed(self))
         if not self.entries:
             self._after = centred(self._after[1:], *self.size)
         if gone and not self.following:
