@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from voicelive_tui import logs
 from voicelive_tui.session import inputs
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import hide
 from voicelive_tui.wire.events import canonical, error_text, mapping, text
 from voicelive_tui.wire.log import LogRow
@@ -36,7 +36,7 @@ def write_log(event: inputs.Input, before: SessionState, after: SessionState, no
                     _log.log(logs.LEVELS[problem.severity], "%s", problem.text)
     if isinstance(event, inputs.CaptureChanged) and event.capturing:
         _log.info("capture started: %s", after.input.description or "no microphone")
-    if after.connection.stage is Stage.READY and before.connection.stage is not Stage.READY:
+    if after.ready and not before.ready:
         _log.info("session ready: %s", after.connection.session_id)
 
 

@@ -21,7 +21,6 @@ from voicelive_tui.client.sound import Sound
 from voicelive_tui.config import Audio
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.reading import Meter, Reading
-from voicelive_tui.session.state import Stage
 
 NATIVE_SECONDS = 1.0
 """Between counts of the messages of C libraries, for which their file is read."""
@@ -120,14 +119,14 @@ class SoundPath:
     async def _capture(self) -> None:
         await asyncio.wait([self._check])
         await self.sound.start_capture()
-        if self._session.state.connection.stage is not Stage.READY:  # the connection ended meanwhile
+        if not self._session.state.ready:  # the connection ended meanwhile
             await self.sound.stop_capture()
         self._engine.discard_captured()
         self._follow_capture()
 
     def _follow_capture(self) -> None:
         state = self._session.state
-        capturing = self.sound.input_open and state.connection.stage is Stage.READY
+        capturing = self.sound.input_open and state.ready
         if capturing != state.microphone.capturing:
             self._session.apply(inputs.CaptureChanged(capturing))
 
@@ -150,7 +149,7 @@ class SoundPath:
 
     async def resume(self) -> None:
         """Open the microphone again in a session that is ready; a file that ended does not start over."""
-        if self._session.state.connection.stage is Stage.READY and not self._input_over:
+        if self._session.state.ready and not self._input_over:
             await self._capture()
 
     async def choose_device(self, direction: Literal["input", "output"], spec: str) -> None:

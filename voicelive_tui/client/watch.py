@@ -8,7 +8,7 @@ from voicelive_tui.client.link import Link
 from voicelive_tui.client.shell import Session
 from voicelive_tui.session import inputs, mcp, rotation
 from voicelive_tui.session.headline import NO_ANSWER_SECONDS
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.tools import patience
 
 LOOK_SECONDS, QUIET_LOOK_SECONDS = 1.0, 0.1
@@ -41,7 +41,7 @@ class LinkWatch:
         state, link = self._session.state, self._link()
         slept = self._wall is not None and wall - self._wall > SLEPT_SECONDS
         self._wall = wall
-        if link is None or state.connection.stage is not Stage.READY:
+        if link is None or not state.ready:
             return
         if rotation.due(state, now):
             self._session.apply(inputs.RotationDue())

@@ -178,7 +178,7 @@ class _Course:
             return problem
         reading = self._live.reading()
         over = state.microphone.ended
-        if state.connection.stage is not Stage.READY or not (over or self._has_messages):
+        if not state.ready or not (over or self._has_messages):
             return self._stuck(state, now, owed=state.awaiting or state.response != "")
         if over:
             self._file_over_at = self._file_over_at or now

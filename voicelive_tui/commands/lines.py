@@ -12,7 +12,7 @@ from voicelive_tui.session import inputs
 from voicelive_tui.session.headline import headline
 from voicelive_tui.session.latency import Turn, stages, summarize
 from voicelive_tui.session.reconnect import TRIES
-from voicelive_tui.session.state import RECENT, SessionState, Stage
+from voicelive_tui.session.state import RECENT, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import counted, duration, encodable, escaped, masked, visible
 from voicelive_tui.wire.events import without_audio
@@ -134,7 +134,7 @@ class JsonLines(Writer):
                     if isinstance(fields.get(name), float):
                         fields[name] = round(fields[name] - self._began, 3)
                 self._write(now, "local", {"type": kind, **fields})
-        became_ready = before.connection.stage is not Stage.READY and after.connection.stage is Stage.READY
+        became_ready = not before.ready and after.ready
         if before.lost_at is not None and became_ready:
             self._local("reconnected", seconds=round(now - before.lost_at, 1))
         done = after.restored
@@ -179,7 +179,7 @@ class TextLines(Writer):
             self._write(f"error: {event.text}")
         if isinstance(event, inputs.DeviceChanged):
             self._write(f"audio {event.direction}: {event.problem or event.description}")
-        if after.connection.stage is Stage.READY and before.connection.stage is not Stage.READY:
+        if after.ready and not before.ready:
             self._write(f"session ready: {after.connection.session_id} (model {after.in_force.get('model', '?')})")
         for pinned in after.problems:
             if pinned.seq >= before.log.next_seq:

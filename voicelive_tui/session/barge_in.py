@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from voicelive_tui.session import turns
-from voicelive_tui.session.state import RECENT, SessionState, Stage
+from voicelive_tui.session.state import RECENT, SessionState
 from voicelive_tui.session.transcript import EntryStatus
 from voicelive_tui.wire.events import mapping
 
@@ -75,7 +75,7 @@ def stopped(state: SessionState, item_id: str, heard_ms: float, at: float) -> Se
 def client_truncates(state: SessionState) -> bool:
     """Whether this client has to report what was heard: `auto_truncate` is off, and it is not switched off here."""
     wanted = state.barge_in.truncate and not service_setting(state, "auto_truncate", default=False)
-    return wanted and state.connection.stage is Stage.READY
+    return wanted and state.ready
 
 
 def truncation(state: SessionState, item_id: str) -> dict[str, Any] | None:

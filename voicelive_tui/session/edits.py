@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from voicelive_tui.session import inputs
 from voicelive_tui.session.notes import note
 from voicelive_tui.session.request import NULL_MEANS_OFF
-from voicelive_tui.session.state import Edit, SessionState, Stage
+from voicelive_tui.session.state import Edit, SessionState
 from voicelive_tui.wire.events import mapping, text
 
 EDIT = "edit"
@@ -27,7 +27,7 @@ def edited(event: inputs.SessionEdited, state: SessionState, now: float) -> Sess
     wanted = {name: value for name, value in wanted.items() if value is not None or name in NULL_MEANS_OFF}
     detection = event.changes.get("turn_detection") or detection_of(state) or state.detection
     edits, where = state.edits, ": in the next session"
-    if event.at_once and state.connection.stage is Stage.READY:
+    if event.at_once and state.ready:
         before = {name: state.wanted[name] for name in event.changes if name in state.wanted}
         edits, where = (*edits, Edit(event.changes, before))[-KEPT:], ""
     state = replace(state, wanted=wanted, detection=detection, edits=edits)

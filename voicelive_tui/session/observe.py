@@ -170,7 +170,7 @@ def _disconnected(event: inputs.Disconnected, state: SessionState, now: float) -
     connection = replace(state.connection, close_code=event.code, ended_at=now)
     if connection.stage is not Stage.FAILED:  # a refused configuration explains more than the close that followed it
         connection = replace(connection, stage=Stage.CLOSED, problem=event.problem)
-    lost = state.connection.stage is Stage.READY and bool(event.problem) and event.code != 1000
+    lost = state.ready and bool(event.problem) and event.code != 1000
     severity: Severity = "error" if event.problem and event.code != 1000 else "info"
     sentence = event.problem or f"closed with code {event.code}"
     state = replace(state, connection=connection, lost_at=(event.alive_at or now) if lost else state.lost_at)
@@ -276,14 +276,14 @@ def _interrupt(event: inputs.InterruptPressed, state: SessionState, now: float) 
 
 @observe.register
 def _cancel(event: inputs.CancelPressed, state: SessionState, now: float) -> SessionState:
-    if state.connection.stage is not Stage.READY:
+    if not state.ready:
         return note(state, now, "cancel", NOT_CONNECTED, "warning")
     return replace(interrupt(state, now), awaiting=False)
 
 
 @observe.register
 def _clear(event: inputs.ClearPressed, state: SessionState, now: float) -> SessionState:
-    if state.connection.stage is not Stage.READY:
+    if not state.ready:
         return note(state, now, "clear", NOT_CONNECTED, "warning")
     return state
 
@@ -294,7 +294,7 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> SessionSt
         return state
     if state.resuming:
         state = note(state, now, "type", "kept, and sent when the session is back")
-    elif state.connection.stage is not Stage.READY:
+    elif not state.ready:
         return note(state, now, "type", NOT_CONNECTED, "warning")
     state = tools.overtake(interrupt(state, now), now)
     return turns.begin(replace(state, awaiting=True), "text", asked_at=now)
@@ -302,7 +302,7 @@ def _text(event: inputs.TextTyped, state: SessionState, now: float) -> SessionSt
 
 @observe.register
 def _reset(event: inputs.ResetPressed, state: SessionState, now: float) -> SessionState:
-    if state.connection.stage is Stage.READY or state.lost_at is None:
+    if state.ready or state.lost_at is None:
         conversation_id = state.conversation_id if event.keep else ""
         state = replace(state, lost_at=now if event.keep else None, conversation_id=conversation_id)
         return note(state, now, "reset", "new session requested" + (" with this history" if event.keep else ""))
@@ -317,7 +317,7 @@ observe.register(inputs.SettingsChanged, settings_changed)
 
 @observe.register
 def _rotate(event: inputs.RotatePressed, state: SessionState, now: float) -> SessionState:
-    if state.connection.stage is not Stage.READY:
+    if not state.ready:
         return note(state, now, "rotate", NOT_CONNECTED, "warning")
     return note(state, now, "rotate", "a new session takes over in the next quiet moment")
 

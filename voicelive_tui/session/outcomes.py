@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from voicelive_tui.session.fields import BY_KEY, Field, Texts
-from voicelive_tui.session.state import Edit, SessionState, Stage
+from voicelive_tui.session.state import Edit, SessionState
 from voicelive_tui.session.typed import ours, texts_of, value_of, wanted_texts
 from voicelive_tui.wire.events import error_text, text
 
@@ -48,7 +48,7 @@ class Outcomes:
         self._ours = ours(state)
         self.in_force = texts_of(state.in_force, defaults=False) | self._ours
         self.locked = voice_locked(state)
-        self._ready = state.connection.stage is Stage.READY
+        self._ready = state.ready
         self._model = state.connection.model
         self._typed, self._sent = typed, sent
         self._edits = [(edit, _changed(edit)) for edit in reversed(state.edits)]

@@ -55,7 +55,7 @@ def policy(event: inputs.Input, before: SessionState, after: SessionState, now: 
 def _call_steps(event: inputs.Input, before: SessionState, after: SessionState) -> Step:
     """What follows for calls of tools; the answer that is due is asked for by `_steps`, after the outputs."""
     wanted = tool_rules.steps(event, before, after)
-    ready = after.connection.stage is Stage.READY  # else the next session gets them with its history
+    ready = after.ready  # else the next session gets them with its history
     answers, outputs = (mcp.decisions(event, before, after), wanted.outputs) if ready else ((), ())
     if not answers and wanted == tool_rules.Steps():
         return after, ()
@@ -70,7 +70,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.Received(body):
             rule = _RULES.get(canonical(text(body.get("type"))))
             return rule(body, before, after) if rule else (after, ())
-        case inputs.TextTyped(words) if words.strip() and before.connection.stage is Stage.READY:
+        case inputs.TextTyped(words) if words.strip() and before.ready:
             after, interruption = stop_answer(before, after, by_key=True)
             after, typed = type_message(after, words.strip())
             after, create = ask(before, after)
@@ -81,9 +81,9 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return talk_rules.pressed(before, after, now)
         case inputs.TalkCancelled() if before.microphone.talking:
             return talk_rules.drop(after)
-        case inputs.CancelPressed() if before.connection.stage is Stage.READY:
+        case inputs.CancelPressed() if before.ready:
             return _cancel(before, after)
-        case inputs.ClearPressed() if before.connection.stage is Stage.READY:
+        case inputs.ClearPressed() if before.ready:
             return send(after, "clear", {"type": "input_audio.clear"})
         case inputs.InterruptPressed():
             after, interruption = stop_answer(before, after, by_key=True)
@@ -99,7 +99,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return _change_conversation(event, before, after)
         case inputs.Branch() if not surgery.refusal(event, before):
             return plan(after, create=False, typed=()), (effects.StopPlayback(), effects.Reconnect())
-        case inputs.SessionEdited(changes, at_once) if at_once and before.connection.stage is Stage.READY:
+        case inputs.SessionEdited(changes, at_once) if at_once and before.ready:
             return send(after, EDIT, {"type": "session.update", "session": changes})
         case inputs.StopPressed() if before.retry is not None:
             return after, (effects.Disconnect(),)
@@ -108,7 +108,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
         case inputs.PlaybackStopped(item_id):
             truncate = truncation(after, item_id)
             return send(after, "truncate", truncate) if truncate else (after, ())
-        case inputs.RotatePressed() if after.connection.stage is Stage.READY:
+        case inputs.RotatePressed() if after.ready:
             return continue_rules.rotate(plan(after, rotate_asked_at=now, standby_after=now), now)
         case inputs.RotationDue():
             return continue_rules.rotate(after, now)
@@ -142,9 +142,9 @@ def _configure(event: Event, before: SessionState, after: SessionState) -> Step:
 
 
 def _session_updated(event: Event, before: SessionState, after: SessionState) -> Step:
-    if after.connection.stage is not Stage.READY:
+    if not after.ready:
         return after, ()
-    if before.connection.stage is Stage.READY:
+    if before.ready:
         if before.microphone.push_to_talk or not after.microphone.push_to_talk:
             return after, ()
         # What the service heard so far is no part of the first turn by key.

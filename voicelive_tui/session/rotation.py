@@ -37,7 +37,7 @@ def ready(state: SessionState) -> bool:
 
 def near(state: SessionState, now: float) -> bool:
     """Whether the session is to be rotated, so that the next quiet moment matters."""
-    return state.connection.stage is Stage.READY and _wanted(state, now)
+    return state.ready and _wanted(state, now)
 
 
 def _wanted(state: SessionState, now: float) -> bool:

@@ -270,6 +270,11 @@ class SessionState(Struct, frozen=True, eq=False):
     problems: tuple[Problem, ...] = ()
     log: EventLog = field(default_factory=EventLog)
 
+    @property
+    def ready(self) -> bool:
+        """Whether the session is confirmed, and has not ended."""
+        return self.connection.stage is Stage.READY
+
     def entry(self, item_id: str) -> Entry | None:
         """The transcript's entry for an item, searched from the end."""
         return next((e for e in reversed(self.transcript) if e.item_id == item_id), None)
@@ -335,7 +340,7 @@ class SessionState(Struct, frozen=True, eq=False):
     def activity(self) -> Activity:
         """What the conversation is doing now; an interruption lasts until the interrupted response has ended."""
         speech = self.turn if self.microphone.capturing or self.connection.tap else None
-        if self.connection.stage is Stage.READY:
+        if self.ready:
             if self.microphone.talking:
                 return Activity.LISTENING
             if speech and speech.began_by == "speech" and speech.speech_stopped_at is None and not speech.committed_at:
@@ -346,5 +351,5 @@ class SessionState(Struct, frozen=True, eq=False):
                 return Activity.INTERRUPTED
         if self.playing:
             return Activity.SPEAKING
-        pending = self.connection.stage is Stage.READY and (self.response or self.unheard or self.open_calls)
+        pending = self.ready and (self.response or self.unheard or self.open_calls)
         return Activity.THINKING if pending else Activity.READY

@@ -15,7 +15,7 @@ from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.history import history
 from voicelive_tui.session.notes import NOT_CONNECTED, is_rule, note, rule
-from voicelive_tui.session.state import RECENT, Request, SessionState, Stage
+from voicelive_tui.session.state import RECENT, Request, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, Transcript, find
 from voicelive_tui.wire.events import mapping, text
 
@@ -49,7 +49,7 @@ def refusal(event: Surgery, state: SessionState) -> str:
 def _closed(state: SessionState) -> str:
     if state.restored and state.restored.seeds:
         return "the session is still being given its history"
-    return "" if state.connection.stage is Stage.READY else NOT_CONNECTED
+    return "" if state.ready else NOT_CONNECTED
 
 
 def requests(event: Surgery, state: SessionState, name: str) -> list[dict[str, Any]]:

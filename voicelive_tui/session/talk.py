@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.notes import NOT_CONNECTED, note
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import SessionState
 
 PREROLL_SECONDS = 0.3
 """Sound sent from before the key, which comes after the first syllable."""
@@ -25,7 +25,7 @@ SHORTEST_TURN = 0.1
 
 def talk_refusal(state: SessionState) -> str:
     """The reason why the push-to-talk key can do nothing now, or ""."""
-    if state.connection.stage is not Stage.READY and not state.resuming:
+    if not state.ready and not state.resuming:
         return NOT_CONNECTED
     if not state.microphone.push_to_talk:
         return "the service detects the turns: switch to push-to-talk first"
@@ -75,7 +75,7 @@ def discard(state: SessionState) -> SessionState:
 
 def switch(state: SessionState, *, push_to_talk: bool) -> SessionState:
     """The state with push-to-talk or without; an utterance in progress is abandoned when that changes."""
-    if push_to_talk is not state.microphone.push_to_talk and state.connection.stage is Stage.READY:
+    if push_to_talk is not state.microphone.push_to_talk and state.ready:
         state = discard(state)
     return replace(state, microphone=replace(state.microphone, push_to_talk=push_to_talk))
 

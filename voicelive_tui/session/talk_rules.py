@@ -5,7 +5,7 @@ from typing import Literal
 from voicelive_tui.session import effects
 from voicelive_tui.session.errors import TURN
 from voicelive_tui.session.sending import Step, ask, plan, send, stop_answer
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.talk import PREROLL_SECONDS, too_short
 
 
@@ -17,13 +17,13 @@ def pressed(before: SessionState, after: SessionState, now: float) -> Step:
         return after, (*interruption, *start, effects.BeginTalk(now - PREROLL_SECONDS))
     if too_short(before, now):
         return drop(after)
-    after, commit = end_turn(before, after) if before.connection.stage is Stage.READY else (after, ())
+    after, commit = end_turn(before, after) if before.ready else (after, ())
     return after, (effects.EndTalk(), *commit)
 
 
 def drop(after: SessionState) -> Step:
     """Let the service drop what it has received of a push-to-talk turn, or it would begin the next one."""
-    if after.connection.stage is not Stage.READY:
+    if not after.ready:
         return after, (effects.DropTalk(),)
     after, drop = _end_audio_turn(after, "cancel")
     if not drop:
@@ -41,7 +41,7 @@ def end_turn(before: SessionState, after: SessionState) -> Step:
 
 
 def _begin_audio_turn(after: SessionState) -> Step:
-    if after.connection.stage is not Stage.READY:  # its sound goes to the buffer of the next session
+    if not after.ready:  # its sound goes to the buffer of the next session
         return after, ()
     after, (start,) = send(after, TURN, {"type": "input_audio.turn.start"})
     name = start.event["event_id"]

@@ -151,7 +151,7 @@ class DashboardScreen(ArrangedScreen):
         if message.purpose == "say":
             if message.text.strip():
                 self.apply(inputs.TextTyped(message.text.strip()))
-            if self.session.connection.stage is not Stage.READY and not self.session.resuming:  # the text is kept
+            if not self.session.ready and not self.session.resuming:  # the text is kept
                 self.prompt.ask("say", message.text)
                 return
         else:

@@ -19,7 +19,7 @@ from textual.widgets.option_list import Option
 from voicelive_tui.session.fields import FIELDS
 from voicelive_tui.session.inputs import BargeInEdited, SessionEdited, TalkEdited
 from voicelive_tui.session.outcomes import Outcomes
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.typed import changes, settings_from, wanted_texts
 from voicelive_tui.ui.editor_row import DEFAULT, Choice, Row
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
@@ -260,7 +260,7 @@ class EditorScreen(ModalScreen[None]):
             self.notify(with_keys(self, Hint("the voice is locked: {editor.renew} begins a new session with it")))
         elif at_once and not asked:
             self.notify("Nothing has changed.", timeout=3)
-        elif changed and session.connection.stage is not Stage.READY:
+        elif changed and not session.ready:
             self.notify("Kept for the next session.", timeout=3)
         self.show()
         return True

@@ -78,7 +78,7 @@ def service(endpoint: str) -> str:
 def remaining(session: SessionState, now: float) -> float | None:
     """Seconds until the session expires, if that is within `EXPIRY_NOTICE`."""
     ends_at = session.connection.ends_at
-    if ends_at is None or session.connection.stage is not Stage.READY:
+    if ends_at is None or not session.ready:
         return None
     left = ends_at - now
     return max(left, 0.0) if left < EXPIRY_NOTICE else None
