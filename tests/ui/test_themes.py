@@ -10,6 +10,7 @@ from voicelive_tui.ui.themes import theme_names, theme_of
         (Ui(), "truecolor", "voicelive-dark"),
         (Ui(), None, "voicelive-dark"),
         (Ui(), "standard", "ansi-dark"),
+        (Ui(theme="voicelive-light"), "standard", "ansi-light"),
         (Ui(theme="nord"), "standard", "nord"),
         (Ui(lean=True), "truecolor", "ansi-dark"),
         (Ui(lean=True, theme="nord"), "truecolor", "nord"),

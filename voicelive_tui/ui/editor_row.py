@@ -96,6 +96,7 @@ class Row(Horizontal):
         &.long > .value { width: 6fr; max-width: 100%; height: 4; }
         &.in-use > .label { color: $accent; text-style: bold; }
         & > .value:focus { background: $accent 22%; }
+        &:ansi > .value:focus { background: ansi_default; }
         &.unused > .value { color: $text-disabled; }
         & > .bad { color: $error; }
         & > .warn { color: $warning; }

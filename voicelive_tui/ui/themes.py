@@ -58,8 +58,14 @@ THEMES = (
 
 
 def theme_of(ui: "Ui", color_system: str | None) -> str:
-    """The name of the theme that the settings choose; without a choice it fits what Rich calls the color system."""
-    return ui.theme or ("ansi-dark" if ui.lean or color_system == "standard" else THEMES[0].name)
+    """The name of the theme that the settings choose, in place of ours the terminal's own colours if it has but 16.
+
+    Args:
+        ui: The settings.
+        color_system: As Rich calls it.
+    """
+    chosen = ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
+    return chosen.replace("voicelive", "ansi") if color_system == "standard" else chosen
 
 
 def theme_names() -> frozenset[str]:

@@ -273,5 +273,6 @@ def joined(*spans: Span, gap: str = "  ") -> Line:
 
 def following_note(view: ScrollList) -> Line:
     """A note where a list does not follow its end; the key is that of the pane in use."""
-    follows = with_keys(view, Hint("{follow} follows")) if view.has_focus else ""
+    focused = any(isinstance(node, Pane) and node.has_focus_within for node in view.ancestors)
+    follows = with_keys(view, Hint("{follow} follows")) if focused else ""
     return () if view.following else (("paused", "warn"), (follows, "dim"))
