@@ -22,6 +22,7 @@ from voicelive_tui.session.inputs import (
 from voicelive_tui.session.state import Device, Microphone
 from voicelive_tui.ui.dashboard import DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
+from voicelive_tui.ui.palette import AppCommands
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.prompt import Prompt
@@ -334,7 +335,7 @@ async def test_every_action_is_in_the_palette():
     app = app_of(states.IDLE)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        titles = {command.title for command in app.get_system_commands(app.screen)}
+        titles = {name for name, *_ in AppCommands(app.screen).commands()}
         assert {
             "Mute",
             "Interrupt",

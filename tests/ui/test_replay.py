@@ -17,6 +17,7 @@ from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.lines import Mark, encode
 from voicelive_tui.recording.player import Player
 from voicelive_tui.session.state import Activity
+from voicelive_tui.ui.palette import AppCommands
 from voicelive_tui.ui.replay import READ_ONLY, ReplayApp, ReplayScreen
 from voicelive_tui.ui.session_commands import SessionCommands
 
@@ -184,7 +185,7 @@ async def test_the_palette_offers_what_a_replay_can_do(path: Path) -> None:
         provider = SessionCommands(screen)
         await provider.startup()
         names = {
-            *(command.title for command in pilot.app.get_system_commands(screen)),
+            *(name for name, *_ in AppCommands(screen).commands()),
             *(name for name, _, _ in provider.commands()),
         }
         assert {"Play, pause", "Find", "Copy", "Theme", "Copy the session as JSON"} <= names

@@ -1,16 +1,14 @@
-"""The application: keymap, command palette, and how it ends."""
+"""The application: keymap, suspension, and how it ends."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.screen import Screen
 from textual.widgets import Static
 
 from voicelive_tui.runtime import INTERRUPTED
@@ -108,44 +106,6 @@ class VoiceLiveApp(App[None]):
         from voicelive_tui.ui.dashboard import DashboardScreen  # noqa: PLC0415 - after the first paint
 
         return DashboardScreen(live, self.ui, self.size, self.profiles)
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action that has a key, then themes and screenshots."""
-        listed: set[str] = set()
-        refused = getattr(screen, "REFUSED", ())
-        for node, binding, enabled, _ in screen.active_bindings.values():
-            if binding.id is None or not binding.description or not enabled or binding.id in (*listed, *refused):
-                continue
-            if binding.id.startswith(("list.", "back")):
-                continue
-            listed.add(binding.id)
-            keys = self.get_key_display(binding)
-            words = f"{binding.tooltip} ({keys})".strip()
-            yield SystemCommand(
-                binding.description, words, lambda action=binding.action, node=node: self.run_action(action, node)
-            )
-        if "reset" in listed and self.live is not None:
-            from voicelive_tui.session.inputs import RotatePressed  # noqa: PLC0415 - after the first paint
-
-            yield SystemCommand(
-                "Reset and keep the history",
-                "A new session that knows what was said",
-                lambda: self.run_action("reset(True)", screen),
-            )
-            yield SystemCommand(
-                "Rotate the session now",
-                "A new session takes over, unnoticed, in the next quiet moment",
-                partial(self.live.apply, RotatePressed()),
-            )
-        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
-        yield SystemCommand("Screenshot", "Save the screen as SVG", lambda: self.set_timer(0.1, self.save_picture))
-
-    def save_picture(self) -> None:
-        """Save the screen as SVG in the current folder."""
-        try:
-            self.notify(f"Saved {self.save_screenshot()}")
-        except OSError as problem:
-            self.notify(f"The picture cannot be saved: {problem}", severity="error")
 
     def notify(self, message: str, **options: Any) -> None:
         """Show a toast; any text in it may be foreign."""

@@ -342,9 +342,7 @@ class Lines(Canvas):
 
     DEFAULT_CSS = "Lines { overflow: hidden hidden; }"
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id, classes=classes)
-        self._lines: tuple[Line, ...] = ()
+    _lines: tuple[Line, ...] = ()
 
     def line(self, y: int) -> Line:
         return self._lines[y] if y < len(self._lines) else ()

@@ -4,33 +4,28 @@ import string
 from collections.abc import Mapping
 
 from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.keys import Keys
 
 from voicelive_tui.config import ConfigError
 from voicelive_tui.ui.app import VoiceLiveApp
-from voicelive_tui.ui.dashboard import DashboardScreen
+from voicelive_tui.ui.dashboard import PANE_CLASSES, DashboardScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.editor import EditorScreen
 from voicelive_tui.ui.editor_row import Choice
 from voicelive_tui.ui.help import HelpScreen
 from voicelive_tui.ui.line_dialog import LineDialog
-from voicelive_tui.ui.panes.delay import DelayPane
-from voicelive_tui.ui.panes.session import SessionPane
 from voicelive_tui.ui.panes.surgery import SurgeryPane
-from voicelive_tui.ui.panes.timeline import TimelinePane
-from voicelive_tui.ui.panes.tools import ToolsPane
-from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.picker import DevicePicker
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.replay import PLAYER, ReplayScreen
 from voicelive_tui.ui.scroll_list import ScrollList
 
-PANES = (SessionPane, TranscriptPane, ToolsPane, TimelinePane, DelayPane)
 OVER = (Prompt, HelpScreen, DevicePicker, LineDialog)
 """What has the keys to itself while it is open."""
-OWNERS = (
-    VoiceLiveApp, DashboardScreen, ReplayScreen, *PANES, SurgeryPane, ScrollList, EventDetail, *OVER, EditorScreen,
-    Choice,
+OWNERS: tuple[type[DOMNode], ...] = (
+    VoiceLiveApp, DashboardScreen, ReplayScreen, *PANE_CLASSES, SurgeryPane, ScrollList, EventDetail, *OVER,
+    EditorScreen, Choice,
 )  # fmt: skip
 """The classes of this package that have bindings."""
 
@@ -71,7 +66,7 @@ def validate_keys(keys: Mapping[str, str]) -> None:
     whole = bound(VoiceLiveApp)
     everywhere = [binding for binding in whole if binding.priority]
     for together in (
-        *([*bound(ScrollList, pane, DashboardScreen), *whole] for pane in PANES),
+        *([*bound(ScrollList, pane, DashboardScreen), *whole] for pane in PANE_CLASSES),
         [*bound(EventDetail, DashboardScreen), *whole],
         [*PLAYER, *everywhere],  # what they hide does nothing in a replay
         [*bound(EditorScreen, Choice), *everywhere],

@@ -49,18 +49,16 @@ class ScrollList(Canvas, can_focus=True):
 
         index: int
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
-        super().__init__(id=id)
-        self.following = True
-        self.cursor: int | None = None
-        """The item under the cursor; None while following."""
-        self.instead = ""
-        """What stands in the middle of the pane while there are no items."""
-        self.step = 0.0
-        """Share of the pane that a full list moves by while it follows; 0: line by line, at most so often a second."""
-        self._scrolled_at = -math.inf
-        self._later: Timer | None = None
-        """Scrolls what came too soon after the last time."""
+    following = True
+    cursor: int | None = None
+    """The item under the cursor; None while following."""
+    instead = ""
+    """What stands in the middle of the pane while there are no items."""
+    step = 0.0
+    """Share of the pane that a full list moves by while it follows; 0: line by line, at most so often a second."""
+    _scrolled_at = -math.inf
+    _later: Timer | None = None
+    """Scrolls what came too soon after the last time."""
 
     @property
     def count(self) -> int:
