@@ -125,6 +125,7 @@ CONNECTING = replace(states.IDLE.connection, stage=Stage.CONNECTING)
         (TranscriptPane, CALLED, "The caller is about to speak; press t to join in."),
         (DelayPane, states.IDLE, "Say something, or press t to type a message. The delay"),
         (DelayPane, states.FAILED, "No answer was heard."),
+        (EventsPane, SessionState(), "The events of the connection appear here, both ways."),
         (ToolsPane, states.IDLE, "No tools: start with --tools FILE.py."),
         (partial(TimelinePane, LEAN), states.IDLE, "Off with --lean: it is drawn all the time."),
     ],

@@ -20,6 +20,7 @@ from voicelive_tui.wire import filters
 from voicelive_tui.wire.log import EventLog, LogRow
 from voicelive_tui.wire.summary import summarize
 
+NONE = "The events of the connection appear here, both ways."
 KEPT = 200
 """Lines kept at most: those of a tall screen, as it scrolls."""
 
@@ -88,6 +89,7 @@ class EventsView(ScrollList):
 
     def __init__(self) -> None:
         super().__init__(id="events-view")
+        self.instead = NONE
         self.rows = Rows()
         self.log_shown = EventLog()
         self._turns: Sequence[Turn] = ()
@@ -311,7 +313,9 @@ once more shows everything.
         return self.view.rows.unfolded
 
     def _build(self) -> None:
-        self.view.instead = with_keys(self, Hint("No event matches; {back} shows all of them."))
+        self.view.instead = (
+            with_keys(self, Hint("No event matches; {back} shows all of them.")) if self.query_text else NONE
+        )
         self.view.restart()
         self._seen = len(self.view.rows)
         self.show_head()
