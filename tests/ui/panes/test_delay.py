@@ -1,3 +1,5 @@
+import re
+
 from tests import states
 from tests.ui.fake import app_of, settled
 from tests.ui.panes.conftest import PaneApp
@@ -37,6 +39,7 @@ async def test_enter_opens_a_table_of_all_turns_that_can_be_sorted_and_leads_to_
         await pilot.pause()
         shown = screen_text(app)
         assert "↓turn" in shown
+        assert re.search(r" worst .* s +[▁-█]+  [▁-█] p50  [▁-█] p95", shown)
         await pilot.press("O", "O", "O", "O", "O", "O")
         await pilot.pause()
         pane = app.screen.query_one(DelayPane)

@@ -140,8 +140,12 @@ class DelayPane(ListPane):
         answered = [turn for turn in session.turns if turn.latency is not None]
         view.turns, view.scale = self._sorted(answered), view.scale.of(session.turns)
         if answered:
-            second = table_head(self.order) if width >= TABLE else ((" ", "text"), *sparkline(session.turns, width - 2))
-            head.show(summary_line(session, view.scale, width), second)
+            summary = summary_line(session, view.scale, width)
+            if width >= TABLE:
+                room = width - width_of(summary) - 4
+                head.show((*summary, ("   ", "text"), *sparkline(session.turns, room)), table_head(self.order))
+            else:
+                head.show(summary, ((" ", "text"), *sparkline(session.turns, width - 2)))
         else:
             head.show()
             begin = "{replay.play} plays on." if replayed(self) else first_step(session)
