@@ -1,5 +1,6 @@
 """For all tests."""
 
+import gc
 import os
 import signal
 
@@ -16,6 +17,12 @@ settings.load_profile("shared machine")
 def pytest_xdist_auto_num_workers() -> int:
     """Twice as many as processors: conversations take their time, and leave the processors idle meanwhile."""
     return (os.cpu_count() or 2) * 2
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and collected tests, which live to the end, out of each garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 # Programs that tests start would inherit what the tests' own parent ignores, as nohup does, and keep ignoring it.

@@ -25,8 +25,9 @@ class Knot:
 @pytest.fixture(autouse=True)
 def collector_as_it_was():
     enabled = gc.isenabled()
-    yield
     gc.unfreeze()
+    yield
+    gc.freeze()
     gc.enable() if enabled else gc.disable()
 
 

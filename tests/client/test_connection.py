@@ -29,17 +29,6 @@ from voicelive_tui.wire.events import DEEPEST
 KEY = "sk-7f3a-not-for-your-eyes"
 IN_QUERY = "key-in-the-query"
 
-pytestmark = pytest.mark.xdist_group("connection")  # the following is done once
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cheap_collections():
-    """Only what these tests make needs to be looked at."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
 
 @pytest.fixture(autouse=True)
 def nothing_left_open(monkeypatch):

@@ -80,6 +80,7 @@ async def test_an_application_runs_without_the_automatic_collector_and_with_few_
     monkeypatch.setattr(runtime, "end_on_signals", ends.append)
     app = App()
     assert await show(Settings(ui=Ui(lean=lean, mouse=False)), lambda: app) is app
+    gc.freeze()  # again, for the tests after this one
     assert app.seen == [(False, False, colours)]
     assert ends == [app.end_on_signal]
     assert gc.isenabled()
