@@ -167,9 +167,8 @@ class Pane(VerticalGround):
 
     def join(self, tabs: Sequence["Pane"], *, framed: bool) -> None:
         """Set which panes share this one's place, and whether there is room for sides."""
-        if (tabs, framed) != (self.tabs, self.framed):
-            self.tabs, self.framed = tabs, framed
-            self.show_head()
+        self.tabs, self.framed = tabs, framed
+        self.show_head()  # now, though `on_resize` follows: the titles are drawn before the SDK is loaded
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
         if self.is_mounted:
