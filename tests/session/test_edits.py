@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.session.folding import CONNECTING, REQUEST, Fold, ready
@@ -179,6 +179,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example([("edit", "voice", None)] * 4 + [("refuse",), ("accept",), ("accept",), ("refuse",)])
 def test_whatever_the_service_refuses_what_is_wanted_is_what_it_has_when_it_has_answered_all(steps: Any) -> None:
     fold = ready()
     service: dict[str, Any] = dict(REQUEST)

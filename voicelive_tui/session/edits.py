@@ -81,15 +81,12 @@ def refused(state: SessionState, error: Mapping[str, Any]) -> SessionState | Non
     if edit is None:
         return None
     at = state.edits.index(edit)
-    earlier, later = state.edits[:at], state.edits[at + 1 :]
-    since = {name for each in later for name in each.changes}
-    edits = (
-        *earlier,
-        replace(edit, answered=True, refusal=error),
-        *(replace(each, before=_without(each.before, edit)) for each in later),
-    )
+    edits, since = [*state.edits[:at], replace(edit, answered=True, refusal=error)], set[str]()
+    for later in state.edits[at + 1 :]:
+        edits.append(replace(later, before=_without(later.before, edit, since)))
+        since |= later.changes.keys()
     wanted, asked = _without(state.wanted, edit, since), _without(state.asked, edit, since)
-    return replace(state, wanted=wanted, asked=asked, edits=edits)
+    return replace(state, wanted=wanted, asked=asked, edits=tuple(edits))
 
 
 def _waiting(state: SessionState) -> Iterator[Edit]:
@@ -101,7 +98,7 @@ def _replaced(state: SessionState, edit: Edit | None, **changes: Any) -> Session
     return replace(state, edits=edits) if edit else state
 
 
-def _without(session: Mapping[str, Any], edit: Edit, since: Collection[str] = ()) -> dict[str, Any]:
+def _without(session: Mapping[str, Any], edit: Edit, since: Collection[str]) -> dict[str, Any]:
     """A session object as it was before an edit, but for the fields that were changed since."""
     undone = {name for name, value in edit.changes.items() if session.get(name) == value and name not in since}
     kept = {name: value for name, value in session.items() if name not in undone}
