@@ -1,24 +1,20 @@
 """A screen of panes: which are shown, which one is in use, and the keys that choose it."""
 
-from typing import TYPE_CHECKING
-
 from textual import events
 from textual.geometry import Size
 
+from voicelive_tui.client.profiles import Profiles
+from voicelive_tui.client.shell import Shell
 from voicelive_tui.ui.arrangement import BELOW, CLASSES, PANES, WORDS, Arrangement, arrange
 from voicelive_tui.ui.live_screen import LiveScreen
 from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Pane
 
-if TYPE_CHECKING:
-    from voicelive_tui.client.profiles import Profiles
-    from voicelive_tui.client.shell import Shell
-
 
 class ArrangedScreen(LiveScreen):
     """Shows as many of its panes as fit into a terminal of a size."""
 
-    def __init__(self, live: "Shell", rates: Rates, size: Size, profiles: "Profiles | None") -> None:
+    def __init__(self, live: Shell, rates: Rates, size: Size, profiles: Profiles | None) -> None:
         self.current = self.words = "transcript"
         self.below = "events"
         self.zoomed = False

@@ -3,12 +3,15 @@
 Keys become inputs for the shell; `live_screen.py` draws what they and the service change.
 """
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
+from voicelive_tui.client.profiles import Profiles
+from voicelive_tui.client.shell import Shell
+from voicelive_tui.config import Ui
 from voicelive_tui.session import inputs
 from voicelive_tui.session.edits import other_detection
 from voicelive_tui.session.state import Stage
@@ -29,12 +32,6 @@ from voicelive_tui.ui.panes.tools import ToolsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
-
-if TYPE_CHECKING:
-    from voicelive_tui.client.profiles import Profiles
-    from voicelive_tui.client.shell import Shell
-    from voicelive_tui.config import Ui
-
 
 PANE_CLASSES: tuple[type[Pane], ...] = (
     SessionPane, TranscriptPane, EventsPane, MetersPane, ToolsPane, TimelinePane, DelayPane,
@@ -84,7 +81,7 @@ class DashboardScreen(ArrangedScreen):
         Binding("colon", "app.command_palette", "Commands", id="palette"),
     ]
 
-    def __init__(self, live: "Shell", ui: "Ui", size: Size, profiles: "Profiles | None" = None) -> None:
+    def __init__(self, live: Shell, ui: Ui, size: Size, profiles: Profiles | None = None) -> None:
         super().__init__(live, LEAN if ui.lean else NORMAL, size, profiles)
         self._slow_delays = ui.slow_delays
 

@@ -5,7 +5,7 @@ and nothing else; `outcomes.py` derives how each field stands.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -23,10 +23,8 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.typed import changes, settings_from, wanted_texts
 from voicelive_tui.ui.editor_row import DEFAULT, Choice, Row
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
+from voicelive_tui.ui.live_screen import LiveScreen
 from voicelive_tui.ui.text import wrap
-
-if TYPE_CHECKING:
-    from voicelive_tui.ui.live_screen import LiveScreen
 
 UNSENT = frozenset(("changed", "invalid", "locked", "refused", "not applied"))
 LEAST_HEIGHT = 8
@@ -63,7 +61,7 @@ class EditorScreen(ModalScreen[None]):
     }
     """
 
-    def __init__(self, dashboard: "LiveScreen") -> None:
+    def __init__(self, dashboard: LiveScreen) -> None:
         super().__init__()
         self.dashboard = dashboard
         self._wanted = wanted_texts(dashboard.session)

@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import Collection
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events
-from textual.reactive import reactive
+from textual.reactive import var
 
+from voicelive_tui.client.profiles import Profiles
+from voicelive_tui.client.shell import Shell
 from voicelive_tui.session import inputs
 from voicelive_tui.session.inputs import Input, Key
 from voicelive_tui.session.keeping import MomentFound, RecordingChanged, SoundSaved
@@ -23,11 +25,6 @@ from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import StatusLine, remaining
-
-if TYPE_CHECKING:
-    from voicelive_tui.client.profiles import Profiles
-    from voicelive_tui.client.shell import Shell
-
 
 PASSING = (Stage.CONNECTING, Stage.CONFIGURING)
 PASSING_SECONDS = 0.05
@@ -42,14 +39,14 @@ class LiveScreen(TonedScreen):
     REFUSED: ClassVar[Collection[str]] = ()
     """Ids of bindings that only say why they do nothing; the palette leaves them out."""
 
-    session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
-    logged: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    session: var[SessionState] = var(SessionState, init=False)
+    logged: var[SessionState] = var(SessionState, init=False)
     """What the events pane shows: as `session`, but a line that only counts up may lag."""
-    elapsed: reactive[str] = reactive("", init=False, repaint=False)
-    in_front: reactive[bool] = reactive(True, init=False, repaint=False)
+    elapsed: var[str] = var("", init=False)
+    in_front: var[bool] = var(True, init=False)
     """No other screen has the keys."""
 
-    def __init__(self, live: "Shell", rates: Rates, profiles: "Profiles | None", *, classes: str) -> None:
+    def __init__(self, live: Shell, rates: Rates, profiles: Profiles | None, *, classes: str) -> None:
         super().__init__(classes=classes)
         self.live, self.rates, self.profiles = live, rates, profiles
         self.pacing = Pacing(monotonic(), rates)

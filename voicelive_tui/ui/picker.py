@@ -1,6 +1,7 @@
 """`o`: choose the input and the output device while the conversation goes on."""
 
-from typing import TYPE_CHECKING, ClassVar
+from itertools import groupby
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -9,11 +10,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from voicelive_tui.client.shell import DeviceChoice, Shell
 from voicelive_tui.text import visible
 from voicelive_tui.ui.hints import Hint, with_keys
-
-if TYPE_CHECKING:
-    from voicelive_tui.client.shell import DeviceChoice, Shell
 
 _TITLES = {"input": "Microphone", "output": "Speaker"}
 
@@ -28,7 +27,7 @@ class DevicePicker(ModalScreen[None]):
         Binding("k", "move('up')", "Up", show=False, id="devices.up"),
     ]
 
-    def __init__(self, live: "Shell") -> None:
+    def __init__(self, live: Shell) -> None:
         super().__init__()
         self.live = live
         self._choices: list[DeviceChoice] = []
@@ -57,10 +56,8 @@ class DevicePicker(ModalScreen[None]):
         options.clear_options()
         if not self._choices:
             options.add_option(Option(Text(visible(nothing)), disabled=True))
-        for direction in ("input", "output"):
-            choices = [(n, choice) for n, choice in enumerate(self._choices) if choice.direction == direction]
-            if choices:
-                options.add_option(Option(Text(_TITLES[direction], style="bold"), disabled=True))
+        for direction, choices in groupby(enumerate(self._choices), key=lambda each: each[1].direction):
+            options.add_option(Option(Text(_TITLES[direction], style="bold"), disabled=True))
             for number, choice in choices:
                 mark = "● " if choice.current else "  "
                 options.add_option(Option(Text(mark + visible(choice.label)), id=str(number)))

@@ -7,7 +7,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.widgets import Input, Static
 
 from voicelive_tui.text import visible
@@ -44,7 +44,7 @@ class Prompt(Horizontal):
     }
     """
 
-    problem: reactive[str] = reactive("", init=False, repaint=False)
+    problem: var[str] = var("", init=False)
     """Why the text is invalid."""
 
     @dataclass

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
 from voicelive_tui.client.replay import ReplaySession
+from voicelive_tui.client.shell import Shell
+from voicelive_tui.config import Ui
 from voicelive_tui.session.inputs import Input, ProblemsSeen
 from voicelive_tui.session.keeping import MomentChosen
 from voicelive_tui.text import clock, visible
@@ -19,10 +21,6 @@ from voicelive_tui.ui.panes.timeline import TimelinePane
 from voicelive_tui.ui.prompt import Prompt
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, spread
-
-if TYPE_CHECKING:
-    from voicelive_tui.client.shell import Shell
-    from voicelive_tui.config import Ui
 
 READ_ONLY = "This is a replay: nothing can be sent or changed."
 JUMP_SECONDS = 5
@@ -76,7 +74,7 @@ class ReplayScreen(DashboardScreen):
 
     live: ReplaySession
 
-    def __init__(self, live: ReplaySession, ui: "Ui", size: Size, name: str) -> None:
+    def __init__(self, live: ReplaySession, ui: Ui, size: Size, name: str) -> None:
         super().__init__(live, ui, size)
         self._recording = visible(name)
         self._told = ""
@@ -192,10 +190,10 @@ class ReplayScreen(DashboardScreen):
 class ReplayApp(VoiceLiveApp):
     """The application around a recording."""
 
-    def __init__(self, live: ReplaySession, ui: "Ui", keys: Mapping[str, str], name: str) -> None:
+    def __init__(self, live: ReplaySession, ui: Ui, keys: Mapping[str, str], name: str) -> None:
         super().__init__(lambda: live, ui, keys)
         self._recording = name
 
-    def make_screen(self, live: "Shell") -> DashboardScreen:
+    def make_screen(self, live: Shell) -> DashboardScreen:
         assert isinstance(live, ReplaySession)
         return ReplayScreen(live, self.ui, self.size, self._recording)

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.app import App
 
+from voicelive_tui.client.profiles import Profiles
 from voicelive_tui.errors import UserError
 from voicelive_tui.session.code import FORMATS
 from voicelive_tui.session.inputs import CancelPressed, ClearPressed, Key
@@ -18,9 +19,6 @@ from voicelive_tui.ui.palette import Command, Commands
 from voicelive_tui.ui.themes import theme_of
 from voicelive_tui.ui.tool_commands import tool_commands
 
-if TYPE_CHECKING:
-    from voicelive_tui.client.profiles import Profiles
-
 
 def copy_session(app: App[Any], state: SessionState, form: str) -> None:
     """Put the session in force on the clipboard in one of the `FORMATS`."""
@@ -29,7 +27,7 @@ def copy_session(app: App[Any], state: SessionState, form: str) -> None:
     app.notify(f"Copied the session as {form}: {len(copied):,} characters.", timeout=2)
 
 
-async def use_profile(screen: LiveScreen, profiles: "Profiles", name: str) -> None:
+async def use_profile(screen: LiveScreen, profiles: Profiles, name: str) -> None:
     """Begin a new session with a profile, or without one for ""."""
     try:
         choice, after_restart = await asyncio.to_thread(profiles.switch, name)
@@ -48,7 +46,7 @@ async def use_profile(screen: LiveScreen, profiles: "Profiles", name: str) -> No
     screen.notify(" ".join(sentences), severity="warning" if choice.overridden or after_restart else "information")
 
 
-async def save_as_profile(screen: LiveScreen, profiles: "Profiles") -> None:
+async def save_as_profile(screen: LiveScreen, profiles: Profiles) -> None:
     """Ask for a name, and save the settings in use as a profile. To be run by a worker."""
     names = await asyncio.to_thread(profiles.names)
     there = f" (there are: {', '.join(names)})" if names else ""

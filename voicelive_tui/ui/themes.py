@@ -1,12 +1,8 @@
 """The themes of this program, beside those of Textual."""
 
-from typing import TYPE_CHECKING
-
 from textual.theme import BUILTIN_THEMES, Theme
 
-if TYPE_CHECKING:
-    from voicelive_tui.config import Ui
-
+from voicelive_tui.config import Ui
 
 _CURSOR = ("block-cursor-background", "block-cursor-blurred-background")
 _TRACK = ("scrollbar-background", "scrollbar-background-hover", "scrollbar-background-active")
@@ -57,7 +53,7 @@ THEMES = (
 )
 
 
-def theme_of(ui: "Ui", color_system: str | None) -> str:
+def theme_of(ui: Ui, color_system: str | None) -> str:
     """The name of the theme that the settings choose, in place of ours the terminal's own colours if it has but 16.
 
     Args:

@@ -12,7 +12,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.widget import Widget
 
 from voicelive_tui.session.inputs import Key
@@ -77,7 +77,7 @@ class Pane(VerticalGround):
     }
     """
 
-    session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    session: var[SessionState] = var(SessionState, init=False)
     reading = Reading()
     """The last reading: no reactive, because it changes ten times a second; see `update_levels`."""
     tabs: Sequence["Pane"] = ()

@@ -137,7 +137,7 @@ class EventsView(ScrollList):
 
     def _make(self, y: int) -> Line:
         fold = self.rows[y]
-        row = self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
+        row = self._row_of(fold)
         if row is None:
             return ()
         before = self.row_before(y, row)
@@ -152,10 +152,11 @@ class EventsView(ScrollList):
         return self.log_shown.row(above.last if above.last < row.seq else above.first)
 
     def row_at(self, index: int | None) -> LogRow | None:
-        """The row under the cursor: of a run of deltas the first one kept."""
-        if index is None or not 0 <= index < len(self.rows):
-            return None
-        fold = self.rows[index]
+        """The row of a line."""
+        return None if index is None or not 0 <= index < len(self.rows) else self._row_of(self.rows[index])
+
+    def _row_of(self, fold: Fold) -> LogRow | None:
+        """The row that stands for a line: of a run of deltas the first one kept."""
         return self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
 
     def show(self, log: EventLog, turns: Sequence[Turn] = ()) -> int:
@@ -183,7 +184,7 @@ class EventsView(ScrollList):
         self._ruled = [index + above for above, (index, _) in enumerate(self._rules)]
 
     def _begins(self, fold: Fold) -> float:
-        row = self.log_shown.row(fold.first) or self.log_shown.row(fold.last)
+        row = self._row_of(fold)
         return 0.0 if row is None else row.at
 
     def restart(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.timer import Timer
 
 from voicelive_tui.session.edits import detection_of
@@ -175,7 +175,7 @@ it is in the file *.native.log beside the log file.""")
         Binding("minus", "step(-1)", "Step down", key_display="-", show=False, id="session.less"),
     ]
 
-    elapsed: reactive[str] = reactive("", init=False, repaint=False)
+    elapsed: var[str] = var("", init=False)
 
     def __init__(self) -> None:
         super().__init__()

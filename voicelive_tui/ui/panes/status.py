@@ -3,7 +3,7 @@
 import re
 
 from rich.cells import cell_len
-from textual.reactive import reactive
+from textual.reactive import var
 
 from voicelive_tui.session.headline import caller_speaks, headline
 from voicelive_tui.session.reading import SILENCE_DBFS, Reading
@@ -93,7 +93,7 @@ def starved(session: SessionState, reading: Reading) -> bool:
 class Clock(Lines):
     """The conversation's length; a widget of its own, so that each second writes few bytes."""
 
-    elapsed: reactive[str] = reactive("", init=False, repaint=False)
+    elapsed: var[str] = var("", init=False)
 
     def watch_elapsed(self, elapsed: str) -> None:
         line: Line = ((elapsed.rjust(self.size.width - 1), "dim"),)
@@ -106,10 +106,10 @@ class Clock(Lines):
 class StatusLine(Lines):
     """One line; in a tall terminal three, with the text in the middle."""
 
-    session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
+    session: var[SessionState] = var(SessionState, init=False)
     reading = Reading()
-    elapsed: reactive[str] = reactive("", init=False, repaint=False)
-    in_front: reactive[bool] = reactive(True, init=False, repaint=False)
+    elapsed: var[str] = var("", init=False)
+    in_front: var[bool] = var(True, init=False)
     """The keys that it names are those of the screen in use."""
 
     def watch_session(self) -> None:
@@ -202,8 +202,8 @@ class TooSmall(StatusLine):
 class ProblemLine(Lines):
     """The newest unseen problem, pinned under the status line."""
 
-    session: reactive[SessionState] = reactive(SessionState, init=False, repaint=False)
-    in_front: reactive[bool] = reactive(True, init=False, repaint=False)
+    session: var[SessionState] = var(SessionState, init=False)
+    in_front: var[bool] = var(True, init=False)
     """See `StatusLine`."""
 
     def watch_in_front(self) -> None:
