@@ -9,6 +9,7 @@ from tests.ui.fake import app_of, settled
 from tests.ui.screens import screen_text
 from voicelive_tui.session.inputs import MutePressed, TextTyped, TypingBegan
 from voicelive_tui.session.state import Connection, Stage
+from voicelive_tui.ui.arrangement import LEAST
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.prompt import Prompt
 
@@ -110,3 +111,14 @@ async def test_text_typed_without_a_connection_stays_in_the_prompt():
         await pilot.pause()
         assert app.screen.query_one(Prompt).display
         assert app.screen.query_one(Prompt).text == "hi"
+
+
+async def test_what_can_be_typed_is_not_cut_in_the_narrowest_terminal():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=LEAST) as pilot:
+        await settled(pilot)
+        for keys, end in ((("3", "slash"), "gap:>1 time:>1:20"), (("2", "slash"), "go on"), (("t",), "sends it")):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert screen_text(app).splitlines()[-2].rstrip().endswith(end)
+            await pilot.press("escape")

@@ -16,7 +16,7 @@ from voicelive_tui.ui.hints import Hint, with_keys
 Purpose = Literal["say", "filter", "search"]
 _LABELS: dict[Purpose, tuple[str, str]] = {
     "say": (" say ", "a message to the assistant; enter sends it"),
-    "filter": (" filter ", "words /regex/ !not dir:in is:error type: item: gap:>1 time: · enter keeps"),
+    "filter": (" filter ", "words /regex/ !not is:error type: gap:>1 time:>1:20"),
     "search": (" search ", Hint("words of the transcript; {match.next} and {match.previous} go on")),
 }
 

@@ -162,7 +162,8 @@ class StatusLine(Lines):
         else:
             beside = room - width_of(hinted) - len(" · ")
             if hinted and beside < LEAST_DETAIL:
-                words = hinted
+                first_key = hint.partition(", ")[0].partition(" · ")[0]
+                words = hinted if beside + len(" · ") >= 0 else keyed(self, first_key)
             elif tall:
                 first, *rest = wrap(visible(detail), beside)
                 words, under = (*words[:-1], (first, "text")), clip("".join(rest), self.size.width - CHIP - 3)
