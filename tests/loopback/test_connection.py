@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import socket as sockets
+import weakref
 
 import pytest
 
@@ -105,6 +106,23 @@ async def test_a_client_that_vanishes_in_the_middle_of_an_answer_leaves_nothing_
         async with asyncio.timeout(10):
             while asyncio.all_tasks() != before or living((Session, Response)):
                 await asyncio.sleep(0.02)
+
+
+async def test_a_session_of_a_frozen_heap_lets_go_of_its_conversation():
+    async with LoopbackService(script=FAST) as service:
+        async with connected(service) as socket:
+            await socket.send_json({"type": "response.create"})
+            await events(socket, "response.done")
+            (session,) = living(Session)
+            conversation = weakref.ref(session.conversation)
+            gc.freeze()
+            del session
+        try:
+            async with asyncio.timeout(10):
+                while conversation():
+                    await asyncio.sleep(0.02)
+        finally:
+            gc.unfreeze()
 
 
 async def test_a_client_that_does_not_read_is_not_read_from():

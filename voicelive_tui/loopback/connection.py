@@ -117,6 +117,7 @@ class Connection:
             finally:  # aiohttp cancels the handler of a client that has vanished
                 how, code = self._end
                 self._note("closed", f"session ended: close code {code} ({how})", {"code": code})
+                self._session.end()
         for end in ends:
             if isinstance(end, Exception) and not isinstance(end, ConnectionError):
                 raise end

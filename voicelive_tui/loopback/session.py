@@ -122,6 +122,13 @@ class Session:
         out, self._out = self._out, []
         return out
 
+    def end(self) -> None:
+        """Let go of all that it holds; the session cannot be used any more.
+
+        The first session of a demo is in the frozen heap (see `runtime`), whose cycles are never collected.
+        """
+        vars(self).clear()
+
     @property
     def busy(self) -> bool:
         """Whether an append is still being decoded or listened to, a slice a `poll`."""
