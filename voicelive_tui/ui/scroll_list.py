@@ -1,9 +1,10 @@
 """A list with a cursor, which follows its end until the user moves the cursor or scrolls."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -25,8 +26,8 @@ def pointed(line: Line) -> Line:
 class ScrollList(Canvas, can_focus=True):
     """A list of items.
 
-    A subclass defines `count` and `item_line`; where items take several lines, `top_of` and `line`. It calls
-    `items_changed` after every change of its items.
+    A subclass defines `item_line`; where items take several lines, `top_of` and `line`. After every change of `items`
+    it calls `items_changed`.
     """
 
     ALLOW_SELECT = True
@@ -49,6 +50,7 @@ class ScrollList(Canvas, can_focus=True):
 
         index: int
 
+    items: Sequence[Any] = ()
     following = True
     cursor: int | None = None
     """The item under the cursor; None while following."""
@@ -63,7 +65,7 @@ class ScrollList(Canvas, can_focus=True):
     @property
     def count(self) -> int:
         """The number of items."""
-        raise NotImplementedError
+        return len(self.items)
 
     def top_of(self, index: int) -> int:
         """The line where an item begins; for `count`, the number of lines."""

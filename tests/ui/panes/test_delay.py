@@ -44,11 +44,11 @@ async def test_enter_opens_a_table_of_all_turns_that_can_be_sorted_and_leads_to_
         await pilot.pause()
         pane = app.screen.query_one(DelayPane)
         assert "by first words" in screen_text(app)
-        parts = [latency.slowest(turn) for turn in pane.view.turns]
-        words = [turn.first_text_at - turn.created_at for turn in pane.view.turns]
+        parts = [latency.slowest(turn) for turn in pane.view.items]
+        words = [turn.first_text_at - turn.created_at for turn in pane.view.items]
         assert all(parts)
         assert words == sorted(words)
-        slowest = pane.view.turns[-1]
+        slowest = pane.view.items[-1]
         await pilot.press("e")
         await pilot.pause()
         transcript = app.screen.query_one("#transcript")

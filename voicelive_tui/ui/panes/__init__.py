@@ -243,7 +243,7 @@ class ListPane(Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self.view = self.VIEW()
+        self.view = self.VIEW(id=f"{self.ID}-view")
 
     def body(self) -> ComposeResult:
         yield self.view

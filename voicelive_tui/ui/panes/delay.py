@@ -1,5 +1,6 @@
 """The delay pane: from the end of your speech to the first sound of the answer, turn by turn."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -77,17 +78,11 @@ def turn_line(turn: Turn, scale: Scale, width: int) -> Line:
 class DelayView(ScrollList):
     """The turns that were answered with sound."""
 
-    def __init__(self) -> None:
-        super().__init__(id="delay-view")
-        self.turns: list[Turn] = []
-        self.scale = Scale()
-
-    @property
-    def count(self) -> int:
-        return len(self.turns)
+    items: Sequence[Turn] = ()
+    scale = Scale()
 
     def item_line(self, index: int) -> Line:
-        return turn_line(self.turns[index], self.scale, self.size.width)
+        return turn_line(self.items[index], self.scale, self.size.width)
 
 
 class DelayPane(ListPane):
@@ -138,7 +133,7 @@ class DelayPane(ListPane):
         self._made_of = made_of
         head = self.query_one("#delay-head", Lines)
         answered = [turn for turn in session.turns if turn.latency is not None]
-        view.turns, view.scale = self._sorted(answered), view.scale.of(session.turns)
+        view.items, view.scale = self._sorted(answered), view.scale.of(session.turns)
         if answered:
             summary = summary_line(session, view.scale, width)
             if width >= TABLE:
@@ -171,7 +166,7 @@ class DelayPane(ListPane):
         legend_lines.show(*lines)
 
     def count(self) -> Line:
-        return ((f"{len(self.view.turns):,}", "dim"),) if self.view.turns else ()
+        return ((f"{self.view.count:,}", "dim"),) if self.view.items else ()
 
     def note(self) -> Line:
         """What the turns are sorted by, and whether the end is followed."""
@@ -189,7 +184,7 @@ class DelayPane(ListPane):
 
     def selected(self) -> Turn | None:
         view = self.view
-        return view.turns[-1 if view.cursor is None else view.cursor] if view.turns else None
+        return view.items[-1 if view.cursor is None else view.cursor] if view.items else None
 
     def to_copy(self) -> tuple[str, str] | None:
         turn = self.selected()

@@ -87,8 +87,8 @@ def began_at(turn: Turn) -> float | None:
 class EventsView(ScrollList):
     """The lines of the list, one for each fold."""
 
-    def __init__(self) -> None:
-        super().__init__(id="events-view")
+    def __init__(self, id: str) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
         self.instead = NONE
         self.rows = Rows()
         self.log_shown = EventLog()

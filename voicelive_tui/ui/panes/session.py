@@ -1,7 +1,7 @@
 """The session pane: settings asked for and in force, counts, tokens and the connection."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -140,17 +140,11 @@ def counts(session: SessionState) -> list[Line]:
 class SessionView(ScrollList):
     """The lines of the pane."""
 
-    def __init__(self) -> None:
-        super().__init__(id="session-view")
-        self.following = False
-        self.lines: list[Line] = []
-
-    @property
-    def count(self) -> int:
-        return len(self.lines)
+    items: Sequence[Line] = ()
+    following = False
 
     def line(self, y: int) -> Line:
-        return self.lines[y] if y < len(self.lines) else ()
+        return self.items[y] if y < len(self.items) else ()
 
 
 class SessionPane(Pane):
@@ -179,7 +173,7 @@ it is in the file *.native.log beside the log file.""")
 
     def __init__(self) -> None:
         super().__init__()
-        self.view = SessionView()
+        self.view = SessionView(id="session-view")
         self._steps: dict[str, float] = {}
         """Values of the turn detection that are not sent yet."""
         self._pause: Timer | None = None
@@ -204,7 +198,7 @@ it is in the file *.native.log beside the log file.""")
         link, now = session.connection, now_of(self)
         connected = (link, session.conversation_id, (now - (link.ready_at or now)) // 60)
         set_by = (session.barge_in, session.asked, session.in_force, link.model)
-        view.lines = [
+        view.items = [
             *self._kept(
                 "daily", lambda: self._daily(session), *set_by, session.usage, session.turns, *self._steps.items()
             ),
@@ -236,7 +230,7 @@ it is in the file *.native.log beside the log file.""")
     def action_step(self, times: int) -> None:
         """Change the number under the cursor; it is sent after a pause."""
         view = self.view
-        steps = [step_of(line) for line in view.lines]
+        steps = [step_of(line) for line in view.items]
         step = None if view.cursor is None else steps[view.cursor]
         if step is None:  # the next key steps it
             first = next((at for at, each in enumerate(steps) if each), None)

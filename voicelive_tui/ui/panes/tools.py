@@ -1,6 +1,6 @@
 """The tools pane: each call of a tool with its state, its time and its result, and what the user does about it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -88,22 +88,16 @@ def call_line(entry: Entry, origin: float, now: float, longest: float, width: in
 class ToolsView(ScrollList):
     """The calls, one a line."""
 
-    def __init__(self) -> None:
-        super().__init__(id="tools-view")
-        self.entries: list[Entry] = []
-        self.origin = self.now = self.longest = 0.0
+    items: Sequence[Entry] = ()
+    origin = now = longest = 0.0
 
     def measure(self, now: float) -> None:
         """Take the durations at a moment; the bars share one scale."""
         self.now = now
-        self.longest = max((seconds(entry.call, now) or 0.0 for entry in self.entries if entry.call), default=0.0)
-
-    @property
-    def count(self) -> int:
-        return len(self.entries)
+        self.longest = max((seconds(entry.call, now) or 0.0 for entry in self.items if entry.call), default=0.0)
 
     def item_line(self, index: int) -> Line:
-        return call_line(self.entries[index], self.origin, self.now, self.longest, self.size.width - 1)
+        return call_line(self.items[index], self.origin, self.now, self.longest, self.size.width - 1)
 
 
 class ToolsPane(InspectingPane):
@@ -139,18 +133,18 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
     def show(self, session: SessionState) -> None:
         view = self.view
-        view.entries, view.origin = [entry for entry, _ in session.calls], session.log.origin
+        view.items, view.origin = [entry for entry, _ in session.calls], session.log.origin
         view.measure(now_of(self))
         names = [str(tool.get("name") or tool.get("server_label")) for tool in session.wanted.get("tools", ())]
         none = "No tool was called until here." if replayed(self) else "No tools: start with --tools FILE.py."
         view.instead = f"No call yet. The model has: {visible(', '.join(names))}" if names else none
         view.items_changed()
         if self.inspecting and (entry := self.selected()):
-            self.open(view.entries.index(entry))
+            self.open(view.items.index(entry))
 
     def update_levels(self, reading: Reading) -> None:
         super().update_levels(reading)
-        if self.display and any(entry.call and entry.call.state is CallState.RUNNING for entry in self.view.entries):
+        if self.display and any(entry.call and entry.call.state is CallState.RUNNING for entry in self.view.items):
             self.view.measure(now_of(self))
             self.view.repaint()
 
@@ -171,9 +165,9 @@ late: you went on before the output came; it is sent, and no answer is asked for
         return joined((visible(", ".join(rules)), "accent"), *following_note(self.view))
 
     def inspected(self, index: int) -> tuple[object, float, str, Any] | None:
-        if index >= len(self.view.entries):
+        if index >= len(self.view.items):
             return None
-        entry = self.view.entries[index]
+        entry = self.view.items[index]
         call = entry.call
         assert call is not None
         value = {
@@ -188,7 +182,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
     def selected(self) -> Entry | None:
         """The call under the cursor; without a cursor the first that waits for approval, or the last one."""
-        entries, cursor = self.view.entries, self.view.cursor
+        entries, cursor = self.view.items, self.view.cursor
         if cursor is not None and cursor < len(entries):
             return entries[cursor]
         return self.waiting() or (entries[-1] if entries else None)

@@ -82,13 +82,15 @@ class TranscriptView(ScrollList):
     The first line of every entry is known; lines are kept for the entries drawn last.
     """
 
-    def __init__(self) -> None:
-        super().__init__(id="transcript-view")
-        self.entries: tuple[Entry, ...] = ()
-        self.left_out = 0
-        """See `SessionState.left_out`."""
-        self.wanted = ""
-        """The text searched for, in lower case."""
+    items: tuple[Entry, ...] = ()
+    left_out = 0
+    """See `SessionState.left_out`."""
+    wanted = ""
+    """The text searched for, in lower case."""
+    scale = Scale()
+
+    def __init__(self, id: str) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
         self.matches: list[int] = []
         self._placed: list[_Placed] = []
         self._tops: list[int] = [0]
@@ -96,13 +98,8 @@ class TranscriptView(ScrollList):
         self._after: list[Line] = []
         """Lines below the last entry."""
         self._turn_of: dict[str, Turn] = {}
-        self.scale = Scale()
         self._placed_for: tuple[int, float, int, tuple[Turn, ...]] = (0, 0.0, 0, ())
         """Entries keep their lines while these stay the same: width, origin of times, entries left out, turns."""
-
-    @property
-    def count(self) -> int:
-        return len(self.entries)
 
     @property
     def height(self) -> int:
@@ -132,7 +129,7 @@ class TranscriptView(ScrollList):
         moved, self.left_out = session.left_out - self.left_out, session.left_out
         gone = self.top_of(moved) if moved > 0 else 0
         self.matches = [at - moved for at in self.matches if 0 <= moved <= at]
-        before, self.entries = self.entries, session.transcript
+        before, self.items = self.items, session.transcript
         self._keep_cursor(before, moved)
         if session.turns is not self._placed_for[-1]:
             self._turn_of = {turn.response_id: turn for turn in session.turns if turn.response_id}
@@ -144,7 +141,7 @@ class TranscriptView(ScrollList):
         self._placed_for = placed_for
         self._place(start, reading)
         self._after = after_lines(session, self.size.width, partial(with_keys, self), replayed(self))
-        if not self.entries:
+        if not self.items:
             self._after = centred(self._after[1:], *self.size)
         if gone and not self.following:
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False)
@@ -160,27 +157,27 @@ class TranscriptView(ScrollList):
         if self.cursor is None or self.cursor >= len(before):
             return
         at, item_id = max(self.cursor - moved, 0), before[self.cursor].item_id
-        if at < len(self.entries) and self.entries[at].item_id == item_id:
+        if at < len(self.items) and self.items[at].item_id == item_id:
             self.cursor = at
         else:
-            found = next((i for i, entry in enumerate(self.entries) if entry.item_id == item_id), at)
-            self.cursor = min(found, len(self.entries) - 1) if self.entries else None
+            found = next((i for i, entry in enumerate(self.items) if entry.item_id == item_id), at)
+            self.cursor = min(found, len(self.items) - 1) if self.items else None
 
     def _unchanged(self, before: tuple[Entry, ...]) -> int:
         """The number of leading entries that did not change and whose playback has ended."""
-        for index, (entry, old) in enumerate(zip(self.entries, before, strict=False)):
+        for index, (entry, old) in enumerate(zip(self.items, before, strict=False)):
             if entry is not old or (entry.audio_ms and entry.heard_ms is None):
                 return index
-        return min(len(self.entries), len(before))
+        return min(len(self.items), len(before))
 
     def _place(self, start: int, reading: Reading) -> None:
         """Compute the first line of each entry from `start` on."""
         known = {placed.entry.item_id: placed for placed in self._placed[start:]}
         del self._placed[start:], self._tops[start:]
-        answered = {entry.response_id for entry in self.entries[:start]}
+        answered = {entry.response_id for entry in self.items[:start]}
         top = self._tops[start - 1] + self._placed[start - 1].height if start else 0
-        for index in range(start, len(self.entries)):
-            entry = self.entries[index]
+        for index in range(start, len(self.items)):
+            entry = self.items[index]
             turn = None if entry.response_id in answered else self._turn_of.get(entry.response_id)
             answered.add(entry.response_id)
             heard, before = heard_characters(entry, reading), known.get(entry.item_id)
@@ -263,7 +260,7 @@ Under each answer: the number of its turn, the time from your last word to its f
         """Matches, and what is new below."""
         view = self.view
         at = view.matches.index(view.cursor) + 1 if view.cursor in view.matches else 0
-        new = 0 if view.following else view.left_out + len(view.entries) - self._seen
+        new = 0 if view.following else view.left_out + len(view.items) - self._seen
         return joined(
             (f"“{visible(self._query)}” {at} of {len(view.matches)}" if self._query else "", "accent"),
             (f"{view.left_out:,} older ones are gone" if view.left_out else "", "dim"),
@@ -308,7 +305,7 @@ Under each answer: the number of its turn, the time from your last word to its f
         wanted = self.view.wanted = self._query.lower()
         if not wanted:
             return []
-        texts = enumerate((e.text, call_text(e.call), e.note) for e in self.view.entries)
+        texts = enumerate((e.text, call_text(e.call), e.note) for e in self.view.items)
         return [index for index, parts in texts if any(wanted in part.lower() for part in parts)]
 
     def next_match(self, step: int) -> None:
@@ -324,16 +321,16 @@ Under each answer: the number of its turn, the time from your last word to its f
 
     def selected(self) -> Entry | None:
         view = self.view
-        if not view.entries:
+        if not view.items:
             return None
-        return view.entries[-1 if view.cursor is None else view.cursor]
+        return view.items[-1 if view.cursor is None else view.cursor]
 
     def action_save_sound(self) -> None:
         if entry := self.selected():
             self.post_message(self.Wants(SaveSound(entry.item_id)))
 
     def go_to(self, place: Place) -> bool:
-        for index, entry in enumerate(self.view.entries):
+        for index, entry in enumerate(self.view.items):
             if entry.item_id == place.item_id or (not place.item_id and entry.response_id == place.response_id != ""):
                 self.view.go_to(index)
                 return True
