@@ -1,3 +1,5 @@
+from unittest.mock import Mock
+
 import pytest
 from msgspec.structs import replace
 from textual.command import CommandPalette
@@ -24,7 +26,9 @@ audio.chunk_ms = 60
 
 
 def an_app(live: FakeLive, profiles: Profiles | None = None) -> VoiceLiveApp:
-    return VoiceLiveApp(lambda: live, Ui(), {}, profiles)
+    app = VoiceLiveApp(lambda: live, Ui(), {}, profiles)
+    app.notify = Mock(wraps=app.notify)
+    return app
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def profiles(tmp_path):
 
 
 def toasts(app: VoiceLiveApp) -> list[str]:
-    return [notification.message for notification in app._notifications]
+    return [call.args[0] for call in app.notify.call_args_list]
 
 
 async def ended(pilot) -> None:

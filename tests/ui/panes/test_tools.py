@@ -130,14 +130,15 @@ async def test_a_key_wants_something_of_the_session_once_what_was_typed_is_valid
 
 @pytest.mark.parametrize(("call", "key"), [(DONE, "u"), (DONE, "v"), (RUNNING, "D"), (MCP, "u"), (MCP, "v")])
 async def test_a_key_that_cannot_do_anything_says_why(call: Call, key: str) -> None:
-    pane = ToolsPane()
+    pane, told = ToolsPane(), []
     async with ToolsApp(pane).run_test(size=(120, 20)) as pilot:
+        pilot.app.notify = lambda message, **_: told.append(message)
         pane.session = showing(call)
         pane.target.focus()
         await pilot.press(key)
         await pilot.pause()
         assert pilot.app.wanted == []
-        assert len(pilot.app._notifications) == 1
+        assert len(told) == 1
 
 
 async def test_the_call_that_waits_is_decided_from_anywhere_and_the_one_under_the_cursor_first() -> None:
