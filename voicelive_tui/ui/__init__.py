@@ -1,8 +1,8 @@
 """The dashboard: it shows the state and passes keys on; it decides nothing about the conversation.
 
-- `app` holds the keymap, the palette and the end, `themes` the colours. `dashboard` has the bindings; its bases are
-  `arranged`, which places the panes, and `live_screen`, which draws what the shell changes at the rates of `pace`.
-  `replay` is the dashboard of a recording, `editor` the form over it.
+- `app` holds the keymap and the end, `palette` the commands, `themes` the colours. `dashboard` has the bindings; its
+  bases are `arranged`, which places the panes, and `live_screen`, which draws what the shell changes at the rates of
+  `pace`. `replay` is the dashboard of a recording, `editor` the form over it.
 - `canvas` draws lines on demand and repaints only the cells that changed; every pane draws through it. `scroll_list` is
   a canvas of items with a cursor.
 - `keymap` checks `[keys]` of the configuration, `hints` puts the keys in force into sentences, `footer` shows them.

@@ -62,7 +62,6 @@ class ArrangedScreen(LiveScreen):
                 self.use(node.id)
 
     def use(self, name: str) -> None:
-        """Let a pane be the one in use."""
         self.current = name
         if name in BELOW:
             self.below = name

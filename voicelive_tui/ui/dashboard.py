@@ -113,14 +113,8 @@ class DashboardScreen(ArrangedScreen):
         self.tools, self.timeline = self.query_one(ToolsPane), self.query_one(TimelinePane)
         self.transcript.view.scale = self.query_one(DelayPane).view.scale = Scale(slow=self._slow_delays)
         self.lay_out()
-        shows_levels = self.query_one(SessionPane), self.transcript, self.tools, self.timeline, self.meters
-        self.draw_from_now_on(*self.query(StatusLine), *shows_levels)
+        self.draw_from_now_on(*self.query(StatusLine), *self.query(Pane))
         self.call_later(self.run_worker, self.live.run(), name="conversation")
-
-    @property
-    def list_pane(self) -> Pane:
-        """The pane in use, or the transcript where that one has no items to search or to cross from."""
-        return self.pane if self.pane.QUERY else self.transcript
 
     # The conversation
 
@@ -183,8 +177,8 @@ class DashboardScreen(ArrangedScreen):
             self.prompt.problem = message.problem
 
     def action_query(self) -> None:
-        pane = self.list_pane
-        self.action_go(pane.id or "")
+        pane = self.pane if self.pane.QUERY else self.transcript
+        self.action_go(pane.ID)
         if pane.QUERY:
             self.prompt.ask(pane.QUERY, pane.query_begins())
 

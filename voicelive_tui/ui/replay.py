@@ -101,7 +101,6 @@ class ReplayScreen(DashboardScreen):
         self.set_interval(LINE_SECONDS, self.show_position)
 
     def show_position(self) -> None:
-        """Draw the line."""
         live, player = self.live, self.live.player
         state = "▶" if live.playing else "■" if live.ended else "‖"
         passed, length = live.position - player.begin, player.end - player.begin

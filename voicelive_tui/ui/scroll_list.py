@@ -156,7 +156,6 @@ class ScrollList(Canvas, can_focus=True):
         self.post_message(self.Moved())
 
     def follow(self, following: bool) -> None:
-        """Begin or end following."""
         self.following = following
         if following:
             self.cursor = None

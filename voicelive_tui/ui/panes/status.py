@@ -139,7 +139,6 @@ class StatusLine(Lines):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw all of the line."""
         now = now_of(self)
         word, detail, hint, waited = headline(self.session, now)
         if starved(self.session, self.reading):

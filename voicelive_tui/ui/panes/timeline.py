@@ -205,7 +205,6 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
             self.redraw()
 
     def redraw(self) -> None:
-        """Draw what changed."""
         if self._off:
             self._labels.show(*centred([(("Off with --lean: it is drawn all the time.", "dim"),)], *self._labels.size))
         if not self.display or not self._chunks or not self.is_attached:
