@@ -40,7 +40,7 @@ class Prompt(Horizontal):
         height: 1; display: none;
         & > #prompt-label { width: auto; color: $accent; text-style: bold; }
         & > Input { width: 1fr; background: transparent; }
-        & > #prompt-problem { width: auto; max-width: 60%; color: $error; }
+        & > #prompt-problem { width: auto; max-width: 80%; color: $error; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
 

@@ -179,6 +179,7 @@ async def test_the_code_of_a_problem_gives_way_to_its_sentence():
         for words, shown in (
             ("slow", "slow (code rate_limit_near)"),
             ("answers will be slower than before now", "now  "),
+            ("answers will be slower than before, and " + "later " * 3 + "ones too", "too  "),
         ):
             line.session = replace(states.IDLE, problems=(Problem("warning", f"{words} (code rate_limit_near)", 0),))
             await pilot.pause()
@@ -276,6 +277,7 @@ async def test_a_long_reason_goes_on_in_the_last_row_of_a_tall_line():
             await pilot.pause()
             assert "r another try · http://127.0.0.1:46107 answered" in screen_text(pilot.app)
             assert rest in screen_text(pilot.app)
+            assert ("…" in screen_text(pilot.app)) is (height == 1)
 
 
 def test_the_microphone_of_a_recording_is_not_live():

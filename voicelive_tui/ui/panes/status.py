@@ -165,7 +165,7 @@ class StatusLine(Lines):
                 words = hinted if beside + len(" · ") >= 0 else keyed(self, first_key)
             elif tall:
                 first, *rest = wrap(visible(detail), beside)
-                words, under = (*words[:-1], (first, "text")), clip("".join(rest), self.size.width - CHIP - 3)
+                words, under = (*words[:-1], (first.rstrip(), "text")), clip("".join(rest), self.size.width - CHIP - 3)
         line = spread((*badge, *words), right, self.size.width)
         edge: Span = (" " * CHIP, tone)
         self.show(*(((edge,), line, (edge, (f"  {under}", "text"))) if tall else (line,)))
@@ -218,13 +218,13 @@ class ProblemLine(Lines):
             tone = "bad" if newest.severity == "error" else "warn"
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             mark = "✗ error: " if newest.severity == "error" else "! warning: "
-            keys = with_keys(
-                self, Hint("  {cross} opens it, {back} dismisses " if self.size.width >= 80 else "  {cross} opens ")
-            )
-            words = visible(newest.text)
-            if cell_len(mark + words + more + keys) >= self.size.width:  # the event has its code too
+            words, room = visible(newest.text) + more, self.size.width - len(mark) - 1
+            keys = with_keys(self, Hint("  {cross} opens it, {back} dismisses "))
+            if cell_len(words + keys) > room:  # the event has its code too
                 words = re.sub(r" \(code [^)]*\)", "", words)
-            left: Line = ((" " + mark, tone), (words + more, tone))
+            if cell_len(words + keys) > room:
+                keys = with_keys(self, Hint("  {cross} opens it "))
+            left: Line = ((" " + mark, tone), (words, tone))
             self.show(spread(left, ((keys if self.in_front else "", "dim"),), self.size.width))
 
     def on_resize(self) -> None:
