@@ -126,9 +126,8 @@ class DelayPane(ListPane):
     def show(self, session: SessionState) -> None:
         view = self.view
         width = view.size.width
-        if (
-            made_of := (session.turns, width, self.order, session.connection.stage, session.input)
-        ) == self._made_of or not width:
+        made_of = session.turns, width, self.order, session.connection.stage, session.input
+        if made_of == self._made_of or not width:
             return
         self._made_of = made_of
         head = self.query_one("#delay-head", Lines)

@@ -164,10 +164,6 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
             yield self._levels
         yield self._more
 
-    @property
-    def target(self) -> Lines:
-        return self._labels
-
     def show(self, session: SessionState) -> None:
         """Draw labels and bars; numbers less often, and whenever sound begins or ends."""
         reading, widths = self.reading, [each.size.width for each in self._bars]
@@ -185,24 +181,16 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         tone = {"chip-good": "good", "chip-bad": "bad", "chip-warn": "warn"}.get(tone, "dim")
         unheard = session.output.problem and not session.output.description
         speaker = ("no speaker", "warn") if unheard else ("assistant", "good" if session.playing else "dim")
-        state = (
-            word,
-            tone,
-            speaker,
-            session.input,
-            session.output,
-            capture.rms > FLOOR_DBFS,
-            playback.rms > FLOOR_DBFS,
-        )
+        sounds = capture.rms > FLOOR_DBFS, playback.rms > FLOOR_DBFS
+        state = word, tone, speaker, session.input, session.output, sounds
         self._held_back = now < self._numbers_due and state == self._labelled
         if self._held_back:
             return
         self._numbers_due, self._labelled = now + self._rates.numbers, state
         self._labels.show((_label(word, tone),), (_label(*speaker),))
         self._levels.show(*(measured(f"{level(meter):>8}", "text") for meter in (capture, playback)))
-        more = self._more
-        if more.display:
-            more.show(
+        if self._more.display:
+            self._more.show(
                 (_label("buffered"), (f"{duration(reading.buffered_ms):<10}", "text"),
                  ("outbox ", "dim"), (f"{duration(reading.outbox_ms):<10}", "text"),
                  ("device latency ", "dim"), (duration(reading.output_latency_ms), "text")),

@@ -169,10 +169,6 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         yield self._labels
 
     @property
-    def target(self) -> Lines:
-        return self._labels
-
-    @property
     def _seconds(self) -> float:
         """Of a column."""
         return SPANS[self._span] / max(len(self._chunks) * CHUNK, 1)
