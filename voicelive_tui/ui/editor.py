@@ -5,6 +5,8 @@ and nothing else; `outcomes.py` derives how each field stands.
 """
 
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import ClassVar
 
 from textual import events, on, work
@@ -72,12 +74,9 @@ class EditorScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="editor"):
             with Vertical(id="form"):  # a scrolling container would take the arrow keys
-                group = ""
-                for field in FIELDS:
-                    if field.group != group:
-                        group = field.group
-                        yield Static(f" {group}", classes="group")
-                    yield Row(field, self._wanted[field.key])
+                for group, fields in groupby(FIELDS, key=attrgetter("group")):
+                    yield Static(f" {group}", classes="group")
+                    yield from (Row(field, self._wanted[field.key]) for field in fields)
                 yield OptionList(id="values", compact=True, markup=False)
             yield Static(id="details", markup=False)
         yield Static(id="keys")  # a Footer is made again at each change of focus, and then the whole form is laid out
