@@ -8,6 +8,7 @@ and a second one over the answer) and sound played to no one. Nothing in them is
 
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 import time
@@ -249,4 +250,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ["COLORTERM"] = "truecolor"  # the theme depends on it
     asyncio.run(film((120, 36)) if "film" in sys.argv else main())
