@@ -54,7 +54,7 @@ class Choice(Static, can_focus=True):
 
 
 class Instructions(TextArea):
-    """A text area that the arrow keys leave at its ends; control characters are symbols, which it could not draw."""
+    """A text area that the arrow keys leave at its ends, and that shows control characters as symbols."""
 
     def __init__(self, value: str) -> None:
         super().__init__(_drawable(value), compact=True, classes="value")

@@ -152,7 +152,7 @@ class Pane(VerticalGround):
         return False
 
     def to_copy(self) -> tuple[str, str] | None:
-        """The text of the line under the cursor, as it came, and what it is."""
+        """The text of the line under the cursor, as it came, and what it is; None in an empty list."""
         return None
 
     @property

@@ -55,7 +55,7 @@ class SurgeryPane(ListPane):
         self.ask(dialog, lambda words, _: AskAgain(words))
 
     def ask(self, dialog: Callable[[str], LineDialog], event: Callable[[str, str], Surgery], words: str = "") -> None:
-        """Let words be typed for a change of some kind; those of a change that cannot be done stay in the dialog."""
+        """Let the words of a change be typed; those of one that cannot be done stay in the dialog."""
 
         def typed(result: tuple[str, str] | None) -> None:
             if result and not self.want(event(*result)) and result[0]:
