@@ -287,6 +287,15 @@ async def test_the_form_scrolls_and_leaves_the_status_line_and_the_levels_in_vie
         await form.shows("MUTED")  # it goes on behind the form
 
 
+async def test_values_of_all_kinds_begin_in_one_column():
+    live = FoldedLive()
+    async with VoiceLiveApp(lambda: live, Ui(), {}).run_test(size=(120, 60)) as pilot:
+        await opened(pilot)
+        form = Editing(pilot, live)
+        columns = {form.line(label).index(value) for label, value in (("rate", "default"), ("type", "server_vad"))}
+        assert len(columns) == 1
+
+
 async def test_a_session_object_with_escape_sequences_and_a_long_instruction_is_drawn_as_data():
     hostile = REQUEST | {"instructions": "be\x1b[2Jkind\n" + "x" * 100_000, "voice": {"type": "openai", "name": "[b]a"}}
     live = FoldedLive()

@@ -91,6 +91,7 @@ class Row(Horizontal):
         &.long { height: 4; }
         & > .label { width: 19; padding: 0 1; color: $text-muted; }
         & > .value { width: 4fr; max-width: 34; height: 1; padding: 0 1; background: $foreground 6%; }
+        & > Input.value { padding: 0 1; } /* Textual's own rule is as specific as the one above */
         & > .note { width: 3fr; height: 1; padding: 0 1; color: $text-muted; }
         & > .note { text-wrap: nowrap; text-overflow: ellipsis; }
         &.long > .value { width: 6fr; max-width: 100%; height: 4; }
