@@ -135,6 +135,14 @@ def test_a_member_that_would_be_huge_is_refused(tmp_path: Path, monkeypatch: pyt
         bundle.moments()
 
 
+def test_a_zip_with_a_member_without_a_name_opens(tmp_path: Path) -> None:
+    target = zipped(written(tmp_path), tmp_path / "a.zip", "a/")
+    content = target.read_bytes()
+    end = content.rindex(b"a/transcript.md")  # in the directory at the end: a name ends at its first zero byte
+    target.write_bytes(content[:end] + b"\0" + content[end + 1 :])
+    assert not any("transcript" in flaw for flaw in read_all(target))
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 4_000), st.binary(min_size=1, max_size=40))
 def test_a_damaged_zip_gives_a_sentence_or_what_can_be_read(

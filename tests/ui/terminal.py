@@ -102,11 +102,11 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def wait_for(self, text: str, seconds: float = 15) -> None:
-        """Read until the screen shows a text; `AssertionError` with the screen where it does not come."""
+    def wait_for(self, text: str, seconds: float = 15, *, gone: bool = False) -> None:
+        """Read until the screen shows a text, or no more; `AssertionError` with the screen where that fails."""
         end = time.monotonic() + seconds
-        while text not in self.text:
-            assert time.monotonic() < end, f"{text!r} did not come:\n{self.text}"
+        while (text in self.text) is gone:
+            assert time.monotonic() < end, f"{text!r} did not {'go' if gone else 'come'}:\n{self.text}"
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.text}"
             self.read(0.1)
 

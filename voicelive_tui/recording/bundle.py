@@ -315,7 +315,8 @@ class _Sound:
 
 def _zip_opener(path: Path) -> Callable[[str], BinaryIO | None]:
     archive = zipfile.ZipFile(path)
-    members = {PurePosixPath(info.filename).name: info for info in archive.infolist() if not info.is_dir()}
+    files = [info for info in archive.infolist() if not info.filename.endswith("/")]
+    members = {PurePosixPath(info.filename).name: info for info in files}
     if "wire.jsonl" not in members:
         raise BundleError(f"{path} is no recording: it has no wire.jsonl")
 
