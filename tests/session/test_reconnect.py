@@ -137,7 +137,7 @@ def test_the_headline_counts_down() -> None:
     retry = fold.state.retry
     assert retry is not None
     shown = headline(fold.state, retry.at - 3.5)
-    assert shown[:3] == ("reconnecting", "in 4 s, try 2 of 5", "{reset} to retry, {back} to stop")
+    assert shown[:3] == ("reconnecting", "in 4 s, try 2 of 5", "{reset} retries, {back} stops")
     fold.feed(RESUMING)
     assert headline(fold.state)[:2] == ("reconnecting", "try 2 of 5")
 

@@ -230,6 +230,16 @@ async def test_voices_are_listed_by_kind_and_filtered_by_what_is_typed(form):
 
 
 @editing
+async def test_enter_takes_the_one_voice_that_is_left_and_what_is_typed_then_replaces_it(form):
+    await form.press(*"jenny", "enter")
+    assert form.app.screen.typed["voice"] == "en-US-JennyNeural"
+    await form.press(*"allo", "enter")
+    assert form.app.screen.typed["voice"] == "alloy"
+    await form.press(*"nobody", "enter")
+    assert form.app.screen.typed["voice"] == "nobody"
+
+
+@editing
 async def test_a_choice_is_stepped_through_and_decides_which_fields_are_used(form):
     assert "not with server_vad" in form.line("languages")
     await form.go("type")

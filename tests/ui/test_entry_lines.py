@@ -100,6 +100,14 @@ def test_a_restored_session_and_an_interruption_are_thin_rules_whose_words_wrap(
     assert rule[0].startswith("▎" + " " * (INDENT - 1) + "── interrupted")
 
 
+def test_a_rule_that_just_fits_does_not_wrap() -> None:
+    entry = replace(ANSWER, status=EntryStatus.INTERRUPTED, heard_ms=4100.0, text="One.")
+    whole = "── interrupted: heard 4.10 of 7.00 s"
+    for width, end in ((len(whole), ""), (len(whole) + 1, " "), (len(whole) + 3, " ──")):
+        rule = entry_lines(entry, None, Wrapping(width), origin=0.0, turn=None, scale=Scale())[1]
+        assert "".join(text for text, _ in rule).endswith(whole + end)
+
+
 @pytest.mark.parametrize(("sent", "end"), [(None, "7.00 s"), (4100, "truncated"), (4000, "truncated at 4,000 ms")])
 def test_an_interruption_names_the_place_of_the_truncation_where_it_is_another(sent: int | None, end: str) -> None:
     entry = replace(ANSWER, status=EntryStatus.INTERRUPTED, heard_ms=4100.4, truncated_ms=sent, text="One.")

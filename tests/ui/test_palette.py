@@ -23,7 +23,7 @@ async def test_each_command_has_one_row_with_its_name_and_what_it_does() -> None
 
 
 @pytest.mark.parametrize(
-    ("query", "name"), [("while it runs", "Settings"), ("minutes", "Keep recording"), ("kee", "Keep recording")]
+    ("query", "name"), [("instructions", "Settings"), ("minutes", "Keep recording"), ("kee", "Keep recording")]
 )
 async def test_a_command_is_found_by_what_it_does_too(query, name) -> None:
     app = app_of(states.SPEAKING)

@@ -99,7 +99,7 @@ def _resuming(state: SessionState, now: float | None) -> Headline:
         return Headline("reconnecting", f"try {made} of {TRIES}" if made else "")
     seconds = math.ceil(retry.seconds if now is None else max(retry.at - now, 0.0))
     when = f"in {seconds} s, try {retry.number} of {TRIES}"
-    return Headline("reconnecting", when, "{reset} to retry, {back} to stop")
+    return Headline("reconnecting", when, "{reset} retries, {back} stops")
 
 
 def _ready(state: SessionState) -> Headline:

@@ -74,7 +74,7 @@ class DashboardScreen(ArrangedScreen):
         ),
         Binding("n", "match(1)", "Next match", show=False, id="match.next"),
         Binding("N", "match(-1)", "Previous match", show=False, id="match.previous"),
-        Binding("c", "edit", "Settings", tooltip="Edit the session while it runs", id="edit"),
+        Binding("c", "edit", "Settings", tooltip="Edit voice, instructions and more", id="edit"),
         Binding("o", "devices", "Sound devices", tooltip="Choose input and output", id="devices"),
         Binding("escape", "back", "Back", show=False, id="back"),
         Binding("question_mark,f1", "help", "Help", tooltip="Keys and numbers explained", id="help"),

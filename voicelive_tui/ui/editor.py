@@ -184,10 +184,14 @@ class EditorScreen(ModalScreen[None]):
         row = self.row
         if row is None:
             return
-        if self.values.display and (option := self.values.highlighted_option):
+        listed = [option for option in self.values.options if not option.disabled] if self.values.display else []
+        option = self.values.highlighted_option or (listed[0] if len(listed) == 1 else None)
+        if listed and option:
             with self.prevent(Input.Changed):  # which lists the values that contain it
                 row.text = "" if option.id == "-" else option.id or ""
             self.changed()
+            if isinstance(row.value, Input):
+                row.value.select_all()  # as when it gets the focus: what is typed next replaces it
         if self.values.display:
             self.values.display = False
         elif row.field.flag:

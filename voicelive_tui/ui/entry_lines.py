@@ -137,9 +137,10 @@ def _interruption(entry: Entry) -> str:
 
 def _rule(text: str, room: int, tone: str) -> list[Line]:
     """A thin rule with words in it, which wrap."""
-    pieces = wrap(text, room - 4)
+    pieces = [piece.rstrip() for piece in wrap(text, room - 3)]
     lines: list[Line] = [(("   " if index else "── ", "faint"), (piece, tone)) for index, piece in enumerate(pieces)]
-    return [*lines[:-1], (*lines[-1], (" " + "─" * (room - 4 - cell_len(pieces[-1])), "faint"))]
+    left = room - 3 - cell_len(pieces[-1])
+    return [*lines[:-1], (*lines[-1], (" " * min(left, 1) + "─" * (left - 1), "faint"))]
 
 
 def _delay(turn: Turn, room: int, scale: Scale) -> Line:

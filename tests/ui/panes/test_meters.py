@@ -101,6 +101,17 @@ async def test_another_device_is_shown_whenever_it_comes():
             assert f"the {name} microphone" in screen_text(pilot.app)
 
 
+async def test_the_reason_of_a_device_that_fails_is_a_whole_sentence():
+    pane = MetersPane(NORMAL)
+    pane.styles.height = 12
+    async with PaneApp(pane).run_test(size=(60, 12)) as pilot:
+        pane.session = replace(states.SPEAKING, output=Device("", "no sound device found: " + "do this; " * 9))
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "speaker    no sound device found  " in shown
+        assert "…" not in shown
+
+
 async def test_more_room_shows_the_health_of_the_sound():
     pane = MetersPane(NORMAL)
     pane.reading = replace(states.SPEAKING_READING, underflows=2, gaps=3, dropped_ms=121)

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from tests import states
 from tests.ui.screens import TonedApp, screen_text
+from voicelive_tui.session.continuation import Retry
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Device, Microphone, Problem, Recording, Stage
 from voicelive_tui.ui.dashboard import DashboardScreen
@@ -160,6 +161,17 @@ async def test_the_caller_is_called_synthetic_in_80_columns_too():
         assert "i to interrupt, or speak" in shown
         assert "DEMO  synthetic" in shown
         assert "mic LIVE" in shown
+
+
+async def test_the_service_gives_way_to_the_seconds_until_the_next_try_and_to_nothing_that_fits_anyway():
+    line = StatusLine()
+    async with OneLine(line).run_test(size=(80 - CLOCK, 1)) as pilot:
+        lost = replace(states.FAILED, lost_at=1.0, retry=Retry(time.monotonic() + 3.0, 3.0, 4))
+        for session, shown in ((lost, "r retries, esc stops · in 3 s, try 4 of 5  "), (states.FAILED, "AZURE")):
+            line.session = session
+            await pilot.pause()
+            assert shown in screen_text(pilot.app)
+            assert ("AZURE" in screen_text(pilot.app)) is (session is states.FAILED)
 
 
 async def test_problems_are_pinned_until_seen():

@@ -200,7 +200,10 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def _device(self, device: Device) -> Span:
         words = visible(device.problem or device.description) or "not open"
-        return (clip(words, self.size.width - LABEL - 4), "warn" if device.problem else "text")
+        room = self.size.width - LABEL - 4
+        if device.problem and clip(words, room) != words:  # why, and not what to do, which stands in the log
+            words = re.split("[:;]", words)[0]
+        return (clip(words, room), "warn" if device.problem else "text")
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
         """Redraw only if a label changes; levels come with the readings."""

@@ -153,8 +153,8 @@ class StatusLine(Lines):
         hinted = keyed(self, hint)
         words: Line = (*hinted, (" · " if hinted and detail else "", "text"), (visible(detail), "text"))
         tall, under = self.size.height >= 3, ""
-        for caller in (" synthetic caller", " synthetic", ""):
-            right = self._right(now, caller)
+        for caller, named in ((" synthetic caller", True), (" synthetic", True), ("", False), ("", True)):
+            right = self._right(now, caller, named=named)
             room = self.size.width - width_of((*badge, *right))
             if width_of(words) <= room:
                 break
@@ -170,8 +170,8 @@ class StatusLine(Lines):
         edge: Span = (" " * CHIP, tone)
         self.show(*(((edge,), line, (edge, (f"  {under}", "text"))) if tall else (line,)))
 
-    def _right(self, now: float, caller: str) -> Line:
-        """What stands at the right end: recording, service, microphone; `caller` follows the badge of the demo."""
+    def _right(self, now: float, caller: str, *, named: bool) -> Line:
+        """What stands at the right end: recording, service where `named`, microphone; `caller` follows the badge."""
         connection, recording = self.session.connection, self.session.recording
         right: list[Span] = [(" ", "text")]
         if recording and recording.since is not None:
@@ -183,7 +183,7 @@ class StatusLine(Lines):
             right += [(f"ends in {clock(left_s)}", "warn"), ("  ", "text")]
         if connection.demo:
             right += [(" DEMO ", "chip"), (caller if caller_speaks(self.session) else "", "dim"), ("  ", "text")]
-        elif connection.endpoint:
+        elif connection.endpoint and named:
             right += [(service(connection.endpoint), "accent"), ("  ", "text")]
         mic, mic_tone = microphone(self.session, self.reading, replayed=replayed(self))
         return (*right, (f" {mic} ", mic_tone))
