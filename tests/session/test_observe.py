@@ -191,3 +191,11 @@ def test_another_program_s_turns_begin_with_what_it_commits_or_types() -> None:
     )
     assert [(turn.began_by, turn.response_id) for turn in state.turns] == [("talk", "resp_a"), ("text", "resp_b")]
     assert all(turn.done_at for turn in state.turns)
+
+
+def test_the_row_of_a_device_that_fails_names_the_direction_once() -> None:
+    state = ready().state
+    for problem in ("no sound device found", "the speaker was lost"):
+        state = observe(inputs.DeviceChanged("output", "", problem), state, 9.0)
+    said = [row.text for row in state.log.since(0)][-2:]
+    assert said == ["speaker: no sound device found", "the speaker was lost"]

@@ -439,7 +439,7 @@ async def test_the_reason_for_missing_sound_stays_in_view():
         shown = screen_text(app)
         assert "I heard you" in shown
         assert " 4 Levels " in shown  # which a long reason does not displace
-        assert f" no microphone and speaker: {problem[:20]}" in shown
+        assert f" no microphone or speaker: {problem[:20]}" in shown
         assert "mic none" in shown
         assert re.search(r"no speaker .* -18 dB$", shown, re.MULTILINE)
 

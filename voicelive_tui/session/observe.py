@@ -206,7 +206,7 @@ def _on_standby(event: inputs.OnStandby, state: SessionState, now: float) -> Ses
 @observe.register
 def _device_changed(event: inputs.DeviceChanged, state: SessionState, now: float) -> SessionState:
     name = {"input": "microphone", "output": "speaker"}[event.direction]
-    sentence = event.problem or f"{name}: {event.description}"
+    sentence = event.problem if name in event.problem else f"{name}: {event.problem or event.description}"
     state = note(state, now, f"audio {event.direction}", sentence, "warning" if event.problem else "info")
     return replace(state, **{event.direction: Device(event.description, event.problem)})
 

@@ -316,3 +316,9 @@ def test_beside_the_inspector_of_a_narrow_terminal_types_keep_their_end(rows):
     line = event_line(row, Fold(0, 0, rows, 0), 0.0, 0.0, 43)
     shown = "".join(text for text, _ in line)[:43].rstrip()
     assert shown.endswith("buffer.committed" if rows == 1 else "committed ×35")
+
+
+def test_a_summary_of_which_nothing_could_be_read_is_left_out():
+    (row,) = states.event(EventLog(), 0.0, "in", "response.done", response={"status": "completed"}).since(0)
+    beside = [event_line(row, Fold(0, 0, 1, 0), 0.0, 0.0, width)[-1][0] for width in (52, 56)]
+    assert beside == ["", "com…"]

@@ -24,6 +24,9 @@ NONE = "The events of the connection appear here, both ways."
 KEPT = 200
 """Lines kept at most: those of a tall screen, as it scrolls."""
 
+LEAST_SUMMARY = 4
+"""Cells; with less room than that a line has no summary."""
+
 _ARROWS = {"in": ("←", "good"), "out": ("→", "user"), "local": ("•", "accent"), "log": ("≡", "dim")}
 FAMILIES = {
     "session": "accent",
@@ -74,7 +77,8 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
     spans.append((fit(clip_left(visible(row.type), type_width), type_width) + "  ", family))
     if width >= 100:
         spans.append((fit(visible(short_id(row.item_id or row.response_id)), 8) + " ", "dim"))
-    spans.append((clip(summarize(row), width - width_of(spans)), "dim" if tone == "text" else tone))
+    room = width - width_of(spans)
+    spans.append((clip(summarize(row), room if room >= LEAST_SUMMARY else 0), "dim" if tone == "text" else tone))
     return tuple(spans)
 
 

@@ -229,7 +229,9 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         if failed := silent_devices(self.session):
             # Why, and not what to do, which stands in the transcript and in the log.
             whys = ((name, re.split("[:;]", visible(problem))[0]) for name, problem in failed)
-            said = (f"{'' if works.get(name) else 'no '}{name}: {why}" for name, why in whys)
+            said = (
+                f"{name if works.get(name) else 'no ' + name.replace(' and ', ' or ')}: {why}" for name, why in whys
+            )
             return ((" · ".join(said), "warn"),)
         return health(self.reading, whole=False)
 
