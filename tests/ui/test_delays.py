@@ -34,7 +34,7 @@ def test_the_heights_of_p50_and_p95_stand_beside_the_sparkline():
     drawn, p50, p95 = re.fullmatch(r"([▁-█]+)  (.) p50  (.) p95", said).groups()
     assert drawn.count("█") == 1
     assert p50 <= p95 < "█"
-    assert sparkline(turns, 10) == sparkline((), 40) == ()
+    assert sparkline(turns, 10) == sparkline(turns[:1], 40) == sparkline((), 40) == ()
 
 
 def test_the_limits_of_slow_delays_can_be_chosen():

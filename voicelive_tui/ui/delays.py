@@ -66,11 +66,11 @@ def mostly(turn: Turn, room: int) -> str:
 def sparkline(turns: Sequence[Turn], width: int) -> Line:
     """The delays of all turns, the worst of those that share a cell, and beside them the heights of p50 and p95.
 
-    It takes at most `width` cells. Above p95 they stand out, up to p50 they are quiet.
+    It takes at most `width` cells. Above p95 they stand out, up to p50 they are quiet. Of one turn it is empty.
     """
     known = [turn.latency * 1000 for turn in turns if turn.latency is not None]
     all_of_them = latency.summarize(known)
-    if all_of_them is None or (room := width - _BESIDE) <= 0:
+    if all_of_them is None or len(known) < 2 or (room := width - _BESIDE) <= 0:
         return ()
 
     def spark(delay: float) -> str:
