@@ -18,6 +18,9 @@ def test_wrap_breaks_between_words():
     assert text.wrap("one two three", 8) == ["one two ", "three"]
     assert text.wrap("", 8) == [""]
     assert text.wrap("abcdefghij", 4) == ["abcd", "efgh", "ij"]
+    assert text.wrap("item.input_audio.delta", 20) == ["item.input_audio.", "delta"]
+    assert text.wrap("v.conversation_item", 16) == ["v.conversation_", "item"]
+    assert text.wrap("v.conversation", 10) == ["v.conversa", "tion"]
 
 
 @given(foreign_text.map(visible), st.integers(0, 60))

@@ -89,7 +89,7 @@ def spread(left: Line, right: Line, width: int, fill: Span = (" ", "text")) -> L
 def wrap(text: str, width: int) -> list[str]:
     """The text broken at spaces into pieces of at most `width` cells; joined again they are the text itself.
 
-    A word wider than a line is broken where the line ends. Spaces at a break hang on the end of the piece before it.
+    A word wider than a line is broken too. Spaces at a break hang on the end of the piece before it.
     """
     pieces: list[str] = []
     current, used = "", 0
@@ -140,12 +140,17 @@ class Wrapping:
 
 
 def _broken(word: str, width: int) -> list[str]:
-    """A word in pieces of at most `width` cells, at least one character each; spaces hang on the last."""
+    """A word in pieces of at most `width` cells, at least one character each; spaces hang on the last.
+
+    Names and addresses break after one of their dots, underscores and slashes where that leaves a line half full.
+    """
     pieces, start, used = [], 0, 0
     for index, character in enumerate(word.rstrip()):
         cells = cell_len(character)
         if used + cells > width and index > start:
-            pieces.append(word[start:index])
-            start, used = index, 0
+            joint = max(word.rfind(mark, start, index) for mark in "._/") + 1
+            cut = joint if joint - start > (index - start) // 2 else index
+            pieces.append(word[start:cut])
+            start, used = cut, cell_len(word[cut:index])
         used += cells
     return [*pieces, word[start:]]
