@@ -248,7 +248,7 @@ INTERRUPTED = replace(
     ),
 )
 
-_REFUSAL = {"type": "invalid_request_error", "code": "invalid_voice", "message": "Voice 'nobody' is [not] available."}
+_REFUSAL = {"type": "invalid_request_error", "code": "invalid_voice", "message": "Voice 'absent' is [not] available."}
 _FAILED_LOG = event(_opening(), 0.2, "in", "error", error=_REFUSAL)
 FAILED = SessionState(
     connection=replace(
@@ -259,13 +259,13 @@ FAILED = SessionState(
         ready_at=None,
         ended_at=START + 0.3,
         close_code=1008,
-        problem="The service refused the session: Voice 'nobody' is [not] available. Press r to try again.",
+        problem="The service refused the session: Voice 'absent' is [not] available. Press r to try again.",
     ),
     asked=ASKED,
     input=Device("", "PortAudio was not found; install it with: apt install libportaudio2"),
     output=Device("", "PortAudio was not found; install it with: apt install libportaudio2"),
     counts=Counts(errors=1),
-    problems=(Problem("error", "invalid_voice: Voice 'nobody' is [not] available.", 4),),
+    problems=(Problem("error", "invalid_voice: Voice 'absent' is [not] available.", 4),),
     log=_FAILED_LOG,
 )
 

@@ -459,7 +459,7 @@ def nested(depth: int) -> str:
         {"many": [[]] * 1000},
         {"type": "session.created", "event_id": "e", "session": {"id": "s", "voice": {"name": "x"}, "new_field": [1]}},
         {"type": "conversation.item.done", "item": {"id": "i"}},
-        {"type": "nobody.knows.this", "nested": {"deep": [None, 1.5, "😀"]}},
+        {"type": "not.a.known.type", "nested": {"deep": [None, 1.5, "😀"]}},
         {"no_type": 1},
         {"type": None},
         {"type": 5},

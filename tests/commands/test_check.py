@@ -141,7 +141,7 @@ async def test_a_port_that_no_service_listens_on():
 async def test_no_token(monkeypatch):
     class NoCredential:
         def get_token(self, *scopes, **options):
-            raise ClientAuthenticationError("nobody is signed in")
+            raise ClientAuthenticationError("no account is signed in")
 
         def close(self) -> None:
             pass
@@ -151,7 +151,7 @@ async def test_no_token(monkeypatch):
     wanted = settings("https://127.0.0.1:1", api_key="", use_token_credential=True)
     assert not await check.check_service(wanted, told)
     assert told.verdicts == [("credential", False)]
-    assert "Entra ID gave no token (nobody is signed in)" in told[0][2]
+    assert "Entra ID gave no token (no account is signed in)" in told[0][2]
 
 
 @contextlib.asynccontextmanager

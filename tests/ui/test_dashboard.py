@@ -263,7 +263,7 @@ async def test_a_problem_is_pinned_opened_and_dismissed():
     app = app_of(states.FAILED)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        assert "✗ error: invalid_voice: Voice 'nobody' is [not]" in screen_text(app)
+        assert "✗ error: invalid_voice: Voice 'absent' is [not]" in screen_text(app)
         await pilot.press("e")
         await pilot.pause()
         assert app.live.applied == [ProblemsSeen()]

@@ -160,7 +160,7 @@ async def test_a_failure_is_shown_in_full_with_the_next_step():
         pane.session = states.FAILED
         await pilot.pause()
         shown = " ".join(screen_text(pilot.app).replace("│", "").split())
-        assert "Voice 'nobody' is [not] available. Press r to try again." in shown
+        assert "Voice 'absent' is [not] available. Press r to try again." in shown
         assert "apt install libportaudio2" in shown
 
 
