@@ -162,6 +162,20 @@ async def test_push_to_talk_switched_on_and_off_ten_times_clips_no_turn_and_answ
         assert live.state.counts.errors == 0
 
 
+async def test_an_edit_with_an_unknown_voice_is_refused_in_one_sentence_and_the_voice_in_force_stays() -> None:
+    async with conversation(script=BRIEF, voice="marin") as (live, _, recorder):
+        await until(lambda: ready(live))
+        live.apply(inputs.SessionEdited({"voice": {"type": "openai", "name": "alloyjenny"}, "temperature": 0.7}))
+        await until(lambda: live.state.edits and live.state.edits[-1].answered, "the refusal")
+        assert live.state.edits[-1].refusal["param"] == "session.voice"
+        (problem,) = live.state.problems
+        assert problem.text.startswith("Invalid value: 'alloyjenny'. Supported values are: 'alloy', ")
+        live.apply(inputs.SessionEdited({"temperature": 0.6}))
+        await until(lambda: len(recorder.events("session.updated")) == 2, "the edit without it")
+        assert live.state.in_force["voice"] == live.state.wanted["voice"] == {"type": "openai", "name": "marin"}
+        assert len(live.state.problems) == 1
+
+
 @pytest.mark.parametrize("accepted", [True, False])
 async def test_audio_turns_are_used_where_they_are_accepted_and_lose_no_sound_where_not(accepted: bool) -> None:
     script = Script(reply=BRIEF.reply, audio_turns=accepted)

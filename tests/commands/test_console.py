@@ -31,7 +31,7 @@ from voicelive_tui.client import links
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.commands import console
-from voicelive_tui.config import Audio, Function, Service, Settings, Tools
+from voicelive_tui.config import Audio, Function, Service, Session, Settings, Tools
 from voicelive_tui.loopback.script import Call, Reply, Script
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs, reconnect
@@ -90,12 +90,13 @@ async def conversation(
     observer: Observer | None = None,
     script: console.Script | None = None,
     tools: Tools = Tools(),  # noqa: B008 - frozen
+    session: Session = Session(),  # noqa: B008 - frozen
     **audio: Any,
 ) -> tuple[int, list[str]]:
     """Hold one to its end; its status and lines."""
     lines: list[str] = []
     devices = Audio(**({"input_device": "none", "output_device": "none"} | audio))
-    settings = Settings(service=where, audio=devices, tools=tools)
+    settings = Settings(service=where, session=session, audio=devices, tools=tools)
     live = LiveSession(settings, toolbox=Toolbox(tools.load), attended=False)
     if observer:
         live.observe(observer)
@@ -221,8 +222,22 @@ async def test_a_refused_configuration():
     async with service(talk) as where:
         status, lines = await conversation(where)
     assert status == 1
-    assert any(line.startswith("failed: ") and "no such voice" in line for line in words(lines))
     assert all(line.isprintable() for line in lines)
+    reported = [line for line in words(lines) if "no such voice" in line]
+    assert len(reported) == 1
+    assert reported[0].startswith("failed: the service refused the session's configuration: no such voice")
+
+
+async def test_an_unknown_voice_is_reported_in_one_sentence_with_those_that_there_are():
+    async with LoopbackService() as its:
+        where = Service(endpoint=its.endpoint, api_key="k", reconnect=False)
+        status, lines = await conversation(where, session=Session(voice="alloyjenny"))
+    assert status == 1
+    assert [line for line in words(lines) if "alloyjenny" in line] == [
+        "failed: the service refused the session's configuration: Invalid value: 'alloyjenny'. Supported values are: "
+        "'alloy', 'ash', 'ballad', 'coral', 'echo', 'sage', 'shimmer', 'verse', 'marin', and 'cedar'. "
+        "(code invalid_value, param session.voice)"
+    ]
 
 
 async def test_a_microphone_that_cannot_be_opened(tmp_path):

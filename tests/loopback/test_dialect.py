@@ -139,6 +139,24 @@ async def test_bad_messages_are_answered_in_every_dialect(frame):
             assert (await events(socket, kind))[-1]["type"] == kind
 
 
+@pytest.mark.parametrize(
+    ("session", "param"),
+    [
+        ({"audio": {"output": {"voice": "alloyjenny"}}}, "session.audio.output.voice"),
+        ({"audio": {"output": {"format": "mp3"}}}, "session.audio.output.format.type"),
+        ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 7}}}}, "session.audio.input.format.rate"),
+        ({"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 2}}}},
+         "session.audio.input.turn_detection.threshold"),
+        ({"output_modalities": ["video"]}, "session.output_modalities[0]"),
+        ({"tools": [{"type": "function"}]}, "session.tools[0].name"),
+    ],
+)  # fmt: skip
+async def test_an_error_in_the_ga_protocol_names_the_field_as_the_client_wrote_it(session, param):
+    error = (await ga_answer({"type": "session.update", "session": session}, until="error"))[-1]["error"]
+    assert error["param"] == param
+    assert "session." not in error["message"] or f"'{param}'" in error["message"]
+
+
 async def test_the_preview_protocol_names_voices_and_accepts_the_model_in_an_update():
     async with (
         LoopbackService(script=FAST) as service,

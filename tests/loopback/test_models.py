@@ -3,7 +3,7 @@
 import pytest
 
 from tests.loopback.lab import Lab, clip, error_of, kinds, only, speech
-from voicelive_tui.loopback.models import session_defaults, whole_transcription, whole_turn_detection, whole_voice
+from voicelive_tui.loopback.models import session_defaults, voice_object, whole_transcription, whole_turn_detection
 
 AZURE_VAD = {
     "profile": "classic", "neg_threshold": None, "window_size": None, "distinct_ci_phones": None,
@@ -57,13 +57,14 @@ def test_transcription_and_azure_voices_are_filled_out():
         updated("gpt-realtime", input_audio_transcription={"model": "whisper-1"})["input_audio_transcription"]
         == {"model": "whisper-1"} | unset
     )
-    voice = whole_voice({"type": "azure-standard", "name": "x", "rate": "1.2"})
+    voice = voice_object({"type": "azure-standard", "name": "x", "rate": "1.2"}, "gpt-4.1")
     assert voice == {
         "type": "azure-standard", "name": "x", "temperature": None, "custom_lexicon_url": None,
         "custom_text_normalization_url": None, "prefer_locales": None, "locale": None, "style": None, "pitch": None,
         "rate": "1.2", "volume": None,
     }  # fmt: skip
-    assert whole_voice({"type": "openai", "name": "alloy"}) == {"type": "openai", "name": "alloy"}
+    assert voice_object("alloy", "gpt-realtime") == {"type": "openai", "name": "alloy"}
+    assert voice_object("ava", "azure-realtime") == {"type": "azure-realtime-native", "name": "ava"}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_transcription_and_azure_voices_are_filled_out():
     [
         ({"turn_detection": {"type": "semantic_vad"}}, "session.turn_detection.type"),
         ({"voice": "alloy"}, "session.voice"),
-        ({"voice": {"type": "openai", "name": "new"}}, "session.voice"),
+        ({"voice": {"type": "openai", "name": "marin"}}, "session.voice"),
         ({"input_audio_noise_reduction": {"type": "near_field"}}, "session.input_audio_noise_reduction.type"),
         ({"input_audio_transcription": {"model": "whisper-1"}}, "session.input_audio_transcription.model"),
     ],
@@ -88,6 +89,73 @@ def test_cascades_refuse_settings_of_native_models(session, param):
 def test_a_cascade_refuses_an_openai_voice_for_one_response():
     error = error_of(Lab("gpt-4.1").send("response.create", response={"voice": "alloy"}))
     assert (error["code"], error["param"]) == ("invalid_value", "response.voice")
+
+
+OPENAI_VOICES = "'alloy', 'ash', 'ballad', 'coral', 'echo', 'sage', 'shimmer', 'verse', 'marin', and 'cedar'"
+OWN_VOICES = (
+    "'aarti', 'andrew', 'ava', 'denise', 'diya', 'elsa', 'florian', 'francisca', 'meera', 'xiaoxiao', 'yunxi', "
+    "and 'ximena'"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "voice", "sentence"),
+    [
+        ("gpt-realtime", "alloyjenny", f"Invalid value: 'alloyjenny'. Supported values are: {OPENAI_VOICES}."),
+        ("gpt-realtime-2", {"type": "openai", "name": "nova"},
+         f"Invalid value: 'nova'. Supported values are: {OPENAI_VOICES}."),
+        ("gpt-realtime", "", f"Invalid value: ''. Supported values are: {OPENAI_VOICES}."),
+        ("azure-realtime", {"type": "azure-realtime-native", "name": "eva"},
+         f"Invalid value: 'eva'. Supported values are: {OWN_VOICES}."),
+        ("gpt-realtime", {"type": "azure-realtime-native", "name": "ava"},
+         "The model 'gpt-realtime' does not support the voices of azure-realtime."),
+        ("gpt-5", {"type": "openai", "name": "alloyjenny"}, "The model 'gpt-5' does not support OpenAI voices."),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("where", ["session", "response"])
+def test_an_unknown_voice_is_refused_and_the_voice_in_force_stays(model, voice, sentence, where):
+    lab = Lab(model)
+    before = only(lab.send("session.update", session={}), "session.updated")["session"]["voice"]
+    name = "session.update" if where == "session" else "response.create"
+    error = error_of(lab.send(name, event_id="mine", **{where: {"voice": voice, "instructions": "Short."}}))
+    assert error == {
+        "type": "invalid_request_error",
+        "code": "invalid_value",
+        "message": sentence,
+        "param": f"{where}.voice",
+        "event_id": "mine",
+    }
+    after = only(lab.send("session.update", session={}), "session.updated")["session"]
+    assert after["voice"] == before
+    assert after["instructions"] != "Short."
+
+
+@pytest.mark.parametrize(
+    "voice",
+    [
+        "en-US-NotDocumentedNeural",
+        {"type": "azure-standard", "name": "en-US-Ava:DragonHDLatestNeural"},
+        {"type": "azure-custom", "name": "mine", "endpoint_id": "e"},
+        {"type": "azure-personal", "name": "me", "model": "DragonLatestNeural"},
+        {"type": "avatar-voice-sync", "model": "m"},
+    ],
+)
+@pytest.mark.parametrize("model", ["gpt-realtime", "gpt-4.1"])
+def test_azure_voices_are_not_checked_by_name(voice, model):
+    got = updated(model, voice=voice)["voice"]
+    assert got.items() >= (voice if isinstance(voice, dict) else {"type": "azure-standard", "name": voice}).items()
+
+
+@pytest.mark.parametrize(
+    ("model", "voice"),
+    [
+        ("gpt-realtime", {"type": "openai", "name": "alloy"}),
+        ("gpt-realtime-mini", {"type": "openai", "name": "marin"}),
+        ("azure-realtime", {"type": "azure-realtime-native", "name": "ava"}),
+    ],
+)
+def test_the_default_voice_of_native_models(model, voice):
+    assert session_defaults("s", model, 0)["voice"] == voice
 
 
 def test_end_of_utterance_on_a_native_model_is_refused_and_so_is_everything_after():

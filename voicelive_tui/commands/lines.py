@@ -182,7 +182,8 @@ class TextLines(Writer):
         if after.ready and not before.ready:
             self._write(f"session ready: {after.connection.session_id} (model {after.in_force.get('model', '?')})")
         for pinned in after.problems:
-            if pinned.seq >= before.log.next_seq:
+            failure = pinned.text == after.connection.problem and not self.closing  # the headline has it
+            if pinned.seq >= before.log.next_seq and not failure:
                 self._write(f"{pinned.severity}: {pinned.text}")
         if after.transcript is not before.transcript:
             for entry in after.transcript[-RECENT:]:

@@ -5,6 +5,7 @@
 `conversation.item.done` when an item is complete (protocol supplement of 2026-11-25).
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,17 @@ _INPUT = {
     "noise_reduction": "input_audio_noise_reduction",
 }
 """GA's names in `audio.input`, and Voice Live's in the session."""
+_PATHS = {renamed: f"audio.input.{name}" for name, renamed in _INPUT.items()} | {
+    "input_audio_format": "audio.input.format.type",
+    "input_audio_sampling_rate": "audio.input.format.rate",
+    "output_audio_format": "audio.output.format.type",
+    "voice": "audio.output.voice",
+    "modalities": "output_modalities",
+    "max_response_output_tokens": "max_output_tokens",
+    "input_items": "input",
+}
+"""Where GA has the fields of a session or a response, which the `param` of an error names."""
+_FIELD = re.compile(r"(?P<where>session|response)\.(?P<field>\w+)")
 
 
 class VoiceLive:
@@ -71,6 +83,8 @@ class GeneralAvailability(VoiceLive):
         if kind == "conversation.item.done":  # made here, for every item
             return []
         event = {**event, "type": _TO_GA.get(kind, kind)}
+        if kind == "error":
+            event["error"] = _error_to_ga(event["error"])
         if "session" in event:
             event["session"] = _session_to_ga(event["session"])
         if "response" in event:
@@ -206,6 +220,15 @@ def _response_to_ga(response: JsonObject) -> JsonObject:
 
 def _output_to_ga(given: JsonObject) -> JsonObject:
     return {"format": _format_to_ga(given["output_audio_format"], 24_000), "voice": _voice_name(given["voice"])}
+
+
+def _error_to_ga(error: JsonObject) -> JsonObject:
+    """The error of a client event, with the field that it names where GA has it."""
+    param = error["param"]
+    if not (found := _FIELD.match(param or "")) or found["field"] not in _PATHS:
+        return error
+    renamed = f"{found['where']}.{_PATHS[found['field']]}{param[found.end() :]}"
+    return {**error, "param": renamed, "message": error["message"].replace(f"'{param}'", f"'{renamed}'")}
 
 
 def _item_to_ga(item: JsonObject) -> JsonObject:

@@ -2,14 +2,19 @@
 
 from typing import Any
 
-from voicelive_tui.loopback.protocol import JsonObject, Refusal
+from voicelive_tui.loopback.protocol import JsonObject, Refusal, missing, unknown_value
 
 INSTRUCTIONS = "You are a line check. You measure the audio that arrives and report the measurements."
 
 AGENT_MODEL = "gpt-4.1"
 """The model of every agent here; a client of an agent does not choose one."""
 
-_OPENAI_VOICES = frozenset("alloy ash ballad coral echo sage shimmer verse marin cedar".split())
+_NATIVE_VOICE = "azure-realtime-native"
+_VOICES = {
+    "openai": tuple("alloy ash ballad coral echo sage shimmer verse marin cedar".split()),
+    _NATIVE_VOICE: tuple("aarti andrew ava denise diya elsa florian francisca meera xiaoxiao yunxi ximena".split()),
+}
+"""The types of voice whose names are documented as a list (protocol, section 4.3)."""
 _VOICE_OPTIONS = (
     "temperature", "custom_lexicon_url", "custom_text_normalization_url", "prefer_locales", "locale", "style", "pitch",
     "rate", "volume",
@@ -34,11 +39,7 @@ def session_defaults(session_id: str, model: str, expires_at: int) -> JsonObject
         "expires_at": expires_at,
         "modalities": ["audio"] if native else ["audio", "text"],
         "instructions": INSTRUCTIONS,
-        "voice": whole_voice(
-            {"type": "openai", "name": "alloy" if model == "gpt-realtime" else "marin"}
-            if native
-            else {"type": "azure-standard", "name": "en-US-AvaNeural"}
-        ),
+        "voice": voice_object(_default_voice(model), model),
         "input_audio_format": "pcm16",
         "input_audio_sampling_rate": 24_000,
         "output_audio_format": "pcm16",
@@ -74,9 +75,43 @@ def whole_transcription(given: JsonObject) -> JsonObject:
     return unset | given
 
 
-def whole_voice(given: JsonObject) -> JsonObject:
-    """A voice object with all its fields (recorded: those of Azure standard voices are nulls)."""
-    return dict.fromkeys(_VOICE_OPTIONS) | given if given.get("type") == "azure-standard" else given
+def voice_object(voice: str | JsonObject, model: str, where: str = "session") -> JsonObject:
+    """A voice as the service reports it: an object (recorded: the options of Azure standard voices are nulls).
+
+    Raises:
+        Refusal: It has no name; or the model does not have it.
+    """
+    if isinstance(voice, str):
+        own = model.startswith("azure-realtime") and voice in _VOICES[_NATIVE_VOICE]
+        voice = {"type": "azure-standard" if "-" in voice else _NATIVE_VOICE if own else "openai", "name": voice}
+    if not isinstance(voice.get("name"), str) and voice.get("type") != "avatar-voice-sync":
+        raise missing(f"{where}.voice.name")
+    _refuse_voice(voice, model, f"{where}.voice")
+    return dict.fromkeys(_VOICE_OPTIONS) | voice if voice.get("type") == "azure-standard" else voice
+
+
+def _refuse_voice(voice: JsonObject, model: str, param: str) -> None:
+    """Refuse a voice that the service is known not to have.
+
+    The code and the sentence for an unknown OpenAI voice are those of OpenAI's protocol. Azure's hundreds of names are
+    in no document that this was written from, nor is the answer to a wrong one: all are accepted here.
+    """
+    kind, name = voice.get("type"), voice.get("name")
+    if not is_native(model) and (kind == "openai" or name in _VOICES["openai"]):
+        raise _refusal(model, "OpenAI voices", param)
+    if kind == _NATIVE_VOICE and not model.startswith("azure-realtime"):
+        raise _refusal(model, "the voices of azure-realtime", param)
+    known = _VOICES.get(kind) if isinstance(kind, str) else None
+    if known and name not in known:
+        raise unknown_value(name, known, param)
+
+
+def _default_voice(model: str) -> str:
+    if not is_native(model):
+        return "en-US-AvaNeural"
+    if model.startswith("azure-realtime"):
+        return "ava"
+    return "alloy" if model == "gpt-realtime" else "marin"
 
 
 def whole_turn_detection(given: JsonObject, model: str) -> JsonObject | None:
@@ -106,7 +141,7 @@ def whole_turn_detection(given: JsonObject, model: str) -> JsonObject | None:
     return whole | given
 
 
-def refuse_for_model(update: JsonObject, model: str, where: str = "session") -> None:
+def refuse_for_model(update: JsonObject, model: str) -> None:
     """Refuse what the service refuses for this kind of model, as pydantic-ai and pipecat report it.
 
     Raises:
@@ -116,19 +151,17 @@ def refuse_for_model(update: JsonObject, model: str, where: str = "session") -> 
     native = is_native(model)
     turns = update.get("turn_detection") or {}
     if native and turns.get("end_of_utterance_detection"):
-        place = f"{where}.turn_detection.end_of_utterance_detection"
+        place = "session.turn_detection.end_of_utterance_detection"
         raise _refusal(model, "end-of-utterance detection", place, fatal=True)
     if native:
         return
     if turns.get("type") == "semantic_vad":
-        raise _refusal(model, "turn detection 'semantic_vad'", f"{where}.turn_detection.type")
-    if _field(update, "voice", "type") == "openai" or _field(update, "voice", "name") in _OPENAI_VOICES:
-        raise _refusal(model, "OpenAI voices", f"{where}.voice")
+        raise _refusal(model, "turn detection 'semantic_vad'", "session.turn_detection.type")
     reduction = _field(update, "input_audio_noise_reduction", "type")
     if reduction in {"near_field", "far_field"}:
-        raise _refusal(model, f"noise reduction {reduction!r}", f"{where}.input_audio_noise_reduction.type")
+        raise _refusal(model, f"noise reduction {reduction!r}", "session.input_audio_noise_reduction.type")
     if _field(update, "input_audio_transcription", "model") == "whisper-1":
-        raise _refusal(model, "transcription by 'whisper-1'", f"{where}.input_audio_transcription.model")
+        raise _refusal(model, "transcription by 'whisper-1'", "session.input_audio_transcription.model")
 
 
 def _field(update: JsonObject, name: str, inner: str) -> Any:

@@ -75,8 +75,10 @@ def missing(param: str) -> Refusal:
 
 
 def unknown_value(value: Any, known: Iterable[Any], param: str) -> Refusal:
-    """The refusal of a value that is none of those `known`."""
-    text = f"Invalid value: {value!r}. Supported values are: {', '.join(map(repr, known))}."
+    """The refusal of a value that is none of those `known`, in the words of OpenAI's protocol."""
+    *others, last = map(repr, known)
+    joint = ", and " if len(others) > 1 else " and " if others else ""
+    text = f"Invalid value: {value!r}. Supported values are: {', '.join(others)}{joint}{last}."
     return Refusal(text, "invalid_value", param)
 
 

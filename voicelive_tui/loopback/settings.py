@@ -173,7 +173,7 @@ class Settings:
         if self.native:
             changed.pop("interim_response", None)
         if "voice" in changed:
-            changed["voice"] = voice_object(changed["voice"], "session")
+            changed["voice"] = models.voice_object(changed["voice"], self.model)
             if voice_locked and changed["voice"] != self.json["voice"]:
                 text = "Cannot update a conversation's voice if assistant audio is present."
                 raise Refusal(text, "cannot_update_voice", "session.voice")
@@ -247,8 +247,9 @@ class Settings:
             raise no_interim(self.model, "response")
         if params.invoke_input is not UNSET:
             raise p.unsupported("hosted agents", "response.invoke_input")
-        voice = session["voice"] if params.voice is UNSET else voice_object(params.voice, "response")
-        models.refuse_for_model({"voice": voice}, self.model, "response")
+        voice = session["voice"]
+        if params.voice is not UNSET:
+            voice = models.voice_object(params.voice, self.model, "response")
         azure = str(voice.get("type", "")).startswith("azure")
         limit = _set_or(params.max_output_tokens, session["max_response_output_tokens"])
         return ResponseConfig(
@@ -279,15 +280,6 @@ def no_interim(model: str, where: str) -> Refusal:
     """The refusal of an interim response by a native model; in a session it does not affect the other fields."""
     text = f"The model '{model}' does not support an interim response."
     return Refusal(text, "invalid_value", f"{where}.interim_response")
-
-
-def voice_object(voice: str | JsonObject, where: str) -> JsonObject:
-    """A voice as the service reports it: always an object."""
-    if isinstance(voice, str):
-        return models.whole_voice({"type": "azure-standard" if "-" in voice else "openai", "name": voice})
-    if not isinstance(voice.get("name", voice.get("type")), str):
-        raise p.missing(f"{where}.voice.name")
-    return models.whole_voice(voice)
 
 
 def _or(value: T | None, default: T) -> T:
