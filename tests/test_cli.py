@@ -170,6 +170,11 @@ def test_the_input_is_not_overwritten(tmp_path):
     (tmp_path / "link.wav").symlink_to(path)
     sentence = refusal(run("console", "--demo", "--input-device", "file:talk.wav", "--output-device", "file:link.wav"))
     assert sentence == "talk.wav cannot be the input and the output at once: it would be overwritten"
+    at_home = "file:~/talk.wav"
+    sentence = refusal(
+        run("console", "--demo", "--input-device", at_home, "--output-device", at_home, HOME=str(tmp_path))
+    )
+    assert sentence == "~/talk.wav cannot be the input and the output at once: it would be overwritten"
     assert path.read_bytes() == before
 
 

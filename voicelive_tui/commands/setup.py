@@ -250,13 +250,13 @@ def validate_files(audio: Audio, more_inputs: Sequence[str]) -> None:
     from voicelive_tui.audio.wav import check_target, load_wav  # noqa: PLC0415
 
     target = Path(speaker[5:]) if speaker.startswith("file:") else None
+    if target:
+        check_target(target)
     try:
         for source in sources:
-            if target and target.exists() and target.samefile(source):
-                raise ConfigError(f"{source} cannot be the input and the output at once: it would be overwritten")
             load_wav(source)
-        if target:
-            check_target(target)
+            if target and target.expanduser().exists() and target.expanduser().samefile(Path(source).expanduser()):
+                raise ConfigError(f"{source} cannot be the input and the output at once: it would be overwritten")
     except OSError as error:
         raise ConfigError(f"cannot read {source}: {error.strerror or error}") from None
 
