@@ -1,5 +1,6 @@
 """Opening recordings: whole ones, damaged ones, hostile ones, and files of messages from elsewhere."""
 
+import base64
 import contextlib
 import json
 import struct
@@ -16,6 +17,7 @@ from voicelive_tui.recording.lines import WireLine, wire_line
 from voicelive_tui.recording.spool import Record
 from voicelive_tui.recording.writer import BundleWriter, Manifest
 from voicelive_tui.session import inputs
+from voicelive_tui.session.transcript import EntryStatus
 
 FILES = ("manifest.json", "wire.jsonl", "marks.jsonl", "audio.wav", "received.wav")
 
@@ -104,6 +106,21 @@ def test_files_of_messages_from_elsewhere_are_understood(tmp_path: Path, lines: 
         assert [moment.dir for moment in moments if isinstance(moment, WireLine)] == expected
         assert all(isinstance(bundle.input(moment), inputs.Received | inputs.Sent) for moment in moments)
         assert bundle.flaws == []
+
+
+def test_what_another_program_reports_as_heard_is_known(tmp_path: Path) -> None:
+    sound = base64.b64encode(bytes(48_000)).decode()
+    answer = {"item_id": "a", "response_id": "r"}
+    messages = [
+        {"type": "response.created", "response": {"id": "r"}},
+        {"type": "response.audio.delta", **answer, "delta": sound},
+        {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 400},
+    ]
+    path = tmp_path / "frames.jsonl"
+    path.write_text("\n".join(map(json.dumps, messages)))
+    with Bundle(path) as bundle:
+        (entry,) = bundle.final_state().transcript
+        assert (entry.status, entry.heard_ms) == (EntryStatus.INTERRUPTED, 400)
 
 
 # --- zips ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Observing alone, as replay and tap mode do; both families of names; answers without responses."""
+"""Observing alone, as a replay does; both families of names; answers without responses."""
 
 import json
 from typing import Any
@@ -156,18 +156,14 @@ def test_the_wanted_session_survives_a_reset_and_ids_go_on_counting() -> None:
     assert len(ids) == len(set(ids)) > 0
 
 
-def tapped(*sequence: inputs.Input | dict[str, Any]) -> SessionState:
-    return observed(replace(CONNECTING, tap=True), inputs.Connected(), *sequence)
-
-
 def test_another_program_s_answers_are_not_waited_for_at_the_speaker() -> None:
-    state = tapped(*events("native_turn"))
+    state = observed(*events("native_turn"))
     assert state.activity is Activity.READY
     assert state.unheard == []
 
 
 def test_another_program_s_barge_in_is_seen_by_what_it_sends() -> None:
-    state = tapped(
+    state = observed(
         *events("native_turn"),
         *answer("item_b", "resp_b"),
         inputs.Sent({"type": "response.cancel"}),
@@ -181,7 +177,7 @@ def test_another_program_s_barge_in_is_seen_by_what_it_sends() -> None:
 
 def test_another_program_s_turns_begin_with_what_it_commits_or_types() -> None:
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
-    state = tapped(
+    state = observed(
         *events("native_turn")[:2],
         {"type": "input_audio_buffer.committed", "item_id": "item_t"},
         *answer("item_a", "resp_a", done=True),

@@ -56,8 +56,6 @@ class Connecting(Input, frozen=True):
     """See `Connection.agent`."""
     demo: bool = False
     caller: bool = False
-    tap: bool = False
-    """See `Connection.tap`."""
     resumed: bool = False
     """It continues a session that was lost; else the model starts without a history."""
 

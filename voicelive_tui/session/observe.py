@@ -108,11 +108,11 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
             return mcp.observe_item(state, mapping(body["item"]), "", now)
         case "response.cancel" if state.response and response_id in ("", state.response):
             return interrupt(state, now)
-        case "conversation.item.create" | "conversation.item.delete" if not state.connection.tap:
+        case "conversation.item.create" | "conversation.item.delete" if not state.connection.foreign:
             return surgery.sent(state, body)
-        case "conversation.item.create" if state.connection.tap and mapping(body.get("item")).get("role") == "user":
+        case "conversation.item.create" if mapping(body.get("item")).get("role") == "user":
             return turns.begin(state, "text")
-        case "conversation.item.truncate" if state.connection.tap:  # the only report of what was heard
+        case "conversation.item.truncate" if state.connection.foreign:  # the only report of what was heard
             return stopped(state, item_id, number(body.get("audio_end_ms")), now)
     return state
 

@@ -6,7 +6,7 @@ conversation that outlives its session; `sending.py` is what they share.
 Rules of this file:
 
 - `policy` compares the states before and after `observe` and returns effects in the order to perform them; it is pure.
-- It writes one field of the state, `intent`. Replay and tap mode leave this module out.
+- It writes one field of the state, `intent`. A replay leaves this module out.
 - Barge-in: `StopPlayback` comes before every other effect. Audio of interrupted answers is not played.
 """
 

@@ -69,8 +69,6 @@ class Connection(Struct, frozen=True):
     """The other end is the built-in loopback service."""
     caller: bool = False
     """The microphone is the synthetic demo caller."""
-    tap: bool = False
-    """The traffic is another program's: nothing is captured, sent or played here."""
     resumed: bool = False
     """It continues a session that was lost."""
     credential: str = ""
@@ -99,6 +97,11 @@ class Connection(Struct, frozen=True):
         ends_at = self.expires_at - self.epoch
         low, high = CREDIBLE_SECONDS
         return ends_at if self.dated or low < ends_at - self.started_at < high else None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether what is folded is another program's traffic: this one has begun no connection."""
+        return self.stage is Stage.IDLE
 
     @property
     def failed(self) -> bool:
@@ -322,7 +325,7 @@ class SessionState(Struct, frozen=True, eq=False):
     @property
     def unheard(self) -> list[Entry]:
         """Answers with sound that is still to be played to its end. A single byte is no sound."""
-        if self.connection.tap:
+        if self.connection.foreign:  # it does not say what it has played
             return []
         return [
             entry
@@ -339,7 +342,7 @@ class SessionState(Struct, frozen=True, eq=False):
     @property
     def activity(self) -> Activity:
         """What the conversation is doing now; an interruption lasts until the interrupted response has ended."""
-        speech = self.turn if self.microphone.capturing or self.connection.tap else None
+        speech = self.turn if self.microphone.capturing else None
         if self.ready:
             if self.microphone.talking:
                 return Activity.LISTENING
