@@ -153,6 +153,29 @@ async def test_a_line_of_events_or_words_leads_to_its_moment(path: Path) -> None
         assert live.state.activity is Activity.LISTENING
 
 
+async def test_a_word_that_was_searched_for_leads_to_the_moment_at_which_it_is_heard(path: Path) -> None:
+    async with replay(path) as (live, pilot):
+        await go_to(pilot, live.player.end)
+        await pilot.press("2", "slash", *"answer 1", "enter", "l")
+        await pilot.pause()
+        said, whole = "This is ", "This is answer 1."
+        assert live.position == pytest.approx(FIRST + EXCHANGE + 4.0 + 4.0 * len(said) / len(whole))
+
+
+async def test_the_keys_of_the_matches_lead_from_mark_to_mark_and_l_goes_there(path: Path) -> None:
+    async with replay(path, (200, 60)) as (live, pilot):
+        await go_to(pilot, FIRST + 9)
+        await pilot.press("6", "N")
+        await pilot.pause()
+        assert "first sound heard  at 4." in screen_text(pilot.app)
+        assert live.position == FIRST + 9
+        await pilot.press("N", "N", "N", "l")
+        await pilot.pause()
+        assert live.position == pytest.approx(FIRST + 3.0)
+        assert live.state.activity is Activity.THINKING
+        assert "speech stopped" not in timeline_of(pilot)
+
+
 async def test_what_would_send_or_change_says_that_this_is_a_replay(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from voicelive_tui.session import code
-from voicelive_tui.session.history import heard_characters
-from voicelive_tui.session.latency import STAGES, Turn, stages
+from voicelive_tui.session.history import heard_characters, spoken
+from voicelive_tui.session.latency import STAGES, stages
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus
@@ -19,8 +19,6 @@ from voicelive_tui.text import clock, encodable, masked, visible, visible_lines
 
 CUE = 84
 """Characters of one subtitle: two lines."""
-READING_SECONDS = 2.0
-"""A subtitle whose end is unknown."""
 _NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool", "session": "Session"}
 
 
@@ -82,21 +80,9 @@ def cues(state: SessionState) -> list[Cue]:
         text = " ".join(visible(entry.text[: _heard(entry)]).split())
         if entry.role in ("user", "assistant") and text:
             turn = turns.get(entry.item_id if entry.role == "user" else entry.response_id)
-            start, end = (moment - state.log.origin for moment in _span(entry, turn))
+            start, end = (moment - state.log.origin for moment in spoken(entry, turn))
             found += _cut(max(start, 0.0), end, _NAMES[entry.role], text)
     return sorted(found)
-
-
-def _span(entry: Entry, turn: Turn | None) -> tuple[float, float]:
-    """When an entry was said."""
-    if entry.role == "user":
-        start = (turn and turn.speech_started_at) or entry.at
-        end = (turn and turn.speech_stopped_at) or start + READING_SECONDS
-    else:
-        start = (turn and turn.heard_at) or entry.at
-        milliseconds = entry.audio_ms if entry.heard_ms is None else entry.heard_ms
-        end = start + (milliseconds / 1000 or READING_SECONDS)
-    return start, max(end, start + 0.1)
 
 
 def _cut(start: float, end: float, name: str, text: str) -> Iterator[Cue]:

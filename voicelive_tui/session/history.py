@@ -10,6 +10,7 @@ affect those after it.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus
@@ -23,6 +24,8 @@ LONGEST_ID = 32
 """Characters of an id that the service accepts from a client."""
 MS_PER_CHARACTER = 60.0
 """Speech at about 16 characters a second."""
+READING_SECONDS = 2.0
+"""Of words that have no sound."""
 
 Item = Mapping[str, Any]
 
@@ -124,6 +127,18 @@ def heard_characters(entry: Entry, reading: Reading) -> int | None:
     while 0 < at < len(entry.text) and not entry.text[at - 1].isspace():
         at += 1
     return at
+
+
+def spoken(entry: Entry, turn: Turn | None) -> tuple[float, float]:
+    """When an entry of a turn was said: begin and end."""
+    if entry.role == "user":
+        start = (turn and turn.speech_started_at) or entry.at
+        end = (turn and turn.speech_stopped_at) or start + READING_SECONDS
+    else:
+        start = (turn and turn.heard_at) or entry.at
+        milliseconds = entry.audio_ms if entry.heard_ms is None else entry.heard_ms
+        end = start + (milliseconds / 1000 or READING_SECONDS)
+    return start, max(end, start + 0.1)
 
 
 def owes_answer(state: SessionState) -> bool:

@@ -192,7 +192,7 @@ class DashboardScreen(ArrangedScreen):
         self.pane.follow()
 
     def action_match(self, step: int) -> None:
-        self.transcript.next_match(step)
+        (self.timeline if self.pane is self.timeline else self.transcript).next_match(step)
 
     def action_errors(self) -> None:
         self.action_go("events")

@@ -33,8 +33,8 @@ PLAYER = [
     Binding("space", "play", "Play, pause", priority=True, id="replay.play"),
     Binding("left", "jump(-1)", "-5 s", key_display="←", priority=True, id="replay.back"),
     Binding("right", "jump(1)", "+5 s", key_display="→", priority=True, id="replay.forward"),
-    Binding("comma", "event(-1)", "Event", key_display=",", show=False, priority=True, id="replay.previous"),
-    Binding("full_stop", "event(1)", "Event", key_display=".", show=False, priority=True, id="replay.next"),
+    Binding("comma", "event(-1)", "Event before", key_display=",", show=False, priority=True, id="replay.previous"),
+    Binding("full_stop", "event(1)", "Event after", key_display=".", show=False, priority=True, id="replay.next"),
     Binding("less_than_sign", "speed(-1)", "Slower", key_display="<", priority=True, id="replay.slower"),
     Binding("greater_than_sign", "speed(1)", "Faster", key_display=">", priority=True, id="replay.faster"),
     Binding("0", "edge(-1)", "To the start", show=False, priority=True, id="replay.start"),
@@ -173,6 +173,7 @@ class ReplayScreen(DashboardScreen):
 
     def go_to(self, at: float) -> None:
         """Jump to a time of the recording."""
+        self.timeline.cursor = None
         self.live.go_to(at)
         self.jumped()
 

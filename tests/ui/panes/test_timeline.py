@@ -4,12 +4,14 @@ import time
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.states import START
 from tests.ui.fake import app_of, settled
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session.calls import Call
+from voicelive_tui.session.history import spoken
 from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Meter, Reading
 from voicelive_tui.session.state import SessionState
@@ -129,6 +131,46 @@ async def test_a_place_is_found_in_the_timeline_and_back() -> None:
         assert pane.close()
         assert pane.cursor is None
         assert not pane.close()
+
+
+async def test_the_event_at_the_cursor_is_no_log_record() -> None:
+    log = EventLog().append(START + 1, "in", "response.created", "{}", response_id="resp_1")
+    log = log.append(START + 2, "log", "logger", "a record")
+    pane = TimelinePane(NORMAL)
+    async with PaneApp(pane).run_test(size=SIZE):
+        pane.session = SessionState(log=log)
+        pane.locate(START + 3)
+        assert pane.place() == Place("", "resp_1", 0)
+        pane.session = SessionState(log=EventLog().append(START, "log", "logger", "a record"))
+        assert pane.place() is None
+
+
+async def test_the_mark_under_the_cursor_is_named(monkeypatch) -> None:
+    monkeypatch.setattr("voicelive_tui.ui.panes.timeline.now_of", lambda _: START + 20.0)
+    pane = TimelinePane(NORMAL)
+    async with PaneApp(pane).run_test(size=SIZE) as pilot:
+        pane.session = SessionState(log=EventLog().append(START, "in", "session.created", "{}"), turns=(turn(),))
+        pane.underruns = [START + 9.0]
+        for step, shown in ((1, None), (-1, "underrun  at 9.000"), (-1, "interrupted  at 8.000"), (1, "underrun")):
+            pane.next_match(step)
+            await pilot.pause()
+            assert pane.cursor is None if shown is None else shown in screen_text(pilot.app)
+
+
+@given(st.floats(0, 1), st.floats(0, 10_000), st.none() | st.floats(0, 10_000))
+def test_a_word_has_its_moment_within_the_time_in_which_its_line_was_heard(
+    share: float, audio_ms: float, heard_ms: float | None
+) -> None:
+    entry = Entry("item_a", "assistant", START + 4, response_id="resp_1", audio_ms=audio_ms, heard_ms=heard_ms)
+    pane = TimelinePane(NORMAL)
+    pane.set_reactive(
+        TimelinePane.session, SessionState(turns=(replace(turn(), response_id="resp_1"),), transcript=(entry,))
+    )
+    start, end = spoken(entry, pane.session.turns[0])
+    found = pane.time_of(Place("item_a", share=share))
+    assert found is not None
+    assert start <= found <= end
+    assert start == START + 5
 
 
 async def test_lean_has_no_timeline() -> None:

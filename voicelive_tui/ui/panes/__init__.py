@@ -36,6 +36,8 @@ class Place(NamedTuple):
     """`LogRow.seq`, where the line is one row of the log."""
     opened: bool = False
     """Open the line as well."""
+    share: float | None = None
+    """Of the line's words: those before the one that is meant."""
 
 
 _TITLES = ((True, True, True), (True, False, True), (True, False, False), (False, False, True))

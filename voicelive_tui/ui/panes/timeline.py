@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from voicelive_tui.session.history import spoken
 from voicelive_tui.session.keeping import MomentChosen
 from voicelive_tui.session.reading import SILENCE_DBFS, Reading
 from voicelive_tui.session.state import SessionState
@@ -38,6 +39,12 @@ HISTORY, SLOT = 6_000, 0.1
 Levels = Callable[[float, float, int], list[tuple[float, float]]]
 """Gives the levels in dBFS of microphone and speaker in equal parts of a stretch of time: its begin and end, how many
 parts."""
+
+
+SIGNS = {
+    "[": "speech started", "]": "speech stopped", "c": "committed", "r": "response created", ">": "first sound heard",
+    "!": "interrupted", "t": "call of a tool", "u": "underrun",
+}  # fmt: skip
 
 
 class Moment(NamedTuple):
@@ -131,14 +138,17 @@ class TimelinePane(Pane):
         Binding("right", "move(1)", "Later", show=False, id="timeline.later"),
         Binding("enter", "play", "Play", show=False, tooltip="The 3 s around the cursor", id="timeline.play"),
     ]
-    HELP_TEXT = Hint("""\
+    HELP_TEXT = Hint(
+        """\
 The level of the microphone as sent, and of what is heard, from -60 to 0 dBFS. The newest column moves to the right, \
 and begins at the left again.
-[ speech started, ] speech stopped, c committed, r response created, > first sound heard, ! interrupted, \
-t call of a tool, u underrun.
+"""
+        + ", ".join(f"{sign} {name}" for sign, name in SIGNS.items())
+        + """.
 {timeline.longer} and {timeline.shorter} show more and less time. {locate} on an event or an answer shows its moment \
-here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to the event there, \
-{timeline.play} plays the 3 s around it, {back} follows again.""")
+here. {match.next} and {match.previous} go from mark to mark, {timeline.earlier} and {timeline.later} move the cursor, \
+{cross} goes to the event there, {timeline.play} plays the 3 s around it, {back} follows again."""
+    )
 
     DEFAULT_CSS = """
     TimelinePane {
@@ -212,8 +222,7 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
             newest = cursor + count // 2
         oldest = newest - count + 2  # a blank column is between the newest and the oldest
         self._fill(oldest, newest)
-        signs = {int(mark.at / self._seconds): (mark.sign, mark.tone) for mark in marks(self.session)}
-        signs |= {int(at / self._seconds): ("u", "warn") for at in self.underruns}
+        signs = {int(mark.at / self._seconds): (mark.sign, mark.tone) for mark in self._marks()}
         for index, chunk in enumerate(self._chunks):
             columns = range(index * CHUNK, (index + 1) * CHUNK)
             numbers = [number if (number := newest - (newest - x) % count) >= oldest else None for x in columns]
@@ -222,6 +231,9 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         above: list[Line] = [()] * (rows - 1)
         self._labels.show(*above, names[0], (), *above, names[1])
         self.show_head()
+
+    def _marks(self) -> list[Moment]:
+        return [*marks(self.session), *(Moment(at, "u", "warn") for at in self.underruns)]
 
     def _fill(self, oldest: int, newest: int) -> None:
         """Fetch the levels that are missing, and forget those that are not shown."""
@@ -266,7 +278,8 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
             return ()
         keys = Hint(f"{{timeline.longer}} {SPANS[self._span]:g} s {{timeline.shorter}}")
         at = "" if self.cursor is None else f"at {self.cursor - self.session.log.origin:.3f}"
-        return joined((with_keys(self, keys), "dim"), (at, "accent"))
+        mark = next((SIGNS[mark.sign] for mark in self._marks() if mark.at == self.cursor), "")
+        return joined((with_keys(self, keys), "dim"), (mark, "text"), (at, "accent"))
 
     # --- the cursor
 
@@ -276,7 +289,12 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         if row is not None:
             return row.at
         entry = self.session.entry(place.item_id)
-        return None if entry is None else entry.at
+        if entry is None or place.share is None:
+            return None if entry is None else entry.at
+        ids = {entry.item_id, entry.response_id} - {""}
+        turn = next((turn for turn in self.session.turns if ids & {turn.item_id, turn.response_id}), None)
+        start, end = spoken(entry, turn)
+        return min(start + place.share * max(entry.audio_ms / 1000, end - start), end)
 
     def go_to(self, place: Place) -> bool:
         at = self.time_of(place)
@@ -291,12 +309,13 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
         self.redraw()
 
     def place(self) -> Place | None:
-        """The event at the cursor: the last one until then."""
+        """The event at the cursor: the last one until then, log records apart."""
         log = self.session.log
         at = now_of(self) if self.cursor is None else self.cursor
         kept = range(log.first_seq, log.next_seq)
         index = bisect_right(kept, at, key=lambda seq: row.at if (row := log.row(seq)) else 0.0)
-        row = log.row(kept[index - 1]) if index else None
+        rows = (log.row(seq) for seq in reversed(kept[:index]))
+        row = next((row for row in rows if row and row.direction != "log"), None)
         return None if row is None else Place(row.item_id, row.response_id, row.seq)
 
     @property
@@ -313,6 +332,13 @@ here; {timeline.earlier} and {timeline.later} move the cursor, {cross} goes to t
     def action_move(self, direction: int) -> None:
         at = now_of(self) if self.cursor is None else self.cursor
         self.locate(min(at + direction * self._seconds, now_of(self)))
+
+    def next_match(self, step: int) -> None:
+        """Move the cursor to the next mark (1) or the previous one (-1)."""
+        here = now_of(self) if self.cursor is None else self.cursor
+        times = sorted(mark.at for mark in self._marks() if (mark.at - here) * step > 0)
+        if times:
+            self.locate(times[0 if step > 0 else -1])
 
     def action_zoom_time(self, direction: int) -> None:
         self._span = min(max(self._span + direction, 0), len(SPANS) - 1)

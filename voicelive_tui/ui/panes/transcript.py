@@ -233,7 +233,7 @@ Words in italics were not heard (yet); where they begin is estimated from the sh
 Under each answer: the number of its turn, the time from your last word to its first sound, and its parts; \
 {pane.delay} and {help} explain them.
 {cross} shows the events of the line under the cursor. {query} searches, \
-{match.next} and {match.previous} go to the next and the previous match.
+{match.next} and {match.previous} go to the next and the previous match, {locate} to the moment of the word found.
 {item.delete} deletes the item under the cursor on the service, {item.insert} inserts a message after it, \
 {item.ask} asks for another answer, and {item.branch} starts a new session that knows the conversation up to here.""")
 
@@ -324,6 +324,12 @@ Under each answer: the number of its turn, the time from your last word to its f
         if not view.items:
             return None
         return view.items[-1 if view.cursor is None else view.cursor]
+
+    def place(self) -> Place | None:
+        """With a search: of the first match in the line."""
+        place, entry = super().place(), self.selected()
+        at = entry.text.lower().find(self.view.wanted) if entry and self.view.wanted else -1
+        return place._replace(share=at / len(entry.text)) if place and entry and at >= 0 else place
 
     def action_save_sound(self) -> None:
         if entry := self.selected():
