@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -85,6 +86,17 @@ class Terminal:
         self.received += got
         return bytes(got)
 
+    def read_rest(self) -> bytes:
+        """Everything that an ended program left to be read; not emulated."""
+        os.close(self._slave)
+        self._slave = os.open(os.devnull, os.O_RDWR)
+        got = bytearray()
+        with contextlib.suppress(OSError):  # EIO: that was all
+            while data := os.read(self.master, 65536):
+                got += data
+        self.received += got
+        return bytes(got)
+
     def read_some(self, seconds: float) -> bytes:
         """What comes first within this time."""
         ready, _, _ = select.select([self.master], [], [], seconds)
@@ -104,9 +116,14 @@ class Terminal:
 
     def wait_for(self, text: str, seconds: float = 15, *, gone: bool = False) -> None:
         """Read until the screen shows a text, or no more; `AssertionError` with the screen where that fails."""
+        failure = f"{text!r} did not {'go' if gone else 'come'}"
+        self.wait_until(lambda: (text in self.text) is not gone, failure, seconds)
+
+    def wait_until(self, condition: Callable[[], bool], failure: str, seconds: float = 15) -> None:
+        """Read until a condition holds; `AssertionError` with the screen where it does not come to that."""
         end = time.monotonic() + seconds
-        while (text in self.text) is gone:
-            assert time.monotonic() < end, f"{text!r} did not {'go' if gone else 'come'}:\n{self.text}"
+        while not condition():
+            assert time.monotonic() < end, f"{failure}:\n{self.text}"
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.text}"
             self.read(0.1)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conversing import until
 from tests.ui.terminal import Terminal
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.ui.terminal import TerminalDriver, Writer
@@ -27,16 +28,21 @@ def dashboard(scene, *options, **terminal):
     return Terminal("-m", "tests.ui.driver", scene, *options, **terminal)
 
 
-def assert_layout(terminal):
-    terminal.wait_for("Quit", 5)
+def has_layout(terminal):
     lines = terminal.screen.display
-    assert any(
-        word in lines[0] + lines[1] for word in ("READY", "LISTENING", "THINKING", "SPEAKING", "INTERRUPTED", "MUTED")
+    head, foot = lines[0] + lines[1], lines[-1]
+    return (
+        any(word in head for word in ("READY", "LISTENING", "THINKING", "SPEAKING", "INTERRUPTED", "MUTED"))
+        and "Mute" in foot
+        and "Quit" in foot
+        and " 4 Levels ──" in terminal.text
+        and "2 Transcript" in terminal.text
     )
-    assert "Mute" in lines[-1]
-    assert "Quit" in lines[-1]
-    assert " 4 Levels ──" in terminal.text
-    assert "2 Transcript" in terminal.text
+
+
+def assert_layout(terminal):
+    """The screen is right as soon as all of it is drawn: what was read last may end in the middle of it."""
+    terminal.wait_until(lambda: has_layout(terminal), "the layout is broken", 5)
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
@@ -233,42 +239,79 @@ async def conversation(tmp_path):
             yield terminal, sent
 
 
-async def draw_much(terminal, seconds):
+def appended(sent):
+    return sent.count("input_audio_buffer.append")
+
+
+async def draw_much(terminal, sent, times):
     """Let the program draw far more than what fits in any buffer, and do not read it."""
-    for _ in range(seconds * 5):
+    for _ in range(times):
         terminal.write("zz")  # all of the screen, twice
-        await asyncio.sleep(0.2)
+        before = appended(sent)
+        await until(lambda before=before: appended(sent) >= before + 5, "the conversation goes on")
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(120)
 async def test_a_terminal_that_is_not_read_does_not_stop_the_conversation(tmp_path):
     async with conversation(tmp_path) as (terminal, sent):
-        await draw_much(terminal, 2)
-        before = sent.count("input_audio_buffer.append")
-        await asyncio.sleep(2)
-        assert sent.count("input_audio_buffer.append") - before > 26  # 50 where the machine keeps up
+        await draw_much(terminal, sent, 10)
+        before = appended(sent)
+        await until(lambda: appended(sent) >= before + 50, "the conversation goes on")
         terminal.screen.reset()  # what is not drawn again is missing
-        await asyncio.to_thread(terminal.wait_for, "m Mute", 15)
-        await asyncio.to_thread(terminal.read, 1.0)
-        assert_layout(terminal)
+        await asyncio.to_thread(terminal.wait_for, "m Mute")
         for name in ("1 Session", "2 Transcript", "3 Events", "turn detection", "mic LIVE", "the WebSocket is open"):
-            assert name in terminal.text
+            await asyncio.to_thread(terminal.wait_for, name)
+        await asyncio.to_thread(assert_layout, terminal)
         terminal.write("q")
         assert await asyncio.to_thread(terminal.wait_for_end) == 0
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path, number, status):
-    async with conversation(tmp_path) as (terminal, _):
-        await draw_much(terminal, 3)
+    async with conversation(tmp_path) as (terminal, sent):
+        await draw_much(terminal, sent, 10)
         os.kill(terminal.process.pid, number)
-        assert await asyncio.to_thread(terminal.process.wait, 8) == status
-        while await asyncio.to_thread(terminal.read, 0.5):  # the emulator takes time for what waited
-            pass
+        assert await asyncio.to_thread(terminal.process.wait, 30) == status
         assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
-        assert b"\x1b[?1049l" in terminal.received
-        assert "conversation of 0:" in terminal.text
+        # Drawing was discarded, and what is left of it may end in the middle of a control sequence.
+        _, cancel, restored = terminal.read_rest().partition(b"\x18")
+        assert cancel
+        assert b"conversation of 0:" in restored.partition(b"\x1b[?1049l")[2]
+
+
+FULL = """
+import os
+from textual.app import App
+from voicelive_tui.ui.terminal import TerminalDriver
+
+class Driver(TerminalDriver):
+    def stop_application_mode(self):
+        while not self._writer.drain():
+            pass
+        terminal = os.open(os.ttyname(2), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            while True:
+                os.write(terminal, b"x")
+        except BlockingIOError:
+            super().stop_application_mode()
+
+class Full(App):
+    def get_driver_class(self):
+        return Driver
+
+    def on_ready(self):
+        self.exit()
+
+Full().run()
+print("the last line")
+"""
+
+
+def test_a_terminal_that_is_full_when_the_program_ends_is_restored():
+    with Terminal("-c", FULL) as terminal:
+        assert terminal.process.wait(30) == 0
+        assert b"the last line" in terminal.read_rest().partition(b"\x1b[?1049l")[2]
 
 
 @pytest.mark.parametrize("blocking", [True, False])

@@ -22,6 +22,8 @@ PIECE = 4_096
 """Bytes written at once."""
 DRAIN_LIMIT = 0.5
 """Seconds that the end waits for the terminal to take what was drawn."""
+CANCEL = "\x18"
+"""Ends a control sequence that was broken off; what follows would become a part of it."""
 CHECK_SECONDS = 1.0
 """Between two checks of an idle terminal: reading from one that is gone would otherwise spin."""
 
@@ -63,6 +65,7 @@ class Writer(threading.Thread):
             self._dropped = False
         with contextlib.suppress(termios.error):
             termios.tcflush(self._fileno, termios.TCOFLUSH)
+        self.write(CANCEL)
 
     def stop(self) -> None:
         """Write nothing more."""
@@ -136,9 +139,17 @@ class TerminalDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:
-        if self._writer is not None and not self._writer.drain():
-            self._writer.discard()  # room for what restores the terminal, and for the summary after it
+        self._make_room()
         super().stop_application_mode()
+        if not self._make_room():  # the terminal was all but full: what restores it is gone with the drawing
+            super().stop_application_mode()
+
+    def _make_room(self) -> bool:
+        """For what restores the terminal, and for the summary after it; False if that took what was written."""
+        if self._writer is None or self._writer.drain():
+            return True
+        self._writer.discard()
+        return False
 
     def close(self) -> None:
         super().close()
