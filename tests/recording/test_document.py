@@ -7,6 +7,7 @@ import json
 import tomllib
 
 import pytest
+from msgspec.structs import replace
 
 from voicelive_tui.recording.document import DOCUMENTS, cues, latencies
 from voicelive_tui.session.latency import Turn
@@ -73,11 +74,15 @@ def test_latencies_are_the_same_in_every_form() -> None:
 
 
 def test_the_conversation_as_json_counts_seconds_from_its_beginning() -> None:
-    document = json.loads(DOCUMENTS["json"](a_state()))
+    state = a_state()
+    usage = state.usage.add("r", "gpt-realtime", {"total_tokens": 7, "input_token_details": {"cached_tokens": 2}})
+    document = json.loads(DOCUMENTS["json"](replace(state, usage=usage)))
     assert [entry["at"] for entry in document["transcript"]] == [3.0, 4.0]
     assert document["turns"][0]["heard_at"] == 3.1
     assert not {"settled", "follows", "behind"} & document["transcript"][0].keys()
     assert document["session"]["voice"] == "alloy"
+    (tokens,) = (record["tokens"] for record in document["usage"])
+    assert (tokens["total"], tokens["cached"], tokens["output"]) == (7, 2, 0)
 
 
 def test_the_session_as_code() -> None:

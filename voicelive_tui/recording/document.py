@@ -153,14 +153,15 @@ def latency_json(state: SessionState) -> str:
 
 
 def conversation_json(state: SessionState) -> str:
-    """The session in force, the transcript and the turns as JSON; times in seconds since the beginning."""
+    """Session, transcript, turns and the tokens of each response as JSON; times in seconds since the beginning."""
     origin = state.log.origin
     entries = [_relative(msgspec.to_builtins(entry), origin) for entry in state.transcript]
     for entry in entries:
         for name in _OF_THE_PROGRAM & entry.keys():
             del entry[name]
     turns = [_relative(msgspec.to_builtins(turn), origin) for turn in state.turns]
-    document = {"session": dict(state.in_force), "transcript": entries, "turns": turns}
+    usage = [record._asdict() | {"tokens": record.tokens._asdict()} for record in state.usage.records]
+    document = {"session": dict(state.in_force), "transcript": entries, "turns": turns, "usage": usage}
     return encodable(json.dumps(masked(document), indent=2, ensure_ascii=False))
 
 

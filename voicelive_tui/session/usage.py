@@ -63,22 +63,13 @@ def _read(report: Mapping[str, Any]) -> Tokens:
     sent, made = mapping(report.get("input_token_details")), mapping(report.get("output_token_details"))
     cached = mapping(sent.get("cached_tokens_details"))
 
-    def count(source: Mapping[str, Any], name: str) -> int:
-        return int(number(source.get(name)))
+    def counts(source: Mapping[str, Any], *kinds: str) -> list[int]:
+        return [int(number(source.get(f"{kind}_tokens"))) for kind in kinds]
 
     return Tokens(
-        total=count(report, "total_tokens"),
-        input=count(report, "input_tokens"),
-        output=count(report, "output_tokens"),
-        input_text=count(sent, "text_tokens"),
-        input_audio=count(sent, "audio_tokens"),
-        input_image=count(sent, "image_tokens"),
-        cached=count(sent, "cached_tokens"),
-        cached_text=count(cached, "text_tokens"),
-        cached_audio=count(cached, "audio_tokens"),
-        cached_image=count(cached, "image_tokens"),
-        cache_write=count(sent, "cache_write_tokens"),
-        output_text=count(made, "text_tokens"),
-        output_audio=count(made, "audio_tokens"),
-        reasoning=count(made, "reasoning_tokens"),
+        *counts(report, "total", "input", "output"),
+        *counts(sent, "text", "audio", "image", "cached"),
+        *counts(cached, "text", "audio", "image"),
+        *counts(sent, "cache_write"),
+        *counts(made, "text", "audio", "reasoning"),
     )
