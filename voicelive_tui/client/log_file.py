@@ -11,8 +11,8 @@ from voicelive_tui import logs
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.text import hide
-from voicelive_tui.wire.events import canonical, error_text, mapping, text
-from voicelive_tui.wire.log import LogRow
+from voicelive_tui.wire.events import Event, canonical, error_text, mapping, text
+from voicelive_tui.wire.log import LogRow, Severity
 
 _log = logging.getLogger(logs.SESSION)
 _STEPS = {
@@ -40,7 +40,7 @@ def write_log(event: inputs.Input, before: SessionState, after: SessionState, no
         _log.info("session ready: %s", after.connection.session_id)
 
 
-def _write_wire(body: inputs.Event, row: LogRow) -> None:
+def _write_wire(body: Event, row: LogRow) -> None:
     kind, response = canonical(row.type), mapping(body.get("response"))
     if step := _STEPS.get(kind):
         _log.info("%s", step)
@@ -57,7 +57,7 @@ def follow_logging(apply: Callable[[inputs.Input], None], *secrets: str) -> Call
     hide(*secrets)
     loop = asyncio.get_running_loop()
 
-    def take(severity: logs.Severity, logger: str, sentence: str) -> None:
+    def take(severity: Severity, logger: str, sentence: str) -> None:
         loop.call_soon_threadsafe(apply, inputs.LogRecord(severity, logger, sentence))
 
     return logs.listen(take)

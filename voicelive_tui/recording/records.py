@@ -29,7 +29,7 @@ from voicelive_tui.recording.lines import (
 from voicelive_tui.recording.spool import Kind, Record
 from voicelive_tui.recording.track import Track
 from voicelive_tui.session import inputs
-from voicelive_tui.wire.events import raw_with, text
+from voicelive_tui.wire.events import Event, raw_with, text
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.engine import AudioEngine
@@ -142,7 +142,7 @@ class RecordMaker:
         entry: Entry,
         direction: Direction,
         raw: str,
-        body: inputs.Event,
+        body: Event,
         *,
         captured_at: float | None = None,
         standby: bool,

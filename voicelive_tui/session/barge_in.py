@@ -21,10 +21,8 @@ from voicelive_tui.wire.events import mapping
 
 def service_setting(state: SessionState, name: str, default: bool) -> bool:
     """A switch of the turn detection in force; null means the service's default, no detection False."""
-    block = state.in_force.get("turn_detection", state.asked.get("turn_detection"))
-    if not mapping(block):
-        return False
-    value = mapping(block).get(name)
+    block = mapping(state.in_force.get("turn_detection", state.asked.get("turn_detection")))
+    value = block.get(name, None if block else False)
     return value if isinstance(value, bool) else default
 
 

@@ -1,16 +1,11 @@
 """What the errors and warnings of the service mean for the state; `server_events.py` has the other handlers."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from msgspec.structs import replace
 
 from voicelive_tui.session import edits, loss, surgery, tools
 from voicelive_tui.session.notes import pin
-from voicelive_tui.session.state import Edit, SessionState, Stage
-from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, error_text, mapping, text
-
-Event = Mapping[str, Any]
+from voicelive_tui.session.state import Edit, Handler, SessionState, Stage
+from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, Event, error_text, mapping, text
 
 CONFIGURE, CREATE, OUTPUT, SEED, TURN, TYPE = "configure", "create", "output", "seed", "turn", "type"
 """Kinds of client events whose refusal changes the state; an `error` repeats their `event_id`, see `caused_by`."""
@@ -59,4 +54,4 @@ def _warning(event: Event, state: SessionState, now: float) -> SessionState:
     return pin(state, error_text(mapping(event.get("warning"))), "warning")
 
 
-HANDLERS: dict[str, Callable[[Event, SessionState, float], SessionState]] = {"error": _error, "warning": _warning}
+HANDLERS: dict[str, Handler] = {"error": _error, "warning": _warning}

@@ -7,10 +7,8 @@ from msgspec import Struct
 
 from voicelive_tui.config import Approval, BargeIn, Function
 from voicelive_tui.session.continuation import Restored, Retry
+from voicelive_tui.wire.events import Event
 from voicelive_tui.wire.log import Severity
-
-Event = Mapping[str, Any]
-"""The JSON object of an event."""
 
 
 class Input(Struct, frozen=True, tag_field="input", tag=True):

@@ -72,7 +72,7 @@ class Turn(Struct, frozen=True):
         return None if start is None or self.heard_at is None or self.heard_at < start else self.heard_at - start
 
 
-class Stage(NamedTuple):
+class Part(NamedTuple):
     """One part of a turn's delay."""
 
     name: str
@@ -80,7 +80,7 @@ class Stage(NamedTuple):
     milliseconds: float
 
 
-def stages(turn: Turn) -> tuple[Stage, ...]:
+def stages(turn: Turn) -> tuple[Part, ...]:
     """The parts known so far; the time of an unknown moment counts towards the next part.
 
     Moments can come in another order than they are named in (words after sound): a part is never negative, and what
@@ -94,14 +94,14 @@ def stages(turn: Turn) -> tuple[Stage, ...]:
         *(turn.committed_at, turn.created_at, None if turn.began_by == "service" else turn.called_at, turn.returned_at),
         *(turn.first_text_at, turn.first_audio_at, turn.heard_at),
     )
-    parts: list[Stage] = []
+    parts: list[Part] = []
     order = list(zip(STAGES, ends, strict=True))
     if turn.began_by == "service":  # the response is created after the tools
         order.sort(key=lambda stage: stage[1] or 0.0)
     for (name, mark, _), end in order:
         if end is None or not start <= end <= heard_at:
             continue
-        parts.append(Stage(name, mark, (end - start) * 1000))
+        parts.append(Part(name, mark, (end - start) * 1000))
         start = end
     return tuple(parts)
 
@@ -111,7 +111,7 @@ def scale(turns: Sequence[Turn]) -> float:
     return max((turn.latency or 0.0 for turn in turns[-SCALE_TURNS:]), default=0.0) * 1000
 
 
-def waterfall(parts: Sequence[Stage], width: int, scale_ms: float) -> tuple[str, ...]:
+def waterfall(parts: Sequence[Part], width: int, scale_ms: float) -> tuple[str, ...]:
     """A piece of a bar for each part: `width` cells for `scale_ms` milliseconds, at least one cell a part.
 
     If the parts exceed the width, the longest is shortened.
@@ -151,6 +151,6 @@ def summarize(known: Sequence[float]) -> Summary | None:
     return Summary(len(known), known[-1], percentile(50), percentile(95), ranked[-1])
 
 
-def slowest(turn: Turn) -> Stage | None:
+def slowest(turn: Turn) -> Part | None:
     """The longest part of a turn's delay."""
     return max(stages(turn), key=lambda part: part.milliseconds, default=None)

@@ -1,6 +1,6 @@
 """Observing the loss of a session and the session after it. `observe.py` registers these handlers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -9,7 +9,7 @@ from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.continuation import Restored
 from voicelive_tui.session.notes import note, remark, rule
 from voicelive_tui.session.reconnect import TRIES
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import Handler, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, remove
 from voicelive_tui.text import counted
 from voicelive_tui.wire.events import text
@@ -118,7 +118,7 @@ def _sent_late(event: inputs.SentLate, state: SessionState, now: float) -> Sessi
     return remark(state, now, sentence) if event.voiced else state
 
 
-HANDLERS: dict[type, Callable[[Any, SessionState, float], SessionState]] = {
+HANDLERS: dict[type, Handler] = {
     inputs.Reconnecting: _reconnecting,
     inputs.HistorySent: _history_sent,
     inputs.SentLate: _sent_late,

@@ -4,7 +4,6 @@ The facts of a call are in its entry of the transcript (`Entry.call`), those of 
 of functions and of MCP tools have in common, and the answer that follows both.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from voicelive_tui.session.calls import NO_USER, Call
 from voicelive_tui.session.notes import note, pin
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import bounded
-from voicelive_tui.wire.events import error_text, listing, mapping, text
+from voicelive_tui.wire.events import Event, error_text, listing, mapping, text
 
 AUTOMATIC = 3
 """Approvals of calls of one server in a turn that are given without asking the user: a model can call in a loop."""
@@ -25,8 +24,6 @@ LISTING_SECONDS = 10.0
 """From the start of a session; later no server is waited for that has not listed its tools."""
 SILENT_SECONDS = 60.0
 """After which a call without a result counts as timed out: the service cannot be asked, nor the call cancelled."""
-
-Event = Mapping[str, Any]
 
 
 # --- items ---------------------------------------------------------------------------------------------------------

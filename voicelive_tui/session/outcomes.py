@@ -9,18 +9,9 @@ from voicelive_tui.session.typed import ours, texts_of, value_of, wanted_texts
 from voicelive_tui.wire.events import error_text, text
 
 Word = Literal[
-    "",
-    "invalid",
-    "not used",
-    "locked",
-    "changed",
-    "sent",
-    "next session",
-    "in force",
-    "refused",
-    "not applied",
+    "", "invalid", "not used", "locked", "changed", "sent", "next session", "in force", "refused", "not applied",
     "ignored",
-]
+]  # fmt: skip
 """What became of a setting; "" where nothing is to be said."""
 
 NOTHING = "the service's default"

@@ -12,23 +12,13 @@ Rules of this file:
 
 from collections.abc import Callable
 
-from voicelive_tui.session import (
-    continue_rules,
-    effects,
-    inputs,
-    keeping,
-    mcp,
-    rotation,
-    surgery,
-    talk_rules,
-    tool_rules,
-)
+from voicelive_tui.session import continue_rules, effects, inputs, mcp, rotation, surgery, talk_rules, tool_rules
 from voicelive_tui.session.barge_in import truncation
 from voicelive_tui.session.edits import EDIT
 from voicelive_tui.session.errors import CONFIGURE, CREATE, OUTPUT, TYPE, caused_by
+from voicelive_tui.session.keeping import MomentFound
 from voicelive_tui.session.reconnect import kept_from, worth_a_try
 from voicelive_tui.session.sending import (
-    Event,
     Step,
     ask,
     create_if_due,
@@ -42,7 +32,7 @@ from voicelive_tui.session.sending import (
 from voicelive_tui.session.server_events import is_late
 from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.session.talk import talk_refusal, waits_for_commit
-from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, canonical, listing, mapping, pcm_of, text
+from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, Event, canonical, listing, mapping, pcm_of, text
 
 
 def policy(event: inputs.Input, before: SessionState, after: SessionState, now: float) -> Step:
@@ -103,7 +93,7 @@ def _steps(event: inputs.Input, before: SessionState, after: SessionState, now: 
             return send(after, EDIT, {"type": "session.update", "session": changes})
         case inputs.StopPressed() if before.retry is not None:
             return after, (effects.Disconnect(),)
-        case keeping.MomentFound(pcm) if pcm and before.activity is not Activity.SPEAKING:
+        case MomentFound(pcm) if pcm and before.activity is not Activity.SPEAKING:
             return after, (effects.PlayMoment(pcm),)
         case inputs.PlaybackStopped(item_id):
             truncate = truncation(after, item_id)

@@ -9,8 +9,8 @@ from voicelive_tui.session import effects
 from voicelive_tui.session.barge_in import should_cancel, should_clear
 from voicelive_tui.session.errors import CREATE, TYPE
 from voicelive_tui.session.state import RECENT, SessionState
+from voicelive_tui.wire.events import Event
 
-Event = Mapping[str, Any]
 Step = tuple[SessionState, tuple[effects.Effect, ...]]
 """The state with this client's intent, and the effects to perform in this order."""
 

@@ -4,7 +4,7 @@ Handlers trust nothing in an event (see `wire/events.py`). They must not rely on
 native and cascade models (protocol, section 3.4); `transcript.py` keeps the order of items.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -12,12 +12,9 @@ from msgspec.structs import replace
 from voicelive_tui.session import edits, errors, loss, mcp, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note, pin
-from voicelive_tui.session.state import SessionState, Stage
+from voicelive_tui.session.state import Handler, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus, Role, place, put_behind, remove, shown_at
-from voicelive_tui.wire.events import PCM_BYTES_PER_MS, error_text, listing, mapping, number, pcm_of, session_of, text
-
-Event = Mapping[str, Any]
-Handler = Callable[[Event, SessionState, float], SessionState]
+from voicelive_tui.wire.events import BYTES_A_MS, Event, error_text, listing, mapping, number, pcm_of, session_of, text
 
 UNTRANSCRIBED = "not transcribed"
 
@@ -259,7 +256,7 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
     item_id, response_id = text(event.get("item_id")), text(event.get("response_id"))
     if is_late(event, state):
         return state
-    ms = len(pcm_of(text(event.get("delta")))) / PCM_BYTES_PER_MS
+    ms = len(pcm_of(text(event.get("delta")))) / BYTES_A_MS
     if not ms:
         state = replace(state, counts=state.counts.plus(bad_messages=1))
         return pin(state, f"an audio delta of {item_id} is not valid base64 and was skipped", "warning")

@@ -10,7 +10,7 @@ Rules of this file:
 - What changes with every block of sound (levels, buffer depth) is in `reading.py` instead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
@@ -24,7 +24,7 @@ from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.transcript import Entry, Role, change, update
 from voicelive_tui.session.usage import Usage
-from voicelive_tui.wire.events import PCM_BYTES_PER_MS
+from voicelive_tui.wire.events import BYTES_A_MS
 from voicelive_tui.wire.log import EventLog
 
 RECENT = 32
@@ -330,7 +330,7 @@ class SessionState(Struct, frozen=True, eq=False):
         return [
             entry
             for entry in self.transcript[-RECENT:]
-            if entry.audio_ms > 1 / PCM_BYTES_PER_MS and entry.heard_ms is None and entry.item_id not in self.silenced
+            if entry.audio_ms > 1 / BYTES_A_MS and entry.heard_ms is None and entry.item_id not in self.silenced
         ]
 
     @property
@@ -356,3 +356,7 @@ class SessionState(Struct, frozen=True, eq=False):
             return Activity.SPEAKING
         pending = self.ready and (self.response or self.unheard or self.open_calls)
         return Activity.THINKING if pending else Activity.READY
+
+
+Handler = Callable[[Any, SessionState, float], SessionState]
+"""Takes an input or an event, the state before it, and the time; gives the state after it."""

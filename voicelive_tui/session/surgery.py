@@ -6,7 +6,7 @@ branch is a new session that gets the history up to an entry: its items are entr
 all above stays as it was.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.history import history
 from voicelive_tui.session.notes import NOT_CONNECTED, is_rule, note, rule
-from voicelive_tui.session.state import RECENT, Request, SessionState
+from voicelive_tui.session.state import RECENT, Handler, Request, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, Transcript, find
 from voicelive_tui.wire.events import mapping, text
 
@@ -128,7 +128,7 @@ def words_of(entry: Entry) -> str:
     return words if len(words) <= 40 else f"{words[:40]}…"
 
 
-_KINDS: dict[type, tuple[str, Callable[[Any, SessionState, float], SessionState]]] = {
+_KINDS: dict[type, tuple[str, Handler]] = {
     inputs.DeleteItem: ("delete", lambda event, state, now: state),
     inputs.InsertItem: ("insert", lambda event, state, now: state),
     inputs.AskAgain: ("ask again", _ask_again),

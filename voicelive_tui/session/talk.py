@@ -7,15 +7,12 @@ With `push_to_talk = "turns"` the SDK's audio turns are used in place of the inp
 one: the sound of that turn, which is kept, is then sent again to the buffer.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from msgspec.structs import replace
 
 from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.notes import NOT_CONNECTED, note
-from voicelive_tui.session.state import SessionState
+from voicelive_tui.session.state import Handler, SessionState
 
 PREROLL_SECONDS = 0.3
 """Sound sent from before the key, which comes after the first syllable."""
@@ -80,7 +77,4 @@ def switch(state: SessionState, *, push_to_talk: bool) -> SessionState:
     return replace(state, microphone=replace(state.microphone, push_to_talk=push_to_talk))
 
 
-HANDLERS: dict[type, Callable[[Any, SessionState, float], SessionState]] = {
-    inputs.TalkPressed: _pressed,
-    inputs.TalkCancelled: _cancelled,
-}
+HANDLERS: dict[type, Handler] = {inputs.TalkPressed: _pressed, inputs.TalkCancelled: _cancelled}

@@ -21,7 +21,10 @@ ALREADY_ACTIVE = "conversation_already_has_active_response"
 BENIGN_ERRORS = frozenset({"response_cancel_not_active", ALREADY_ACTIVE})
 """Errors that only report a race with the service: notes, not failures."""
 
-PCM_BYTES_PER_MS = 48
+Event = Mapping[str, Any]
+"""The JSON object of an event; its fields may be missing, or of any type."""
+
+BYTES_A_MS = 48
 """24 kHz, mono, 16 bit."""
 DEEPEST = 200
 """Levels of nested objects and arrays; every recursion over an event stays far below Python's limit of 1,000."""
@@ -117,7 +120,7 @@ def canonical(kind: str) -> str:
     return _CANONICAL.get(kind, kind)
 
 
-def session_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+def session_of(event: Event) -> Mapping[str, Any]:
     """The `session` of an event with Voice Live's field names, whichever family it came in."""
     session = mapping(event.get("session"))
     sides = mapping(session.get("audio"))
@@ -174,7 +177,7 @@ def pcm_of(delta: str) -> bytes:
     """The samples of a base64 text, empty if it is not valid. Cached, since `observe` and `policy` both need them."""
     try:
         return binascii.a2b_base64(delta, strict_mode=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return b""
 
 
@@ -194,17 +197,17 @@ def base64_size(value: object) -> int:
     return len(value) * 3 // 4 - value[-2:].count("=") if isinstance(value, str) else 0
 
 
-def _audio_field(event: Mapping[str, Any]) -> str | None:
+def _audio_field(event: Event) -> str | None:
     return _AUDIO_FIELDS.get(canonical(text(event.get("type"))))
 
 
-def audio_size(event: Mapping[str, Any]) -> int:
+def audio_size(event: Event) -> int:
     """Bytes of sound (or video) that an event carries."""
     name = _audio_field(event)
     return base64_size(event.get(name)) if name else 0
 
 
-def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
+def without_audio(event: Event) -> dict[str, Any]:
     """The event with each piece of base64 sound replaced by `{"bytes": n}`, for logs and `console --json`."""
     if name := _audio_field(event):
         return {**event, name: {"bytes": base64_size(event.get(name))}}
@@ -220,7 +223,7 @@ def without_audio(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "item": {**item, "content": content}}
 
 
-def payloads(event: Mapping[str, Any]) -> list[str]:
+def payloads(event: Event) -> list[str]:
     """The base64 texts of an event: its own, or those of the parts of a whole item."""
     if name := _audio_field(event):
         found = [event.get(name)]
@@ -229,7 +232,7 @@ def payloads(event: Mapping[str, Any]) -> list[str]:
     return [payload for payload in found if isinstance(payload, str)]
 
 
-def raw_with(event: Mapping[str, Any], raw: str, substitute: Callable[[str], str | None]) -> str:
+def raw_with(event: Event, raw: str, substitute: Callable[[str], str | None]) -> str:
     """The text of an event with a JSON value in place of each base64 payload; all else stays byte for byte.
 
     `substitute` gives the value for a payload, None to leave it.
@@ -250,11 +253,11 @@ def raw_with(event: Mapping[str, Any], raw: str, substitute: Callable[[str], str
     return _PAYLOAD.sub(replaced, raw) if held else raw
 
 
-def raw_without_audio(event: Mapping[str, Any], raw: str) -> str:
+def raw_without_audio(event: Event, raw: str) -> str:
     """The text of an event with each base64 payload replaced by `{"bytes":n}`; all else stays byte for byte."""
     return raw_with(event, raw, lambda payload: f'{{"bytes":{base64_size(payload)}}}')
 
 
-def as_json(event: Mapping[str, Any]) -> str:
+def as_json(event: Event) -> str:
     """The text that the SDK sends for a client event, with each base64 payload replaced by `{"bytes": n}`."""
     return json.dumps(without_audio(event), default=repr)

@@ -3,14 +3,12 @@
 A field of an event may be missing or of any type; summarising a row never raises.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from voicelive_tui.text import duration, short_id, size, visible
-from voicelive_tui.wire.events import canonical, listing, mapping, parse
+from voicelive_tui.wire.events import Event, canonical, listing, mapping, parse
 from voicelive_tui.wire.log import LogRow
-
-Event = Mapping[str, Any]
 
 LONG = 20_000
 """Characters up to which an event is parsed for its summary."""
@@ -115,10 +113,7 @@ _SESSION = (
     _Field("session.turn_detection.type session.audio.input.turn_detection.type"),
     _Field("session.id", lambda value: short_id(_plain(value))),
 )
-_PROBLEM = (
-    _Field("error.code error.type warning.code warning.type"),
-    _Field("error.message warning.message"),
-)
+_PROBLEM = (_Field("error.code error.type warning.code warning.type"), _Field("error.message warning.message"))
 _RESPONSE = (
     _Field("response.status"),
     _Field("response.status_details.reason response.status_details.error.message"),
