@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
-from voicelive_tui.config import APP_NAME, ConfigError, Logging
+from voicelive_tui.config import APP_NAME, ConfigError, Level, Logging
 from voicelive_tui.text import mask, visible, visible_lines
 
 LONGEST_RECORD = 1_000
@@ -33,16 +33,14 @@ log = logging.getLogger(__name__)
 SESSION = "voicelive_tui.session"
 """Logger of what happens in the session. The event log has rows of it already, so `listen` leaves it out."""
 
-Severity = Literal["debug", "info", "warning", "error"]
-LEVELS: dict[Severity, int] = {name: logging.getLevelNamesMapping()[name.upper()] for name in get_args(Severity)}
+LEVELS: dict[Level, int] = {name: logging.getLevelNamesMapping()[name.upper()] for name in get_args(Level)}
 
 
 class _Readable(logging.Formatter):
     """Shortens records and masks secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        text = mask(text)  # before it is shortened, or half of a secret could remain
+        text = mask(super().format(record))  # before it is shortened, or half of a secret could remain
         if len(text) > LONGEST_RECORD and not record.exc_info:
             text = f"{text[:LONGEST_RECORD]}... ({len(text)} characters)"
         return visible_lines(text) if record.exc_info else visible(text)  # a line end must not fake another record
@@ -98,13 +96,13 @@ class _ToFile(QueueHandler):
 class _ToListener(logging.Handler):
     """Passes records to a callable, in the thread that logged them."""
 
-    def __init__(self, listener: Callable[[Severity, str, str], None]) -> None:
+    def __init__(self, listener: Callable[[Level, str, str], None]) -> None:
         super().__init__()
         self.addFilter(lambda record: record.name != SESSION)
         self._listener = listener
 
     def emit(self, record: logging.LogRecord) -> None:
-        severity: Severity = max((level, name) for name, level in LEVELS.items() if level <= max(record.levelno, 10))[1]
+        severity: Level = max((level, name) for name, level in LEVELS.items() if level <= max(record.levelno, 10))[1]
         try:
             self._listener(severity, record.name, self.format(record))
         except RuntimeError:
@@ -176,7 +174,7 @@ def _rotate(full: str, older: str) -> None:
     _make_private(Path(full))
 
 
-def listen(listener: Callable[[Severity, str, str], None]) -> Callable[[], None]:
+def listen(listener: Callable[[Level, str, str], None]) -> Callable[[], None]:
     """Call `listener(severity, logger, text)` in the thread that logs, but not for `SESSION`; the result ends this."""
     handler = _ToListener(listener)
     handler.setFormatter(_Readable())

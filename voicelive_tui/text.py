@@ -57,7 +57,7 @@ _CREDENTIAL = re.compile(
 )
 """A name of a credential in a query, a header or JSON, then its value; or a JSON Web Token alone."""
 _NAMES = frozenset({"api-key", "api_key", "apikey", "authorization"})
-_SIGNS = ("api-key", "api_key", "apikey", "authorization", "bearer")
+_SIGNS = (*_NAMES, "bearer")
 
 
 def hide(*secrets: str) -> None:

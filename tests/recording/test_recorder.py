@@ -284,7 +284,7 @@ async def test_a_recording_that_becomes_large_is_noticed_once_and_goes_on(
     async with recorded(tmp_path, Recording(folder=str(tmp_path))) as (live, _, _):
         await until(lambda: live.state.problems)
         await asyncio.sleep(0.6)  # it is written again
-        assert [each.text for each in live.state.problems] == ["the recording has 500 MB, and goes on: w ends it"]
+        assert [each.text for each in live.state.problems] == ["the recording has 500 MB, and goes on until you end it"]
         assert live.state.recording
         assert live.state.recording.since is not None
 

@@ -20,14 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voicelive_tui.audio.format import (
-    BLOCK_SECONDS,
-    SAMPLE_RATE,
-    SAMPLE_WIDTH,
-    ms_to_samples,
-    samples_in,
-    samples_to_ms,
-)
+from voicelive_tui.audio.format import BLOCK_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH, samples_in, samples_to_ms
 from voicelive_tui.audio.pcm import PCM16
 
 FADE_IN_MS = 3
@@ -42,7 +35,7 @@ LONGEST_MS = 600_000.0
 KEPT_ITEMS = 64
 """Items whose accounts are kept after their end, for late audio and late questions."""
 
-FADE = np.linspace(0, 1, ms_to_samples(FADE_IN_MS), endpoint=False, dtype=np.float32)
+FADE = np.linspace(0, 1, FADE_IN_MS * SAMPLE_RATE // 1000, endpoint=False, dtype=np.float32)
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH
 from voicelive_tui.client.shell import DeviceChoice, Observer
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.recording.lines import MICROPHONE, SPEAKER
@@ -77,7 +78,7 @@ class ReplaySession:
         """Nothing of a recording can be changed; only seen problems can be dismissed."""
         if isinstance(event, inputs.ProblemsSeen):
             before, self.player.state = self.state, observe(event, self.state, self.position)
-            self._tell(event, before, self.position)
+            self._tell(event, before, self.state, self.position)
 
     def reading(self) -> Reading:
         item, at = self.state.playing, self.position
@@ -179,13 +180,11 @@ class ReplaySession:
         """RMS of the microphone and of what was heard, in dBFS, in `count` equal parts of a stretch of time."""
         from voicelive_tui.audio.pcm import level  # noqa: PLC0415 - loads numpy
 
-        part = (end - begin) / count
+        part = (end - begin) / count * SAMPLE_RATE
         lanes = [self.player.sound(channel, begin, end - begin) for channel in (MICROPHONE, SPEAKER)]
-        size = round(part * 24_000) * 2
-        return [
-            (level(lanes[0][at : at + size]).rms, level(lanes[1][at : at + size]).rms)
-            for at in (round(index * part * 24_000) * 2 for index in range(count))
-        ]
+        size = round(part) * SAMPLE_WIDTH
+        starts = [round(index * part) * SAMPLE_WIDTH for index in range(count)]
+        return [(level(lanes[0][at : at + size]).rms, level(lanes[1][at : at + size]).rms) for at in starts]
 
     # --- its course
 
@@ -195,8 +194,7 @@ class ReplaySession:
             return
         self.position = min(self.position + passed * self.speed, self._stop_at)
         for step in self.player.advance(self.position):
-            for observer in tuple(self._observers):
-                observer(*step)
+            self._tell(*step)
         self._feed()
         if self.position >= self._stop_at:
             self.playing = False
@@ -208,11 +206,11 @@ class ReplaySession:
         self._stop_at = self.player.end
         self.player.seek(index)
         self.position = at
-        self._tell(JUMP, before, at)
+        self._tell(JUMP, before, self.state, at)
 
-    def _tell(self, event: inputs.Input, before: SessionState, at: float) -> None:
+    def _tell(self, event: inputs.Input, before: SessionState, after: SessionState, at: float) -> None:
         for observer in tuple(self._observers):
-            observer(event, before, self.state, at)
+            observer(event, before, after, at)
 
     async def _index(self) -> None:
         more = True

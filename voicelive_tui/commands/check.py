@@ -101,11 +101,8 @@ def check_terminal(report: Report) -> None:
 
 async def check_audio(settings: Audio, report: Report) -> None:
     """Report whether the devices can be opened; without sound one can still type and read."""
-    directions: tuple[tuple[Direction, str | int], ...] = (
-        ("input", settings.input_device),
-        ("output", settings.output_device),
-    )
-    for direction, text in directions:
+    devices: dict[Direction, str | int] = {"input": settings.input_device, "output": settings.output_device}
+    for direction, text in devices.items():
         attempt = partial(probe, direction, DeviceSpec.parse(text), settings.output_latency)
         try:
             report(direction, True, await off_loop(attempt, f"opening the audio {direction}"))

@@ -87,7 +87,7 @@ def sessions_of(path: Path, stack: contextlib.ExitStack) -> list[list[Recorded]]
     session before it goes on with the same messages, except the history that the new one was told.
     """
     from voicelive_tui.recording.bundle import Bundle, BundleError  # noqa: PLC0415
-    from voicelive_tui.recording.lines import NOTHING, Mark  # noqa: PLC0415
+    from voicelive_tui.recording.lines import Mark  # noqa: PLC0415
 
     bundle = stack.enter_context(Bundle(path))
     sessions: list[list[Recorded]] = []
@@ -102,7 +102,7 @@ def sessions_of(path: Path, stack: contextlib.ExitStack) -> list[list[Recorded]]
             continue
         if line.problem:
             continue
-        event = parse(bytes(line.frame).decode()) if line.frame != NOTHING else {}
+        event = parse(line.raw)
         kind, item_id = text(event.get("type")), text(mapping(event.get("item")).get("id"))
         message = Recorded(line.t_ns / 1e9, line.dir, partial(_unexpired, bundle, line), kind.endswith(".append"))
         if line.standby:

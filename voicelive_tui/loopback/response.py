@@ -349,11 +349,7 @@ class Response:
                 **_details(given),
                 "cached_tokens_details": _details(cached),
             },
-            "output_token_details": {
-                "text_tokens": spent.text,
-                "audio_tokens": spent.audio,
-                "reasoning_tokens": 0,
-            },
+            "output_token_details": {"text_tokens": spent.text, "audio_tokens": spent.audio, "reasoning_tokens": 0},
         }
 
 

@@ -21,21 +21,12 @@ from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH, silence
 from voicelive_tui.errors import UserError
 from voicelive_tui.recording.files import HEADER_BYTES
 from voicelive_tui.recording.flac import as_wave, missing
-from voicelive_tui.recording.lines import (
-    NOTHING,
-    RECEIVED,
-    DamageError,
-    Line,
-    Mark,
-    WireLine,
-    input_of,
-    read,
-    with_sound,
-)
+from voicelive_tui.recording.lines import RECEIVED, DamageError, Line, Mark, WireLine, input_of, read, with_sound
 from voicelive_tui.recording.writer import FORMAT, Manifest
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import SessionState
+from voicelive_tui.text import counted
 from voicelive_tui.wire.events import parse
 
 LONGEST_LINE = 50_000_000
@@ -161,7 +152,7 @@ class Bundle:
 
     def sound(self, channel: int, at: int, samples: int) -> bytes:
         """PCM16 of a channel from a sample on, for at most a minute; silence where the recording has none."""
-        samples, at = max(min(samples, 60 * 24_000), 0), max(min(at, FARTHEST), -FARTHEST)
+        samples, at = max(min(samples, 60 * SAMPLE_RATE), 0), max(min(at, FARTHEST), -FARTHEST)
         source, lane = (self._received, 0) if channel == RECEIVED else (self._audio, channel)
         return silence(samples) if source is None else source.read(lane, at, samples)
 
@@ -203,7 +194,7 @@ class Bundle:
             except DamageError as damage:
                 bad, first = bad + 1, first or f"line {number + 1}: {damage}"
         if bad:
-            self.flaws.append(f"{name}: {bad:,} line{'s' if bad > 1 else ''} cannot be read ({first})")
+            self.flaws.append(f"{name}: {counted(bad, 'line')} cannot be read ({first})")
 
     def text(self, line: WireLine) -> str:
         """A message as it was on the wire."""
@@ -234,7 +225,7 @@ def _message(line: bytes, number: int) -> WireLine:
         wire = _bare(line, number)
     if not wire.problem:
         try:
-            parse(wire.text if wire.frame == NOTHING else bytes(wire.frame).decode())
+            parse(wire.raw)
         except ValueError as error:
             raise DamageError(str(error)) from None
     return wire

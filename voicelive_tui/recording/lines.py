@@ -47,6 +47,11 @@ class WireLine(Struct, frozen=True, omit_defaults=True):
     standby: bool = False
     """Of the link on standby, see `inputs.OnStandby`."""
 
+    @property
+    def raw(self) -> str:
+        """The message, with references in place of sound."""
+        return self.text if self.frame == NOTHING else bytes(self.frame).decode()
+
 
 class Mark(Struct, frozen=True, omit_defaults=True):
     """Something that is no message."""
@@ -77,7 +82,7 @@ def samples_of(payload: str) -> bytes:
     """The PCM16 of a base64 text, empty unless the text follows from its samples (no half a sample, no line breaks)."""
     try:
         pcm = binascii.a2b_base64(payload, strict_mode=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return b""
     whole = len(pcm) % 2 == 0 and binascii.b2a_base64(pcm, newline=False).decode() == payload
     return pcm if whole else b""
@@ -179,4 +184,4 @@ def with_sound(line: WireLine, sound: Callable[[int, int, int], bytes]) -> str:
         channel, at, samples = map(int, found.groups())
         return f'"{binascii.b2a_base64(sound(channel, at, samples), newline=False).decode()}"'
 
-    return _REFERENCE.sub(payload, bytes(line.frame).decode())
+    return _REFERENCE.sub(payload, line.raw)

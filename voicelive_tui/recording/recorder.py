@@ -46,7 +46,7 @@ BATCH = 500
 BATCH_CHARACTERS = 4_000_000
 """Of the messages that are recorded in one step."""
 LARGE_BYTES = 500_000_000
-LARGE = "the recording has 500 MB, and goes on: w ends it"
+LARGE = "the recording has 500 MB, and goes on until you end it"
 CLOSE_LIMIT = 5.0
 
 

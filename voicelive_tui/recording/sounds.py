@@ -22,7 +22,7 @@ def ranges_of(item_id: str, lines: Iterable[bytes]) -> Iterator[Range]:
         if b"$audio" not in line or item_id.encode() not in line:
             continue
         try:
-            frame = bytes(read(WireLine, line).frame).decode()
+            frame = read(WireLine, line).raw
             if text(parse(frame).get("item_id")) != item_id:
                 continue
         except (DamageError, ValueError):

@@ -5,13 +5,13 @@ import struct
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import BinaryIO, Literal, NamedTuple, cast, get_args
 
 RING_SECONDS = 600.0
 SEGMENT_SECONDS = 60.0
 
 Kind = Literal["wire", "mark", "left", "right", "received"]
-_KINDS: tuple[Kind, ...] = ("wire", "mark", "left", "right", "received")
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 _HEAD = struct.Struct("<BqI")
 
 

@@ -20,7 +20,7 @@ from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.hints import Hint
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.meters import health
-from voicelive_tui.ui.panes.steps import PAUSE, step_lines, step_of, stepped
+from voicelive_tui.ui.panes.steps import DIFFERS, PAUSE, step_lines, step_of, stepped
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clip, width_of, wrap
 from voicelive_tui.wire.events import listing, mapping
@@ -28,7 +28,6 @@ from voicelive_tui.wire.events import listing, mapping
 LABEL = 16
 INDENT = 3
 """Of a value with a word too wide for the place beside its label."""
-DIFFERS = " ≠ asked "
 SERVED = " served as "
 
 
@@ -193,7 +192,7 @@ it is in the file *.native.log beside the log file.""")
             return
         waiting = f" · buffered {duration(self.reading.buffered_ms)} · outbox {duration(self.reading.outbox_ms)}"
         printed = self.reading.native_messages
-        native = f" · {printed:,} line{'s' if printed > 1 else ''} printed by sound libraries" if printed else ""
+        native = f" · {counted(printed, 'line')} printed by sound libraries" if printed else ""
         sound = (*_label("sound"), *health(self.reading), (waiting, "dim"), (native, "warn"))
         link, now = session.connection, now_of(self)
         connected = (link, session.conversation_id, (now - (link.ready_at or now)) // 60)
@@ -265,7 +264,7 @@ it is in the file *.native.log beside the log file.""")
 
     def count(self) -> Line:
         errors = self.session.counts.errors
-        return ((f"{errors} error{'s' if errors > 1 else ''}", "bad"),) if errors else ()
+        return ((counted(errors, "error"), "bad"),) if errors else ()
 
     def note(self) -> Line:
         """The number of lines below."""

@@ -7,6 +7,7 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.text import Line, measured
 from voicelive_tui.wire.events import mapping
 
+DIFFERS = " ≠ asked "
 PAUSE = 0.5
 """Seconds without a step after which the steps are sent."""
 
@@ -45,7 +46,7 @@ def step_lines(session: SessionState, pending: Mapping[str, float], width: int) 
         if step.name in pending:
             line = (*line, (" → ", "dim"), (step.words(pending[step.name]), "accent"))
         elif differs:
-            line = (*line, (" ≠ asked ", "dim"), (want, "text"))
+            line = (*line, (DIFFERS, "dim"), (want, "text"))
         lines.append(line)
     return lines
 

@@ -20,6 +20,7 @@ from voicelive_tui.ui.canvas import Lines, now_of
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Frame, Pane, Place, joined
+from voicelive_tui.ui.panes.meters import FLOOR_DBFS
 from voicelive_tui.ui.text import Line, Span, centred, fit
 
 CHUNK = 10
@@ -29,7 +30,6 @@ PERIOD = 1.0
 """Seconds between two repaints."""
 SPANS = (5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds that the columns may show."""
-FLOOR_DBFS = -60.0
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LATE = 0.1
 """Seconds after which the levels of a column are known."""
