@@ -100,3 +100,19 @@ def test_wrong_usage_gets_a_sentence(bundle: Path, arguments: list[str], sentenc
 def test_what_is_no_recording_gets_a_sentence(tmp_path: Path) -> None:
     assert export(tmp_path)[2] == f"voicelive-tui: {tmp_path} is no recording: it has no wire.jsonl\n"
     assert export(tmp_path / "none")[2] == f"voicelive-tui: cannot open {tmp_path}/none: No such file or directory\n"
+
+
+def test_a_place_that_cannot_be_written_is_named(bundle: Path, tmp_path: Path) -> None:
+    target = tmp_path / "no" / "out.md"
+    assert export(bundle, "--output", target) == (
+        1, "", f"voicelive-tui: cannot export to {target}: No such file or directory\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["md", "zip"])
+def test_a_file_without_a_message_is_not_exported(tmp_path: Path, form: str) -> None:
+    (tmp_path / "notes.txt").write_text("nothing\n")
+    status, out, err = export(tmp_path / "notes.txt", "--format", form, "--output", tmp_path / "out")
+    assert (status, out) == (2, "")
+    assert "notes.txt holds no message: wire.jsonl: 1 line cannot be read" in err
+    assert not (tmp_path / "out").exists()

@@ -1,7 +1,6 @@
 """A recording at any of its moments: the same states by playing, by jumping, and at any speed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,12 +128,3 @@ def test_the_sound_of_a_moment_is_that_of_its_channel(bundle: Bundle) -> None:
         for at, sounds in ((begin - 0.2, False), (begin + 0.2, True), (end - 0.2, True), (end + 0.2, False)):
             assert loud(player.sound(channel, FIRST + at, 0.04)) is sounds
     assert not any(player.sound(SPEAKER, 1e12, 0.1))
-
-
-def test_an_empty_recording_has_one_moment_of_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "empty.jsonl"
-    file.write_text("\n")
-    with Bundle(file) as bundle:
-        player = Player(bundle)
-        player.seek(5)
-        assert (len(player), player.index, list(player.advance(9.0)), player.extend(3)) == (0, 0, [], False)

@@ -33,7 +33,7 @@ def run(path: Path, *, form: str, output: Path | None, strict: bool, anyway: boo
     except FileExistsError:
         return complain(f"{output} exists: give another --output")
     except OSError as error:
-        warn(f"cannot export: {error.strerror or error}")
+        warn(f"cannot export{f' to {output}' if output else ''}: {error.strerror or error}")
         return FAILED
 
 
@@ -57,6 +57,7 @@ def _document(bundle: "Bundle", form: str, output: Path | None) -> int:
 def _zip(bundle: "Bundle", output: Path, strict: bool, anyway: bool) -> int:
     from voicelive_tui.recording.pack import Pack  # noqa: PLC0415
 
+    bundle.moments()  # raises where there is nothing to share
     pack = Pack(bundle, strict=strict)
     for name, count in pack.members:
         click.echo(f"{name:<14} {size(count):>8}{'  without texts' if strict else ''}")

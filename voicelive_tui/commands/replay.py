@@ -55,15 +55,13 @@ async def _write(player: "Player", *, as_json: bool) -> int:
 
 def open_player(path: Path, stack: contextlib.ExitStack) -> "Player":
     """Open a recording until the stack closes. Raises `BundleError` if there is nothing to play."""
-    from voicelive_tui.recording.bundle import Bundle, BundleError  # noqa: PLC0415
+    from voicelive_tui.recording.bundle import Bundle  # noqa: PLC0415
     from voicelive_tui.recording.player import Player  # noqa: PLC0415
 
     bundle = stack.enter_context(Bundle(path))
     player = Player(bundle)
     for flaw in bundle.flaws:
         warn(flaw)
-    if not len(player):
-        raise BundleError(f"{path} has nothing to play: it holds no message")
     return player
 
 

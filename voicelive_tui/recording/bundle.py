@@ -4,15 +4,10 @@ A bundle from someone else is data: sizes are limited, names inside a zip are lo
 cannot be read are counted and left out.
 """
 
-import contextlib
 import io
 import json
-import shutil
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import msgspec
@@ -23,6 +18,14 @@ from voicelive_tui.recording.files import HEADER_BYTES
 from voicelive_tui.recording.flac import as_wave, missing
 from voicelive_tui.recording.lines import RECEIVED, DamageError, Line, Mark, WireLine, input_of, read, with_sound
 from voicelive_tui.recording.writer import FORMAT, Manifest
+from voicelive_tui.recording.zipped import (
+    LARGEST_AUDIO,
+    LARGEST_TEXT,
+    UNREADABLE,
+    Opener,
+    begins_like_zip,
+    open_zip,
+)
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import SessionState
@@ -31,14 +34,8 @@ from voicelive_tui.wire.events import parse
 
 LONGEST_LINE = 50_000_000
 """Bytes of one line."""
-LARGEST_TEXT = 1_000_000_000
-"""Bytes of a file of lines."""
-LARGEST_AUDIO = 4_300_000_000
 FARTHEST = 10**12
 """No sample of a recording is farther from its beginning."""
-
-_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
-"""What reading a damaged file or zip may raise; msgspec, Unicode and recursion errors among them."""
 
 
 class BundleError(UserError):
@@ -54,7 +51,7 @@ class Bundle:
     Attributes:
         manifest: Its manifest; the default one where there is none.
         flaws: A sentence for each kind of damage.
-        open: Opens one of its files by name; None if it is not there.
+        open: Opens one of its files by name; None if it is not there, or cannot be opened.
 
     Raises:
         BundleError: There is nothing to read.
@@ -65,14 +62,8 @@ class Bundle:
         self.flaws: list[str] = []
         self.open = self._opener()
         self.manifest = self._read_manifest()
-        self._audio: _Sound | None = None
-        self._received: _Sound | None = None
-        try:
-            self._audio = self._sound("audio", 2, self.manifest.audio_origin)
-            self._received = self._sound("received", 1, self.manifest.received_origin)
-        except BundleError:
-            self.close()
-            raise
+        self._audio = self._sound("audio", 2, self.manifest.audio_origin)
+        self._received = self._sound("received", 1, self.manifest.received_origin)
 
     def __enter__(self) -> "Bundle":
         return self
@@ -87,21 +78,27 @@ class Bundle:
                 sound.close()
         self._audio = self._received = None
 
-    def _opener(self) -> Callable[[str], BinaryIO | None]:
+    def _opener(self) -> Opener:
         path = self.path.expanduser()
         try:
             if path.is_dir():
-                if not (path / "wire.jsonl").exists():
+                if not (path / "wire.jsonl").is_file():
                     raise BundleError(f"{path} is no recording: it has no wire.jsonl")
-                return lambda name: cast("BinaryIO", (path / name).open("rb")) if (path / name).is_file() else None
-            if zipfile.is_zipfile(path):
-                return _zip_opener(path)
-            with path.open("rb"):
-                pass
-        except _UNREADABLE as error:
+                return self._file_opener
+            if begins_like_zip(path):
+                return open_zip(path, self.flaws)
+        except UNREADABLE as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise BundleError(f"cannot open {path}: {reason or error}") from None
         return lambda name: cast("BinaryIO", path.open("rb")) if name == "wire.jsonl" else None
+
+    def _file_opener(self, name: str) -> BinaryIO | None:
+        path = self.path.expanduser() / name
+        try:
+            return cast("BinaryIO", path.open("rb")) if path.is_file() else None
+        except OSError as error:
+            self.flaws.append(f"{name} cannot be read ({error.strerror})")
+            return None
 
     def _read_manifest(self) -> Manifest:
         file = self.open("manifest.json")
@@ -110,7 +107,7 @@ class Bundle:
         with file:
             try:
                 found = msgspec.json.decode(file.read(LONGEST_LINE), type=Manifest)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 self.flaws.append(f"manifest.json cannot be read ({error})")
                 return Manifest()
         if found.format > FORMAT:
@@ -125,7 +122,7 @@ class Bundle:
         with file:
             try:
                 return _Sound(as_wave(file, channels, LARGEST_AUDIO), channels, origin)
-            except (ImportError, *_UNREADABLE) as error:
+            except (ImportError, *UNREADABLE) as error:
                 self.flaws.append(f"{name}.flac cannot be read ({missing() or error})")
                 return None
 
@@ -174,14 +171,19 @@ class Bundle:
     def _next_line(self, name: str, file: BinaryIO) -> bytes:
         try:
             return file.readline(LONGEST_LINE)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self.flaws.append(f"{name} ends early: {error}")
             return b""
 
     def moments(self) -> list[WireLine | Mark]:
-        """Everything in the order in which it happened. Damaged lines are left out; `flaws` names what is missing."""
+        """Everything in the order in which it happened. Damaged lines are left out; `flaws` names what is missing.
+
+        Raises `BundleError` if there is nothing.
+        """
         messages = {line.n: line for line in self._read("wire.jsonl", _message)}
         marks = {(mark.n, mark.mark): mark for mark in self._read("marks.jsonl", _mark)}
+        if not messages and not marks:
+            raise BundleError(": ".join([f"{self.path} holds no message", *self.flaws[-1:]]))
         if left_out := sum(mark.values.get("inputs", 0) for mark in marks.values() if mark.mark == "left_out"):
             self.flaws.append(f"{left_out:,} events are missing: they came faster than they could be written")
         return sorted([*messages.values(), *marks.values()], key=lambda moment: (moment.t_ns, moment.n))
@@ -302,32 +304,3 @@ class _Sound:
             frames = np.frombuffer(data[: len(data) // width * width], "<i2").reshape(-1, self._channels)
             found[skipped : skipped + len(frames)] = frames[:, channel]
         return found.tobytes()
-
-
-def _zip_opener(path: Path) -> Callable[[str], BinaryIO | None]:
-    archive = zipfile.ZipFile(path)
-    files = [info for info in archive.infolist() if not info.filename.endswith("/")]
-    members = {PurePosixPath(info.filename).name: info for info in files}
-    if "wire.jsonl" not in members:
-        raise BundleError(f"{path} is no recording: it has no wire.jsonl")
-
-    def open_member(name: str) -> BinaryIO | None:
-        info = members.get(name)
-        if info is None:
-            return None
-        limit = LARGEST_AUDIO if name.endswith(".wav") else LARGEST_TEXT
-        if info.file_size > limit:
-            raise BundleError(f"{path}: {name} would have {info.file_size:,} bytes, more than {limit:,}")
-        try:
-            member = cast("BinaryIO", archive.open(info))
-            if not name.endswith(".wav"):
-                return member
-            with contextlib.ExitStack() as stack, member:
-                copy = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))  # to read at any position
-                shutil.copyfileobj(member, copy)
-                stack.pop_all()
-                return copy
-        except _UNREADABLE as error:
-            raise BundleError(f"{path}: {name} cannot be read: {error}") from None
-
-    return open_member

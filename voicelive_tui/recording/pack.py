@@ -11,7 +11,8 @@ from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.files import open_new
 from voicelive_tui.recording.redact import Finding, findings, strict_line, without_content
 
-TEXTS = ("manifest.json", "wire.jsonl", "marks.jsonl", "transcript.md")
+MANIFEST = "manifest.json"
+TEXTS = (MANIFEST, "wire.jsonl", "marks.jsonl", "transcript.md")
 SOUNDS = ("audio.wav", "received.wav", "audio.flac", "received.flac")
 
 
@@ -46,18 +47,21 @@ class Pack:
     def write(self, path: Path) -> None:
         """Make the zip. Raises `OSError` if it cannot be written, or is there already."""
         folder = self._bundle.path.name.removesuffix(".zip").removesuffix(".vlrec") + ".vlrec"
-        hashes: dict[str, str] = {}
         with open_new(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for member in reversed(self.members):  # the manifest last
-                digest = hashlib.sha256()
+            hashes = {member.name: self._hash(member.name) for member in self.members if member.name != MANIFEST}
+            for member in self.members:  # the sound last: the rest of a zip that lost its end can be read
                 with archive.open(f"{folder}/{member.name}", "w", force_zip64=True) as file:
                     for piece in self._content(member.name, hashes):
-                        digest.update(piece)
                         file.write(piece)
-                hashes[member.name] = digest.hexdigest()
+
+    def _hash(self, name: str) -> str:
+        digest = hashlib.sha256()
+        for piece in self._content(name, {}):
+            digest.update(piece)
+        return digest.hexdigest()
 
     def _content(self, name: str, hashes: dict[str, str]) -> Iterator[bytes]:
-        if name == "manifest.json":
+        if name == MANIFEST:
             yield self._manifest(hashes)
         elif name in SOUNDS or not self._strict:
             with self._opened(name) as file:
@@ -77,7 +81,7 @@ class Pack:
                 return
 
     def _manifest(self, hashes: dict[str, str]) -> bytes:
-        with self._opened("manifest.json") as file:
+        with self._opened(MANIFEST) as file:
             manifest = json.load(file)
         if self._strict:
             manifest["session"] = without_content(manifest.get("session"))

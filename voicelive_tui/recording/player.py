@@ -66,8 +66,8 @@ class Player:
         self.index = 0
         self._moments = bundle.moments()
         self._times = array("d", (moment.t_ns / 1e9 for moment in self._moments))
-        first, self.end = (self._times[0], self._times[-1]) if self._moments else (0.0, 0.0)
-        self.begin = min(max(first, bundle.began), self.end)
+        self.end = self._times[-1]
+        self.begin = min(max(self._times[0], bundle.began), self.end)
         self._checkpoints = [self.state]
         self._tip = self.state
         """The state after the moments from which there are checkpoints."""
