@@ -52,6 +52,24 @@ async def test_messages_come_as_long_after_the_client_as_they_did() -> None:
         assert created_at - said_at > 0.48
 
 
+async def test_a_message_before_its_place_does_not_hurry_the_others() -> None:
+    session = [
+        recorded(50.0, "in", {"type": "session.created"}),
+        recorded(50.01, "out", {"type": "session.update"}),
+        recorded(50.3, "in", {"type": "response.created"}),
+        recorded(50.6, "out", {"type": "conversation.item.create"}),
+        recorded(50.9, "in", {"type": "response.done"}),
+    ]
+    async with LoopbackService(replay=[session]) as service, connected(service) as websocket:
+        await received(websocket, 1)
+        begun = asyncio.get_running_loop().time()
+        for _ in range(2):
+            await websocket.send_str('{"type": "conversation.item.create", "item": {}}')
+        (created_at, _), (done_at, _) = await received(websocket, 2)
+        assert created_at - begun > 0.28
+        assert done_at - begun > 0.86
+
+
 async def test_a_client_that_says_nothing_is_waited_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voicelive_tui.loopback.replay.PATIENCE", 0.1)
     session = [

@@ -1,7 +1,8 @@
 """`Replay`: the server's side of a recorded session, played to a client.
 
 Messages come at their recorded times, counted from the client's last message other than sound, where the client's
-messages are those of the recording in number. A client that is silent is waited for only `PATIENCE` seconds.
+messages are those of the recording in number. One that came before its place counts from when it is due: else all that
+is before it would be sent in a burst. A client that is silent is waited for only `PATIENCE` seconds.
 """
 
 import asyncio
@@ -60,15 +61,18 @@ class Replay:
             await self._websocket.close(code=GOING_AWAY, message=b"the service is stopping")
 
     async def _send(self) -> None:
-        anchor, recorded_at, said = time.monotonic(), self._messages[0].at, 0
+        anchor = sent_at = time.monotonic()
+        recorded_at, said = self._messages[0].at, 0
         for message in self._messages:
             due = anchor + message.at - recorded_at
             if message.direction == "in":
                 await asyncio.sleep(max(due - time.monotonic(), 0))
+                sent_at = time.monotonic()
                 await self._websocket.send_str(message.text())
             elif not message.sound:
                 said += 1
-                anchor, recorded_at = await self._arrival(said, due + PATIENCE), message.at
+                arrived = await self._arrival(said, due + PATIENCE)
+                anchor, recorded_at = due if arrived < sent_at else arrived, message.at
 
     async def _arrival(self, number: int, limit: float) -> float:
         """When the client's message of that number came, or the time of the limit."""
