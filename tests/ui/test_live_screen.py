@@ -19,6 +19,7 @@ from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.pace import NORMAL
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
+from voicelive_tui.wire.log import EventLog
 
 
 async def levels_read_in_a_second_and_a_half(state, **ui):
@@ -212,3 +213,14 @@ async def test_the_clock_moves_each_second_and_every_ten_seconds_where_nothing_h
             screen.show_elapsed(began_at + seconds, still=still)
             shown.append(screen.elapsed)
         assert shown == ["0:07", "0:08", "0:08", "0:10", "0:10", "0:21", "0:22"]
+
+
+async def test_the_clock_agrees_with_the_times_of_the_events():
+    began_at = states.IDLE.began_at
+    early = EventLog().append(began_at - 3, "local", "recording", "recording to /tmp/a.vlrec")
+    app = app_of(replace(states.IDLE, log=early.append(began_at, "local", "connecting", "connecting")))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        app.screen.show_elapsed(began_at + 7, still=False)
+        assert app.screen.elapsed == "0:10"
+        assert "0:03.000" in screen_text(app)

@@ -129,13 +129,13 @@ class LiveScreen(TonedScreen):
             self.refresh_bindings()
 
     def show_elapsed(self, now: float, *, still: bool) -> None:
-        """Show how long the conversation lasts; every ten seconds where the screen is to stay still."""
-        began_at, ended_at = self.session.began_at, self.session.connection.ended_at
-        if began_at:
+        """Show the time since the zero of the event log; every ten seconds where the screen is to stay still."""
+        ended_at = self.session.connection.ended_at
+        if self.session.began_at:
             counts_down = self.session.resuming
             until = now if ended_at is None or counts_down else ended_at
             quiet = still and remaining(self.session, now) is None and not counts_down
-            seconds = until - began_at
+            seconds = until - self.session.log.origin
             if not quiet or not 0 <= seconds - self._elapsed_s < STILL - self._elapsed_s % STILL:
                 self._elapsed_s = seconds
                 self.elapsed = clock(seconds)
