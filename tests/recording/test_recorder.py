@@ -253,8 +253,8 @@ async def test_a_full_disk_ends_the_recording_with_a_sentence_and_what_was_writt
             sentence = await problem(live)
             kept = [each.text for each in live.state.problems]
     (path,) = tmp_path.glob("*.vlrec")
-    assert sentence == f"the recording ended: {path} cannot be written (File too large)"
-    assert f"the last minutes cannot be kept in {tempfile.gettempdir()} (File too large)" in kept
+    assert sentence == f"the recording ended: File too large ({path})"
+    assert f"the last minutes are no longer kept: File too large ({tempfile.gettempdir()})" in kept
     with Bundle(path) as bundle:
         assert bundle.final_state().connection.stage is Stage.READY
         assert any(bundle.sound(0, bundle.manifest.audio_origin, 24_000))
@@ -266,7 +266,7 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     folder.write_text("a file where the folder should be")
     async with recorded(folder) as (live, _, _):
         live.apply(inputs.KeepPressed())
-        assert await problem(live) == f"the recording ended: {folder} cannot be written (File exists)"
+        assert await problem(live) == f"the recording ended: File exists ({folder})"
 
 
 async def test_a_recording_that_is_deleted_meanwhile_ends_with_a_sentence(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ async def test_a_recording_that_is_deleted_meanwhile_ends_with_a_sentence(tmp_pa
         live.apply(inputs.KeepPressed())
         await until(lambda: live.state.recording and live.state.recording.since is not None)
         shutil.rmtree(tmp_path / "kept")
-        assert "cannot be written (it was deleted)" in await problem(live)
+        assert "the recording ended: it was deleted (" in await problem(live)
 
 
 async def test_a_recording_that_becomes_large_is_noticed_once_and_goes_on(

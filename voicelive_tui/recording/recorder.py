@@ -161,7 +161,7 @@ class Recorder:
                         self._find_moment(at)
         except OSError as error:
             where = self._writer.path if self._writer else self._folder
-            self._fail(f"the recording ended: {where} cannot be written ({error.strerror or error})")
+            self._fail(f"the recording ended: {error.strerror or error} ({where})")
         except Exception:  # a defect here must not end the conversation
             log.exception("the recorder failed")
             self._fail("the recording ended: the program has a defect, see the log file")
@@ -186,7 +186,7 @@ class Recorder:
         except OSError as error:
             self._ring.close()
             self._ring = None
-            self._report(f"the last minutes cannot be kept in {tempfile.gettempdir()} ({error.strerror or error})")
+            self._report(f"the last minutes are no longer kept: {error.strerror or error} ({tempfile.gettempdir()})")
 
     def _write(self, records: list[Record]) -> None:
         assert self._writer is not None
