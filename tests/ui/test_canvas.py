@@ -1,3 +1,4 @@
+import gc
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,7 +11,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from tests.ui.screens import TonedApp
-from voicelive_tui.ui.canvas import TONES, Lines, VerticalGround, changed_columns
+from voicelive_tui.ui.canvas import TONES, Lines, VerticalGround, _Piece, changed_columns
 from voicelive_tui.ui.scroll_list import ScrollList
 
 
@@ -88,6 +89,30 @@ async def test_only_changed_cells_are_refreshed():
         assert lines.asked == []
         lines.show((("level ", "dim"), ("-17", "text"), (" same", "dim")), (("second", "chip"),))
         assert lines.asked == [Region(0, 1, 6, 1)]
+
+
+async def test_the_parts_of_a_line_that_were_written_are_not_kept():
+    class TheApp(TonedApp):
+        def compose(self):
+            yield Recorder()
+
+    app = TheApp()
+    async with app.run_test(size=(40, 3)) as pilot:
+        lines = app.query_one(Recorder)
+        for number in range(30):
+            lines.show(((f"tulip {number:02} …", "dim"),))
+            line = lines.render_lines(Region(0, 0, 40, 1))[0]
+            assert line.crop(0, 9).text + line.crop(9).text == line.text
+            await pilot.pause()
+        del line
+        gc.collect()
+        kept = [each.text for each in gc.get_objects() if isinstance(each, Segment)]
+        assert {text[:8] for text in kept if text.startswith("tulip")} == {"tulip 29"}
+
+
+@given(st.text(alphabet="ab 漢é…“", max_size=8), st.integers(0, 20))
+def test_a_drawn_line_is_divided_as_rich_does_it(text, cut):
+    assert _Piece(text, Style()).split_cells(cut) == Segment(text, Style()).split_cells(cut)
 
 
 class Tones(ScrollList):
