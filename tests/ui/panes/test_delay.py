@@ -1,7 +1,9 @@
 import re
 
+from msgspec.structs import replace
+
 from tests import states
-from tests.ui.fake import app_of, settled
+from tests.ui.fake import app_of, drawn, settled
 from tests.ui.panes.conftest import PaneApp
 from tests.ui.screens import screen_text
 from voicelive_tui.session import latency
@@ -21,6 +23,18 @@ async def test_percentiles_and_the_longest_part_of_each_turn():
         pane.session = states.IDLE
         await pilot.pause()
         assert "Say something, or press t to type" in screen_text(pilot.app)
+
+
+async def test_the_tabs_count_the_turns_of_a_hidden_pane():
+    app = app_of(states.IDLE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "7 Delay ─" in screen_text(app)
+        for state in (states.SPEAKING, replace(states.SPEAKING, response="")):  # the tabs are drawn before this pane
+            app.live.receive(None, state)
+            await drawn(pilot, state)
+        assert "▌2 Transcript" in screen_text(app)
+        assert "7 Delay 2 ─" in screen_text(app)
 
 
 async def test_a_narrow_pane_keeps_the_name_of_the_longest_part():

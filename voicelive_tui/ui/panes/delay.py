@@ -117,6 +117,8 @@ class DelayPane(ListPane):
     view: DelayView
     order = "turn"
     _made_of: object = None
+    _counted: tuple[tuple[Turn, ...], int] = ((), 0)
+    """The turns, and how many of them were answered with sound."""
 
     def body(self) -> ComposeResult:
         yield Lines(id="delay-head")
@@ -165,7 +167,10 @@ class DelayPane(ListPane):
         legend_lines.show(*lines)
 
     def count(self) -> Line:
-        return ((f"{self.view.count:,}", "dim"),) if self.view.items else ()
+        turns = self.session.turns
+        if turns is not self._counted[0]:  # the list itself is not brought up to date while it is hidden
+            self._counted = turns, sum(turn.latency is not None for turn in turns)
+        return ((f"{self._counted[1]:,}", "dim"),) if self._counted[1] else ()
 
     def note(self) -> Line:
         """What the turns are sorted by, and whether the end is followed."""
