@@ -10,8 +10,9 @@ from tests import states
 from tests.ui.fake import FakeLive, app_of, drawn, logged, settled
 from tests.ui.screens import screen_text
 from voicelive_tui.config import Ui
-from voicelive_tui.session.inputs import TalkPressed, VoicedUntil
+from voicelive_tui.session.inputs import Connecting, TalkPressed, VoicedUntil
 from voicelive_tui.session.keeping import RecordingChanged
+from voicelive_tui.session.observe import observe
 from voicelive_tui.session.reading import Meter
 from voicelive_tui.session.state import Connection, Recording, SessionState, Stage
 from voicelive_tui.ui import dashboard, pace
@@ -19,7 +20,6 @@ from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.pace import NORMAL
 from voicelive_tui.ui.panes.meters import MetersPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
-from voicelive_tui.wire.log import EventLog
 
 
 async def levels_read_in_a_second_and_a_half(state, **ui):
@@ -217,10 +217,13 @@ async def test_the_clock_moves_each_second_and_every_ten_seconds_where_nothing_h
 
 async def test_the_clock_agrees_with_the_times_of_the_events():
     began_at = states.IDLE.began_at
-    early = EventLog().append(began_at - 3, "local", "recording", "recording to /tmp/a.vlrec")
-    app = app_of(replace(states.IDLE, log=early.append(began_at, "local", "connecting", "connecting")))
+    state = observe(RecordingChanged("/tmp/a.vlrec"), SessionState(), began_at - 3)
+    state = observe(Connecting("http://localhost", "", "m", ""), state, began_at)
+    state = replace(state, log=state.log.append(began_at + 5, "in", "session.created", "{}"))
+    app = app_of(state)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         app.screen.show_elapsed(began_at + 7, still=False)
-        assert app.screen.elapsed == "0:10"
-        assert "0:03.000" in screen_text(app)
+        assert app.screen.elapsed == "0:07"
+        times = [line.split()[1] for line in screen_text(app).splitlines() if " • " in line or " ← " in line]
+        assert times == ["0:00.000", "0:00.000", "0:05.000"]

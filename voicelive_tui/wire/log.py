@@ -86,7 +86,7 @@ class EventLog:
     tail: tuple[LogRow, ...] = ()
     next_seq: int = 0
     origin: float = 0.0
-    """Time of the first row ever appended: the zero of the times on the screen."""
+    """The zero of the times on the screen: when the first session began, until then the first row ever appended."""
     sealed_bytes: int = 0
 
     def append(

@@ -58,7 +58,7 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
     quiet = foldable(row) or row.severity == "debug"
     tone = tone or ("dim" if quiet else "text")
     spans: list[Span] = [
-        (f" {moment(row.at - origin):>9} ", "dim"),
+        (f" {moment(max(row.at - origin, 0.0)):>9} ", "dim"),
         (f"{gap(since):>7} ", "dim"),
         (f"{arrow}{mark or ' '} ", tone if mark else arrow_tone),
     ]
