@@ -17,7 +17,7 @@ from voicelive_tui.session import inputs
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.speech.voice import open_voice
 
-LIMIT = 20.0
+LIMIT = 60.0
 """Seconds that anything may take on a busy machine."""
 
 

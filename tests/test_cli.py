@@ -50,7 +50,7 @@ def program(*arguments: str, **environment: str) -> "subprocess.CompletedProcess
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         check=False,
         stdin=subprocess.DEVNULL,
     )

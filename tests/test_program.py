@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ui.terminal import Terminal
-
-PATIENCE = 45.0
-"""Seconds for the first conversation on a machine that runs other tests as well."""
+from tests.ui.terminal import PATIENCE, Terminal
 
 
 def empty_home(tmp_path: Path) -> dict[str, str]:
@@ -45,20 +42,19 @@ def children(pid: int) -> list[int]:
 def sound_cards(environment: dict[str, str]) -> bool:
     """Whether there is a device even without a sound server; then the demo has no need of its synthetic caller."""
     command = [sys.executable, "-m", "voicelive_tui", "devices", "--json"]
-    listed = subprocess.run(command, capture_output=True, env=os.environ | environment, timeout=30, check=False)
+    listed = subprocess.run(command, capture_output=True, env=os.environ | environment, timeout=120, check=False)
     return listed.returncode == 0 and json.loads(listed.stdout) != []
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_a_demo_conversation_from_the_first_screen_to_the_shell_prompt(tmp_path: Path, size: tuple[int, int]) -> None:
     environment = empty_home(tmp_path)
     if sound_cards(environment):
         pytest.skip("this machine has a sound card, which the demo would use in place of its synthetic caller")
     with Terminal("-m", "voicelive_tui", width=size[0], height=size[1], **environment) as terminal:
-        terminal.wait_for("synthetic", PATIENCE)  # it says that the caller is none of flesh and blood
-        terminal.wait_for("What are you good for", PATIENCE)
-        terminal.wait_for("SPEAKING", PATIENCE)
+        terminal.wait_for("synthetic")  # it says that the caller is none of flesh and blood
+        terminal.wait_for("What are you good for")
+        terminal.wait_for("SPEAKING")
         terminal.write("m")
         terminal.wait_for("MUTED")
         terminal.write("q")
@@ -89,14 +85,13 @@ def test_a_demo_conversation_from_the_first_screen_to_the_shell_prompt(tmp_path:
         assert step in told, told
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("how", "status"),
     [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130), ("\x03", 130)],
 )
 def test_every_way_to_end_ends_in_the_same_order(tmp_path: Path, how: signal.Signals | str, status: int) -> None:
     with Terminal("-m", "voicelive_tui", "--no-caller", **empty_home(tmp_path)) as terminal:
-        terminal.wait_for("READY", PATIENCE)
+        terminal.wait_for("READY")
         if isinstance(how, str):
             terminal.write(how)
         else:
@@ -107,12 +102,11 @@ def test_every_way_to_end_ends_in_the_same_order(tmp_path: Path, how: signal.Sig
         assert "closed with code 1000" in terminal.text.replace("\n", "")
 
 
-@pytest.mark.timeout(120)
 def test_a_refused_connection_leaves_the_dashboard_open_and_says_so_at_the_end(tmp_path: Path) -> None:
     arguments = ("--endpoint", "http://127.0.0.1:9", "--output-device", "none", "--input-device", "none")
     environment = empty_home(tmp_path) | {"AZURE_VOICELIVE_API_KEY": "s3cret-k3y"}
     with Terminal("-m", "voicelive_tui", *arguments, width=120, height=40, **environment) as terminal:
-        terminal.wait_for("FAILED", PATIENCE)
+        terminal.wait_for("FAILED")
         terminal.wait_for("connection refused")
         terminal.write("r")
         terminal.read(1.0)
@@ -135,7 +129,7 @@ def test_a_terminal_that_cannot_show_the_dashboard_is_refused(tmp_path: Path, re
     line = f"{redirection} {program}" if "=" in redirection else f"{program} {redirection}"
     run = f"import subprocess, sys; sys.exit(subprocess.call(['sh', '-c', {line!r}]))"
     with Terminal("-c", run, width=120, **empty_home(tmp_path)) as terminal:
-        assert terminal.wait_for_end(PATIENCE) == 2
+        assert terminal.wait_for_end() == 2
         assert terminal.text.strip() == f"voicelive-tui: {sentence}"
 
 

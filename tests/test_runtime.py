@@ -99,7 +99,7 @@ with runtime.policy() as policy:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
 def test_memory_that_was_freed_between_what_is_kept_goes_back_to_the_system():
     # In a process of its own: the heap of this one has holes of other tests, and what they got back counts too.
-    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, timeout=120, check=True)
     kept, by_freeing, in_all = map(float, done.stdout.split())
     assert kept == 1000
     assert by_freeing < 1
@@ -130,7 +130,7 @@ async def test_the_heap_is_frozen_once_the_connection_and_the_sound_path_are_the
             await asyncio.sleep(0.05)
             assert gc.get_freeze_count() == 0
         state = SessionState(connection, output=Device(problem="no device"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while gc.get_freeze_count() == 0:
                 await asyncio.sleep(0.001)
             knot = weakref.ref(Knot())
@@ -144,7 +144,7 @@ async def test_the_heap_is_frozen_in_the_end_where_no_connection_is_made(monkeyp
     monkeypatch.setattr(runtime, "SETTLE_SECONDS", 0.01)
     with runtime.policy() as policy:
         collecting = asyncio.create_task(policy.collect(lambda: None))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while gc.get_freeze_count() == 0:
                 await asyncio.sleep(0.001)
         assert not collecting.done()
@@ -157,7 +157,7 @@ async def test_a_signal_ends_with_its_status(number, status):
     runtime.end_on_signals(ended.append)
     try:
         os.kill(os.getpid(), number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not ended:
                 await asyncio.sleep(0.001)
     finally:
@@ -228,5 +228,5 @@ def test_signals_end_it_without_sighup_and_signal_handlers_of_the_loop_as_on_win
         "    print(await ended)\n"
         "asyncio.run(main())\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr) == ("130\n", "")

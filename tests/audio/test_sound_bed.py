@@ -27,7 +27,7 @@ from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.config import Audio
 
-pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed")]
 
 
 @pytest.fixture(scope="module")
@@ -444,7 +444,7 @@ def outside(program: str, **environment: str) -> str:
     """Run a program in a process of its own, for PortAudio is loaded once only."""
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=os.environ | environment, capture_output=True, text=True, timeout=30, check=False,
+        env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

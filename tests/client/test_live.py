@@ -471,7 +471,7 @@ async def test_before_it_runs_a_session_is_empty_and_keeps_what_keys_do() -> Non
 async def test_closing_before_or_during_set_up_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     never_run, _ = scripted(ScriptedConnection())
     await never_run.close()
-    await asyncio.wait_for(never_run.run(), 5.0)
+    await asyncio.wait_for(never_run.run(), 60)
 
     async def hang(settings: Settings, *_: object) -> Settings:
         await asyncio.Event().wait()
@@ -481,7 +481,7 @@ async def test_closing_before_or_during_set_up_ends_it(monkeypatch: pytest.Monke
     live = LiveSession(Settings(audio=SILENT), demo=True)
     running = asyncio.create_task(live.run())
     await asyncio.sleep(0.05)
-    await asyncio.wait_for(live.close(), 5.0)
+    await asyncio.wait_for(live.close(), 60)
     await running
     assert live.state.connection.stage is Stage.IDLE
 

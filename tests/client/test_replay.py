@@ -33,7 +33,7 @@ def a_replay(bundle: Bundle, output: str = "none") -> ReplaySession:
 async def played(live: ReplaySession, up_to: float = math.inf) -> None:
     """Run until it pauses by itself, or comes to a moment."""
     running = asyncio.create_task(live.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while live.playing and live.position < up_to:
             await asyncio.sleep(0.01)
     await live.close()

@@ -27,4 +27,4 @@ async def main():
 
 asyncio.run(main())
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=30)
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=120)

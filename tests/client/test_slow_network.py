@@ -120,7 +120,7 @@ async def talking(
 
         link = Link(connect, seen.append)
         running = asyncio.create_task(link.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not any(isinstance(event, inputs.Connected) for event in seen):
                 assert not running.done(), seen
                 await asyncio.sleep(0.01)
@@ -143,7 +143,7 @@ async def talk(link: Link, seconds: float) -> int:
 async def settled(service: Ears, link: Link) -> None:
     """Wait until nothing more arrives."""
     before = -1
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while link.outbox_ms or len(service.ages) > before:
             before = len(service.ages)
             await asyncio.sleep(0.5)

@@ -51,7 +51,7 @@ def test_a_configuration_from_a_pipe_is_named(tmp_path):
     environment = os.environ | {"XDG_STATE_HOME": str(tmp_path), "PULSE_SERVER": f"unix:{tmp_path}/no-server"}
     with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE) as run:
         pipe.write_text('[session]\nmodel = "gpt-realtime-mini"\n')
-        first = json.loads(run.communicate(timeout=40)[0])[0]
+        first = json.loads(run.communicate(timeout=120)[0])[0]
     assert (first["ok"], first["text"].split(";")[0]) == (True, str(pipe))
 
 

@@ -472,7 +472,7 @@ async def test_a_session_that_is_closed_before_the_script_is_over_is_a_failure(e
             await ws.send_json(event)
         await ws.close(code=1000)
 
-    async with service(talk) as where, asyncio.timeout(20):
+    async with service(talk) as where, asyncio.timeout(60):
         status, lines = await conversation(where, script=console.Script(messages=left))
     assert status == 1
     assert words(lines)[-1] == "failed: the service closed the session before everything was said and answered"
@@ -488,7 +488,7 @@ async def test_a_speaker_that_stands_still_does_not_delay_the_end(monkeypatch):
             await ws.send_json(event)
         await ws.close()
 
-    async with service(talk) as where, asyncio.timeout(20):
+    async with service(talk) as where, asyncio.timeout(60):
         status, _ = await conversation(where)
     assert status == 0
 
@@ -705,7 +705,7 @@ def ended(tmp_path_factory) -> Iterator[dict[str, Ended]]:
     results = {}
     try:
         for name, (program, answer) in running.items():
-            _, err = program.communicate(timeout=50)
+            _, err = program.communicate(timeout=120)
             results[name] = Ended(program.returncode, (folder / f"{name}.out").read_text(), err, answer)
         yield results
     finally:
@@ -825,7 +825,7 @@ def test_signals_end_it_in_order(tmp_path, number, status, as_json):
             lines.append(program.stdout.readline())
             assert lines[-1], program.stderr.read()
         program.send_signal(signal.Signals[number])
-        out, err = program.communicate(timeout=20)
+        out, err = program.communicate(timeout=120)
     assert (program.returncode, err) == (status, "")
     if as_json:
         told = [json.loads(line) for line in [*lines, *out.splitlines()]]
@@ -846,7 +846,7 @@ def test_signals_end_it_while_it_starts(tmp_path, number, status):
             assert program.poll() is None
             time.sleep(0.001)
         program.send_signal(signal.Signals[number])
-        _, err = program.communicate(timeout=20)
+        _, err = program.communicate(timeout=120)
         assert (program.returncode, err) == (status, "")
 
 
@@ -855,7 +855,7 @@ def test_a_reader_that_has_seen_enough(tmp_path):
     with started(tmp_path, "--input-device", "none", "--output-device", "none", "--json") as program:
         assert json.loads(program.stdout.readline())["event"]["type"] == "notice"
         program.stdout.close()
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=120) == 0
         assert program.stderr.read() == ""
 
 
@@ -863,7 +863,7 @@ def test_a_reader_that_has_seen_enough(tmp_path):
 def test_lines_of_stdin_are_typed_in_a_demo_that_says_so_first(tmp_path):
     pipes = {"stdin": subprocess.PIPE}
     with started(tmp_path, *BRIEF, "--output-device", "none", "--json", "--say", "-", **pipes) as program:
-        out, err = program.communicate("hi\n\n  there \n", timeout=50)
+        out, err = program.communicate("hi\n\n  there \n", timeout=120)
     assert (program.returncode, err) == (0, "")
     assert json.loads(out.splitlines()[0])["event"]["text"].startswith("DEMO: ")
     assert [event["text"] for event in of_type(out.splitlines(), "text_typed")] == ["hi", "there"]
@@ -873,7 +873,7 @@ def test_lines_of_stdin_are_typed_in_a_demo_that_says_so_first(tmp_path):
 def test_without_sound_a_file_needs_no_output_device(tmp_path, monkeypatch):
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path}/no-server")
     with started(tmp_path, *BRIEF, "--input-device", speech_at(tmp_path / "in.wav", 24_000, 1)) as program:
-        out, err = program.communicate(timeout=50)
+        out, err = program.communicate(timeout=120)
     assert (program.returncode, err) == (0, "")
     assert "assistant: I heard you for 1." in out
 
@@ -882,7 +882,7 @@ def test_without_sound_a_file_needs_no_output_device(tmp_path, monkeypatch):
 def test_a_full_disk(tmp_path):
     devices = ["--input-device", "none", "--output-device", "none"]
     with Path("/dev/full").open("w") as full, started(tmp_path, *devices, "--json", stdout=full) as program:
-        _, err = program.communicate(timeout=20)
+        _, err = program.communicate(timeout=120)
         assert program.returncode == 1
     assert err == "voicelive-tui: the output cannot be written: No space left on device\n"
 

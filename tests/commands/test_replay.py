@@ -20,7 +20,7 @@ from voicelive_tui.session.state import Activity
 
 def run(*arguments: object) -> tuple[int, str, str]:
     program = [sys.executable, "-m", "voicelive_tui", *map(str, arguments)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -55,7 +55,7 @@ def run(*arguments):
 def program(*arguments):
     """The same with the whole program."""
     ended = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=30, check=False
+        [*COMMAND, *arguments], capture_output=True, text=True, env=environment(), timeout=120, check=False
     )
     assert "Traceback" not in ended.stderr
     return ended.returncode, ended.stdout, ended.stderr
@@ -461,7 +461,7 @@ def test_the_shell_completes_scripts_and_faults(typed, offered):
     more = {"COMP_WORDS": words, "COMP_CWORD": "3", "_VOICELIVE_TUI_COMPLETE": "bash_complete"}
     code = "from voicelive_tui.cli import main; main()"
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(**more), timeout=30, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(**more), timeout=120, check=True
     )
     assert offered in ran.stdout
 
@@ -527,7 +527,7 @@ def test_the_pytest_example_of_the_readme_passes(tmp_path):
     options = ["-p", "no:cacheprovider", *mode, "-W", "error", "--strict-markers"]
     command = [sys.executable, "-m", "pytest", "-q", *options, str(tmp_path)]
     ran = subprocess.run(
-        command, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=50, check=False
+        command, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=120, check=False
     )
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
 

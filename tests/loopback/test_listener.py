@@ -17,7 +17,7 @@ def address(service: LoopbackService) -> tuple[str, int]:
 
 async def closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     """What came until the service closed the connection."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         got = await reader.read()
     writer.close()
     return got

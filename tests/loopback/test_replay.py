@@ -27,7 +27,7 @@ def recorded(at: float, direction: str, event: dict[str, object]) -> Recorded:
 
 async def received(websocket, count: int) -> list[tuple[float, dict[str, object]]]:
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [(await websocket.receive_json(), loop.time())[::-1] for _ in range(count)]
 
 

@@ -70,7 +70,7 @@ async def test_the_basic_voice_assistant():
     """Starts its capture at session.updated, iterates, cancels and skips at speech_started."""
     played, skipped, errors, turns = bytearray(), 0, [], 0
     microphone = set()
-    async with LoopbackService() as service, asyncio.timeout(40), connected(service) as conn:
+    async with LoopbackService() as service, asyncio.timeout(60), connected(service) as conn:
         await conn.session.update(
             session=session(
                 input_audio_echo_cancellation=AudioEchoCancellation(),
@@ -106,11 +106,11 @@ async def test_the_function_calling_assistant():
     script = load(shipped()["tool_call"])
     quick = Script(delay_ms=50, speed=20.0, reply=script.reply)
     tool = FunctionTool(name="get_weather", description="", parameters={"type": "object", "properties": {}})
-    async with LoopbackService(script=quick) as service, asyncio.timeout(40), connected(service) as conn:
+    async with LoopbackService(script=quick) as service, asyncio.timeout(60), connected(service) as conn:
 
         async def wait_for(kind):
             while True:
-                event = await asyncio.wait_for(conn.recv(), 10)
+                event = await asyncio.wait_for(conn.recv(), 60)
                 if event.type == kind:
                     return event
 
@@ -150,7 +150,7 @@ async def test_the_mcp_assistant():
         MCPServer(server_label="docs", server_url="https://docs.example", require_approval="always"),
     ]
     seen, handled, spoken, asked = [], set(), [], False
-    async with LoopbackService(script=script) as service, asyncio.timeout(40), connected(service) as conn:
+    async with LoopbackService(script=script) as service, asyncio.timeout(60), connected(service) as conn:
 
         async def ask(text):
             await conn.conversation.item.create(item=UserMessageItem(content=[InputTextContentPart(text=text)]))
@@ -191,7 +191,7 @@ async def test_the_agent():
 
     async with (
         LoopbackService(script=script) as service,
-        asyncio.timeout(40),
+        asyncio.timeout(60),
         connect(
             endpoint=service.endpoint,
             credential=Credential(),

@@ -161,7 +161,6 @@ def recorded_part(value: object) -> object:
 
 
 @in_one_process
-@pytest.mark.timeout(90)
 def test_a_replay_ends_in_the_state_of_the_live_session(talk: Recorded) -> None:
     assert talk.seen.count(inputs.Rotated) == 1
     assert talk.seen.count(inputs.Disconnected) >= 2

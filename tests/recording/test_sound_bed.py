@@ -25,7 +25,7 @@ from voicelive_tui.recording.lines import Mark, WireLine, references
 from voicelive_tui.recording.player import Player
 from voicelive_tui.session import inputs
 
-pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed")]
 
 CLICK = 12
 """Samples of one click; each click has a value of its own, and there is one a second."""

@@ -115,13 +115,13 @@ async def settled(pilot):
 
 async def drawn(pilot, state):
     """Wait until the screen shows a state."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while pilot.app.screen.session is not state:
             await pilot.pause(0.01)
 
 
 async def logged(pilot):
     """Wait until the event list shows the state of the shell."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while pilot.app.screen.logged is not pilot.app.live.state:
             await pilot.pause(0.01)

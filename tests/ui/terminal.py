@@ -18,6 +18,8 @@ from types import TracebackType
 import pyte
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 90.0
+"""Seconds after which what has not come is taken to be missing, on a machine that runs other tests as well."""
 
 
 class Terminal:
@@ -114,12 +116,12 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def wait_for(self, text: str, seconds: float = 15, *, gone: bool = False) -> None:
+    def wait_for(self, text: str, seconds: float = PATIENCE, *, gone: bool = False) -> None:
         """Read until the screen shows a text, or no more; `AssertionError` with the screen where that fails."""
         failure = f"{text!r} did not {'go' if gone else 'come'}"
         self.wait_until(lambda: (text in self.text) is not gone, failure, seconds)
 
-    def wait_until(self, condition: Callable[[], bool], failure: str, seconds: float = 15) -> None:
+    def wait_until(self, condition: Callable[[], bool], failure: str, seconds: float = PATIENCE) -> None:
         """Read until a condition holds; `AssertionError` with the screen where it does not come to that."""
         end = time.monotonic() + seconds
         while not condition():
@@ -127,7 +129,7 @@ class Terminal:
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.text}"
             self.read(0.1)
 
-    def wait_for_end(self, seconds: float = 10) -> int:
+    def wait_for_end(self, seconds: float = PATIENCE) -> int:
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
             self.read(0.1)

@@ -7,11 +7,9 @@ import signal
 import sys
 import termios
 
-import pytest
-
 from tests.conversing import speech
-from tests.test_program import PATIENCE, empty_home
-from tests.ui.terminal import Terminal
+from tests.test_program import empty_home
+from tests.ui.terminal import PATIENCE, Terminal
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.loopback.service import LoopbackService
@@ -93,7 +91,6 @@ def ends(terminal):
     return [round(float(seconds) * 1000) for seconds in found]
 
 
-@pytest.mark.timeout(120)
 async def test_a_longer_silence_is_in_force_for_the_next_turn(tmp_path):
     words = speech("Hello there.")
     words += silence(-len(words) // 2 % HOP)
@@ -128,7 +125,6 @@ async def test_a_longer_silence_is_in_force_for_the_next_turn(tmp_path):
         assert second - first == (len(words) // 2 + GAP) * 1000 // 24_000 + 300
 
 
-@pytest.mark.timeout(90)
 async def test_a_refused_field_and_a_locked_voice_that_a_new_session_takes(tmp_path):
     options = ("--model", "gpt-4.1", "--input-device", "none", "--voice", "en-US-AvaNeural")
     async with program(tmp_path, *options, size=(80, 24)) as (terminal, sent):
@@ -165,7 +161,6 @@ open(path, "w").write(text.upper() + "\\nSecond line.\\n")
 """
 
 
-@pytest.mark.timeout(90)
 async def test_the_instructions_are_edited_in_the_users_editor_while_the_conversation_goes_on(tmp_path):
     script = tmp_path / "editor.py"
     script.write_text(EDITOR)
@@ -197,7 +192,6 @@ async def test_the_instructions_are_edited_in_the_users_editor_while_the_convers
         assert termios.tcgetattr(terminal.master) == terminal.before
 
 
-@pytest.mark.timeout(60)
 async def test_an_editor_that_is_missing_or_fails_leaves_the_text_as_it_was(tmp_path):
     options = ("--input-device", "none", "--instructions", "Be brief.")
     async with program(tmp_path, *options, EDITOR="no-such-editor", VISUAL="") as (terminal, sent):

@@ -53,7 +53,7 @@ def test_a_conversation_and_the_end(width, height):
         terminal.wait_for("I heard you for three seconds.")
         assert_layout(terminal)
         terminal.write("m")
-        terminal.wait_for("mic MUTED", 3)
+        terminal.wait_for("mic MUTED")
         terminal.write("q")
         assert terminal.wait_for_end() == 0
         assert termios.tcgetattr(terminal.master) == terminal.before
@@ -161,7 +161,7 @@ def test_without_colour_words_say_everything():
         terminal.wait_for("READY")
         terminal.wait_for("mic LIVE")
         terminal.write("m")
-        terminal.wait_for("mic MUTED", 3)
+        terminal.wait_for("mic MUTED")
         assert_layout(terminal)
         colours = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", bytes(terminal.received))
         assert colours
@@ -175,7 +175,7 @@ def test_lean_has_colours_of_few_bytes(tmp_path, theme):
     config.write_text(f'[ui]\ntheme = "{theme}"\n')
     options = ("--demo", "--input-device", "none", "--output-device", "none", "--config", str(config))
     with Terminal("-m", "voicelive_tui", *options, "--lean", XDG_STATE_HOME=str(tmp_path)) as terminal:
-        terminal.wait_for("READY", 30)
+        terminal.wait_for("READY")
         terminal.write("q")
         assert terminal.wait_for_end() == 0
     assert re.search(rb"\x1b\[[\d;]*3[1-6][;m]", terminal.received) or theme
@@ -205,7 +205,7 @@ def test_the_mouse_can_be_left_to_the_terminal(tmp_path, mouse):
     folders = {"XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     options = ("--demo", "--input-device", "none", "--output-device", "none", "--config", str(config))
     with Terminal("-m", "voicelive_tui", *options, **folders) as terminal:
-        terminal.wait_for("READY", 30)
+        terminal.wait_for("READY")
         terminal.write("q")
         assert terminal.wait_for_end() == 0
         assert (b"\x1b[?1000h" in terminal.received) is mouse
@@ -251,7 +251,6 @@ async def draw_much(terminal, sent, times):
         await until(lambda before=before: appended(sent) >= before + 5, "the conversation goes on")
 
 
-@pytest.mark.timeout(120)
 async def test_a_terminal_that_is_not_read_does_not_stop_the_conversation(tmp_path):
     async with conversation(tmp_path) as (terminal, sent):
         await draw_much(terminal, sent, 10)
@@ -266,7 +265,6 @@ async def test_a_terminal_that_is_not_read_does_not_stop_the_conversation(tmp_pa
         assert await asyncio.to_thread(terminal.wait_for_end) == 0
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path, number, status):
     async with conversation(tmp_path) as (terminal, sent):
@@ -371,7 +369,6 @@ async def test_a_terminal_whose_keys_cannot_be_read_any_more_ends_the_program(mo
             await app.ended.wait()
 
 
-@pytest.mark.timeout(60)
 def test_a_terminal_that_is_gone_ends_the_program():
     """As `setsid` and a terminal emulator that is killed leave it: there is no SIGHUP."""
     with dashboard("idle") as terminal:
