@@ -3,8 +3,12 @@
 import gc
 import os
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.sound_bed import SoundBed, sound_bed
 
 # The theme depends on it.
 os.environ["COLORTERM"] = "truecolor"
@@ -29,3 +33,10 @@ def pytest_collection_finish() -> None:
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+
+
+@pytest.fixture
+def bed() -> Iterator[SoundBed]:
+    """A sound server of the test's own."""
+    with sound_bed() as running:
+        yield running

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from tests.conversing import speech
-from tests.sound_bed import RATE, SoundBed, missing, require, undisturbed
+from tests.sound_bed import RATE, Canary, SoundBed, require, undisturbed
 from tests.test_program import empty_home
 from tests.ui.terminal import Terminal
 from voicelive_tui.audio.wav import WavWriter
@@ -29,15 +29,6 @@ pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed")]
 
 MICROPHONE = ("module-remap-source", "source_name=vmic", "master=vmic_in.monitor", "format=s16le", f"rate={RATE}",
               "channels=1", "remix=no")  # fmt: skip
-
-
-@pytest.fixture
-def bed() -> Iterator[SoundBed]:
-    require(missing())
-    bed = SoundBed()
-    bed.start()
-    yield bed
-    bed.stop()
 
 
 @contextlib.contextmanager
@@ -75,7 +66,7 @@ def saying(bed: SoundBed, words: str = "Hello there, can you hear me well?") -> 
     try:
         yield
     finally:
-        feeder.wait(10)
+        feeder.wait(60)
 
 
 def converse(terminal: Terminal, bed: SoundBed) -> None:
@@ -83,7 +74,7 @@ def converse(terminal: Terminal, bed: SoundBed) -> None:
     with bed.recording() as recording, saying(bed):
         terminal.wait_for("I heard you for")
         terminal.wait_for("SPEAKING")
-        recording.wait_until(lambda: bool(recording.samples.any()), 5)
+        recording.wait_until(lambda: bool(recording.samples.any()))
 
 
 def test_an_unplugged_microphone_is_reported_and_used_again(bed: SoundBed, tmp_path: Path) -> None:
@@ -173,7 +164,7 @@ def test_a_conversation_works_on_a_device_that_only_accepts_48_khz(tmp_path: Pat
     )  # fmt: skip
     environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while subprocess.run(["jack_lsp"], env=os.environ | environment, capture_output=True, check=False).returncode:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -248,7 +239,7 @@ def test_speaking_into_an_answer_stops_it_and_the_service_learns_what_was_heard(
         f'[[reply]]\nsay = "A short one."\nplay = "{SECOND}.wav"\n'
     )
 
-    def attempt() -> None:
+    def attempt(canary: Canary) -> None:
         with (
             service(script) as endpoint,
             program(tmp_path, "--endpoint", endpoint, AZURE_VOICELIVE_API_KEY="k3y", **bed.environment) as terminal,
@@ -272,6 +263,7 @@ def test_speaking_into_an_answer_stops_it_and_the_service_learns_what_was_heard(
         assert np.count_nonzero(samples == FIRST) / 24 == heard_ms  # no late audio was played
         assert np.count_nonzero(samples == SECOND) > 0.9 * RATE
         assert 1000 < heard_ms < 9000
-        assert -30 <= told_ms - heard_ms <= 10, (told_ms, heard_ms)  # the screen rounds to 10 ms
+        stall_ms = canary.worst * 1000
+        assert -30 - stall_ms <= told_ms - heard_ms <= 10 + stall_ms, (told_ms, heard_ms)  # the screen rounds to 10 ms
 
-    undisturbed(attempt, 3)
+    undisturbed(attempt)

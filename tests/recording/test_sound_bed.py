@@ -11,14 +11,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from tests.sound_bed import RATE, Recording, SoundBed, missing, require, undisturbed
+from tests.sound_bed import RATE, Canary, Recording, SoundBed, sound_bed, undisturbed
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.lines import Mark, WireLine, references
@@ -188,33 +187,25 @@ def measure(bed: SoundBed, folder: Path, seconds: int, latency: str = "low") -> 
         )
 
 
-@pytest.fixture
-def bed() -> Iterator[SoundBed]:
-    require(missing())
-    bed = SoundBed()
-    bed.start()
-    yield bed
-    bed.stop()
-
-
 def test_both_channels_and_the_marks_agree_and_the_right_one_is_what_the_speaker_played(
     bed: SoundBed, tmp_path: Path
 ) -> None:
     folders = (tmp_path / str(number) for number in range(9))
 
-    def attempt() -> None:
+    def attempt(canary: Canary) -> None:
         folder = next(folders)
         folder.mkdir()
-        found = measure(bed, folder, 20)
+        found = measure(bed, folder, 20, latency="0.3")  # a machine that runs other tests does not keep the low one
         assert np.array_equal(found.right_sound, found.monitor_sound)
         assert len(found.right_sound) >= (20 - SETTLE) * RATE
         left, messages, right, _ = found.lags.values()
         assert min(map(len, (left, messages, right))) >= 10
         every = [lag for each in found.lags.values() for lag in each]
-        assert max(map(abs, every)) < 5, figures(found)
-        assert max(every) - min(every) < 5, figures(found)
+        stall_ms = canary.worst * 1000
+        assert max(map(abs, every)) < 5 + stall_ms, figures(found)
+        assert max(every) - min(every) < 5 + 2 * stall_ms, figures(found)
 
-    undisturbed(attempt, 3)
+    undisturbed(attempt)
 
 
 def figures(found: Measured) -> str:
@@ -232,13 +223,8 @@ def figures(found: Measured) -> str:
 
 def main() -> None:
     """Measure for a number of seconds, at an output latency."""
-    bed = SoundBed()
-    bed.start()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            print(figures(measure(bed, Path(folder), int(sys.argv[1]), *sys.argv[2:])))
-    finally:
-        bed.stop()
+    with sound_bed() as bed, tempfile.TemporaryDirectory() as folder:
+        print(figures(measure(bed, Path(folder), int(sys.argv[1]), *sys.argv[2:])))
 
 
 if __name__ == "__main__":
