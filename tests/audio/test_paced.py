@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from voicelive_tui.audio import paced, streams
-from voicelive_tui.audio.devices import AudioError, DeviceSpec
+from voicelive_tui.audio.devices import DeviceSpec
 from voicelive_tui.audio.engine import STALL_SECONDS, AudioEngine
 from voicelive_tui.audio.format import BLOCK_BYTES
 from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav
+from voicelive_tui.errors import AudioError
 
 
 def open_input(engine: AudioEngine, device: str, source=None):
@@ -60,9 +61,9 @@ def test_a_file_is_the_microphone_in_real_time_and_then_silence(tmp_path):
 def test_times_lie_on_one_grid_and_do_not_drift():
     engine = AudioEngine()
     stream_in, stream_out = open_input(engine, "none", Echo()), open_output(engine, "none")
+    engine.play("a", bytes(48_000))  # a speaker without anything to play naps after its first block
     stream_out.start()
     stream_in.start()
-    engine.play("a", bytes(48_000))
     collect(engine, lambda: engine.blocks_out >= 25 and engine.blocks_in >= 25)
     stream_in.close()
     stream_out.close()
