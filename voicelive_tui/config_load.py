@@ -122,8 +122,7 @@ def _validate_profiles(profiles: Any, tree: Table, origin: str) -> None:
 def _from_endpoint(settings: Settings, report: Callable[[str], None]) -> dict[str, str]:
     """What a pasted URL says, by dotted key: the resource's endpoint, the model and the API version in its query.
 
-    Raises:
-        ConfigError: The URL and the settings contradict each other, or the URL holds a key.
+    Raises `ConfigError` if the URL and the settings contradict each other, or the URL holds a key.
     """
     parts = urlsplit(settings.service.endpoint)
     path, removed = resource_path(parts.path)
@@ -180,8 +179,7 @@ def _read_file(path: Path, *, may_be_missing: bool) -> Table | None:
 def decoded(raw: bytes) -> tuple[str, str]:
     """The text of a file, and the encoding to write it in again.
 
-    Raises:
-        UnicodeDecodeError: It is no text in UTF-8, or UTF-16 with a byte order mark.
+    Raises `UnicodeDecodeError` for anything but UTF-8, or UTF-16 with a byte order mark.
     """
     if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):  # some editors' "Unicode"
         return raw.decode("utf-16"), "utf-16"

@@ -19,10 +19,8 @@ from voicelive_tui.tables import Table
 def save_profile(path: Path, name: str, values: Table) -> None:
     """Write `[profiles.NAME]`, in place of the one that is there.
 
-    A file is replaced as a whole, or not at all; it keeps its mode, and a symbolic link stays one.
-
-    Raises:
-        ConfigError: The file cannot be read or written, or the profile cannot be added to what it holds.
+    A file is replaced as a whole, or not at all; it keeps its mode, and a symbolic link stays one. Raises `ConfigError`
+    if it cannot be read or written, or the profile cannot be added to what it holds.
     """
     try:
         target = path.expanduser().resolve()

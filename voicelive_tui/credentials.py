@@ -118,8 +118,7 @@ def _default_credential() -> "DefaultAzureCredential":
 async def check_token(credential: "AsyncTokenCredential") -> None:
     """Fetch a token before a handshake, so that a failure of Entra ID is not taken for one of the service.
 
-    Raises:
-        CredentialError: There is none within `TOKEN_LIMIT`.
+    Raises `CredentialError` if there is none within `TOKEN_LIMIT`.
     """
     from azure.core.exceptions import AzureError  # noqa: PLC0415
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicelive_tui.audio.devices import DEFAULT, AudioError, Device, DeviceSpec, choose
+from voicelive_tui.audio.devices import DEFAULT, Device, DeviceSpec, choose
+from voicelive_tui.errors import AudioError
 
 
 def device(index, name, inputs=1, outputs=1, api="ALSA", default=False):

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicelive_tui.audio import pcm, portaudio
-from voicelive_tui.audio.devices import AudioError, Device, DeviceSpec
+from voicelive_tui.audio.devices import Device, DeviceSpec
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.portaudio import PortAudioBackend, StreamClock, server_is_remote
 from voicelive_tui.audio.resample import Resampler
+from voicelive_tui.errors import AudioError
 
 
 def device(index, name, inputs=1, outputs=1, api="ALSA", default=False):

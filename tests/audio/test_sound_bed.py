@@ -20,13 +20,14 @@ import pytest
 from tests.client.board import watched
 from tests.conversing import until
 from tests.sound_bed import missing, require, undisturbed
-from voicelive_tui.audio.devices import DEFAULT, AudioError, DeviceSpec, InputStream, OutputStream
+from voicelive_tui.audio.devices import DEFAULT, DeviceSpec, InputStream, OutputStream
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.portaudio import PortAudioBackend, list_devices
 from voicelive_tui.audio.streams import open_input, open_output, probe
 from voicelive_tui.audio.wav import WavWriter
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.config import Audio
+from voicelive_tui.errors import AudioError
 
 pytestmark = [pytest.mark.sound_bed, pytest.mark.xdist_group("sound_bed")]
 
@@ -443,7 +444,8 @@ def outside(program: str, **environment: str) -> str:
 
 
 PROBE = """
-from voicelive_tui.audio.devices import DEFAULT, AudioError
+from voicelive_tui.audio.devices import DEFAULT
+from voicelive_tui.errors import AudioError
 from voicelive_tui.audio.streams import probe
 for direction in ("input", "output"):
     try:

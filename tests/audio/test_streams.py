@@ -1,8 +1,9 @@
 import pytest
 
-from voicelive_tui.audio.devices import DEFAULT, NONE, AudioError, DeviceSpec
+from voicelive_tui.audio.devices import DEFAULT, NONE, DeviceSpec
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.audio.streams import open_input, open_output, probe
+from voicelive_tui.errors import AudioError
 
 
 class Backend:

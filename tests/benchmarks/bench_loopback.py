@@ -33,9 +33,10 @@ import time
 import aiohttp
 import numpy as np
 
+from voicelive_tui.loopback.handshake import PATH
 from voicelive_tui.loopback.protocol import MAX_APPEND_BYTES
 from voicelive_tui.loopback.script import Script
-from voicelive_tui.loopback.service import PATH, LoopbackService
+from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.loopback.session import Session
 from voicelive_tui.loopback.vad import Detector, Rules
 from voicelive_tui.speech.voice import CALLER, RATE, open_voice

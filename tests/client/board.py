@@ -8,9 +8,10 @@ from typing import Any
 
 from tests.conversing import until
 from voicelive_tui.audio import paced
-from voicelive_tui.audio.devices import NONE, AudioError, DeviceSpec, Latency
+from voicelive_tui.audio.devices import NONE, DeviceSpec, Latency
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.client.sound import Sound
+from voicelive_tui.errors import AudioError
 
 
 @contextlib.asynccontextmanager

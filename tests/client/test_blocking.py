@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from tests.conversing import until
-from voicelive_tui.audio.devices import AudioError
 from voicelive_tui.client.blocking import hanging, off_loop
+from voicelive_tui.errors import AudioError
 
 
 async def test_a_call_runs_in_a_daemon_thread_and_returns_its_result() -> None:
@@ -60,7 +60,7 @@ async def test_the_result_for_a_cancelled_caller_is_discarded() -> None:
 
 def test_a_hanging_call_does_not_keep_the_program_from_ending() -> None:
     program = (
-        "import asyncio, time\nfrom voicelive_tui.audio.devices import AudioError\n"
+        "import asyncio, time\nfrom voicelive_tui.errors import AudioError\n"
         "from voicelive_tui.client.blocking import off_loop\n"
         "try: asyncio.run(off_loop(lambda: time.sleep(600), 'x', 0.05))\nexcept AudioError as e: print(e)"
     )

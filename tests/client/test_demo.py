@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 
 from tests.conversing import LIMIT, until
-from voicelive_tui.audio.devices import AudioError
 from voicelive_tui.client import demo
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.config import Audio, Service, Settings, Tools
+from voicelive_tui.errors import AudioError
 from voicelive_tui.loopback.script import Script, load, shipped
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import SessionState

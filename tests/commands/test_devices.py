@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from voicelive_tui.audio.devices import AudioError, Device
+from voicelive_tui.audio.devices import Device
 from voicelive_tui.commands import devices
+from voicelive_tui.errors import AudioError
 
 FOUND = Device(3, "USB \x1b[2J[front]", "ALSA", 1, 0, 48_000, 0.01, 0.02, default_input=True, default_output=False)
 

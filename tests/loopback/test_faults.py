@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.loopback.wire import QUERY, connected, events, frames, talking
 from voicelive_tui.loopback.faults import FAULTS, FaultError, FaultInjector, Frame, parse
-from voicelive_tui.loopback.service import PATH, LoopbackService
+from voicelive_tui.loopback.handshake import PATH
+from voicelive_tui.loopback.service import LoopbackService
 
 AUDIO = "response.audio.delta"
 

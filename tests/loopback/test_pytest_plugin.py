@@ -9,8 +9,8 @@ from azure.ai.voicelive.aio import ConnectionError, connect  # noqa: A004  the S
 from azure.core.credentials import AzureKeyCredential
 
 from tests.loopback.wire import QUERY, TYPED, events
+from voicelive_tui.loopback.handshake import PATH
 from voicelive_tui.loopback.script import Reply, Script
-from voicelive_tui.loopback.service import PATH
 
 
 async def test_a_test_gets_a_running_service_and_what_its_client_sent(voicelive_loopback):

@@ -14,8 +14,9 @@ from multidict import MultiDict
 
 from tests.loopback.wire import FAST, QUERY, TYPED, connected, events, talking
 from voicelive_tui.loopback.faults import parse
+from voicelive_tui.loopback.handshake import PATH
 from voicelive_tui.loopback.script import Reply, Script, ScriptedError
-from voicelive_tui.loopback.service import PATH, LoopbackService, ServiceError
+from voicelive_tui.loopback.service import LoopbackService, ServiceError
 from voicelive_tui.loopback.session import Session
 
 

@@ -6,8 +6,9 @@ import json
 
 import aiohttp
 
+from voicelive_tui.loopback.handshake import PATH
 from voicelive_tui.loopback.script import Reply, Script
-from voicelive_tui.loopback.service import PATH, LoopbackService
+from voicelive_tui.loopback.service import LoopbackService
 
 QUERY = {"api-version": "2026-07-15", "model": "gpt-realtime"}
 FAST = Script(delay_ms=20, speed=50.0, reply=(Reply(say="Three short words."),))

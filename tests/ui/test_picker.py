@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.fake import app_of, settled
 from tests.ui.screens import screen_text
-from voicelive_tui.audio.devices import AudioError
 from voicelive_tui.client.shell import DeviceChoice
+from voicelive_tui.errors import AudioError
 from voicelive_tui.session.state import Device
 from voicelive_tui.ui.picker import DevicePicker
 

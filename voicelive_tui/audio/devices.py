@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from voicelive_tui.audio.engine import AudioEngine, Direction
+from voicelive_tui.errors import AudioError
 
 Latency = float | Literal["low"]
 """Output latency in seconds, or "low": the lowest that works on the way to the speaker."""
@@ -26,10 +27,6 @@ _NO_DEVICE = {
     "(Debian, Ubuntu: apt-get install libasound2-plugins); on a remote host forward your own sound server "
     'as the README shows; or use "none" or "file:PATH.wav" as the device',
 }.get(sys.platform, 'no sound device found: plug one in, or use "none" or "file:PATH.wav" as the device')
-
-
-class AudioError(Exception):
-    """Sound does not work; the text gives the reason and the remedy in one or two sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +176,8 @@ class OutputStream(Stream, Protocol):
     def interrupt(self) -> float | None:
         """Silence the device at once, whatever it holds, and continue with what the engine has next.
 
-        Returns:
-            The time until which the device was certainly heard (monotonic seconds), for `AudioEngine.settle`; None if
-            the stream is closed.
+        Returns the time until which the device was certainly heard (monotonic seconds), for `AudioEngine.settle`; None
+        if the stream is closed.
         """
 
 

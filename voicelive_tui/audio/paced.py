@@ -8,7 +8,7 @@ something to play, and a microphone "none" has no thread.
 import threading
 import time
 
-from voicelive_tui.audio.devices import AudioError, DeviceSpec, Source
+from voicelive_tui.audio.devices import DeviceSpec, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction
 from voicelive_tui.audio.format import BLOCK_BYTES, BLOCK_SAMPLES, BLOCK_SECONDS, SAMPLE_WIDTH
 from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav
@@ -160,17 +160,10 @@ def open_input(engine: AudioEngine, device: DeviceSpec, source: Source | None) -
         return PacedInput(engine, source, "synthetic microphone")
     if device.kind != "file":
         return _NoInput()
-    try:
-        sound, note = load_wav(device.value)
-    except AudioFileError as error:
-        raise AudioError(str(error)) from None
+    sound, note = load_wav(device.value)
     return PacedInput(engine, _Recording(sound), f"{device}, {note}" if note else str(device))
 
 
 def open_output(engine: AudioEngine, device: DeviceSpec) -> PacedOutput:
     """Open a file or nothing as the speaker. Raises `AudioError` if the file cannot be written."""
-    try:
-        writer = WavWriter(device.value) if device.kind == "file" else None
-    except AudioFileError as error:
-        raise AudioError(str(error)) from None
-    return PacedOutput(engine, writer, str(device))
+    return PacedOutput(engine, WavWriter(device.value) if device.kind == "file" else None, str(device))

@@ -164,12 +164,9 @@ class PlaybackQueue:
     # --- on the loop
 
     def play(self, item_id: str, pcm: bytes) -> bool:
-        """Append sound to an item; sound of a flushed item is dropped.
+        """Append sound to an item; False if the queue is full (`LONGEST_MS`). Sound of a flushed item is dropped.
 
         The bytes may end within a sample: its first half waits for the second.
-
-        Returns:
-            False if the queue is full (`LONGEST_MS`) and the sound is dropped.
         """
         item = self._items.get(item_id)
         if item is None:
@@ -207,15 +204,10 @@ class PlaybackQueue:
         self._open.clear()
 
     def settle(self, stopped_at: float | None = None) -> list[Heard]:
-        """Account for the items that were flushed since the last call.
+        """The items that were flushed since the last call and interrupted, in the order of their arrival.
 
-        Args:
-            stopped_at: When the device was stopped; what it still held then was never heard. None if it plays out
-                what it had taken.
-
-        Returns:
-            The interrupted items in the order of their arrival. One that was heard to its end all the same is
-            reported as `Finished` by `events` instead.
+        What the device still held when it was stopped, at `stopped_at`, was never heard; None: it plays that out. An
+        item that was heard to its end all the same is reported as `Finished` by `events` instead.
         """
         if stopped_at is not None:
             for block in self.played.copy():

@@ -26,10 +26,11 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from voicelive_tui.audio import pcm
-from voicelive_tui.audio.devices import AudioError, Device, DeviceSpec, Latency, choose
+from voicelive_tui.audio.devices import Device, DeviceSpec, Latency, choose
 from voicelive_tui.audio.engine import AudioEngine, Direction
 from voicelive_tui.audio.format import BLOCK_BYTES, BLOCK_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH
 from voicelive_tui.audio.resample import Resampler
+from voicelive_tui.errors import AudioError
 
 SERIAL_LIMIT = 0.5
 """Seconds to wait for an earlier call; one that takes longer hangs with the sound server."""

@@ -1,10 +1,10 @@
 """Opens a microphone or a speaker by its device spec. Everything here blocks, see the rules in `devices`."""
 
 from voicelive_tui.audio import paced
-from voicelive_tui.audio.devices import AudioBackend, AudioError, DeviceSpec, InputStream, Latency, OutputStream, Source
+from voicelive_tui.audio.devices import AudioBackend, DeviceSpec, InputStream, Latency, OutputStream, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction
 from voicelive_tui.audio.portaudio import PortAudioBackend
-from voicelive_tui.audio.wav import AudioFileError, check_target
+from voicelive_tui.audio.wav import check_target
 
 PORTAUDIO = PortAudioBackend()
 
@@ -31,10 +31,7 @@ def probe(direction: Direction, device: DeviceSpec, latency: Latency = "low") ->
     Raises `AudioError` if it cannot be opened.
     """
     if direction == "output" and device.kind == "file":
-        try:
-            check_target(device.value)
-        except AudioFileError as error:
-            raise AudioError(str(error)) from None
+        check_target(device.value)
         return str(device)
     engine = AudioEngine()
     stream = open_input(engine, device) if direction == "input" else open_output(engine, device, latency)

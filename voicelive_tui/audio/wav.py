@@ -17,7 +17,7 @@ from voicelive_tui.audio import g711
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH
 from voicelive_tui.audio.pcm import PCM16
 from voicelive_tui.audio.resample import convert
-from voicelive_tui.errors import UserError
+from voicelive_tui.errors import AudioError, UserError
 
 LARGEST = 1_000_000_000
 """Bytes of a file that is read: 5.8 hours of 24 kHz mono PCM16."""
@@ -38,7 +38,7 @@ _read_once: dict[str, bytes] = {}
 """Contents of pipes, which can be read only once."""
 
 
-class AudioFileError(UserError):
+class AudioFileError(AudioError, UserError):
     """A sound file that cannot be used."""
 
 

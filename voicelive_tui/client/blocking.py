@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from voicelive_tui import threads
-from voicelive_tui.audio.devices import AudioError
+from voicelive_tui.errors import AudioError
 
 log = logging.getLogger(__name__)
 

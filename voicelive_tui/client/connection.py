@@ -155,9 +155,7 @@ class ServiceConnection:
     ) -> Self:
         """Connect to a model, or to an agent, and upgrade, within `credentials.TOKEN_LIMIT` and `HANDSHAKE_LIMIT`.
 
-        Raises:
-            CredentialError: Entra ID gave no token.
-            ConnectError: The connection could not be made.
+        Raises `CredentialError` if Entra ID gave no token, `ConnectError` if the connection could not be made.
         """
         if not isinstance(credential, AzureKeyCredential):
             await check_token(credential)
@@ -204,9 +202,7 @@ class ServiceConnection:
     async def receive(self) -> tuple[dict[str, Any], str]:
         """The next server event: the JSON object, and its text as it came.
 
-        Raises:
-            BadMessage: A message that is no JSON object; call again.
-            LinkClosed: The connection is over.
+        Raises `BadMessage` for a message that is no JSON object (call again), `LinkClosed` once the connection is over.
         """
         try:
             raw = await self._sdk.recv_bytes()

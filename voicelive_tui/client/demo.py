@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from voicelive_tui.audio.devices import DEFAULT, AudioError
+from voicelive_tui.audio.devices import DEFAULT
 from voicelive_tui.audio.streams import probe
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.shell import Observer
 from voicelive_tui.config import Settings
+from voicelive_tui.errors import AudioError
 from voicelive_tui.loopback.script import Script, named
 from voicelive_tui.loopback.service import LoopbackService
 from voicelive_tui.session import inputs

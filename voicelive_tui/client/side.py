@@ -17,7 +17,6 @@ from voicelive_tui.audio.devices import (
     NONE,
     SYNTHETIC,
     AudioBackend,
-    AudioError,
     DeviceSpec,
     InputStream,
     Latency,
@@ -27,6 +26,7 @@ from voicelive_tui.audio.devices import (
 from voicelive_tui.audio.engine import AudioEngine, Direction
 from voicelive_tui.audio.streams import open_input, open_output
 from voicelive_tui.client.blocking import TIME_LIMIT, off_loop
+from voicelive_tui.errors import AudioError
 
 log = logging.getLogger(__name__)
 

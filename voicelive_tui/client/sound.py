@@ -10,13 +10,14 @@ import contextlib
 import logging
 import time
 
-from voicelive_tui.audio.devices import AudioBackend, AudioError, DeviceSpec, Source
+from voicelive_tui.audio.devices import AudioBackend, DeviceSpec, Source
 from voicelive_tui.audio.engine import AudioEngine, Direction
 from voicelive_tui.audio.playback import Heard
 from voicelive_tui.audio.streams import PORTAUDIO
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.client.side import InputSide, OutputSide, Report
 from voicelive_tui.config import Audio
+from voicelive_tui.errors import AudioError
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from voicelive_tui.audio.devices import SYNTHETIC, AudioError, DeviceSpec, Source, choose
+from voicelive_tui.audio.devices import SYNTHETIC, DeviceSpec, Source, choose
 from voicelive_tui.audio.engine import Direction
 from voicelive_tui.audio.format import SAMPLE_RATE, ms_to_samples
 from voicelive_tui.audio.portaudio import list_devices
@@ -19,6 +19,7 @@ from voicelive_tui.client.pump import AudioPump
 from voicelive_tui.client.shell import DeviceChoice, Session
 from voicelive_tui.client.sound import Sound
 from voicelive_tui.config import Audio
+from voicelive_tui.errors import AudioError
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.reading import Meter, Reading
 

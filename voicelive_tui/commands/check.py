@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from voicelive_tui import config_load, logs
-from voicelive_tui.audio.devices import AudioError, DeviceSpec
+from voicelive_tui.audio.devices import DeviceSpec
 from voicelive_tui.audio.engine import Direction
 from voicelive_tui.audio.streams import probe
 from voicelive_tui.client import demo
@@ -23,7 +23,7 @@ from voicelive_tui.commands.setup import FAILED, Options, Setup, load_tools, pre
 from voicelive_tui.config import Audio, Settings
 from voicelive_tui.credentials import Credential, CredentialError
 from voicelive_tui.endpoint import host_of
-from voicelive_tui.errors import UserError
+from voicelive_tui.errors import AudioError, UserError
 from voicelive_tui.runtime import native_stderr_to
 from voicelive_tui.text import visible
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voicelive_tui.audio.devices import AudioError
 from voicelive_tui.audio.portaudio import list_devices
 from voicelive_tui.client.blocking import off_loop
 from voicelive_tui.commands.setup import FAILED, complain
+from voicelive_tui.errors import AudioError
 from voicelive_tui.runtime import native_stderr_to
 from voicelive_tui.text import visible
 

@@ -24,8 +24,7 @@ CHECK_SECONDS = 1.0
 def to_stdout(line: str) -> None:
     """Write a line to stdout, past Python's own buffer: a lock on that would be held for as long as the reader waits.
 
-    Raises:
-        OSError: It cannot be written; `BrokenPipeError` where the reader went away.
+    Raises `OSError` if it cannot be written, `BrokenPipeError` where the reader went away.
     """
     target = sys.stdout.fileno()
     data = f"{line}\n".encode(sys.stdout.encoding, "replace")

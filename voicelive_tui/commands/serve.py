@@ -150,14 +150,11 @@ def _tls(host: str, *, self_signed: bool, cert: str | None, key: str | None) -> 
 async def _serve(
     service: LoopbackService, output: LineOutput, certificate: str, key_hint: str, *, as_json: bool
 ) -> int:
-    """Run the service until SIGTERM, SIGHUP or Ctrl+C; the exit status.
+    """Run the service until SIGTERM, SIGHUP or Ctrl+C; the exit status. Raises `ServiceError` if it cannot listen.
 
     The first line is written when the service listens, and its form is stable: `endpoint: URL`, or as JSON an object
     with `kind` "ready", `endpoint`, and with a self-signed certificate its path as `certificate`. A reader that stops
     or goes away, as `serve | head -1` does, loses lines; the sessions go on.
-
-    Raises:
-        ServiceError: It cannot listen there.
     """
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

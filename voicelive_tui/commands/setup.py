@@ -92,8 +92,7 @@ def load(options: Options, report: Callable[[str], None] = warn) -> config_load.
 def usable(options: Options, settings: Settings) -> tuple[Settings, bool]:
     """The settings, and whether the conversation is with the loopback service; all others need a credential.
 
-    Raises:
-        ConfigError: It is missing, or the value of an MCP server's header.
+    Raises `ConfigError` if that is missing, or the value of an MCP server's header.
     """
     if options.demo:  # whatever is configured
         if agent := options.flags.get("agent.name"):

@@ -139,11 +139,8 @@ class Conversation:
     def add(self, item: Item, after: str | None = None) -> str | None:
         """Add an item after the one with the id `after`: at the start for `ROOT`, at the end for None.
 
-        Returns:
-            The id of the item before it, if any.
-
-        Raises:
-            Refusal: There is no item `after`, or one with this id exists already.
+        Returns the id of the item before it, if any. Raises `Refusal` where there is no item `after`, or one with this
+        id already.
         """
         if item.id in self._by_id:
             raise Refusal(f"An item with id '{item.id}' exists already.", "duplicate_item_id", "item.id")

@@ -224,11 +224,7 @@ _WHEN = re.compile(r"(?P<event>[a-z_]+(?:\.[a-z_]+)*)(?:#(?P<nth>[1-9]\d{0,5}))?
 
 
 def parse(text: str) -> Fault:
-    """The fault written in `text` as `NAME[=VALUE][@WHEN]`.
-
-    Raises:
-        FaultError: The name is unknown (the text suggests similar ones), or the value or moment is not allowed.
-    """
+    """The fault written as `NAME[=VALUE][@WHEN]`. Raises `FaultError` for an unknown name, a bad value or moment."""
     form = _FORM.fullmatch(text.strip())
     assert form is not None
     name = form["name"].strip()

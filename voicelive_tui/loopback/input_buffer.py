@@ -100,8 +100,7 @@ class InputBuffer:
     def listen(self) -> list[Edge]:
         """Decode the next slice of an append, or run the detector over its next slice; returns the edges found in it.
 
-        Raises:
-            Refusal: The append is not base64, too large, or ends within a sample; nothing of it is kept.
+        Raises `Refusal` for an append that is not base64, too large, or ends within a sample; nothing of it is kept.
         """
         if self._text:
             try:
@@ -142,8 +141,7 @@ class InputBuffer:
     def take(self, until_ms: int | None = None) -> tuple[Measurement, bytes]:
         """Take a turn off the start of the buffer: up to a position, or everything, unfinished speech included.
 
-        Returns:
-            Its measurement, and its audio as it came over the wire.
+        Returns its measurement, and its audio as it came over the wire.
         """
         spans = [span for span in self._spans if until_ms is None or span[0] < until_ms]
         self._spans = self._spans[len(spans) :]

@@ -23,7 +23,7 @@ from voicelive_tui.loopback.connection import Connection
 from voicelive_tui.loopback.conversation import Conversation
 from voicelive_tui.loopback.faults import Fault, parse
 from voicelive_tui.loopback.formats import encode_speech
-from voicelive_tui.loopback.handshake import DIALECTS, PATH, Denied, Doorkeeper
+from voicelive_tui.loopback.handshake import DIALECTS, Denied, Doorkeeper
 from voicelive_tui.loopback.listener import Listener
 from voicelive_tui.loopback.protocol import JsonObject
 from voicelive_tui.loopback.recogniser import Recogniser
@@ -32,8 +32,6 @@ from voicelive_tui.loopback.response import SpeechJob
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces, words_of
 from voicelive_tui.text import visible
-
-__all__ = ["MAX_CLIENTS", "PATH", "LoopbackService", "ServiceError", "ServiceRecord"]
 
 MAX_CLIENTS = 500
 """The clients that are served at once, those in the handshake included."""

@@ -43,18 +43,14 @@ class BundleError(UserError):
 
 
 class Bundle:
-    """A recording that was opened.
+    """An opened recording: a folder or a zip with a bundle, or a file with a message in each line.
 
-    Args:
-        path: A folder or a zip with a bundle, or a file with a message in each line.
+    Raises `BundleError` if there is nothing to read.
 
     Attributes:
         manifest: Its manifest; the default one where there is none.
         flaws: A sentence for each kind of damage.
         open: Opens one of its files by name; None if it is not there, or cannot be opened.
-
-    Raises:
-        BundleError: There is nothing to read.
     """
 
     def __init__(self, path: Path) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.continuation import Restored
-from voicelive_tui.session.notes import note, remark, rule
+from voicelive_tui.session.notes import note, remark
 from voicelive_tui.session.reconnect import TRIES
 from voicelive_tui.session.state import Handler, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, remove
@@ -19,7 +19,7 @@ from voicelive_tui.wire.log import Severity
 def begin_fresh(state: SessionState, now: float) -> SessionState:
     """The state as a session without a history begins; the earlier conversation stays in view above a remark."""
     if state.transcript:
-        state = rule(state, now, "new session: the model knows nothing of what is above")
+        state = remark(state, now, "new session: the model knows nothing of what is above", rule=True)
     state = tools.leave(state, now)
     return replace(state, lost_at=None, fresh_at=now, playing="", problems=())
 

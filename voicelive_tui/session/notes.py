@@ -26,20 +26,12 @@ def pin(state: SessionState, sentence: str, severity: Literal["warning", "error"
     return replace(state, problems=(*state.problems, problem)[-PINNED:])
 
 
-def remark(state: SessionState, now: float, sentence: str) -> SessionState:
-    """The state with a remark on the session at the end of the transcript."""
-    return _remark(state, now, f"remark-{state.log.next_seq}", sentence)
-
-
-def rule(state: SessionState, now: float, sentence: str) -> SessionState:
-    """The state with a remark between two lines of conversation: what follows knows nothing of what is above."""
-    return _remark(state, now, f"{_RULE}{state.log.next_seq}", sentence)
+def remark(state: SessionState, now: float, sentence: str, *, rule: bool = False) -> SessionState:
+    """The state with a remark on the session at the end of the transcript; a `rule` begins a new conversation."""
+    name = f"{_RULE if rule else 'remark-'}{state.log.next_seq}"
+    return state.with_entry(name, "session", now, text=sentence, status=EntryStatus.DONE, done_at=now)
 
 
 def is_rule(entry: Entry) -> bool:
-    """Whether an entry is such a remark."""
+    """Whether an entry is such a rule between two lines of conversation."""
     return entry.role == "session" and entry.item_id.startswith(_RULE)
-
-
-def _remark(state: SessionState, now: float, name: str, sentence: str) -> SessionState:
-    return state.with_entry(name, "session", now, text=sentence, status=EntryStatus.DONE, done_at=now)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.history import history
-from voicelive_tui.session.notes import NOT_CONNECTED, is_rule, note, rule
+from voicelive_tui.session.notes import NOT_CONNECTED, is_rule, note, remark
 from voicelive_tui.session.state import RECENT, Handler, Request, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, Transcript, find
 from voicelive_tui.wire.events import mapping, text
@@ -103,7 +103,7 @@ def _branch(event: inputs.Branch, state: SessionState, now: float) -> SessionSta
         if item["type"] != "function_call_output":  # it is in the entry of its call
             copies[item_id] = _copy(part[find(part, item_id)], f"{stem}-{len(copies)}", item, now)
     state = tools.leave(interrupt(turns.abandon(state), now), now)
-    state = rule(state, now, f"branch after “{words_of(part[-1])}”: a new session")
+    state = remark(state, now, f"branch after “{words_of(part[-1])}”: a new session", rule=True)
     transcript = (*state.transcript, *copies.values())
     return replace(state, transcript=transcript, fresh_at=now, lost_at=now, playing="", awaiting=False, problems=())
 

@@ -11,6 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from voicelive_tui.client.shell import DeviceChoice, Shell
+from voicelive_tui.errors import AudioError
 from voicelive_tui.text import visible
 from voicelive_tui.ui.hints import Hint, with_keys
 
@@ -44,8 +45,6 @@ class DevicePicker(ModalScreen[None]):
 
     async def load(self) -> None:
         """Show what there is now, or why nothing can be shown."""
-        from voicelive_tui.audio.devices import AudioError  # noqa: PLC0415 - late, as it brings numpy
-
         nothing = "sound is not ready yet"
         try:
             self._choices = await self.live.devices()

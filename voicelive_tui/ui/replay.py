@@ -55,14 +55,7 @@ REFUSED = (
 
 
 class ReplayScreen(DashboardScreen):
-    """Shows a recording.
-
-    Args:
-        live: The recording.
-        ui: As of the dashboard.
-        size: Of the terminal.
-        name: Of the recording.
-    """
+    """Shows a recording, of that name, in a terminal of `size`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*_OF_DASHBOARD, *PLAYER]
     REFUSED = REFUSED

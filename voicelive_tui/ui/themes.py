@@ -37,12 +37,7 @@ THEMES = (
 
 
 def theme_of(ui: Ui, color_system: str | None) -> str:
-    """The name of the theme that the settings choose, in place of ours the terminal's own colours if it has but 16.
-
-    Args:
-        ui: The settings.
-        color_system: As Rich calls it.
-    """
+    """The theme that the settings choose; in place of ours, the terminal's own colours if Rich finds but 16."""
     chosen = ui.theme or ("ansi-dark" if ui.lean else THEMES[0].name)
     return chosen.replace("voicelive", "ansi") if color_system == "standard" else chosen
 

@@ -135,11 +135,7 @@ def _word(word: str, origin: Callable[[], float]) -> Filter:
 
 
 def _check_name(word: str, name: str) -> None:
-    """Refuse a word that looks like a term with a mistake in it; in quotation marks it is taken as it is.
-
-    Raises:
-        ValueError: The word, and the term that may be meant.
-    """
+    """Raise `ValueError` for a word that looks like a term with a mistake in it; in quotation marks it is accepted."""
     import difflib  # noqa: PLC0415 - 3 ms that the first paint does not need
 
     meant = re.sub(r"^(gap|time)([<>])", r"\1:\2", word)

@@ -95,12 +95,11 @@ class Clock(Lines):
 
     elapsed: var[str] = var("", init=False)
 
-    def watch_elapsed(self, elapsed: str) -> None:
-        line: Line = ((elapsed.rjust(self.size.width - 1), "dim"),)
+    def redraw(self) -> None:
+        line: Line = ((self.elapsed.rjust(self.size.width - 1), "dim"),)
         self.show(*(((), line) if self.size.height >= 3 else (line,)))
 
-    def on_resize(self) -> None:
-        self.watch_elapsed(self.elapsed)
+    watch_elapsed = on_resize = redraw
 
 
 class StatusLine(Lines):
@@ -206,11 +205,8 @@ class ProblemLine(Lines):
     in_front: var[bool] = var(True, init=False)
     """See `StatusLine`."""
 
-    def watch_in_front(self) -> None:
-        self.watch_session(self.session)
-
-    def watch_session(self, session: SessionState) -> None:
-        problems = session.problems
+    def redraw(self) -> None:
+        problems = self.session.problems
         if self.display is not bool(problems):
             self.display = bool(problems)
         if problems:
@@ -227,5 +223,4 @@ class ProblemLine(Lines):
             left: Line = ((" " + mark, tone), (words, tone))
             self.show(spread(left, ((keys if self.in_front else "", "dim"),), self.size.width))
 
-    def on_resize(self) -> None:
-        self.watch_session(self.session)
+    watch_session = watch_in_front = on_resize = redraw
