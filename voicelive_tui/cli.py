@@ -108,7 +108,7 @@ def _conversation_options(command: Callable[..., None], *, several_inputs: bool 
             "Demo with these replies, and lines of its caller: a TOML file, or a shipped one's name.",
             shell_complete=_complete_scripts,
         ),
-        _option("--no-caller", "", "Demo without the synthetic caller when there is no microphone."),
+        _option("--no-caller", "", "Demo without the synthetic caller."),
         _option("--input-device", "DEV", devices, "audio.input_device", multiple=several_inputs),
         _option("--output-device", "DEV", f"{device}.", "audio.output_device"),
         _option("--output-latency", "low|SECONDS", "Of the speaker.", "audio.output_latency", type=_latency),

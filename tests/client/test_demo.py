@@ -55,6 +55,17 @@ async def test_a_caller_plays_the_tour_only_without_a_choice_and_without_a_micro
     assert script == (load(shipped()["tour"]) if speaks else None)  # None: the line check
 
 
+async def test_a_script_with_lines_of_its_caller_has_it_say_them_though_there_is_a_microphone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(demo, "probe", lambda *_: "a microphone")
+    for name, speaks in (("tour", True), ("line-check", True), ("tool_call", False)):
+        script = load(shipped()[name])
+        found, played = await demo.find_caller(Settings(), script, lambda _: None)
+        assert (isinstance(found, DemoCaller), played) == (speaks, script)
+    assert await demo.find_caller(Settings(audio=Audio(input_device="none")), script, lambda _: None) == (None, script)
+
+
 async def test_another_script_and_the_users_tools_come_before_the_tour(monkeypatch: pytest.MonkeyPatch) -> None:
     without_microphone(monkeypatch)
     mine = Script(title="mine")

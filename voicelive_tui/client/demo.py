@@ -36,16 +36,11 @@ async def find_caller(
 ) -> tuple[DemoCaller | None, Script | None]:
     """The synthetic caller, or None where another input was chosen or there is a microphone; the service's script.
 
-    With a caller the service plays the tour, unless it has another script; the caller says the lines of the script, or
-    else those of the line check, and gives way to the user.
+    A script with lines of its caller has one in spite of the microphone. With a caller the service plays the tour,
+    unless it has another script; the caller says the lines of the script, or else those of the line check, and gives
+    way to the user.
     """
-    if settings.audio.input_device != "":
-        return None, script
-    try:
-        await off_loop(lambda: probe("input", DEFAULT), "looking for a microphone")
-    except AudioError:
-        pass
-    else:
+    if settings.audio.input_device != "" or (not (script and script.caller) and await _has_microphone()):
         return None, script
     if script is None and not settings.tools.load:
         script = named("tour")
@@ -57,3 +52,11 @@ async def find_caller(
 
     observe(give_way)
     return caller, script
+
+
+async def _has_microphone() -> bool:
+    try:
+        await off_loop(lambda: probe("input", DEFAULT), "looking for a microphone")
+    except AudioError:
+        return False
+    return True
