@@ -333,8 +333,11 @@ def _options(before: dict[str, Any], after: dict[str, Any]) -> Options:
     """The options of a conversation, which may stand before the command as well as after it."""
     given = before | _given(after)
     settings = {option.setting: option.name for option in cli.params if isinstance(option, _Option) and option.setting}
+    flags = {setting: given[name] for setting, name in settings.items() if name in given}
+    if "recording.folder" in flags:
+        flags["recording.enabled"] = True
     return Options(
-        {setting: given[name] for setting, name in settings.items() if name in given},
+        flags,
         config_path=given.get("config_path"),
         profile=given.get("profile", ""),
         demo="demo" in given,

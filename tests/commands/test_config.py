@@ -86,3 +86,11 @@ def test_a_mistake_gets_one_sentence(file):
 def test_the_shell_completes_profiles(file, words, begun, names):
     completion = ShellComplete(cli, {}, "voicelive-tui", "_COMPLETE")
     assert [item.value for item in completion.get_completions(words, begun)] == names
+
+
+def test_a_recording_asked_for_by_a_flag_is_made_although_the_file_switches_it_off(tmp_path):
+    file = tmp_path / "off.toml"
+    file.write_text("[recording]\nenabled = false\n")
+    for flags, enabled in (((), False), (("--record", str(tmp_path)), True)):
+        shown = json.loads(run("config", "--config", str(file), *flags, "--json").output)
+        assert shown["settings"]["recording.enabled"]["value"] is enabled
