@@ -259,7 +259,7 @@ class Recording(_Section, frozen=True):
     device_names: bool = False
     """Let recordings name sound devices and sound files."""
     host_names: bool = True
-    """Let recordings name the service's host."""
+    """Let recordings name the hosts of the service and of MCP servers."""
 
 
 class Logging(_Section, frozen=True):

@@ -57,7 +57,7 @@ def test_no_secret_is_in_a_byte_of_a_recording(tmp_path: Path, way: str) -> None
     assert b"key <hidden>, header <hidden>" in files["wire.jsonl"]
     assert json.loads(files["manifest.json"])["masked"]
     for name, content in files.items():
-        for secret in (key, HEADER, QUERY, host):
+        for secret in (key, HEADER, QUERY, host, "mcp.example"):
             assert secret.encode() not in content, name
 
 

@@ -29,7 +29,7 @@ from voicelive_tui.recording.lines import (
 from voicelive_tui.recording.spool import Kind, Record
 from voicelive_tui.recording.track import Track
 from voicelive_tui.session import inputs
-from voicelive_tui.wire.events import Event, raw_with, text
+from voicelive_tui.wire.events import Event, listing, mapping, raw_with, session_of, text
 
 if TYPE_CHECKING:
     from voicelive_tui.audio.engine import AudioEngine
@@ -103,6 +103,9 @@ class RecordMaker:
                 records = self._message(entry, "in", raw or json.dumps(dict(body)), body, standby=standby)
             case inputs.Sent(body, at):
                 raw = json.dumps(dict(body), default=repr)
+                self._hide_hosts(
+                    text(mapping(tool).get("server_url")) for tool in listing(session_of(body).get("tools"))
+                )
                 records = self._message(entry, "out", raw, body, captured_at=at, standby=standby)
             case inputs.BadMessage(problem, raw):
                 line = wire_line(n, t_ns, "in", self._clean(n, raw), problem=problem, standby=standby)
@@ -192,11 +195,15 @@ class RecordMaker:
             if named and not self._settings.device_names:
                 self._hide(*_device_names(event.description))
                 event = msgspec.structs.replace(event, description="a device")
-        if isinstance(inner, inputs.Connecting) and not self._settings.host_names:
-            host = urlsplit(inner.endpoint)
-            self._hide(host.netloc, host.hostname or "")
+        if isinstance(inner, inputs.Connecting):
+            self._hide_hosts([inner.endpoint])
         line = self._clean(n, encode(event).decode())
         return Record("mark", t_ns, encode(Mark(n, t_ns, msgspec.Raw(line.encode()))) + b"\n")
+
+    def _hide_hosts(self, urls: Iterable[str]) -> None:
+        for url in () if self._settings.host_names else urls:
+            host = urlsplit(url)
+            self._hide(host.netloc, host.hostname or "")
 
     def _hide(self, *names: str) -> None:
         forms = (form for name in names if len(name) > 3 for form in (name, json.dumps(name)[1:-1], plain(name)))
