@@ -48,18 +48,18 @@ async def test_help_has_the_pane_s_keys_under_its_name_and_fits_a_screen():
 
 
 async def test_help_and_prompt_name_the_keys_in_force():
-    keys = {"debug": "x", "query": "g", "match.next": "v", "help.close": "c", "devices.close": "w"}
+    keys = {"debug": "x", "query": "u", "match.next": "v", "help.close": "c", "devices.close": "w"}
     app = app_of(states.SPEAKING, keys=keys)
     async with app.run_test(size=(120, 60)) as pilot:
         await settled(pilot)
-        await pilot.press("2", "g")
+        await pilot.press("2", "u")
         await settled(pilot)
         assert "words of the transcript; v and N go on" in screen_text(app)
         await pilot.press("escape", "3", "question_mark")
         await settled(pilot)
         shown = screen_text(app)
         assert "counts up; x shows every one" in shown
-        assert "g filters: word" in shown
+        assert "u filters: word" in shown
         assert "c closes" in shown
         await pilot.press("c", "o")
         await settled(pilot)

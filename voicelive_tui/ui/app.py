@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.widgets import Static
@@ -14,6 +14,7 @@ from textual.widgets import Static
 from voicelive_tui.runtime import INTERRUPTED
 from voicelive_tui.text import visible
 from voicelive_tui.ui.binding import keymap_of
+from voicelive_tui.ui.key_queue import KeyQueueApp
 from voicelive_tui.ui.themes import THEMES, theme_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _session_commands() -> "type[Provider]":
     return SessionCommands
 
 
-class VoiceLiveApp(App[None]):
+class VoiceLiveApp(KeyQueueApp):
     """The dashboard.
 
     Args:

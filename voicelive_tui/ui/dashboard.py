@@ -42,17 +42,15 @@ class DashboardScreen(ArrangedScreen):
     """Shows the state of `live` in a terminal of `size`, and passes keys on."""
 
     AUTO_FOCUS = "#transcript-view"
-    # The keys that open the prompt have priority, so that it is open before the next key is handled: a paste, or a line
-    # that arrives in one piece, belongs in it. `check_action` leaves both keys to the prompt while it is open.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "apply('MutePressed')", "Mute", tooltip="Send silence, or end that", id="mute"),
         Binding("space", "apply('TalkPressed')", "Talk", tooltip="Begin a turn, and again to send it", id="talk"),
         Binding("i", "apply('InterruptPressed')", "Interrupt", tooltip="Stop the assistant now", id="interrupt"),
         Binding("b", "detection", "Detection", show=False, tooltip="Push-to-talk, or back", id="detection"),
-        Binding("t", "type", "Type", tooltip="Type a message to the assistant", priority=True, id="type"),
+        Binding("t", "type", "Type", tooltip="Type a message to the assistant", id="type"),
         Binding("r", "reset", "Reset", tooltip="A new session with the same settings", id="reset"),
         Binding("w", "apply('KeepPressed')", "Keep recording", tooltip="Keep the last minutes, or stop", id="keep"),
-        Binding("slash", "query", "Find", key_display="/", tooltip="Filter or search", priority=True, id="query"),
+        Binding("slash", "query", "Find", key_display="/", tooltip="Filter or search", id="query"),
         Binding("E", "errors", "Errors", show=False, tooltip="Only events that are errors", id="errors"),
         Binding("d", "debug", "Deltas", show=False, tooltip="Show every delta, and log records", id="debug"),
         *(
