@@ -56,7 +56,7 @@ class Credential:
         if is_plain(service.endpoint) and not is_loopback(service.endpoint) and not service.insecure:
             return (
                 f"{host_of(service.endpoint)} is not encrypted: a key or token would be readable by others on the "
-                "way; use https, or --insecure if you know better"
+                "way; use https, or --insecure to allow it"
             )
         return ""
 

@@ -9,7 +9,7 @@ SERVICE_PATH = "/voice-live/realtime"
 
 
 class EndpointError(ValueError):
-    """A URL that is no endpoint; the text is a part of a sentence, and shows nothing secret."""
+    """A URL that is not an endpoint; the text is a part of a sentence, and shows nothing secret."""
 
 
 _OTHER_PATHS = re.compile(r"/(api/projects/[^/]+(/.*)?|openai(/v1)?(/realtime)?)/?$")
@@ -31,7 +31,7 @@ def plain_endpoint(url: str) -> str:
         host, port = parts.hostname or "", parts.port
         host.encode("idna")  # a part of a name may be empty, or too long
     except ValueError:  # its text may quote a password
-        raise EndpointError(f"the endpoint is not a URL, or its port is no port: {expected}") from None
+        raise EndpointError(f"the endpoint is not a URL, or its port is not a port: {expected}") from None
     if "@" in parts.netloc:
         raise EndpointError("the endpoint must not hold a user name or password: give a key by AZURE_VOICELIVE_API_KEY")
     if parts.scheme not in ("http", "https", "ws", "wss") or not _HOST.fullmatch(host) or port == 0:

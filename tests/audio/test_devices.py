@@ -90,7 +90,7 @@ def test_a_spec_chooses_the_devices_it_names(wanted, direction, found):
         ("9", "input", "there is no input device 9; there are: 0 HDA Intel"),
         ("1", "output", "there is no output device 1"),
         ("banana", "output", 'no output device matches "banana"; there are: 0 HDA'),
-        ("hw:", "input", r"\"hw:\" fits several input devices: 0 HDA.*, 1 USB"),
+        ("hw:", "input", r"\"hw:\" matches several input devices: 0 HDA.*, 1 USB"),
     ],
 )
 def test_a_name_that_does_not_fit_is_answered_with_the_candidates(wanted, direction, says):
@@ -100,7 +100,7 @@ def test_a_name_that_does_not_fit_is_answered_with_the_candidates(wanted, direct
 
 @pytest.mark.parametrize("devices", [DEVICES, []])
 def test_a_sound_file_without_its_prefix_is_answered_with_the_right_option(devices):
-    with pytest.raises(AudioError, match=r'^"my/Q\.WAV" is no input device; a sound file is given as file:my/Q\.WAV$'):
+    with pytest.raises(AudioError, match=r'^"my/Q\.WAV" is not an input device; for a sound file use file:my/Q\.WAV$'):
         choose(DeviceSpec.parse("my/Q.WAV"), "input", devices)
 
 

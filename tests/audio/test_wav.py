@@ -260,7 +260,7 @@ def test_a_file_is_written_in_the_home_folder_or_refused_in_one_sentence(tmp_pat
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"precious words", "it is no WAV file and would be overwritten"),
+        (b"precious words", "it is not a WAV file and would be overwritten"),
         (b"RIFF1234WAVEdata", ""),
         (b"", ""),
         (None, ""),

@@ -304,7 +304,7 @@ async def test_a_proxy_that_is_set_is_mentioned(monkeypatch, variable):
     monkeypatch.setenv(variable, f"http://user:{IN_QUERY}@proxy:3128")
     sentence = await failure(443, scheme="https", host="nowhere.invalid")
     assert sentence.endswith(
-        f"({variable} is set, but the Voice Live SDK does not use proxies: a direct way is needed)"
+        f"({variable} is set, but the Voice Live SDK does not use proxies: it needs a direct connection)"
     )
 
 
@@ -443,7 +443,7 @@ async def received(*frames: str | bytes) -> list[dict | str]:
                 return got
 
 
-NO_OBJECT = "a message arrived that is no readable JSON object, and was left out"
+NO_OBJECT = "a message arrived that is not a readable JSON object, and was left out"
 EMPTY = "an empty message arrived and was left out"
 
 

@@ -151,7 +151,7 @@ ENDS = [
     ("one", ["3"], ""),
     ("three", ["0.3 s", "0.05 s", "1"], ""),
     ("raises", ['{"error":"RuntimeError: no luck"}'], "failed"),
-    ("raw", ['{"error":"ValueError: the result is 2 bytes that are no text"}'], "failed"),
+    ("raw", ['{"error":"ValueError: the result is 2 bytes that are not text"}'], "failed"),
     ("megabyte", ["x" * LONGEST_OUTPUT], ""),
     ("hangs", ['{"error":"timeout after 0.5 s"}'], "timed out"),
     (

@@ -67,7 +67,7 @@ def test_what_is_no_recording_is_refused_in_one_sentence(tmp_path: Path) -> None
     (tmp_path / "empty.jsonl").write_text("")
     for path, says in (
         (tmp_path / "missing.vlrec", "cannot open .*missing.vlrec: No such file"),
-        (tmp_path, "is no recording: it has no wire.jsonl"),
+        (tmp_path, "is not a recording: it has no wire.jsonl"),
         (tmp_path / "empty.jsonl", "holds no message"),
     ):
         status, out, err = run("console", "--replay", path)

@@ -339,7 +339,7 @@ async def test_each_shipped_script_to_its_end():
 def test_a_script_is_checked_without_serving(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('[[reply]]\nsay = "Hello."\n')
-    assert run("--script", str(path), "--check") == (0, f"{path}: a good script\n", "")
+    assert run("--script", str(path), "--check") == (0, f"{path}: the script is valid\n", "")
     path.write_text('[[reply]]\nsay = "Hello."\n\n[[reply]]\nsay = "You said {words}."\n')
     status, _, complaint = run("--script", str(path), "--check")
     assert status == 2
@@ -557,5 +557,5 @@ def test_the_shell_of_the_readme_runs(tmp_path):
         output.seek(0)
         told = output.read()
     assert status == 0, told
-    assert told.endswith("mine.toml: a good script\n")
+    assert told.endswith("mine.toml: the script is valid\n")
     assert "session ended: close code 1000" in (tmp_path / "serve.log").read_text()

@@ -106,7 +106,7 @@ def test_an_edit_within_the_same_second_counts(file: Path) -> None:
         ("import sys\nsys.exit(3)", "line 2: SystemExit: 3"),
         ("x = 1", "it has no public function with a docstring"),
         ('def f(*a):\n    """F."""', "f: its parameter 'a' cannot be given by name"),
-        ('def größe():\n    """F."""', "'größe' is no name of a tool: letters, digits, _ and -, 64 at most"),
+        ('def größe():\n    """F."""', "'größe' is not a name for a tool: letters, digits, _ and -, 64 at most"),
         (
             "TOOLS = [{'name': 'f', 'parameters': []}, {'name': 'g', 'parameters': [1]}]\ndef execute_tool(): ...",
             "g: the parameters in TOOLS must be a JSON schema",

@@ -157,7 +157,7 @@ async def test_text_goes_as_it_is_and_anything_else_as_json(
         ("cancelled", "", "CancelledError"),
         ("picky", '{"value": {"x": 3}}', "KeyError: 3"),
         ("stops", "", "RuntimeError: StopIteration: "),
-        ("raw_bytes", "", "ValueError: the result is 2 bytes that are no text"),
+        ("raw_bytes", "", "ValueError: the result is 2 bytes that are not text"),
         ("unknown", "", "TypeError: Encoding objects of type object is unsupported"),
         ("value", '{"day": "x"}', "the arguments are not valid: Expected `int`, got `str` - at `$.day`"),
         ("value", '{"night": 1}', "the arguments are not valid: Object contains unknown field `night`"),

@@ -298,6 +298,6 @@ async def test_a_damaged_recording_is_shown_with_a_sentence(tmp_path: Path) -> N
 async def test_an_empty_pane_of_a_replay_names_the_key_that_plays(path: Path) -> None:
     async with replay(path) as (_, pilot):
         shown = screen_text(pilot.app)
-        assert "Nothing was said until here: space plays on." in shown
+        assert "Nothing has been said so far: space plays on." in shown
         assert "space plays on. The delay of each" in shown
         assert "press t" not in shown.lower()

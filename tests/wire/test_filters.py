@@ -55,8 +55,8 @@ def test_grammar(text, chosen):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("/(/", "no regular expression"),
-        ("done /(", "no regular expression"),
+        ("/(/", "not a regular expression"),
+        ("done /(", "not a regular expression"),
         ("dir:up", "dir: takes"),
         ("is:bad", "is: takes"),
         ("tipe:done", 'did you mean type:done, or "tipe:done"?'),

@@ -106,7 +106,7 @@ def choose(wanted: DeviceSpec, direction: Direction, devices: list[Device]) -> l
     Raises `AudioError` if no device fits, or several do.
     """
     if wanted.kind == "name" and wanted.value.casefold().endswith(".wav"):
-        raise AudioError(f'"{wanted}" is no {direction} device; a sound file is given as file:{wanted}')
+        raise AudioError(f'"{wanted}" is not an {direction} device; for a sound file use file:{wanted}')
     able = [device for device in devices if device.channels(direction) > 0]
     if not able:
         raise AudioError(f"no sound device has an {direction}: {_names(devices)}" if devices else _NO_DEVICE)
@@ -126,7 +126,7 @@ def choose(wanted: DeviceSpec, direction: Direction, devices: list[Device]) -> l
         raise AudioError(f'no {direction} device matches "{wanted}"; there are: {_names(able)}')
     if len(found) > 1:
         raise AudioError(
-            f'"{wanted}" fits several {direction} devices: {_names(found)}; give more of the name, its host API '
+            f'"{wanted}" matches several {direction} devices: {_names(found)}; give more of the name, its host API '
             '("ALSA: pulse"), or the index'
         )
     return found

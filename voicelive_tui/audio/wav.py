@@ -192,7 +192,7 @@ def check_target(path: str | Path) -> None:
             with target.open("rb") as file:
                 head = file.read(12)
             if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-                raise AudioFileError(f"cannot write {path}: it is no WAV file and would be overwritten")
+                raise AudioFileError(f"cannot write {path}: it is not a WAV file and would be overwritten")
     except OSError as error:
         raise AudioFileError(f"cannot write {path}: {error.strerror or error}") from None
 

@@ -57,7 +57,7 @@ def _guarded(call: Callable[[], _T], what: str) -> _T:
         return call()
     except AudioError:
         raise
-    except Exception as error:  # of a sound library: a device's name that is no UTF-8, a missing symbol, ...
+    except Exception as error:  # of a sound library: a device's name that is not UTF-8, a missing symbol, ...
         log.warning("%s failed", what, exc_info=True)
         text = " ".join(str(error).split())[:200]
         raise AudioError(f"{what} failed ({type(error).__name__}: {text})") from None

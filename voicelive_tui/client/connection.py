@@ -107,7 +107,7 @@ class LinkClosed(Exception):  # noqa: N818 - it may end as it should
 
 
 class BadMessage(Exception):  # noqa: N818 - the connection goes on
-    """A message arrived that is no event; the connection goes on.
+    """A message arrived that is not an event; the connection goes on.
 
     Attributes:
         raw: The message as text; bytes that are not UTF-8 as escapes.
@@ -202,7 +202,7 @@ class ServiceConnection:
     async def receive(self) -> tuple[dict[str, Any], str]:
         """The next server event: the JSON object, and its text as it came.
 
-        Raises `BadMessage` for a message that is no JSON object (call again), `LinkClosed` once the connection is over.
+        Raises `BadMessage` for a message that is not a JSON object (call again), `LinkClosed` at the end.
         """
         try:
             raw = await self._sdk.recv_bytes()
@@ -218,7 +218,7 @@ class ServiceConnection:
             text = raw.decode()
             event = parse(text)
         except ValueError:
-            sentence = "a message arrived that is no readable JSON object, and was left out"
+            sentence = "a message arrived that is not a readable JSON object, and was left out"
             raise self._bad(sentence, raw.decode(errors="backslashreplace")) from None
         self._bad_in_a_row = 0
         return event, text

@@ -97,4 +97,4 @@ def proxy_hint(service: Service) -> str:
     names = [name for name in PROXIES if os.environ.get(name)]
     if not names or is_loopback(service.endpoint):
         return ""
-    return f" ({names[0]} is set, but the Voice Live SDK does not use proxies: a direct way is needed)"
+    return f" ({names[0]} is set, but the Voice Live SDK does not use proxies: it needs a direct connection)"

@@ -55,7 +55,7 @@ def run(
     if only_check:
         if plan is None:
             raise ConfigError("--check needs --script FILE")
-        click.echo(f"{visible(str(script))}: a good script")
+        click.echo(f"{visible(str(script))}: the script is valid")
         return 0
     injected = [faulty.parse(text) for text in faults]
     context, pem = _tls(host, self_signed=self_signed, cert=tls_cert, key=tls_key)

@@ -6,7 +6,7 @@ A bundle is a folder `NAME.vlrec`, or a zip of one:
 - `wire.jsonl`: every WebSocket message of both directions, in order, as it was on the wire: `{"n", "t_ns", "dir",
   "frame"}`. `n` numbers the lines of both JSONL files in the order in which things happened; `t_ns` is
   `time.monotonic_ns()`. A piece of base64 sound is replaced by `{"$audio":{"ch","at","len"}}`: a channel, and a range
-  of samples of it. A message that is no JSON on one line is in `text` in place of `frame`. `standby` marks the link
+  of samples of it. A message that is not JSON on one line is in `text` in place of `frame`. `standby` marks the link
   that is to take over in a rotation.
 - `marks.jsonl`: what else happened: the other inputs of the fold (`session.inputs`) by class name in `input`, and
   in `mark` the clock map, counters of the sound path (the first ones, and those that changed), and how many inputs were

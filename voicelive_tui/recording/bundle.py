@@ -79,7 +79,7 @@ class Bundle:
         try:
             if path.is_dir():
                 if not (path / "wire.jsonl").is_file():
-                    raise BundleError(f"{path} is no recording: it has no wire.jsonl")
+                    raise BundleError(f"{path} is not a recording: it has no wire.jsonl")
                 return self._file_opener
             if begins_like_zip(path):
                 return open_zip(path, self.flaws)
@@ -241,7 +241,7 @@ _DIRECTIONS = ("dir", "direction", "way")
 
 
 def _bare(line: bytes, number: int) -> WireLine:
-    """A line of a file that is no bundle: a message, or an object that holds one."""
+    """A line of a file that is not a bundle: a message, or an object that holds one."""
     try:
         found = parse(line.decode("utf-8", "replace"))
     except ValueError as error:

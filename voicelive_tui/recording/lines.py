@@ -43,7 +43,7 @@ class WireLine(Struct, frozen=True, omit_defaults=True):
     captured_at: float | None = None
     """See `inputs.Sent`."""
     problem: str = ""
-    """Why it is no event, see `inputs.BadMessage`."""
+    """Why it is not an event, see `inputs.BadMessage`."""
     standby: bool = False
     """Of the link on standby, see `inputs.OnStandby`."""
 
@@ -54,7 +54,7 @@ class WireLine(Struct, frozen=True, omit_defaults=True):
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
-    """Something that is no message."""
+    """Something that is not a message."""
 
     n: int
     t_ns: int
@@ -160,7 +160,7 @@ def read(kind: type[Line], line: bytes) -> Line:
 def input_of(mark: Mark) -> inputs.Input | None:
     """The input in a mark, None if it has none.
 
-    Raises `DamageError` if it is no input that this version knows, or a number in it is out of range.
+    Raises `DamageError` if it is not an input that this version knows, or a number in it is out of range.
     """
     if mark.input == NOTHING:
         return None

@@ -255,7 +255,7 @@ class RecordMaker:
 
 
 def mark(n: int, name: str, **values: int) -> Record:
-    """The record of something that is no input, now."""
+    """The record of something that is not an input, now."""
     t_ns = time.monotonic_ns()
     return Record("mark", t_ns, encode(Mark(n, t_ns, mark=name, values=values)) + b"\n")
 

@@ -11,7 +11,7 @@ _KEPT = re.compile(
     r"type|object|status|role|id|.*_id|code|param|input|mark|dir|direction|severity|model|api_version|began_by"
     r"|.*format|program|sdk|eagerness|modalities"
 )
-"""Names of fields whose text is no content: neither said nor written by a person or a model."""
+"""Names of fields whose text is not content: neither said nor written by a person or a model."""
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=.-]{20,500}")
 _IDENTIFIER = re.compile(r"(?:[a-z]+_)+[A-Za-z0-9]{1,40}$|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """Ids of the protocol, such as `item_...`, and UUIDs."""
@@ -47,7 +47,7 @@ def without_content(value: Any, name: str = "") -> Any:
 
 
 def strict_line(line: bytes) -> bytes:
-    """A line of JSON without content; one that is no JSON is left out."""
+    """A line of JSON without content; one that is not JSON is left out."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):

@@ -27,7 +27,7 @@ class Call(Struct, frozen=True):
     """The facts of a call, kept in its entry of the transcript."""
 
     kind: Literal["function", "mcp", "listing"]
-    """A listing is no call of the model: an MCP server is asked which tools it has."""
+    """A listing is not a call of the model: an MCP server is asked which tools it has."""
     name: str = ""
     server: str = ""
     """Label of the MCP server."""

@@ -36,7 +36,7 @@ class Sent(Input, frozen=True):
 
 
 class BadMessage(Input, frozen=True):
-    """A WebSocket message arrived that is no event; the connection continues."""
+    """A WebSocket message arrived that is not an event; the connection continues."""
 
     problem: str
     raw: str = ""

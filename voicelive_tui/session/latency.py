@@ -84,7 +84,7 @@ def stages(turn: Turn) -> tuple[Part, ...]:
     """The parts known so far; the time of an unknown moment counts towards the next part.
 
     Moments can come in another order than they are named in (words after sound): a part is never negative, and what
-    came after the answer was heard is no part of the delay.
+    came after the answer was heard is not part of the delay.
     """
     start = turn.ended_speaking_at
     if start is None:

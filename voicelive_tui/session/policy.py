@@ -137,7 +137,7 @@ def _session_updated(event: Event, before: SessionState, after: SessionState) ->
     if before.ready:
         if before.microphone.push_to_talk or not after.microphone.push_to_talk:
             return after, ()
-        # What the service heard so far is no part of the first turn by key.
+        # What the service heard so far is not part of the first turn by key.
         return send(after, "clear", {"type": "input_audio_buffer.clear"})
     after, update = continue_rules.configure_again(after)
     if before.lost_at is None:

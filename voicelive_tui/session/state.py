@@ -178,7 +178,7 @@ class Counts(Struct, frozen=True):
     errors: int = 0
     """Rows of the event log with severity `error`."""
     bad_messages: int = 0
-    """Messages that were no JSON object, or had no readable audio."""
+    """Messages that were not JSON objects, or had no readable audio."""
     events_in: int = 0
     events_out: int = 0
     audio_in_ms: float = 0.0
@@ -324,7 +324,7 @@ class SessionState(Struct, frozen=True, eq=False):
 
     @property
     def unheard(self) -> list[Entry]:
-        """Answers with sound that is still to be played to its end. A single byte is no sound."""
+        """Answers with sound that is still to be played to its end. A single byte is not sound."""
         if self.connection.foreign:  # it does not say what it has played
             return []
         return [

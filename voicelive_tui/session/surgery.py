@@ -32,7 +32,7 @@ def refusal(event: Surgery, state: SessionState) -> str:
         return _closed(state) or ("an answer is on its way: interrupt it first" if busy else "")
     entry = state.entry(event.item_id)
     if entry is None or entry.role == "session":
-        return "a remark of this program is no item of the conversation"
+        return "a remark of this program is not an item of the conversation"
     if entry.status is EntryStatus.LISTENING or entry.response_id == state.response != "":
         return "it is not complete yet"
     if isinstance(event, inputs.Branch):

@@ -132,7 +132,7 @@ def _declared(declared: list[Any], execute: Callable[..., Any], named: str) -> d
 
 def _declaration(name: str, description: str, parameters: Mapping[str, Any], named: str) -> Mapping[str, Any]:
     if not _TOOL_NAME.fullmatch(name):
-        raise ToolError(f"{named}: {name!r} is no name of a tool: letters, digits, _ and -, 64 at most")
+        raise ToolError(f"{named}: {name!r} is not a name for a tool: letters, digits, _ and -, 64 at most")
     return {"type": "function", "name": name, "description": description, "parameters": parameters}
 
 

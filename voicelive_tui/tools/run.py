@@ -122,5 +122,5 @@ def as_text(value: Any) -> str:
         try:
             return bytes(value).decode()
         except UnicodeDecodeError:
-            raise ValueError(f"the result is {len(value):,} bytes that are no text") from None
+            raise ValueError(f"the result is {len(value):,} bytes that are not text") from None
     return encodable(value) if isinstance(value, str) else encodable(msgspec.json.encode(value).decode())

@@ -145,7 +145,7 @@ class EventDetail(Tree[Any]):
 
 
 def parsed(text: str) -> Any:
-    """The JSON value of a text; the text itself if it is no JSON, or nested too deep."""
+    """The JSON value of a text; the text itself if it is not JSON, or nested too deeply."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):  # no JSON, or nested deeper than Python goes
@@ -160,7 +160,7 @@ def _named(name: str, value: dict[str, Any] | list[Any] | None = None) -> Text:
 
 
 def _leaf(name: str, value: Any, width: int, most: int) -> Iterator[Text]:
-    """The lines of a value that is no container, in `width` cells; all but the first are indented."""
+    """The lines of a value that is not a container, in `width` cells; all but the first are indented."""
     room = min(LONG, most * width)
     text = value if isinstance(value, str) else json.dumps(value)
     name = clip(visible(name[: LONG_NAME * 2]), LONG_NAME)

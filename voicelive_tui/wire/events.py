@@ -78,7 +78,7 @@ _STRICT = json.JSONDecoder(
 def parse(raw: str, *, strict: bool = False) -> dict[str, Any]:
     """Decode one event. NaN, infinities and numbers from `LARGEST` on become None, or are refused if `strict`.
 
-    Raises `ValueError` if the text is no JSON object, or is nested more than `DEEPEST` levels.
+    Raises `ValueError` if the text is not a JSON object, or is nested more than `DEEPEST` levels.
     """
     try:
         event = (_STRICT if strict else _LENIENT).decode(raw)

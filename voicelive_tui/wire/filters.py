@@ -40,7 +40,7 @@ def everything(_row: LogRow) -> bool:
 def parse(text: str, origin: Callable[[], float] = lambda: 0.0) -> Filter:
     """Parse a filter; the empty text accepts every row. `origin` gives the time of the first row, as of `LogRow.at`.
 
-    Raises `ValueError` if the text is no filter, with one sentence for the user; so does the filter itself when a
+    Raises `ValueError` if the text is not a filter, with one sentence for the user; so does the filter itself when a
     regular expression takes too long.
     """
     terms: list[Filter] = []
@@ -160,12 +160,12 @@ def _searches(pattern: str) -> Filter:
     try:
         search = regex.compile(pattern.replace(r"\/", "/"), regex.IGNORECASE).search
     except regex.error as error:
-        raise ValueError(f"/{pattern}/ is no regular expression: {error}") from None
+        raise ValueError(f"/{pattern}/ is not a regular expression: {error}") from None
 
     def chooses(row: LogRow) -> bool:
         try:
             return any(search(place, timeout=PATIENCE) for place in _places(row))
         except TimeoutError:
-            raise ValueError(f"/{pattern}/ takes too long: put it more simply") from None
+            raise ValueError(f"/{pattern}/ takes too long: simplify it") from None
 
     return chooses

@@ -15,7 +15,7 @@ LONG = 20_000
 
 
 def summarize(row: LogRow) -> str:
-    """A row's summary: one line, sanitized; the row's text where it is no event or has unusable numbers."""
+    """A row's summary: one line, sanitized; the row's text where it is not an event or has unusable numbers."""
     if row.direction in ("local", "log"):
         return visible(row.text[:LONG])
     if len(row.text) > LONG:

@@ -126,7 +126,7 @@ class MetersPane(Pane):
 The bars are RMS levels in dBFS (a full-scale sine reads -3), the mark is the highest peak of the last seconds.
 mic: what is being sent to the service now, so silence while muted or gated; what would be sent where it says "waits". \
 A good voice is around -24 to -12.
-┆ is the threshold of the turn detection, 0 at the left end and 1 at the right: it is no level.
+┆ is the threshold of the turn detection, 0 at the left end and 1 at the right; it is not a level.
 assistant: what the speaker plays now, not what arrived. no speaker: what it would play.
 underflow: the speaker needed samples before they were ready. overflow: captured samples were not read in time.
 gap: playback ran dry in the middle of an answer, because its next audio came too late over the network.

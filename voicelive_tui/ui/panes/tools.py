@@ -136,7 +136,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
         view.items, view.origin = [entry for entry, _ in session.calls], session.log.origin
         view.measure(now_of(self))
         names = [str(tool.get("name") or tool.get("server_label")) for tool in session.wanted.get("tools", ())]
-        none = "No tool was called until here." if replayed(self) else "No tools: start with --tools FILE.py."
+        none = "No tool has been called so far." if replayed(self) else "No tools: start with --tools FILE.py."
         view.instead = f"No call yet. The model has: {visible(', '.join(names))}" if names else none
         view.items_changed()
         if self.inspecting and (entry := self.selected()):
@@ -260,7 +260,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
                 try:
                     delay = float(line)
                 except ValueError:
-                    raise ValueError(f"{line!r} is no number of seconds") from None
+                    raise ValueError(f"{line!r} is not a number of seconds") from None
                 if not 0 <= delay <= LONGEST_DELAY:
                     raise ValueError(f"expected 0 to {LONGEST_DELAY:g} seconds")
                 return inputs.CallApproved(item_id, delay=delay)

@@ -39,7 +39,7 @@ def after_lines(session: SessionState, width: int, named: Callable[[str], str], 
         again = "a new session" if connection.stage is Stage.CLOSED else "another try"
         said.append(("", Hint(f"Press {{reset}} for {again}."), "dim"))
     if not session.transcript and replayed:
-        said.append(("", Hint("Nothing was said until here: {replay.play} plays on."), "dim"))
+        said.append(("", Hint("Nothing has been said so far: {replay.play} plays on."), "dim"))
     elif not session.transcript:
         said += [("! ", f"{name}: {problem}", "warn") for name, problem in silent_devices(session)]
         if connection.stage is Stage.READY:
