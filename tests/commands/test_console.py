@@ -136,7 +136,7 @@ async def test_nothing_of_the_service_moves_the_terminal():
     assert "session ready: sess_1 (model gpt-realtime)" in said
     assert any(line.startswith("assistant:") and "[red]" in line and "second line" in line for line in said)
     assert any(line.startswith("error:") and "owned" in line for line in said)
-    assert any("no readable JSON object" in line for line in said)
+    assert any("not a readable JSON object" in line for line in said)
 
 
 async def test_json_lines_are_ascii_safe_and_lose_nothing():

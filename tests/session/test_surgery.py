@@ -159,7 +159,7 @@ def test_what_an_answer_s_hearer_did_not_hear_is_not_in_the_branch() -> None:
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (inputs.DeleteItem("nowhere"), "no item of the conversation"),
+        (inputs.DeleteItem("nowhere"), "not an item of the conversation"),
         (inputs.DeleteItem("item_a"), "not complete yet"),
         (inputs.Branch("item_a"), "not complete yet"),
         (inputs.AskAgain(), "interrupt it first"),

@@ -191,7 +191,7 @@ async def test_filter_while_typing_refusal_and_escape():
         assert "3 Events 1 of 223  5 Tools  6 Timeline " in screen_text(app)
         await pilot.press("enter", "slash", *" /(/", "enter")
         await pilot.pause()
-        assert "no regular expression" in screen_text(app)
+        assert "not a regular expression" in screen_text(app)
         assert "1 of 223" in screen_text(app)
         await pilot.press("escape")
         await pilot.pause()
