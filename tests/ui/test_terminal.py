@@ -168,6 +168,20 @@ def test_without_colour_words_say_everything():
         assert all(red == green == blue for red, green, blue in colours)
 
 
+@pytest.mark.parametrize("environ", [{"TERM": "xterm", "COLORTERM": ""}, {}], ids=["16 colours", "lean"])
+def test_without_colour_the_terminals_own_stay_as_they_are(tmp_path, environ):
+    options = ("--demo", "--input-device", "none", "--output-device", "none", *([] if environ else ["--lean"]))
+    environ |= {"NO_COLOR": "1", "XDG_STATE_HOME": str(tmp_path)}
+    with Terminal("-m", "voicelive_tui", *options, **environ) as terminal:
+        terminal.wait_for("READY")
+        terminal.wait_for("Mute")
+        cells = [cell for row in terminal.screen.buffer.values() for cell in row.values()]
+        assert {(cell.fg, cell.bg) for cell in cells} == {("default", "default")}
+        assert any(cell.bold for cell in cells)
+        terminal.write("q")
+        assert terminal.wait_for_end() == 0
+
+
 @pytest.mark.parametrize("theme", ["", "voicelive-light"])
 def test_lean_has_colours_of_few_bytes(tmp_path, theme):
     """The terminal's own 16, or of a theme that was asked for the nearest of 256."""

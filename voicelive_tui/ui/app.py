@@ -3,12 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import LineFilter, NoColor
 from textual.widgets import Static
 
 from voicelive_tui.runtime import INTERRUPTED
@@ -89,6 +90,13 @@ class VoiceLiveApp(KeyQueueApp):
         from voicelive_tui.ui.terminal import TerminalDriver  # noqa: PLC0415 - loads termios
 
         return TerminalDriver
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without colour, where the theme has the terminal's own: Textual decides before a theme is chosen, for greys.
+
+        Of the terminal's default colours these would be black on black.
+        """
+        return [NoColor()] if self.no_color and self.native_ansi_color else super().get_line_filters()
 
     def compose(self) -> ComposeResult:
         # Shown at once; the panes are loaded behind it.
