@@ -6,7 +6,7 @@ import pytest
 from voicelive_tui.audio import paced, streams
 from voicelive_tui.audio.devices import DeviceSpec
 from voicelive_tui.audio.engine import STALL_SECONDS, AudioEngine
-from voicelive_tui.audio.format import BLOCK_BYTES
+from voicelive_tui.audio.format import BLOCK_BYTES, BLOCK_SECONDS
 from voicelive_tui.audio.wav import AudioFileError, WavWriter, load_wav
 from voicelive_tui.errors import AudioError
 
@@ -19,7 +19,7 @@ def open_output(engine: AudioEngine, device: str):
     return streams.open_output(engine, DeviceSpec.parse(device))
 
 
-def collect(engine: AudioEngine, until, limit: float = 10) -> bytes:
+def collect(engine: AudioEngine, until, limit: float = 60) -> bytes:
     got = b""
     deadline = time.monotonic() + limit
     while not until():
@@ -58,6 +58,19 @@ def test_a_file_is_the_microphone_in_real_time_and_then_silence(tmp_path):
     assert took >= 0.45  # half a second of sound is not over before
 
 
+def test_a_file_waits_for_a_loop_that_is_late(tmp_path):
+    sound = np.arange(1, 24_001)
+    engine = AudioEngine()
+    stream = open_input(engine, wav(tmp_path / "in.wav", sound))
+    stream.start()
+    time.sleep(1.2)  # it would be over
+    assert not stream.input_ended
+    heard = np.frombuffer(collect(engine, lambda: stream.input_ended), "<i2")
+    stream.close()
+    assert heard[:24_000].tolist() == sound.tolist()
+    assert engine.counters().dropped_ms == 0
+
+
 def test_times_lie_on_one_grid_and_do_not_drift():
     engine = AudioEngine()
     stream_in, stream_out = open_input(engine, "none", Echo()), open_output(engine, "none")
@@ -68,8 +81,9 @@ def test_times_lie_on_one_grid_and_do_not_drift():
     stream_in.close()
     stream_out.close()
     times = np.array([block.at for block in engine.played])
-    assert np.allclose(np.diff(times), 0.02)
     assert np.allclose(times / 0.02, np.rint(times / 0.02), atol=1e-6)
+    sounding = [block.at for block in engine.played if block.segments]
+    assert np.allclose(np.diff(sounding), 0.02)
 
 
 def test_sound_is_written_at_the_time_it_was_heard(tmp_path):
@@ -130,7 +144,15 @@ class Echo:
         return b"\x07\x00" * samples
 
 
-def test_a_source_is_the_microphone_and_hears_the_speaker():
+@pytest.mark.parametrize("late", [0.0, 0.03])
+def test_a_source_is_the_microphone_and_hears_the_speaker_however_late_that_is(monkeypatch, late):
+    fill = AudioEngine.fill
+
+    def fill_late(*arguments):
+        time.sleep(late)
+        fill(*arguments)
+
+    monkeypatch.setattr(AudioEngine, "fill", fill_late)
     source = Echo()
     engine = AudioEngine()
     stream_in, stream_out = open_input(engine, "none", source), open_output(engine, "none")
@@ -139,7 +161,7 @@ def test_a_source_is_the_microphone_and_hears_the_speaker():
     stream_out.start()
     engine.play("a", np.arange(1, 4801, dtype="<i2").tobytes())
     engine.finish("a")
-    got = collect(engine, lambda: len(source.heard.strip(b"\0")) >= 9000 and engine.blocks_in > 20)
+    got = collect(engine, lambda: len(source.heard.strip(b"\0")) >= 9600 and engine.blocks_in > 20)
     stream_in.close()
     stream_out.close()
     assert set(got) == {7, 0}
@@ -157,25 +179,27 @@ def test_no_microphone_captures_nothing_and_is_no_stall():
     stream.close()
 
 
-def test_a_speaker_to_nowhere_rests_until_there_is_something_to_play_and_plays_it_at_once():
+def test_a_speaker_to_nowhere_rests_until_there_is_something_to_play_and_plays_it_at_once(monkeypatch):
     engine = AudioEngine()
     stream = open_output(engine, "none")
+    began = time.monotonic()
     stream.start()
     stalls = set()
     for _ in range(8):
         time.sleep(0.1)
         stalls |= engine.stalled()
     rested = engine.blocks_out
-    assert 0 < rested < 15  # of 40
+    assert 0 < rested < (time.monotonic() - began) / BLOCK_SECONDS / 2
     assert stalls == set()
-    played_at = time.monotonic()
+    monkeypatch.setattr(paced, "NAP_SECONDS", 600.0)
+    blocks = engine.blocks_out
+    collect(engine, lambda: engine.blocks_out > blocks)
     engine.play("a", np.arange(1, 4801, dtype="<i2").tobytes())
     engine.finish("a")
     found = []
     collect(engine, lambda: found.extend(engine.events()) or len(found) == 2)
     stream.close()
     assert [event.item_id for event in found] == ["a", "a"]
-    assert played_at < found[0].at < played_at + 0.15  # a nap that went on would be 0.2
     assert found[1].at - found[0].at == pytest.approx(0.2)
     sounding = [block for block in engine.played if block.segments]
     assert len(sounding) == 10
@@ -196,14 +220,13 @@ def test_closing_stops_the_thread_and_is_harmless_twice():
 
 
 def test_closing_does_not_wait_for_the_end_of_a_nap(monkeypatch):
-    monkeypatch.setattr(paced, "NAP_SECONDS", 30.0)
+    monkeypatch.setattr(paced, "NAP_SECONDS", 600.0)
     engine = AudioEngine()
     stream = open_output(engine, "none")
     stream.start()
+    collect(engine, lambda: engine.blocks_out == 1)
     time.sleep(0.1)
-    began = time.monotonic()
     stream.close()
-    assert time.monotonic() - began < 10.0
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from voicelive_tui.audio.format import BLOCK_SECONDS, SAMPLE_RATE, SAMPLE_WIDTH,
 
 STALE_SECONDS = 0.5
 """Microphone sound older than this is not worth sending."""
+AHEAD_SECONDS = 0.2
+"""How much of a file may wait for the loop: with what waits for the network, less than is dropped there."""
 
 
 class Block(NamedTuple):
@@ -56,10 +58,18 @@ class CaptureQueue:
     def dropped_ms(self) -> float:
         return samples_to_ms(self.stale_samples + self.lost_samples)
 
-    def put(self, pcm: bytes, at: float, now: float, *, gated: bool = False) -> None:
-        """Append a block, whose first sample had the ADC time `at` (monotonic seconds), or drop it as stale."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether the loop has so much to take that a file had better wait."""
+        return len(self._blocks) * BLOCK_SECONDS >= AHEAD_SECONDS
+
+    def put(self, pcm: bytes, at: float, now: float, *, gated: bool = False, live: bool = True) -> None:
+        """Append a block, whose first sample had the ADC time `at` (monotonic seconds), or drop it as stale.
+
+        Sound that is not live is never stale.
+        """
         samples = samples_in(pcm)
-        if self._is_stale(samples / SAMPLE_RATE, at, now):
+        if live and self._is_stale(samples / SAMPLE_RATE, at, now):
             self.stale_samples += samples
             return
         self._blocks.append(Block(self.samples_in, pcm, at, gated))

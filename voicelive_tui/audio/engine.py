@@ -230,6 +230,11 @@ class AudioEngine:
                 self._microphone.compare(chunk.pcm, chunk.level, played)
         return chunk
 
+    @property
+    def capture_is_behind(self) -> bool:
+        """Whether so much captured sound waits to be taken that a file had better wait."""
+        return self._capture.is_behind
+
     def discard_captured(self) -> None:
         """Discard what was captured and not taken yet, as at the start of a push-to-talk turn."""
         self._capture.clear()
@@ -273,15 +278,16 @@ class AudioEngine:
         self.underflows += underflow and due
         self._last_out = now
 
-    def captured(self, pcm: bytes, at: float, now: float, *, overflow: bool = False) -> None:
+    def captured(self, pcm: bytes, at: float, now: float, *, overflow: bool = False, live: bool = True) -> None:
         """Take a block of mono PCM16 whose first sample has the ADC time `at` (input callback).
 
-        With `overflow` the device reports that it lost sound before this call, at `now`.
+        With `overflow` the device reports that it lost sound before this call, at `now`. What is not `live`, as a file,
+        is taken however late it is.
         """
         self.gated = gated = self.half_duplex and at < self._playback.silent_from() + HALF_DUPLEX_TAIL
         if self.muted or gated:
             pcm = bytes(len(pcm))
-        self._capture.put(pcm, at, now, gated=gated)
+        self._capture.put(pcm, at, now, gated=gated, live=live)
         self.blocks_in += 1
         self.overflows += overflow
         self._last_in = now

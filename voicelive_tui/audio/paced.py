@@ -101,8 +101,9 @@ class PacedInput(_PacedStream):
     """A file or a source as the microphone."""
 
     def __init__(self, engine: AudioEngine, source: Source, description: str) -> None:
+        self._is_file = isinstance(source, _Recording)
         # A file has no real-time source, so a chunk's worth of blocks is read per wake-up.
-        blocks = int(engine.chunk_ms / 1000 / BLOCK_SECONDS) if isinstance(source, _Recording) else 1
+        blocks = int(engine.chunk_ms / 1000 / BLOCK_SECONDS) if self._is_file else 1
         super().__init__(engine, "input", description, blocks)
         self._source = source
         self._heard_up_to = time.monotonic()
@@ -112,15 +113,18 @@ class PacedInput(_PacedStream):
         return isinstance(self._source, _Recording) and self._source.over
 
     def _tick(self, at: float) -> None:
-        heard = b"" if isinstance(self._source, _Recording) else self._heard(at)
+        if self._is_file and self._engine.capture_is_behind:
+            return  # it goes on later, and loses nothing
+        heard = b"" if self._is_file else self._heard(at)
         sound = self._source.read(BLOCK_SAMPLES, heard)
-        self._engine.captured(sound, at - BLOCK_SECONDS, time.monotonic())
+        self._engine.captured(sound, at - BLOCK_SECONDS, time.monotonic(), live=not self._is_file)
 
     def _heard(self, now: float) -> bytes:
-        """What the speaker played since the last tick."""
-        since, self._heard_up_to = self._heard_up_to, now
-        # A block counts once it was heard to its end.
-        blocks = (b for b in self._engine.played[-50:] if since < b.at + BLOCK_SECONDS <= now)
+        """What the speaker played up to now, after what was heard before."""
+        # A block counts once it was heard to its end. The speaker's thread may be late with it.
+        blocks = [b for b in self._engine.played[-50:] if self._heard_up_to < b.at + BLOCK_SECONDS <= now]
+        if blocks:
+            self._heard_up_to = blocks[-1].at + BLOCK_SECONDS
         return b"".join(block.pcm[: block.samples_heard * SAMPLE_WIDTH] for block in blocks)
 
 
