@@ -16,6 +16,10 @@ enough.
 The event log frees a chunk for each one that it seals, all of different sizes, and glibc keeps the gaps between them:
 10 MB after 150,000 events. `malloc_trim` gives them back in 0.4 ms. One arena for all threads, in place of one each,
 halves what is left: events come in one thread and are freed in others.
+
+The sound of an answer comes in blocks of 128 kB and more. Once glibc has freed one such block it takes the next from
+its heap, where it leaves a gap between what is kept. With its threshold fixed, each goes back to the system when it is
+freed: of the second ten minutes of a demo the mean fell from 140 to 133 MB, the peak from 147 to 136.
 """
 
 import asyncio
@@ -40,8 +44,10 @@ SWITCH_INTERVAL = 0.001
 """Seconds after which a busy thread is asked to release the interpreter."""
 MANY_OBJECTS = 700
 """Python's own threshold for a young collection."""
-M_ARENA_MAX = -8
-"""Number of the parameter in glibc's malloc.h."""
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
+"""Numbers of the parameters in glibc's malloc.h."""
+LARGE_BYTES = 128 * 1024
+"""A block of that size goes back to the system when it is freed: glibc's first threshold, which it raises by itself."""
 SURVIVORS_EVERY = 5
 """Every n-th young collection includes generation 1."""
 YOUNG_SECONDS, SPARSE_SECONDS, FULL_SECONDS = 0.1, 0.5, 5.0
@@ -128,6 +134,7 @@ def policy() -> Iterator[Policy]:
     gc.disable()
     if (libc := _glibc()) is not None:
         libc.mallopt(M_ARENA_MAX, 1)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
     try:
         yield Policy()
     finally:
