@@ -161,6 +161,15 @@ def test_a_latency_that_is_none():
     assert "'high' is neither 'low' nor a number of seconds" in result.stderr
 
 
+def test_options_that_a_replay_would_ignore_are_refused():
+    for arguments in (("--say", "hi"), ("--max-delay", "500"), ("--input-device", "none")):
+        sentence = refusal(run("console", "--replay", "talk.vlrec", *arguments))
+        assert sentence == "--replay holds no conversation: leave out --say, --max-delay and --input-device"
+    for arguments in (("--script", "tour"), ("--fault", "reset")):
+        sentence = refusal(run("serve", "--replay", "talk.vlrec", *arguments))
+        assert sentence == "--replay plays a recording as it is: leave out --script and --fault"
+
+
 def test_the_input_is_not_overwritten(tmp_path):
     path = tmp_path / "talk.wav"
     with wave.open(str(path), "wb") as file:

@@ -196,6 +196,8 @@ def console(
     if replay is not None:
         from voicelive_tui.commands.replay import write_lines  # noqa: PLC0415
 
+        if messages or max_delay is not None or input_device:
+            _leave(complain("--replay holds no conversation: leave out --say, --max-delay and --input-device"))
         _leave(write_lines(replay, as_json=as_json))
     from voicelive_tui.commands import console  # noqa: PLC0415
 

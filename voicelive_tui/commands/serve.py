@@ -58,6 +58,8 @@ def run(
         click.echo(f"{visible(str(script))}: the script is valid")
         return 0
     injected = [faulty.parse(text) for text in faults]
+    if replay and (plan or injected):
+        raise ConfigError("--replay plays a recording as it is: leave out --script and --fault")
     context, pem = _tls(host, self_signed=self_signed, cert=tls_cert, key=tls_key)
     if not is_loopback(host):
         warn(f"other machines can reach this service on {host}{'' if context else ', unencrypted'}")
