@@ -33,7 +33,7 @@ def why(problem: BaseException, service: Service, answers: str) -> str:
                 path = urlsplit(service.endpoint).path.rstrip("/") + SERVICE_PATH
                 used = f"path {path} with {answers} and api-version {service.api_version}"
                 return f"{host} answered with HTTP 404: no Voice Live at {used}: check the endpoint and these"
-            advice = _STATUS_ADVICE.get(status, "the service has a problem of its own: try again")
+            advice = _STATUS_ADVICE.get(status, "the service itself has a problem: try again")
             if status < 500 and status not in _STATUS_ADVICE:
                 advice = "no WebSocket was opened: is this the address of a Voice Live resource?"
             return f"{host} answered with HTTP {status}: {advice}"

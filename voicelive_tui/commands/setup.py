@@ -34,7 +34,7 @@ DEMO_TOOLS = ("voicelive_tui.tools.example",)
 """The functions that the demo's assistant can call where the user names none."""
 
 FAILED, USAGE = 1, 2
-"""Exit statuses, beside 0 and `runtime.INTERRUPTED`."""
+"""Exit statuses, besides 0 and `runtime.INTERRUPTED`."""
 
 KEY_IS_SEEN = "a key on the command line can be seen by other users of this machine; AZURE_VOICELIVE_API_KEY is safer"
 

@@ -11,7 +11,7 @@ from voicelive_tui.loopback.protocol import MAX_APPEND_BYTES, Refusal, decode_au
 from voicelive_tui.loopback.vad import Detector, Edge, Rules
 
 _KEEP_MS = 10 * 60 * 1000  # between commits; older audio is dropped
-_ONSET_MS = 1000  # kept between turns beside the prefix: longer than any onset takes to be detected
+_ONSET_MS = 1000  # kept between turns besides the prefix: longer than any onset takes to be detected
 SLICE_BYTES = 512 * 1024
 """The audio that is listened to, and the base64 that is decoded, without a pause."""
 

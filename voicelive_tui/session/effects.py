@@ -90,7 +90,7 @@ class Reconnect(Struct, frozen=True):
 
 
 class BeginStandby(Struct, frozen=True):
-    """Make another connection beside the one that serves; what happens on it comes as `OnStandby`."""
+    """Make another connection while this one serves; what happens on it comes as `OnStandby`."""
 
 
 class TakeOver(Struct, frozen=True):

@@ -127,7 +127,7 @@ def types_of(key: str) -> list[inspect.Type]:
 
 
 def words_of(key: str) -> list[str]:
-    """The words that a key may have, beside numbers."""
+    """The words that a key may have, besides numbers."""
     return [str(word) for option in types_of(key) if isinstance(option, inspect.LiteralType) for word in option.values]
 
 

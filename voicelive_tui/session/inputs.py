@@ -227,7 +227,7 @@ class AskAgain(Key, frozen=True):
     """Ask for another answer to the conversation as it is."""
 
     instructions: str = ""
-    """For this answer alone, beside those of the session."""
+    """For this answer alone, in addition to those of the session."""
 
 
 class Branch(Key, frozen=True):

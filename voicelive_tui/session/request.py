@@ -67,7 +67,7 @@ def session_request(settings: Session) -> dict[str, Any]:
 def with_functions(
     session: Mapping[str, Any], declarations: Sequence[Mapping[str, Any]], *, parallel: bool = True
 ) -> dict[str, Any]:
-    """The session object with these functions as its only ones, beside its other tools."""
+    """The session object with these functions as its only ones, besides its other tools."""
     others = [tool for tool in session.get("tools", ()) if tool.get("type") != "function"]
     if not declarations and "tools" not in session:
         return dict(session)

@@ -259,7 +259,7 @@ def observe_input(event: inputs.CallInput, state: SessionState, now: float) -> S
 
 def response_lost(event: inputs.ResponseLost, state: SessionState, now: float) -> SessionState:
     """The state without a response that shows no sign of life, and without the calls whose arguments do not come."""
-    sentence = f"nothing came for {event.seconds:.0f} s: the response is taken to be over"
+    sentence = f"nothing came for {event.seconds:.0f} s: the response is considered over"
     state = note(replace(state, response=""), now, "response lost", sentence, "warning")
     for item_id in _unfinished(state):
         state = _cancel(state, item_id, now)
@@ -276,7 +276,7 @@ def _unfinished(state: SessionState) -> list[str]:
 
 
 def patience(state: SessionState) -> float:
-    """Seconds without a server event after which the active response is taken to be over, if anything waits for that.
+    """Seconds without a server event after which the active response is considered over, if anything waits for that.
 
     A model may pause within the arguments of a call; after them only `response.done` is to come.
     """

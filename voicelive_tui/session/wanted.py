@@ -27,7 +27,7 @@ def change_to(settings: Settings, functions: Sequence[Mapping[str, Any]], origin
 
 
 def settings_in_use(state: SessionState, session: Mapping[str, Any], base: Session) -> Session:
-    """The settings that ask for a session object, and for what this program does beside it; see `settings_of`."""
+    """The settings that ask for a session object, and for what this program does besides; see `settings_of`."""
     return replace(settings_of(session, base), barge_in=state.barge_in, push_to_talk=talk_setting(state))
 
 

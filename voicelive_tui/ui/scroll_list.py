@@ -57,7 +57,7 @@ class ScrollList(Canvas, can_focus=True):
     instead = ""
     """What stands in the middle of the pane while there are no items."""
     step = 0.0
-    """Share of the pane that a full list moves by while it follows; 0: line by line, at most so often a second."""
+    """Share of the pane that a full list moves by while it follows; 0: line by line, see `SCROLL_PERIOD`."""
     _scrolled_at = -math.inf
     _later: Timer | None = None
     """Scrolls what came too soon after the last time."""

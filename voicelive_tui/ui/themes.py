@@ -1,4 +1,4 @@
-"""The themes of this program, beside those of Textual."""
+"""The themes of this program, besides those of Textual."""
 
 from typing import Any
 
