@@ -182,6 +182,19 @@ def test_without_colour_the_terminals_own_stay_as_they_are(tmp_path, environ):
         assert terminal.wait_for_end() == 0
 
 
+@pytest.mark.parametrize("term", ["xterm", "xterm-256color"])
+def test_without_colour_the_chosen_row_of_a_list_is_seen(term):
+    with dashboard("idle", NO_COLOR="1", TERM=term, COLORTERM="") as terminal:
+        terminal.wait_for("Mute")
+        terminal.write(":")
+        terminal.wait_for("Search for commands")
+        terminal.write("\x1b[B")
+        rows = terminal.screen.buffer
+        terminal.wait_until(
+            lambda: any(all(rows[y][x].underscore for x in range(20, 30)) for y in range(24)), "no row stands out"
+        )
+
+
 @pytest.mark.parametrize("theme", ["", "voicelive-light"])
 def test_lean_has_colours_of_few_bytes(tmp_path, theme):
     """The terminal's own 16, or of a theme that was asked for the nearest of 256."""
