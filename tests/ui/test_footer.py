@@ -34,9 +34,9 @@ async def test_the_ways_to_speak_and_out_are_at_the_foot_however_narrow_it_is(pu
     async with app.run_test(size=(60, 16)) as pilot:
         await settled(pilot)
         foot = screen_text(app).splitlines()[-1]
-        assert ("m Mute  space Talk  i Interrupt" if push_to_talk else "m Mute  i Interrupt") in foot
+        assert foot.startswith(" / Find  ")
+        assert ("m Mute  space Talk  w Keep  " if push_to_talk else "m Mute  w Keep  c Settings  ") in foot
         assert foot.endswith("? Help  q Quit")
-        assert "Settings" not in foot
         await pilot.resize_terminal(160, 24)
         await settled(pilot)
         assert (
@@ -51,7 +51,7 @@ async def test_the_keys_of_the_focused_pane_come_first_and_a_changed_key_keeps_i
     async with app.run_test(size=(140, 40)) as pilot:
         await settled(pilot)
         foot = screen_text(app).splitlines()[-1]
-        assert foot.split()[:8] == ["/", "Find", "^e", "Events", "f", "Follow", "z", "Zoom"]
+        assert foot.split()[:8] == ["/", "Find", "^e", "Events", "f", "Pause", "z", "Zoom"]
         assert "u Mute  i Interrupt  t Type  w Keep" in foot
         assert "Reset" not in foot  # unbound
         await pilot.press("3")
@@ -61,16 +61,21 @@ async def test_the_keys_of_the_focused_pane_come_first_and_a_changed_key_keeps_i
         assert app.live.applied == []
 
 
-@pytest.mark.parametrize("pane", ["1", "2", "3", "5", "6", "7"])
-async def test_to_keep_what_happened_and_to_change_the_session_is_at_the_foot_of_every_pane(pane):
+async def test_in_80_columns_a_pane_has_its_keys_at_the_foot_and_the_session_those_that_are_asked_for():
     app = app_of(states.SPEAKING)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        await pilot.press(pane)
-        await pilot.pause()
-        foot = screen_text(app).splitlines()[-1]
-        assert "m Mute  i Interrupt  t Type  w Keep  c Settings  ? Help  q Quit" in foot
-        assert foot.split()[0] != "m"  # the pane's own first
+        for pane, keys in (
+            ("1", "+ Step up  - Step down  m Mute  t Type  "),
+            ("2", "/ Find  e Events  f Pause  m Mute  t Type  "),
+            ("3", "⏎ Open  / Find  e Words  f Pause  m Mute  "),
+            ("5", "⏎ Open  v Edit  p Policy  e Words  m Mute  "),
+            ("6", "⏎ Play  [ Longer  ] Shorter  m Mute  t Type  "),
+            ("7", "⏎ Open  O Sort  e Words  m Mute  t Type  "),
+        ):
+            await pilot.press(pane)
+            await pilot.pause()
+            assert screen_text(app).splitlines()[-1] == f" {keys}w Keep  c Settings  ? Help  q Quit"
 
 
 async def test_while_something_is_typed_the_foot_names_the_key_that_still_opens_the_help():

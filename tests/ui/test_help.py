@@ -22,7 +22,7 @@ async def test_help_explains_the_focused_pane():
         assert isinstance(app.screen, HelpScreen)
         shown = " ".join(screen_text(app).split())
         assert "last voiced microphone sample → turn committed" in shown
-        assert shown.index("↑ k Up") < shown.index("m Send silence, or end that mute")
+        assert shown.index("↑ k Up") < shown.index("m Send silence mute")
         await pilot.press("escape", "3", "f1")
         await pilot.pause()
         assert "dir:in" in screen_text(app)

@@ -72,7 +72,7 @@ async def test_the_keys_of_the_player_are_at_a_narrow_foot(path: Path) -> None:
         for pane in ("2", "3", "7"):
             await pilot.press(pane)
             await pilot.pause()
-            assert "space Play, pause  ← -5 s  → +5 s " in screen_text(pilot.app).splitlines()[-1]
+            assert "space Play  ← -5 s  → +5 s " in screen_text(pilot.app).splitlines()[-1]
 
 
 async def test_the_inspector_has_the_time_of_day_of_the_recording(path: Path) -> None:
@@ -211,7 +211,7 @@ async def test_the_palette_offers_what_a_replay_can_do(path: Path) -> None:
             *(name for name, *_ in AppCommands(screen).commands()),
             *(name for name, _, _ in provider.commands()),
         }
-        assert {"Play, pause", "Find", "Copy", "Theme", "Copy the session as JSON"} <= names
+        assert {"Play", "Find", "Copy", "Theme", "Copy the session as JSON"} <= names
         assert not names & {
             *(
                 "Mute",

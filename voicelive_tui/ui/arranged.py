@@ -78,3 +78,9 @@ class ArrangedScreen(LiveScreen):
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed
         self.lay_out()
+        self.refresh_bindings()
+
+    @property
+    def switched_on(self) -> frozenset[str]:
+        on = {"zoom": self.zoomed, "follow": self.is_mounted and self.pane.following}
+        return super().switched_on | {name for name, is_on in on.items() if is_on}

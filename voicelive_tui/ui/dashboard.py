@@ -43,13 +43,15 @@ class DashboardScreen(ArrangedScreen):
 
     AUTO_FOCUS = "#transcript-view"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "apply('MutePressed')", "Mute", tooltip="Send silence, or end that", id="mute"),
-        Binding("space", "apply('TalkPressed')", "Talk", tooltip="Begin a turn, and again to send it", id="talk"),
+        Binding("m", "apply('MutePressed')", "Mute", tooltip="Send silence", id="mute"),
+        Binding("space", "apply('TalkPressed')", "Talk", tooltip="Begin a turn", id="talk"),
         Binding("i", "apply('InterruptPressed')", "Interrupt", tooltip="Stop the assistant now", id="interrupt"),
-        Binding("b", "detection", "Detection", show=False, tooltip="Push-to-talk, or back", id="detection"),
+        Binding("b", "detection", "Detection", show=False, tooltip="Push-to-talk", id="detection"),
         Binding("t", "type", "Type", tooltip="Type a message to the assistant", id="type"),
         Binding("r", "reset", "Reset", tooltip="A new session with the same settings", id="reset"),
-        Binding("w", "apply('KeepPressed')", "Keep recording", tooltip="Keep the last minutes, or stop", id="keep"),
+        Binding(
+            "w", "apply('KeepPressed')", "Keep recording", tooltip="Keep the last minutes, and record on", id="keep"
+        ),
         Binding("slash", "query", "Find", key_display="/", tooltip="Filter or search", id="query"),
         Binding("E", "errors", "Errors", show=False, tooltip="Only events that are errors", id="errors"),
         Binding("d", "debug", "Deltas", show=False, tooltip="Show every delta, and log records", id="debug"),
@@ -62,8 +64,8 @@ class DashboardScreen(ArrangedScreen):
         Binding("l", "locate", "Locate", show=False, tooltip="This line's moment in the timeline", id="locate"),
         Binding("ctrl+y", "decide(True)", "Approve", show=False, tooltip="Approve the call that waits", id="approve"),
         Binding("ctrl+n", "decide(False)", "Refuse", show=False, tooltip="Refuse the call that waits", id="refuse"),
-        Binding("z", "zoom", "Zoom", show=False, tooltip="All the room for this pane, or less", id="zoom"),
-        Binding("f", "follow", "Follow", show=False, tooltip="Stay at the end, or stop that", id="follow"),
+        Binding("z", "zoom", "Zoom", show=False, tooltip="All the room for this pane", id="zoom"),
+        Binding("f", "follow", "Follow", show=False, tooltip="Stay at the end", id="follow"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the selection or the line", id="copy"),
         Binding("e", "cross", "Event ↔ words", show=False, tooltip="From an event to its words and back", id="cross"),
         Binding("s", "same('item')", "Same item", show=False, tooltip="Events of this line's item", id="same_item"),
@@ -182,9 +184,15 @@ class DashboardScreen(ArrangedScreen):
 
     def action_debug(self) -> None:
         unfolded = self.events_pane.toggle_unfolded()
+        self.refresh_bindings()
         if self.pane is not self.events_pane:  # which may be hidden
             shown = "every delta and log record" if unfolded else "runs of deltas as one line"
             self.notify(f"Events: {shown}.", timeout=3)
+
+    @property
+    def switched_on(self) -> frozenset[str]:
+        unfolded = self.is_mounted and self.events_pane.view.rows.unfolded
+        return super().switched_on | ({"debug"} if unfolded else set())
 
     def action_follow(self) -> None:
         self.pane.follow()

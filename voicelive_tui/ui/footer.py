@@ -17,10 +17,12 @@ FIRST = ("mute", "talk", "interrupt", "type")
 """Ids of the bindings of the whole screen that stand before the others."""
 ALWAYS = ("help", "quit")
 """Ids of the bindings that stand last, and are shown however narrow it is."""
-WANTED = (*ALWAYS, *FIRST, "keep", "edit", "replay.play", "replay.back", "replay.forward")
-"""Ids of the bindings that nothing else takes the room of, the most wanted first."""
-SHORT = {"keep": "Keep", "tools.edit": "Edit"}
-"""Words here of bindings whose description, which the palette has too, is long."""
+WANTED = ("talk", "mute", "keep", "edit", "replay.play", "replay.back", "replay.forward")
+"""Ids of the bindings of the whole screen that only a pane's first key takes the room of."""
+LESS_WANTED = ("type", "interrupt", "zoom")
+"""Ids of those that follow a pane's other keys: the headline names the first two where they help."""
+SHORT = {"Keep recording": "Keep", "Stop recording": "Stop rec", "Edit the arguments": "Edit", "Next policy": "Policy"}
+"""Words here for descriptions that are long, which the palette has too."""
 CROSSES = {"events": "Events", "transcript": "Words"}
 """Words of `cross` by where it leads from the focused pane."""
 
@@ -29,7 +31,7 @@ class Keys(Lines):
     """The keys of the focused pane, then those of the whole screen; a changed key keeps its place.
 
     A pane names the bindings that it wants here in `KEYS`; before them comes the way back out of what it `leaves`.
-    Where not all of them fit, the rest gives way first.
+    Where not all of them fit, whole keys give way, those wanted least first.
     """
 
     DEFAULT_CSS = "Keys { height: 1; dock: bottom; background: $panel; }"
@@ -65,11 +67,11 @@ class Keys(Lines):
         rest.sort(key=lambda name: written.index(name) if name in written else len(written))
         order = [name for name in (*own, *FIRST, *rest, *ALWAYS) if name in own or name in shown]
         room, kept = self.size.width + 1, set[str]()  # no space is needed after the last one
-        for name in (*(name for name in WANTED if name in order), *(name for name in order if name not in WANTED)):
-            room -= self._width(active[name])
-            if room < 0 and name not in ALWAYS:
-                break
-            kept.add(name)
+        first = [name for name in own if name not in LESS_WANTED]
+        for name in dict.fromkeys((*ALWAYS, *first[:1], *WANTED, *first, *LESS_WANTED, *order)):
+            if name in order and ((width := self._width(active[name])) <= room or name in ALWAYS):
+                room -= width
+                kept.add(name)
         self._draw([(name in own, active[name]) for name in order if name in kept])
 
     @staticmethod
@@ -82,8 +84,8 @@ class Keys(Lines):
         return cell_len(f"{self.app.get_key_display(bound.binding)} {self._words(bound)}  ")
 
     def _words(self, bound: ActiveBinding) -> str:
-        short = self._crosses if bound.binding.id == "cross" else SHORT.get(bound.binding.id or "")
-        return short or bound.binding.description
+        description = bound.binding.description
+        return self._crosses if bound.binding.id == "cross" else SHORT.get(description, description)
 
     def _draw(self, keys: list[tuple[bool, ActiveBinding]]) -> None:
         spans: list[Span] = []

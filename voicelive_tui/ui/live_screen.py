@@ -12,6 +12,7 @@ from time import monotonic
 from typing import ClassVar
 
 from textual import events
+from textual.binding import ActiveBinding
 from textual.reactive import var
 
 from voicelive_tui.client.profiles import Profiles
@@ -25,6 +26,7 @@ from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import StatusLine, remaining
+from voicelive_tui.ui.switches import named
 
 PASSING = (Stage.CONNECTING, Stage.CONFIGURING)
 PASSING_SECONDS = 0.05
@@ -123,10 +125,22 @@ class LiveScreen(TonedScreen):
 
     def show_session(self, state: SessionState) -> None:
         """Give a state to the panes."""
-        push_to_talk = state.microphone.push_to_talk is not self.session.microphone.push_to_talk
+        before = self.switched_on
         self.session = state
-        if push_to_talk:
+        if self.switched_on != before:
             self.refresh_bindings()
+
+    @property
+    def switched_on(self) -> frozenset[str]:
+        """Ids of the bindings that would now take back what they did."""
+        mic, recording = self.session.microphone, self.session.recording
+        kept = recording is not None and recording.since is not None
+        on = {"mute": mic.muted, "talk": mic.talking, "detection": mic.push_to_talk, "keep": kept}
+        return frozenset(name for name, is_on in on.items() if is_on)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        return named(super().active_bindings, self.switched_on)
 
     def show_elapsed(self, now: float, *, still: bool) -> None:
         """Show the time since the zero of the event log; every ten seconds where the screen is to stay still."""

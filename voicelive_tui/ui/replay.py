@@ -30,7 +30,7 @@ LINE_SECONDS = 0.25
 
 # With priority: some of these are keys of panes and lists too, which do nothing here, or less.
 PLAYER = [
-    Binding("space", "play", "Play, pause", priority=True, id="replay.play"),
+    Binding("space", "play", "Play", tooltip="Play on from here", priority=True, id="replay.play"),
     Binding("left", "jump(-1)", "-5 s", key_display="←", priority=True, id="replay.back"),
     Binding("right", "jump(1)", "+5 s", key_display="→", priority=True, id="replay.forward"),
     Binding("comma", "event(-1)", "Event before", key_display=",", show=False, priority=True, id="replay.previous"),
@@ -70,7 +70,7 @@ class ReplayScreen(DashboardScreen):
     def __init__(self, live: ReplaySession, ui: Ui, size: Size, name: str) -> None:
         super().__init__(live, ui, size)
         self._recording = visible(name)
-        self._told = ""
+        self._told, self._playing = "", False
         self._time, self._bar = Lines(id="replay-time"), Lines(id="replay-bar")
 
     def now(self) -> float:
@@ -98,6 +98,9 @@ class ReplayScreen(DashboardScreen):
         state = "▶" if live.playing else "■" if live.ended else "‖"
         passed, length = live.position - player.begin, player.end - player.begin
         times = f"{clock(passed)}.{int(passed * 10) % 10} / {clock(length)}"
+        if live.playing is not self._playing:  # it pauses at its end by itself
+            self._playing = live.playing
+            self.refresh_bindings()
         self._time.show(((" REPLAY ", "chip"), (f" {state} ×{live.speed:g}  {times}", "text")))
         if live.speaker_problem != self._told:
             self._told = live.speaker_problem
@@ -134,6 +137,10 @@ class ReplayScreen(DashboardScreen):
 
     def action_reset(self, keep: bool = False) -> None:
         self.refuse()
+
+    @property
+    def switched_on(self) -> frozenset[str]:
+        return super().switched_on | ({"replay.play"} if self.live.playing else set())
 
     def action_play(self) -> None:
         if self.live.playing:

@@ -86,8 +86,8 @@ class Pane(VerticalGround):
     """The panes that share this one's place, itself included; the top edge lists them."""
     framed = True
     """Whether there is room for sides."""
-    _left = False
-    """`leaves` as the foot knows it."""
+    _known = False, False
+    """`leaves` and `following` as the foot knows them."""
 
     @dataclass
     class QueryRefused(Message):
@@ -153,6 +153,11 @@ class Pane(VerticalGround):
         """Whether there is something here that the key `back` leaves: a filter, a search, an inspector."""
         return False
 
+    @property
+    def following(self) -> bool:
+        """Whether the end of the list is followed."""
+        return False
+
     def to_copy(self) -> tuple[str, str] | None:
         """The text of the line under the cursor, as it came, and what it is; None in an empty list."""
         return None
@@ -202,8 +207,8 @@ class Pane(VerticalGround):
         """Draw the top edge, if it changed."""
         if not self.display or not self.size.width:
             return
-        if self.leaves is not self._left:
-            self._left = self.leaves
+        if (self.leaves, self.following) != self._known:
+            self._known = self.leaves, self.following
             self.screen.refresh_bindings()
         focused = self.has_focus_within
         edge = "accent" if focused else "faint"
@@ -261,6 +266,10 @@ class ListPane(Pane):
     @property
     def target(self) -> ScrollList:
         return self.view
+
+    @property
+    def following(self) -> bool:
+        return self.view.following
 
     def follow(self, following: bool | None = None) -> None:
         self.view.follow(not self.view.following if following is None else following)

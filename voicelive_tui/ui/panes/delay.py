@@ -89,7 +89,7 @@ class DelayPane(ListPane):
     """Percentiles, a sparkline of all turns, and the turns; with all the room a table that can be sorted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("O", "order", "Order by", show=False, tooltip="Sort turns by the next part", id="delay.order"),
+        Binding("O", "order", "Sort", show=False, tooltip="Sort turns by the next part", id="delay.order"),
     ]
     ID = "delay"
     NAME = "Delay"
