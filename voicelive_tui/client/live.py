@@ -37,7 +37,6 @@ from voicelive_tui.tools.run import Toolbox
 if TYPE_CHECKING:
     from voicelive_tui.audio.devices import Source
     from voicelive_tui.audio.engine import AudioEngine
-    from voicelive_tui.client.connection import ServiceConnection
     from voicelive_tui.client.destination import Connect
     from voicelive_tui.client.links import Links
     from voicelive_tui.client.sound import Sound
@@ -240,7 +239,7 @@ class LiveSession:
         from voicelive_tui.client.links import Links  # noqa: PLC0415
         from voicelive_tui.client.watch import LinkWatch  # noqa: PLC0415
 
-        links = self._links = Links(self._open, self, self._start)
+        links = self._links = Links(lambda: self.destination.connect(self.state.conversation_id), self, self._start)
         self._start(self._load_sound())
         self._start(LinkWatch(self, lambda: links.serving).run())
         try:
@@ -270,9 +269,6 @@ class LiveSession:
 
     def _connecting(self, *, resumed: bool) -> inputs.Connecting:
         return self.destination.connecting(resumed=resumed, caller=self._source is not None)
-
-    async def _open(self) -> "ServiceConnection":
-        return await self.destination.connect(self.state.conversation_id)
 
     async def _stop_capture(self) -> None:
         if self._path is not None:

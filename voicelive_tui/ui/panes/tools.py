@@ -230,7 +230,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
         self.app.push_screen(LineDialog(title, text, optional=True, enter=enter, check=wanted), typed)
 
-    def _waiting(self) -> tuple[str, Call] | None:
+    def _undecided(self) -> tuple[str, Call] | None:
         """The selected call of a function, if it waits for approval."""
         found = self._function()
         if found and not found[1].waits:
@@ -240,7 +240,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
         return found
 
     def action_edit(self) -> None:
-        if found := self._waiting():
+        if found := self._undecided():
             item_id, call = found
 
             def approved(line: str) -> inputs.Key:
@@ -253,7 +253,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
             self._ask(f"Arguments of {call.name}", call.arguments, "approves", approved)
 
     def action_delay(self) -> None:
-        if found := self._waiting():
+        if found := self._undecided():
             item_id, call = found
 
             def later(line: str) -> inputs.Key:
