@@ -4,9 +4,10 @@ The structures below are the reference: `config.toml.example` shows each key onc
 `config_load.py` reads them from the file, a profile, the environment and flags.
 """
 
+import re
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, inspect
 
 from voicelive_tui.endpoint import shown
 from voicelive_tui.errors import UserError
@@ -296,3 +297,18 @@ ENVIRONMENT = {
     "AZURE_VOICELIVE_INSTRUCTIONS": "session.instructions",
 }
 """Environment variables and the keys they set; an empty variable counts as none."""
+
+
+def type_of(key: str) -> inspect.Type:
+    """What msgspec knows of the type of a dotted key; of the last part that exists, if not all of it does."""
+    kind: inspect.Type = inspect.type_info(Settings)
+    for name in filter(None, re.sub(r"\[.*?\]", ".*", key).split(".")):
+        if isinstance(kind, inspect.StructType):
+            kind = next((field.type for field in kind.fields if field.encode_name == name), kind)
+        elif isinstance(kind, inspect.DictType):
+            kind = kind.value_type
+        elif isinstance(kind, inspect.VarTupleType):
+            kind = kind.item_type
+        while isinstance(kind, inspect.Metadata):
+            kind = kind.type
+    return kind

@@ -16,7 +16,17 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
-from voicelive_tui.config import APP_NAME, ENVIRONMENT, Approval, ConfigError, Level, Mcp, Service, Session, Settings
+from voicelive_tui.config import (
+    APP_NAME,
+    ENVIRONMENT,
+    Approval,
+    ConfigError,
+    Level,
+    Service,
+    Session,
+    Settings,
+    type_of,
+)
 from voicelive_tui.endpoint import EndpointError, plain_endpoint, resource_path, shown
 from voicelive_tui.tables import Table, merged, nested, values_of
 
@@ -212,13 +222,13 @@ def _convert(tree: Mapping[str, Any], origin: str, *more_known: str) -> Settings
     session = replace(
         session, model=plain["session.model"] or Session().model, voice=plain["session.voice"] or Session().voice
     )
-    _check_mcp(settings.mcp, origin)
+    _check_mcp(settings, origin)
     return replace(settings, service=service, session=session)
 
 
-def _check_mcp(servers: Sequence[Mcp], origin: str) -> None:
-    labels = [server.label for server in servers]
-    for server in servers:
+def _check_mcp(settings: Settings, origin: str) -> None:
+    labels = [server.label for server in settings.mcp]
+    for server in settings.mcp:
         if labels.count(server.label) > 1:
             raise ConfigError(f"{origin}: mcp: two servers have the label {server.label!r}")
         if not re.match(r"https?://[^\s/?#@]+([/?#]\S*)?$", server.url):
@@ -230,7 +240,7 @@ def _sentence(problem: str, tree: Mapping[str, Any], more_known: Sequence[str]) 
     """Msgspec's message as "key: what was expected". It shows types and limits, never a value that may be secret."""
     what, _, where = problem.partition(" - at `")
     key = where.removesuffix("`").removeprefix("key` in `").removeprefix("$").lstrip(".")
-    kind = _type_of(key)
+    kind = type_of(key)
     key = _named(key, tree)
     if "unknown field" in what and isinstance(kind, inspect.StructType):
         name = what.split("`")[1]
@@ -261,21 +271,6 @@ def _named(key: str, tree: Mapping[str, Any]) -> str:
         except msgspec.ValidationError:
             return f"{table}.{name}".replace("`", "'")
     return table
-
-
-def _type_of(key: str) -> inspect.Type:
-    """What msgspec knows of the type of a dotted key; of the last part that exists, if not all of it does."""
-    kind: inspect.Type = inspect.type_info(Settings)
-    for name in filter(None, re.sub(r"\[.*?\]", ".*", key).split(".")):
-        if isinstance(kind, inspect.StructType):
-            kind = next((field.type for field in kind.fields if field.encode_name == name), kind)
-        elif isinstance(kind, inspect.DictType):
-            kind = kind.value_type
-        elif isinstance(kind, inspect.VarTupleType):
-            kind = kind.item_type
-        while isinstance(kind, inspect.Metadata):
-            kind = kind.type
-    return kind
 
 
 def _text_of(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec import inspect
 
-from voicelive_tui.config import Session
+from voicelive_tui.config import type_of
 from voicelive_tui.session.request import TOOL_CHOICES, path_of
 
 Texts = Mapping[str, str]
@@ -119,10 +119,7 @@ _AZURE = _for_types("azure")
 @cache
 def types_of(key: str) -> list[inspect.Type]:
     """The types of a key, as msgspec knows them."""
-    kind: inspect.Type = inspect.type_info(Session)
-    for name in key.split("."):
-        assert isinstance(kind, inspect.StructType)
-        kind = next(field.type for field in kind.fields if field.encode_name == name)
+    kind = type_of(f"session.{key}")
     return list(kind.types) if isinstance(kind, inspect.UnionType) else [kind]
 
 
