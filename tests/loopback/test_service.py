@@ -61,6 +61,28 @@ async def test_the_handshake(path, query, status):
         assert await status_of(service, path, query) == status
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "sentence"),
+    [
+        ("GET", PATH + PATH, 404,
+         f"There is nothing at '{PATH}{PATH}'; served are {PATH}, /openai/realtime, /openai/v1/realtime."),
+        ("GET", "/%1b%5b2J", 404,
+         f"There is nothing at '/␛[2J'; served are {PATH}, /openai/realtime, /openai/v1/realtime."),
+        ("GET", f"{PATH}?api-version=1&model=gpt-realtime", 400, "Expected a WebSocket handshake, not a plain GET."),
+        ("POST", f"{PATH}?api-version=1&model=gpt-realtime", 405, "Expected a WebSocket handshake, not a plain POST."),
+    ],
+)  # fmt: skip
+async def test_what_is_no_handshake_is_refused_and_reported_in_one_sentence(method, path, status, sentence):
+    records = []
+    async with (
+        LoopbackService(on_record=records.append) as service,
+        aiohttp.ClientSession() as http,
+        http.request(method, service.endpoint + path) as answer,
+    ):
+        assert (answer.status, await answer.text()) == (status, f"{sentence}\n")
+    assert [record.text for record in records] == [f"refused a client ({status}): {sentence}"]
+
+
 async def test_a_port_in_use_is_one_sentence():
     async with LoopbackService() as service:
         port = int(service.endpoint.rpartition(":")[2])

@@ -31,7 +31,7 @@ from voicelive_tui.loopback.replay import Recorded, Replay
 from voicelive_tui.loopback.response import SpeechJob
 from voicelive_tui.loopback.script import Script
 from voicelive_tui.speech.voice import RATE, Mark, Speech, Voice, join, open_voice, pieces, words_of
-from voicelive_tui.text import visible
+from voicelive_tui.text import excerpt, visible
 
 MAX_CLIENTS = 500
 """The clients that are served at once, those in the handshake included."""
@@ -198,7 +198,13 @@ class LoopbackService:
     async def _note_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._listener:
             self._listener.asked(request)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            paths = ", ".join(DIALECTS)
+            return self._deny(Denied(404, f"There is nothing at {excerpt(request.path)!r}; served are {paths}."))
+        except web.HTTPException as answer:
+            return self._deny(Denied(answer.status, f"Expected a WebSocket handshake, not a plain {request.method}."))
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if len(self._clients) >= MAX_CLIENTS:
