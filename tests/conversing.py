@@ -31,6 +31,11 @@ class Mouth:
         """Speak from the next block on."""
         self._queued += pcm
 
+    async def spoken(self) -> None:
+        """Wait until everything was said, and a moment longer."""
+        await until(lambda: not self._queued, "the end of what is said")
+        await asyncio.sleep(0.2)
+
     def read(self, frames: int, heard: bytes) -> bytes:
         """The next block; silence where nothing is being said."""
         block = bytes(self._queued[: frames * 2])

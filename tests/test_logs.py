@@ -142,13 +142,13 @@ def test_a_slow_disk_blocks_no_caller_and_the_end_waits_for_a_limited_time(tmp_p
     goes_on = threading.Event()
     monkeypatch.setattr(logs, "FLUSH_SECONDS", 0.1)
     monkeypatch.setattr(logs, "WAITING_RECORDS", 100)
-    monkeypatch.setattr(RotatingFileHandler, "emit", lambda handler, record: goes_on.wait(20))
+    monkeypatch.setattr(RotatingFileHandler, "emit", lambda handler, record: goes_on.wait(120))
     started(tmp_path)
     began = time.monotonic()
     for number in range(300):
         ours.info("record %d", number)
     logs.flush()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     goes_on.set()
 
 

@@ -155,10 +155,7 @@ class TestWatchdog:
         engine = AudioEngine()
         engine.watchdog.opened("input")
         engine.watchdog.opened("output")
-        end = time.monotonic() + 0.7
-        stalled = set()
-        while time.monotonic() < end:
+        while not (stalled := engine.stalled()):
             engine.captured(silence(480), time.monotonic(), time.monotonic())
-            stalled = engine.stalled()
             time.sleep(0.01)
         assert stalled == {"output"}

@@ -12,7 +12,7 @@ import pytest
 
 from tests.client.test_reconnecting import Talk, appended, talking
 from tests.conversing import Mouth, speech, until
-from voicelive_tui.client import links
+from voicelive_tui.client import link, links
 from voicelive_tui.client.connection import LinkClosed
 from voicelive_tui.client.live import LiveSession
 from voicelive_tui.client.scripted import ScriptedConnection
@@ -184,7 +184,8 @@ async def test_a_link_on_standby_that_is_never_configured_is_given_up(monkeypatc
         assert "sent no session.created within 0.3 s" in live.state.log.tail[-1].text
 
 
-async def test_what_a_slow_network_has_not_taken_goes_to_the_next_session() -> None:
+async def test_what_a_slow_network_has_not_taken_goes_to_the_next_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "OUTBOX_LIMIT_MS", 60_000.0)  # nothing is dropped, however long the take-over takes
     mouth = NoisyMouth()
     first, second = ScriptedConnection("session.update"), ScriptedConnection("session.update")
     async with scripted(first, second, source=mouth) as live:

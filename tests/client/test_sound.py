@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -247,16 +246,16 @@ async def test_a_microphone_that_gives_only_zeros_is_reported(
 async def test_a_frozen_sound_server_freezes_neither_the_loop_nor_the_end(
     board: Board, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicelive_tui.client.blocking.TIME_LIMIT", 0.3)
+    monkeypatch.setattr("voicelive_tui.client.blocking.TIME_LIMIT", 0.6)
     board.hold["open speaker"] = board.hold["open mic"] = threading.Event()
     streams = sound(board, reports)
     checking = asyncio.create_task(streams.check())
-    longest, before = 0.0, time.monotonic()
+    turns = 0
     while not checking.done():
         await asyncio.sleep(0.01)
-        longest, before = max(longest, time.monotonic() - before), time.monotonic()
-    assert longest < 0.25  # the loop went on
-    assert reports[0][2] == "opening the audio output took longer than 0.3 s: the sound server does not answer"
+        turns += 1
+    assert turns > 10  # the loop went on
+    assert reports[0][2] == "opening the audio output took longer than 0.6 s: the sound server does not answer"
     assert hanging()
     await streams.close()
     board.hold["open mic"].set()

@@ -32,7 +32,7 @@ class Reader:
         self.may_go_on = threading.Event()
 
     def write(self, line: str) -> None:
-        assert self.may_go_on.wait(20)
+        assert self.may_go_on.wait(120)
         self.lines.append(line)
 
 
@@ -47,7 +47,7 @@ async def test_a_reader_that_stops_blocks_nothing_and_dropped_lines_are_counted_
     began = time.monotonic()
     for _ in range(10_000):
         lines.write("x" * 20)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     reader.may_go_on.set()
     async with asyncio.timeout(60):
         while len(reader.lines) < 5:
@@ -68,7 +68,7 @@ async def test_the_end_does_not_wait_for_a_reader_that_has_stopped(monkeypatch):
 
 
 async def test_the_end_waits_for_a_slow_reader(monkeypatch):
-    monkeypatch.setattr(output, "STUCK_SECONDS", 1.0)
+    monkeypatch.setattr(output, "STUCK_SECONDS", 2.0)
     taken: list[str] = []
 
     def write(line: str) -> None:
@@ -76,10 +76,10 @@ async def test_the_end_waits_for_a_slow_reader(monkeypatch):
         taken.append(line)
 
     lines = LineOutput(write, dropped)
-    for number in range(10):
+    for number in range(20):
         lines.write(str(number))
     assert await lines.close() == 0
-    assert taken == [str(number) for number in range(10)]
+    assert taken == [str(number) for number in range(20)]
 
 
 @given(st.lists(st.text(max_size=30), max_size=60), st.integers(0, 200))
@@ -143,7 +143,7 @@ def test_a_conversation_goes_on_to_its_end_while_its_lines_are_not_read(settings
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_signals_end_it_while_its_lines_are_not_read(settings, number, status):
     log = Path(settings["XDG_STATE_HOME"]) / "voicelive-tui" / "voicelive-tui.log"
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     with unread(settings, "--input-device", "none") as program:
         while not (log.exists() and "session ready" in log.read_text()):  # the first line has been waiting for long
             assert time.monotonic() < deadline

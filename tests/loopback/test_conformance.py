@@ -53,7 +53,7 @@ class Client:
         self.conn = conn
         self.events = []
 
-    async def until(self, *kinds, limit=15):
+    async def until(self, *kinds, limit=60):
         """Read up to the first event of one of these types, and return it."""
         async with asyncio.timeout(limit):
             while True:

@@ -95,21 +95,20 @@ async def check_reset():
 
 
 async def check_stall():
+    begin = time.monotonic()
     async with talking(faults=[parse("stall=0.6@response.created")]) as socket:
-        await events(socket, "response.created")
-        begin = time.monotonic()
         await events(socket)
-        assert time.monotonic() - begin >= 0.5
+    assert time.monotonic() - begin >= 0.6
     async with talking(faults=[parse("stall@response.created")], heartbeat=0.4) as socket:
         await frames(socket)
         assert socket.close_code == 1006, "no pong came"
 
 
 async def check_half_open():
-    async with talking(faults=[parse("half-open@response.created")], heartbeat=0.6) as socket:
+    async with talking(faults=[parse("half-open@response.created")], heartbeat=2.0) as socket:
         await frames(socket, "response.created")
         with pytest.raises(TimeoutError):
-            await frames(socket, limit=1.3)
+            await frames(socket, limit=3.5)
         assert not socket.closed, "pings are still answered"
 
 
@@ -143,12 +142,12 @@ async def transcripts(*specs):
         session = {"turn_detection": None, "input_audio_transcription": {"model": "whisper-1"}}
         await socket.send_json({"type": "session.update", "session": session})
         await socket.send_json({"type": "input_audio_buffer.append", "audio": "AAAA" * 4000})
-        await socket.send_json({"type": "input_audio_buffer.commit"})
         begin = time.monotonic()
+        await socket.send_json({"type": "input_audio_buffer.commit"})
         prefix = "conversation.item.input_audio_transcription."
         found = {}
         while not any(kind in found for kind in ("completed", "failed")):
-            event = json.loads((await socket.receive(10)).data)
+            event = json.loads((await socket.receive(60)).data)
             if event["type"].startswith(prefix):
                 found[event["type"].removeprefix(prefix)] = (time.monotonic() - begin, event)
         return found
@@ -225,7 +224,7 @@ async def check_error_storm():
 async def check_duplicate_done():
     async with talking(faults=[parse("duplicate-done")]) as socket:
         first = (await frames(socket))[-1].data
-        assert (await socket.receive(5)).data == first
+        assert (await socket.receive(60)).data == first
 
 
 async def check_missing_done():

@@ -73,7 +73,7 @@ async def test_the_key_is_checked_before_anything_else_is_done():
     records = []
     async with LoopbackService(api_key="k3y", faults=[parse("hang")], on_record=records.append) as service:
         for more in ({"fault": "hang"}, {"fault": "nonsense"}, {"agent-name": "x"}, {"model": ""}):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 assert (await refusal(service, query=QUERY | more))[0] == 401
     assert {record.kind for record in records} == {"refused"}
 

@@ -145,4 +145,4 @@ def test_a_session_expires_as_long_after_its_begin_as_it_did(tmp_path: Path) -> 
     with contextlib.ExitStack() as stack:
         (session,) = sessions_of(path, stack)
         created = json.loads(session[0].text())
-    assert created["session"]["expires_at"] == pytest.approx(time.time() + 900, abs=5)
+    assert created["session"]["expires_at"] == pytest.approx(time.time() + 900, abs=60)

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import gc
 import json
+import operator
 import sys
 from pathlib import Path
 
@@ -213,7 +214,7 @@ async def test_a_long_synthesis_does_not_delay_other_sessions():
         await long.send_json({"type": "response.create", "response": {"pre_generated_assistant_message": message}})
         await events(long, "response.content_part.added")
         await short.send_json({"type": "response.create"})
-        await events(short, "response.done", 30)
+        await events(short, "response.done", 60)
         with pytest.raises(TimeoutError):
             await events(long, "response.audio.delta", 0.01)
 
@@ -247,5 +248,5 @@ async def test_a_crowd_of_sessions_and_vanishing_clients_leaves_nothing_behind()
             await asyncio.gather(*(visit(service, "whole") for _ in range(20)))
             await asyncio.gather(*(visit(service, how) for how in ["answer", "handshake"] * 15))
         async with asyncio.timeout(60):
-            while held() != before:
+            while any(map(operator.gt, held(), before)):
                 await asyncio.sleep(0.1)

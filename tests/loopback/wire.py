@@ -35,7 +35,7 @@ async def talking(heartbeat=None, **options):
         yield socket
 
 
-async def frames(socket, until="response.done", limit=10.0):
+async def frames(socket, until="response.done", limit=60.0):
     """The raw messages up to and with that event, or to the end of the link."""
     got = []
     async with asyncio.timeout(limit):
@@ -47,6 +47,6 @@ async def frames(socket, until="response.done", limit=10.0):
     return got
 
 
-async def events(socket, until="response.done", limit=10.0):
+async def events(socket, until="response.done", limit=60.0):
     """The server events up to and with that one."""
     return [json.loads(frame.data) for frame in await frames(socket, until, limit)]

@@ -1,10 +1,14 @@
-"""Processes that record until they are killed: `endless.py FOLDER...`. Each prints its id once it records."""
+"""Processes that record until they are killed: `endless.py FOLDER...`. Each prints its id once it records.
+
+`FOLDER.at` has the time of the last event that was recorded: eight bytes of nanoseconds, little-endian.
+"""
 
 import asyncio
 import base64
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 from voicelive_tui.config import Recording
@@ -29,11 +33,13 @@ async def record(folder: str) -> None:
     recorder = Recorder(
         lambda event: loop.call_soon(apply, event), lambda: None, Recording(folder=folder), Path(folder)
     )
+    progress = os.open(f"{folder}.at", os.O_WRONLY | os.O_CREAT)
     for number in range(65_536):
         sound = base64.b64encode(number.to_bytes(2, "little") * 480).decode()
         body = {"type": "response.audio.delta", "item_id": "i", "response_id": "r", "delta": sound}
         apply(inputs.Received(body, json.dumps(body)))
         apply(inputs.MutePressed())
+        os.pwrite(progress, time.monotonic_ns().to_bytes(8, "little"), 0)
         await asyncio.sleep(0.01)
 
 

@@ -176,7 +176,7 @@ async def test_what_goes_wrong_is_an_output_for_the_model(
 async def test_a_call_that_takes_too_long_is_abandoned(toolbox: Toolbox, name: str) -> None:
     began = time.monotonic()
     outcome = await toolbox.run(name, "", 0.05)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # of 30
     assert (outcome.output, outcome.ended) == ('{"error":"timeout after 0.05 s"}', "timed out")
     assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("tool: "))
     sys.modules["voicelive_tools.tools"].released.set()

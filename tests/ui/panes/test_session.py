@@ -10,8 +10,8 @@ from voicelive_tui.config import BargeIn
 from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Stage
+from voicelive_tui.ui.panes import session as module
 from voicelive_tui.ui.panes.session import SessionPane
-from voicelive_tui.ui.panes.steps import PAUSE
 
 QUIET = Reading()
 
@@ -138,8 +138,9 @@ class Asking(PaneApp):
         self.said.append(message.input)
 
 
-async def stepping(session, *keys):
+async def stepping(monkeypatch, session, *keys):
     """What the pane shows after keys on the line of the threshold, and what it wants after the pause."""
+    monkeypatch.setattr(module, "PAUSE", 600.0)  # each key sets off a pause, and ends that of the key before it
     pane = SessionPane()
     async with Asking(pane).run_test(size=(100, 45)) as pilot:
         pane.session = session
@@ -147,33 +148,37 @@ async def stepping(session, *keys):
         view = pane.target
         view.focus()
         view.go_to(next(y for y in range(view.count) if "threshold" in str(view.line(y)[:1])))
-        await pilot.press(*keys)
+        await pilot.press(*keys[:-1])
+        monkeypatch.setattr(module, "PAUSE", 2.0)
+        await pilot.press(keys[-1])
         text = screen_text(pilot.app)
-        await asyncio.sleep(PAUSE + 0.3)
-        await pilot.pause()
+        assert pilot.app.said == []
+        async with asyncio.timeout(60):
+            while not pilot.app.said:
+                await pilot.pause(0.05)
         return text, pilot.app.said
 
 
-async def test_keys_step_the_threshold_and_the_silence_and_send_the_whole_block_once_after_a_pause():
+async def test_keys_step_the_threshold_and_the_silence_and_send_the_whole_block_once_after_a_pause(monkeypatch):
     session = replace(states.IDLE, wanted={"turn_detection": BLOCK}, in_force={"turn_detection": BLOCK})
-    text, wanted = await stepping(session, "plus", "plus", "j", "plus", "minus", "minus")
+    text, wanted = await stepping(monkeypatch, session, "plus", "plus", "j", "plus", "minus", "minus")
     assert "0.5 → 0.6" in text
     assert "500 ms → 450 ms" in text
     changed = BLOCK | {"threshold": 0.6, "silence_duration_ms": 450}
     assert wanted == [SessionEdited({"turn_detection": changed})]
 
 
-async def test_a_step_never_leaves_the_range():
+async def test_a_step_never_leaves_the_range(monkeypatch):
     block = BLOCK | {"threshold": 0.98, "silence_duration_ms": 20}
     session = replace(states.IDLE, wanted={"turn_detection": block}, in_force={"turn_detection": block})
-    _, (edit,) = await stepping(session, "plus", "plus", "j", "minus", "minus")
+    _, (edit,) = await stepping(monkeypatch, session, "plus", "plus", "j", "minus", "minus")
     assert edit.changes["turn_detection"] == block | {"threshold": 1.0, "silence_duration_ms": 0}
 
 
-async def test_steps_are_for_two_lines_and_push_to_talk_has_neither():
+async def test_steps_are_for_two_lines_and_push_to_talk_has_neither(monkeypatch):
     session = replace(states.IDLE, wanted={"turn_detection": BLOCK}, in_force={"turn_detection": BLOCK})
     block = BLOCK | {"threshold": 0.55}
-    _, wanted = await stepping(session, "j", "j", "plus", "plus")  # first to the line of the threshold
+    _, wanted = await stepping(monkeypatch, session, "j", "j", "plus", "plus")  # first to the line of the threshold
     assert wanted == [SessionEdited({"turn_detection": block})]
     assert "threshold" not in await shown(replace(session, in_force={"turn_detection": None}))
 
