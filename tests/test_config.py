@@ -47,7 +47,7 @@ def test_the_example_shows_every_key_of_an_mcp_server():
 
 def test_the_example_names_the_variables():
     text = (ROOT / "config.toml.example").read_text()
-    for variable in config.ENVIRONMENT:
+    for variable in config_load.ENVIRONMENT:
         assert variable in text or variable.removeprefix("AZURE_VOICELIVE") in text
 
 

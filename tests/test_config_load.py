@@ -64,7 +64,7 @@ def test_flags_beat_the_environment_that_beats_the_file_that_beats_the_defaults(
     assert settings.audio.output_latency == "low"
 
 
-@pytest.mark.parametrize(("variable", "key"), config.ENVIRONMENT.items())
+@pytest.mark.parametrize(("variable", "key"), config_load.ENVIRONMENT.items())
 def test_each_variable_sets_its_key(variable, key):
     value = "https://here.example" if key == "service.endpoint" else "something"
     section, name = key.split(".")

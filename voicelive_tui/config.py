@@ -289,16 +289,6 @@ class Settings(_Section, frozen=True):
     """Keys by binding id, such as "mute" = "f2"."""
 
 
-ENVIRONMENT = {
-    "AZURE_VOICELIVE_ENDPOINT": "service.endpoint",
-    "AZURE_VOICELIVE_API_KEY": "service.api_key",
-    "AZURE_VOICELIVE_MODEL": "session.model",
-    "AZURE_VOICELIVE_VOICE": "session.voice",
-    "AZURE_VOICELIVE_INSTRUCTIONS": "session.instructions",
-}
-"""Environment variables and the keys they set; an empty variable counts as none."""
-
-
 def type_of(key: str) -> inspect.Type:
     """What msgspec knows of the type of a dotted key; of the last part that exists, if not all of it does."""
     kind: inspect.Type = inspect.type_info(Settings)

@@ -16,19 +16,18 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
-from voicelive_tui.config import (
-    APP_NAME,
-    ENVIRONMENT,
-    Approval,
-    ConfigError,
-    Level,
-    Service,
-    Session,
-    Settings,
-    type_of,
-)
+from voicelive_tui.config import APP_NAME, Approval, ConfigError, Level, Service, Session, Settings, type_of
 from voicelive_tui.endpoint import EndpointError, plain_endpoint, resource_path, shown
 from voicelive_tui.tables import Table, merged, nested, values_of
+
+ENVIRONMENT = {
+    "AZURE_VOICELIVE_ENDPOINT": "service.endpoint",
+    "AZURE_VOICELIVE_API_KEY": "service.api_key",
+    "AZURE_VOICELIVE_MODEL": "session.model",
+    "AZURE_VOICELIVE_VOICE": "session.voice",
+    "AZURE_VOICELIVE_INSTRUCTIONS": "session.instructions",
+}
+"""Environment variables and the keys they set; an empty variable counts as none."""
 
 
 class Loaded(NamedTuple):
