@@ -7,8 +7,6 @@ from html import unescape
 from rich.cells import cell_len
 from textual.app import App
 
-from voicelive_tui.ui.canvas import TonedScreen
-
 _TEXT = re.compile(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>')
 _STYLED = re.compile(r'<text class="[\w-]+-(r\d+)" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>')
 _RULE = re.compile(r"-(r\d+) \{ ([^}]*) \}")
@@ -16,13 +14,6 @@ _BACKGROUND = re.compile(r'<rect fill="(#\w+)" x="([\d.]+)" y="([\d.]+)" width="
 _TITLE = re.compile(r'<text class="[^"]*-title".*?</text>')
 _CELL, _LINE = 12.2, 24.4
 _LETTERS = string.ascii_letters + string.digits
-
-
-class TonedApp(App[None]):
-    """An app for a canvas or two."""
-
-    def get_default_screen(self) -> TonedScreen:
-        return TonedScreen()
 
 
 def screen_text(app: App[object]) -> str:

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import App
 from textual.geometry import Offset, Region
 from textual.selection import Selection
 from textual.strip import Strip
 
-from tests.ui.screens import TonedApp
 from voicelive_tui.ui.canvas import TONES, Lines, VerticalGround, _Piece, changed_columns
 from voicelive_tui.ui.scroll_list import ScrollList
 
@@ -71,7 +71,7 @@ class Recorder(Lines):
 
 
 async def test_only_changed_cells_are_refreshed():
-    class TheApp(TonedApp):
+    class TheApp(App[None]):
         def compose(self):
             yield Recorder()
 
@@ -124,7 +124,7 @@ class Tones(ScrollList):
         return tuple((f"{tone}|", tone) for tone in TONES) if y < 2 else ()
 
 
-class TonesApp(TonedApp):
+class TonesApp(App[None]):
     def compose(self):
         yield Tones()
 
@@ -213,7 +213,7 @@ async def test_where_colours_are_mixed_the_cursor_is_a_ground_of_its_own():
 
 
 async def test_lines_are_as_wide_as_the_canvas_before_its_resize_event():
-    class TheApp(TonedApp):
+    class TheApp(App[None]):
         def compose(self):
             yield Lines()
 
@@ -244,7 +244,7 @@ async def test_a_canvas_draws_after_a_resize_what_changed_meanwhile_and_nothing_
         def line(self, y):
             return ((f"{y} of {self.size.height}" if y else self.text, "text"),)
 
-    class TheApp(TonedApp):
+    class TheApp(App[None]):
         def compose(self):
             yield Tall()
 
@@ -263,7 +263,7 @@ async def test_a_canvas_draws_after_a_resize_what_changed_meanwhile_and_nothing_
 
 
 async def test_text_has_the_background_of_its_container_everywhere():
-    class TheApp(TonedApp):
+    class TheApp(App[None]):
         CSS = "VerticalGround { background: #102030; height: 3; } Lines { width: 4; height: 1; }"
 
         def compose(self):

@@ -1,8 +1,8 @@
 import asyncio
 
 from textual import events
+from textual.app import App
 
-from tests.ui.screens import TonedApp
 from voicelive_tui.ui.scroll_list import SCROLL_PERIOD, ScrollList
 
 
@@ -27,7 +27,7 @@ class Numbers(ScrollList):
         return self.scroll_offset.y
 
 
-class ListApp(TonedApp):
+class ListApp(App[None]):
     def compose(self):
         yield Numbers()
 
@@ -168,7 +168,7 @@ class Pages(Numbers):
 
 
 async def test_every_line_of_an_item_longer_than_the_list_comes_into_view():
-    class PagesApp(TonedApp):
+    class PagesApp(App[None]):
         def compose(self):
             yield Pages()
 

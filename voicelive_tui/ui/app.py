@@ -82,6 +82,7 @@ class VoiceLiveApp(KeyQueueApp):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = theme_of(ui, self.console.color_system)
+        self.stylesheet.set_variables(self.get_css_variables())  # see `refresh_css`
         self.set_keymap(keymap_of(keys))
 
     def get_driver_class(self) -> type[Driver]:
@@ -101,6 +102,12 @@ class VoiceLiveApp(KeyQueueApp):
     def compose(self) -> ComposeResult:
         # Shown at once; the panes are loaded behind it.
         yield Static("   STARTING", markup=False)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        # A theme that is set before the start is in the first parse of the styles already; Textual would parse them
+        # twice more.
+        if self.live is not None:
+            super().refresh_css(animate)
 
     async def on_ready(self) -> None:  # once the first screen is drawn; a refresh would be one of its periods later
         for signal, suspended in ((self.app_suspend_signal, True), (self.app_resume_signal, False)):

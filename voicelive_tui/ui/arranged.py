@@ -27,7 +27,9 @@ class ArrangedScreen(LiveScreen):
         return arrange(size, self.current, self.words, self.below, zoomed=self.zoomed, spacious=self.rates.spacious)
 
     def on_resize(self, event: events.Resize) -> None:
-        self.lay_out(event.size)  # the screen itself learns of its size after this
+        if event.size == self.outer_size:  # a layout has sent this, and Textual would repeat the layout for it
+            event.prevent_default()
+        self.lay_out(event.size)  # the screen itself learns of a new size after this
         self.call_after_refresh(self.keep_focus)
 
     def keep_focus(self) -> None:

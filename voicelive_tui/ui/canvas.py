@@ -7,13 +7,12 @@ Rules of this module:
   the first and the last difference of each line. New content causes no other refresh.
 - Textual asks every widget for all of its lines, however little changed. A canvas therefore keeps its drawn lines until
   their content changes, and containers are `BLANK`.
-- The screen holds the styles of the tones once (`TonedScreen`): a set for each canvas took a third of the start.
+- Tones are no component classes: a set of those took a third of the start for each canvas, and 5 ms for the screen.
 - Textual calls `on_resize` of every class of a widget, the subclass first: none of them calls its base's.
 """
 
 from itertools import zip_longest
-from time import monotonic, time
-from typing import ClassVar, Self
+from typing import Self
 
 from rich.cells import cell_len, set_cell_size
 from rich.color import Color
@@ -22,20 +21,57 @@ from rich.style import Style
 from textual.color import Color as ThemeColor
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region, Size
-from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
+from textual.style import Style as VisualStyle
 from textual.widget import Widget
 
 from voicelive_tui.ui.text import Line
 
-TONES = (
-    "text", "dim", "faint", "strong", "accent", "good", "warn", "bad", "user", "assistant", "unheard", "cursor",
-    "title", "input", "item", "chip", "chip-accent", "chip-good", "chip-warn", "chip-bad", "bar", "bar-warn", "bar-bad",
-    "track", "select",
-)  # fmt: skip
-"""Every tone has a component class `canvas--<tone>` in the style sheet of `TonedScreen`."""
+TONES = {
+    "text": "",
+    "dim": "auto 60%",  # $text-muted, of whose value `parse_style` loses the percentage
+    "faint": "$foreground 38%",
+    "strong": "bold",
+    "accent": "$accent",
+    "good": "$success",
+    "warn": "$warning",
+    "bad": "bold $error",
+    "user": "bold $primary",
+    "assistant": "bold $success",
+    "unheard": "italic $foreground 50%",
+    "cursor": "on $accent 22%",
+    "title": "bold $accent",
+    "input": "$primary",
+    "item": "$secondary",
+    "chip": "bold $foreground on $foreground 15%",
+    "chip-accent": "bold reverse $accent",
+    "chip-good": "bold reverse $success",
+    "chip-warn": "bold reverse $warning",
+    "chip-bad": "bold reverse $error",
+    "bar": "reverse $success",
+    "bar-warn": "reverse $warning",
+    "bar-bad": "reverse $error",
+    "track": "on $foreground 8%",
+    "select": "bold on $accent 45%",
+}
+"""The style of each tone on the widget's background, as Textual writes styles."""
+_LIGHT = {"unheard": "italic $foreground 65%"}
+_ANSI = {
+    # The terminal's own colours cannot be mixed with one another, and one on itself cannot be read.
+    "cursor": "reverse",
+    "select": "bold underline reverse",
+    "dim": "dim $foreground",
+    "faint": "dim $foreground",
+    "unheard": "dim italic $foreground",
+    "chip": "bold reverse $foreground",
+    "track": "",
+    # Textual's warning is a light red in ansi-light.
+    "warn": "ansi_yellow",
+    "chip-warn": "bold reverse ansi_yellow",
+    "bar-warn": "reverse ansi_yellow",
+}
 _INVISIBLE_ON_SPACES = frozenset(
     "dim faint strong accent good warn bad user assistant unheard title input item".split()
 )
@@ -51,65 +87,6 @@ class HorizontalGround(Horizontal):
     """Lays its children out side by side; drawn as one blank line."""
 
     BLANK = True
-
-
-class TonedScreen(Screen[None]):
-    """A screen that holds the style of each tone for the canvases on it."""
-
-    BLANK = True
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"canvas--{tone}" for tone in TONES}
-    DEFAULT_CSS = """
-    TonedScreen {
-        & > .canvas--dim { color: $text-muted; }
-        & > .canvas--faint { color: $foreground 38%; }
-        & > .canvas--strong { text-style: bold; }
-        & > .canvas--accent { color: $accent; }
-        & > .canvas--title { color: $accent; text-style: bold; }
-        & > .canvas--input { color: $primary; }
-        & > .canvas--item { color: $secondary; }
-        & > .canvas--good { color: $success; }
-        & > .canvas--warn { color: $warning; }
-        & > .canvas--bad { color: $error; text-style: bold; }
-        & > .canvas--user { color: $primary; text-style: bold; }
-        & > .canvas--assistant { color: $success; text-style: bold; }
-        & > .canvas--unheard { color: $foreground 50%; text-style: italic; }
-        &:light > .canvas--unheard { color: $foreground 65%; }
-        & > .canvas--cursor { background: $accent 22%; }
-        & > .canvas--chip { color: $foreground; background: $foreground 15%; text-style: bold; }
-        & > .canvas--chip-accent { color: $accent; text-style: bold reverse; }
-        & > .canvas--chip-good { color: $success; text-style: bold reverse; }
-        & > .canvas--chip-warn { color: $warning; text-style: bold reverse; }
-        & > .canvas--chip-bad { color: $error; text-style: bold reverse; }
-        & > .canvas--bar { color: $success; text-style: reverse; }
-        & > .canvas--bar-warn { color: $warning; text-style: reverse; }
-        & > .canvas--bar-bad { color: $error; text-style: reverse; }
-        & > .canvas--track { background: $foreground 8%; }
-        & > .canvas--select { background: $accent 45%; text-style: bold; }
-        /* The terminal's own colours cannot be mixed with one another, and one on itself cannot be read. */
-        &:ansi > .canvas--cursor { background: ansi_default; text-style: reverse; }
-        &:ansi > .canvas--select { background: ansi_default; text-style: bold underline reverse; }
-        &:ansi > .canvas--dim, &:ansi > .canvas--faint { text-style: dim; }
-        &:ansi > .canvas--unheard { text-style: dim italic; }
-        /* Textual's warning is a light red in ansi-light. */
-        &:ansi > .canvas--warn, &:ansi > .canvas--chip-warn, &:ansi > .canvas--bar-warn { color: ansi_yellow; }
-        &:ansi > .canvas--chip { text-style: bold reverse; }
-        &:ansi > .canvas--track { background: ansi_default; }
-    }
-    """
-
-    def now(self) -> float:
-        """The time of what is shown: `time.monotonic()` seconds."""
-        return monotonic()
-
-    def unix_time(self, at: float) -> float | None:
-        """Unix seconds of a time as of `now`; None where that is unknown."""
-        return time() - monotonic() + at
-
-
-def now_of(widget: Widget) -> float:
-    """The time of what the widget's screen shows; in a replay the recording's."""
-    return widget.screen.now() if isinstance(widget.screen, TonedScreen) else monotonic()
 
 
 class Canvas(ScrollView, can_focus=False):
@@ -260,16 +237,10 @@ class Canvas(ScrollView, can_focus=False):
 
     def _look(self, tone: str) -> Style:
         """A tone on this widget's background."""
-        look = self.screen.get_component_styles(f"canvas--{tone}")
-        background = self._backdrop
-        style = self.rich_style + look.text_style
-        if look.has_rule("background"):
-            background += look.background
-            style += Style(bgcolor=background.rich_color)
-        if look.has_rule("color"):
-            color = background.get_contrast_text(look.color.a) if look.auto_color else look.color
-            style += Style(color=(background + color).rich_color)
-        return style
+        app = self.app
+        special = _ANSI if app.native_ansi_color else {} if app.current_theme.dark else _LIGHT
+        look = app.stylesheet.parse_style(special.get(tone, TONES[tone]))
+        return self.rich_style + (VisualStyle(background=self._backdrop) + look).rich_style
 
     def set_height(self, lines: int) -> None:
         """Set the number of lines to scroll through."""

@@ -22,11 +22,11 @@ from voicelive_tui.session.inputs import Input, Key
 from voicelive_tui.session.keeping import MomentFound, RecordingChanged, SoundSaved
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock
-from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.status import StatusLine, remaining
 from voicelive_tui.ui.switches import named
+from voicelive_tui.ui.timed import TimedScreen
 
 PASSING = (Stage.CONNECTING, Stage.CONFIGURING)
 PASSING_SECONDS = 0.05
@@ -35,7 +35,7 @@ STILL = 10.0
 """Seconds that the clock moves by where nothing happens."""
 
 
-class LiveScreen(TonedScreen):
+class LiveScreen(TimedScreen):
     """Draws the state of `live`, the shell. `profiles` are those of the configuration file, if there is one."""
 
     REFUSED: ClassVar[Collection[str]] = ()

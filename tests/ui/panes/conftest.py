@@ -1,10 +1,12 @@
 """A ten-line app for one pane."""
 
-from tests.ui.screens import TonedApp
+from textual.app import App
+
 from voicelive_tui.ui.dashboard import DashboardScreen
+from voicelive_tui.ui.timed import TimedScreen
 
 
-class PaneApp(TonedApp):
+class PaneApp(App[None]):
     """Shows one pane alone; what sentences say of keys is true of the dashboard's."""
 
     BINDINGS = DashboardScreen.BINDINGS
@@ -13,6 +15,9 @@ class PaneApp(TonedApp):
         super().__init__()
         self.pane = pane
         self.said = []
+
+    def get_default_screen(self):
+        return TimedScreen()
 
     def compose(self):
         yield self.pane

@@ -2,9 +2,10 @@ import time
 
 import pytest
 from msgspec.structs import replace
+from textual.app import App
 
 from tests import states
-from tests.ui.screens import TonedApp, screen_text
+from tests.ui.screens import screen_text
 from voicelive_tui.session.continuation import Retry
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import Device, Microphone, Problem, Recording, Stage
@@ -15,7 +16,7 @@ CLOCK = 9
 """Cells beside the line."""
 
 
-class OneLine(TonedApp):
+class OneLine(App[None]):
     BINDINGS = DashboardScreen.BINDINGS
     CSS = "StatusLine, ProblemLine, Clock { height: 1; }"
 
@@ -107,7 +108,7 @@ async def test_the_time_to_the_end_goes_on_where_nothing_else_does(monkeypatch):
         line.session = replace(states.IDLE, connection=link)
         await pilot.pause()
         assert "ends in" not in screen_text(pilot.app)
-        monkeypatch.setattr("voicelive_tui.ui.canvas.monotonic", lambda: ends_at - 125)
+        monkeypatch.setattr("voicelive_tui.ui.timed.monotonic", lambda: ends_at - 125)
         line.elapsed = "1:01:00"
         await pilot.pause()
         assert "ends in 2:0" in screen_text(pilot.app)

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from voicelive_tui.ui.canvas import TonedScreen
 from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.panes import Frame, ListPane
 from voicelive_tui.ui.scroll_list import ScrollList
+from voicelive_tui.ui.timed import TimedScreen
 
 
 def time_of_day(unix_time: float) -> str:
@@ -59,7 +59,7 @@ class InspectingPane(ListPane):
         if (inspected := self.inspected(index)) is not None:
             self.add_class("-detail")
             key, at, title, value = inspected
-            known = self.screen.unix_time(at) if isinstance(self.screen, TonedScreen) else None
+            known = self.screen.unix_time(at) if isinstance(self.screen, TimedScreen) else None
             if self.detail is None:
                 self.detail = EventDetail()
                 self.query_one(Frame).mount(self.detail)

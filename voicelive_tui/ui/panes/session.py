@@ -16,13 +16,13 @@ from voicelive_tui.session.inputs import SessionEdited
 from voicelive_tui.session.request import NULL_MEANS_OFF
 from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock, counted, duration, excerpt, visible
-from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.hints import Hint
 from voicelive_tui.ui.panes import Pane
 from voicelive_tui.ui.panes.meters import health
 from voicelive_tui.ui.panes.steps import DIFFERS, PAUSE, step_lines, step_of, stepped
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clip, width_of, wrap
+from voicelive_tui.ui.timed import now_of
 from voicelive_tui.wire.events import listing, mapping
 
 LABEL = 16

@@ -10,9 +10,10 @@ from voicelive_tui.session.reading import SILENCE_DBFS, Reading
 from voicelive_tui.session.state import Activity, SessionState, Stage
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.arrangement import LEAST
-from voicelive_tui.ui.canvas import Lines, now_of
+from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.hints import Hint, keyed, replayed, with_keys, works
 from voicelive_tui.ui.text import Line, Span, clip, spread, width_of, wrap
+from voicelive_tui.ui.timed import now_of
 
 CHIP = 15
 """Cells of the chip, so that nothing beside it moves when the word changes."""

@@ -16,12 +16,13 @@ from voicelive_tui.session.history import spoken
 from voicelive_tui.session.keeping import MomentChosen
 from voicelive_tui.session.reading import SILENCE_DBFS, Reading
 from voicelive_tui.session.state import SessionState
-from voicelive_tui.ui.canvas import Lines, now_of
+from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.pace import Rates
 from voicelive_tui.ui.panes import Frame, Pane, Place, joined
 from voicelive_tui.ui.panes.meters import FLOOR_DBFS
 from voicelive_tui.ui.text import Line, Span, centred, fit
+from voicelive_tui.ui.timed import now_of
 
 CHUNK = 10
 """Cells of a widget with columns."""

@@ -15,7 +15,6 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.tools import rule_of
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import clock, duration, excerpt, visible
-from voicelive_tui.ui.canvas import now_of
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, replayed, with_keys
 from voicelive_tui.ui.line_dialog import LineDialog
@@ -23,6 +22,7 @@ from voicelive_tui.ui.panes import following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clipped, fit, width_of
+from voicelive_tui.ui.timed import now_of
 
 T = TypeVar("T")
 
