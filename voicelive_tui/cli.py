@@ -13,14 +13,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 import click
-from click.shell_completion import CompletionItem
 
 from voicelive_tui import __version__, config, logs, runtime
 from voicelive_tui.commands.setup import FAILED, Options, check_key_log, complain
 from voicelive_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _FILE = click.Path(path_type=Path)
 
@@ -41,8 +43,10 @@ def _mcp_server(value: str) -> dict[str, str]:
     return {"label": label, "url": url} | ({"approve": approve} if approve else {})
 
 
-def _complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Profiles of the file in use."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415
+
     from voicelive_tui.config_load import profile_names  # noqa: PLC0415
 
     before = ctx.parent.params if ctx.parent else {}
@@ -50,8 +54,10 @@ def _complete_profiles(ctx: click.Context, _param: click.Parameter, incomplete: 
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def _complete_scripts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _complete_scripts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Shipped scripts by name, then files."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415
+
     from voicelive_tui.loopback.script import shipped  # noqa: PLC0415
 
     names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
@@ -247,8 +253,10 @@ class _ServeCommand(click.Command):
             formatter.write_dl([FORM, *FAULTS.items()])
 
 
-def _complete_faults(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _complete_faults(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Faults by name, with what each does."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415
+
     from voicelive_tui.loopback.faults import FAULTS  # noqa: PLC0415
 
     return [CompletionItem(name, help=effect) for name, effect in FAULTS.items() if name.startswith(incomplete)]

@@ -6,7 +6,6 @@ Unknown or ill-typed keys are errors that name the origin, the key and what was 
 import codecs
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -170,19 +169,23 @@ def _unquoted(value: str) -> str:
 def _read_file(path: Path, *, may_be_missing: bool) -> Table | None:
     """The values in the file; None where there is none and `may_be_missing`."""
     try:
-        return tomllib.loads(decoded(path.expanduser().read_bytes())[0])
+        raw = path.expanduser().read_bytes()
     except OSError as problem:
         if may_be_missing and isinstance(problem, FileNotFoundError | NotADirectoryError):
             return None
         raise ConfigError(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    except RuntimeError as problem:  # "~" of an unknown user
+        raise ConfigError(f"{path}: cannot be read: {problem}") from None
+    import tomllib  # noqa: PLC0415 - many have no file
+
+    try:
+        return tomllib.loads(decoded(raw)[0])
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a text file in UTF-8") from None
     except tomllib.TOMLDecodeError as problem:
         raise ConfigError(f"{path}: not valid TOML: {problem}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits; tables in tables in tables
         raise ConfigError(f"{path}: not valid TOML: a number is too long, or the nesting too deep") from None
-    except RuntimeError as problem:  # "~" of an unknown user
-        raise ConfigError(f"{path}: cannot be read: {problem}") from None
 
 
 def decoded(raw: bytes) -> tuple[str, str]:

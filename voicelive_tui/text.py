@@ -117,6 +117,11 @@ def visible_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.split("\n"))
 
 
+def in_markdown(text: str) -> str:
+    """Foreign text that Markdown shows as it is."""
+    return "".join(f"\\{each}" if each in "\\`*_[]<>#|~" else each for each in visible_lines(text)).strip()
+
+
 @functools.cache
 def _escapes() -> dict[int, str]:
     """JSON's escapes of the characters that `visible` replaces; made when first used, for they take 3 ms."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from voicelive_tui.tools.load import ToolError, load
+from voicelive_tui.tools import ToolError
+from voicelive_tui.tools.load import load
 
 WEATHER = '''
 import math

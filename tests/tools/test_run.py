@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voicelive_tui.tools.load import ToolError
+from voicelive_tui.tools import ToolError
 from voicelive_tui.tools.run import LONGEST_OUTPUT, Toolbox
 
 SOURCE = '''

@@ -92,7 +92,7 @@ async def test_only_changed_cells_are_refreshed():
 
 
 async def test_the_parts_of_a_line_that_were_written_are_not_kept():
-    class TheApp(TonedApp):
+    class TheApp(App[None]):
         def compose(self):
             yield Recorder()
 

@@ -9,7 +9,7 @@ from voicelive_tui.client.shell import Session
 from voicelive_tui.config import Tools
 from voicelive_tui.session import effects, inputs
 from voicelive_tui.session.request import with_functions
-from voicelive_tui.tools.load import ToolError
+from voicelive_tui.tools import ToolError
 from voicelive_tui.tools.run import Outcome, Toolbox, failure, in_thread
 
 

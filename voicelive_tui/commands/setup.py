@@ -162,7 +162,7 @@ def _load_script(name: str, *, demo: bool) -> "Script | None":
 
 def load_tools(names: Sequence[str]) -> "Toolbox":
     """Import the functions of the user. Raises `ConfigError` where they cannot be imported."""
-    from voicelive_tui.tools.load import ToolError  # noqa: PLC0415
+    from voicelive_tui.tools import ToolError  # noqa: PLC0415
     from voicelive_tui.tools.run import Toolbox  # noqa: PLC0415
 
     try:

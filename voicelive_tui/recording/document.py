@@ -15,7 +15,7 @@ from voicelive_tui.session.latency import STAGES, stages
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus
-from voicelive_tui.text import clock, encodable, masked, visible, visible_lines
+from voicelive_tui.text import clock, encodable, in_markdown, masked, visible
 
 CUE = 84
 """Characters of one subtitle: two lines."""
@@ -24,10 +24,10 @@ _NAMES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": 
 
 def markdown(state: SessionState) -> str:
     """The transcript in Markdown; words that were generated and not heard are struck through."""
-    lines = [f"# Conversation with {plain(state.connection.model) or 'an unknown model'}", ""]
+    lines = [f"# Conversation with {in_markdown(state.connection.model) or 'an unknown model'}", ""]
     for entry in state.transcript:
         at = clock(entry.at - state.log.origin)
-        lines += [f"**{at} {plain(_name(entry))}:** {_markdown_words(entry)}{_remark(entry)}", ""]
+        lines += [f"**{at} {in_markdown(_name(entry))}:** {_markdown_words(entry)}{_remark(entry)}", ""]
     return "\n".join(lines)
 
 
@@ -37,10 +37,10 @@ def _name(entry: Entry) -> str:
 
 def _markdown_words(entry: Entry) -> str:
     if entry.call:
-        return f"{plain(entry.call.arguments)} → {plain(entry.call.output)}"
+        return f"{in_markdown(entry.call.arguments)} → {in_markdown(entry.call.output)}"
     heard = _heard(entry)
-    unheard = plain(entry.text[heard:])
-    return f"{plain(entry.text[:heard])}{f' ~~{unheard}~~' if unheard else ''}"
+    unheard = in_markdown(entry.text[heard:])
+    return f"{in_markdown(entry.text[:heard])}{f' ~~{unheard}~~' if unheard else ''}"
 
 
 def _heard(entry: Entry) -> int:
@@ -49,15 +49,10 @@ def _heard(entry: Entry) -> int:
     return len(entry.text) if heard is None else heard
 
 
-def plain(text: str) -> str:
-    """Foreign text that Markdown shows as it is."""
-    return "".join(f"\\{each}" if each in "\\`*_[]<>#|~" else each for each in visible_lines(text)).strip()
-
-
 def _remark(entry: Entry) -> str:
     said = {EntryStatus.INTERRUPTED: "interrupted", EntryStatus.FAILED: "failed"}.get(entry.status, "")
     remark = "; ".join(part for part in (said, entry.note) if part)
-    return f" *({plain(remark)})*" if remark else ""
+    return f" *({in_markdown(remark)})*" if remark else ""
 
 
 # --- subtitles -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from voicelive_tui.audio.format import BLOCK_SECONDS, SAMPLE_WIDTH, samples_in
-from voicelive_tui.recording.document import plain
 from voicelive_tui.recording.lines import (
     MICROPHONE,
     RECEIVED,
@@ -29,6 +28,7 @@ from voicelive_tui.recording.lines import (
 from voicelive_tui.recording.spool import Kind, Record
 from voicelive_tui.recording.track import Track
 from voicelive_tui.session import inputs
+from voicelive_tui.text import in_markdown
 from voicelive_tui.wire.events import Event, listing, mapping, raw_with, session_of, text
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class RecordMaker:
             self._hide(host.netloc, host.hostname or "")
 
     def _hide(self, *names: str) -> None:
-        forms = (form for name in names if len(name) > 3 for form in (name, json.dumps(name)[1:-1], plain(name)))
+        forms = (form for name in names if len(name) > 3 for form in (name, json.dumps(name)[1:-1], in_markdown(name)))
         self._names = sorted({*self._names, *forms}, key=len, reverse=True)
 
     def without_names(self, text: str) -> str:

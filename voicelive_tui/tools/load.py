@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from voicelive_tui.tools import ToolError
 from voicelive_tui.tools.printing import prints_to_log
 from voicelive_tui.tools.schema import SchemaError, arguments_type, schema_of
 
@@ -27,10 +28,6 @@ log = logging.getLogger(__name__)
 _NAMED = re.compile(r"(?P<place>.+\.py|\w+(?:\.\w+)*)(?::(?P<names>\w+(?:,\w+)*))?")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the service accepts as a name."""
-
-
-class ToolError(Exception):
-    """Tools that cannot be loaded; its text is one sentence with the file and the reason."""
 
 
 class Tool(NamedTuple):

@@ -3,14 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from voicelive_tui import threads
 from voicelive_tui.text import encodable
-from voicelive_tui.tools.load import Tool, load
 from voicelive_tui.tools.printing import prints_to_log
+
+if TYPE_CHECKING:
+    from voicelive_tui.tools.load import Tool
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,14 @@ class Toolbox:
 
     def __init__(self, named: Sequence[str] = ()) -> None:
         self.named = named
-        self._tools: Mapping[str, Tool] = load(named)
+        self._tools = self._load()
+
+    def _load(self) -> "Mapping[str, Tool]":
+        if not self.named:
+            return {}
+        from voicelive_tui.tools.load import load  # noqa: PLC0415 - many have no tools
+
+        return load(self.named)
 
     @property
     def declarations(self) -> tuple[Mapping[str, Any], ...]:
@@ -45,7 +54,7 @@ class Toolbox:
 
     async def reload(self) -> None:
         """Load all again; calls that run go on as they began. After a `ToolError` the tools are as before."""
-        self._tools = await in_thread(lambda: load(self.named), "reload")
+        self._tools = await in_thread(self._load, "reload")
 
     async def run(self, name: str, arguments: str, limit: float) -> Outcome:
         """Call a tool with arguments in JSON; after `limit` seconds the call is abandoned."""

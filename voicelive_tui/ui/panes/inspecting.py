@@ -1,12 +1,14 @@
 """`InspectingPane`: a list, and beside it the inspector with what was opened."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from voicelive_tui.ui.detail import EventDetail
 from voicelive_tui.ui.panes import Frame, ListPane
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.timed import TimedScreen
+
+if TYPE_CHECKING:
+    from voicelive_tui.ui.detail import EventDetail
 
 
 def time_of_day(unix_time: float) -> str:
@@ -20,7 +22,7 @@ def time_of_day(unix_time: float) -> str:
 class InspectingPane(ListPane):
     """A subclass gives what the inspector shows in `inspected`."""
 
-    detail: EventDetail | None = None
+    detail: "EventDetail | None" = None
     """The inspector, once it was opened."""
 
     DEFAULT_CSS = """
@@ -61,6 +63,8 @@ class InspectingPane(ListPane):
             key, at, title, value = inspected
             known = self.screen.unix_time(at) if isinstance(self.screen, TimedScreen) else None
             if self.detail is None:
+                from voicelive_tui.ui.detail import EventDetail  # noqa: PLC0415 - when it is opened
+
                 self.detail = EventDetail()
                 self.query_one(Frame).mount(self.detail)
             self.detail.show(key, title, value, "" if known is None else time_of_day(known))

@@ -1,8 +1,7 @@
 """The keys of the transcript pane that change the conversation: delete, insert, ask again, branch."""
 
 from collections.abc import Callable
-from functools import partial
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 
@@ -10,8 +9,10 @@ from voicelive_tui.session.inputs import AskAgain, Branch, DeleteItem, InsertIte
 from voicelive_tui.session.surgery import ROLES, Role, Surgery, refusal, words_of
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.hints import Hint, with_keys
-from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes import ListPane
+
+if TYPE_CHECKING:
+    from voicelive_tui.ui.line_dialog import LineDialog
 
 
 class SurgeryPane(ListPane):
@@ -47,14 +48,17 @@ class SurgeryPane(ListPane):
 
     def action_insert(self) -> None:
         if entry := self.selected():
-            dialog = partial(LineDialog, f"Insert after “{words_of(entry)}”", kinds=ROLES)
-            self.ask(dialog, lambda words, role: InsertItem(entry.item_id, cast("Role", role), words))
+            title = f"Insert after “{words_of(entry)}”"
+            self.ask(
+                lambda words: _dialog(title, words, kinds=ROLES),
+                lambda words, role: InsertItem(entry.item_id, cast("Role", role), words),
+            )
 
     def action_ask_again(self) -> None:
-        dialog = partial(LineDialog, "Ask again; instructions for this answer alone, or none", optional=True)
-        self.ask(dialog, lambda words, _: AskAgain(words))
+        title = "Ask again; instructions for this answer alone, or none"
+        self.ask(lambda words: _dialog(title, words, optional=True), lambda words, _: AskAgain(words))
 
-    def ask(self, dialog: Callable[[str], LineDialog], event: Callable[[str, str], Surgery], words: str = "") -> None:
+    def ask(self, dialog: "Callable[[str], LineDialog]", event: Callable[[str, str], Surgery], words: str = "") -> None:
         """Let the words of a change be typed; those of one that cannot be done stay in the dialog."""
 
         def typed(result: tuple[str, str] | None) -> None:
@@ -65,3 +69,9 @@ class SurgeryPane(ListPane):
             self.notify(why, severity="warning")
         else:
             self.app.push_screen(dialog(words), typed)
+
+
+def _dialog(title: str, words: str, **options: Any) -> "LineDialog":
+    from voicelive_tui.ui.line_dialog import LineDialog  # noqa: PLC0415 - when it is opened
+
+    return LineDialog(title, words, **options)

@@ -17,7 +17,6 @@ from voicelive_tui.session.transcript import Entry
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.detail import parsed
 from voicelive_tui.ui.hints import Hint, replayed, with_keys
-from voicelive_tui.ui.line_dialog import LineDialog
 from voicelive_tui.ui.panes import following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.scroll_list import ScrollList
@@ -223,6 +222,7 @@ late: you went on before the output came; it is sent, and no answer is asked for
 
     def _ask(self, title: str, text: str, enter: str, wanted: Callable[[str], inputs.Key]) -> None:
         """Let the user type a line that becomes an input; `wanted` raises `ValueError` for one that cannot."""
+        from voicelive_tui.ui.line_dialog import LineDialog  # noqa: PLC0415 - when it is opened
 
         def typed(answer: tuple[str, str] | None) -> None:
             if answer is not None:
