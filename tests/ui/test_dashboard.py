@@ -46,7 +46,7 @@ SNAPSHOTS_OF = (
 def opened(name, monkeypatch):
     """An app that shows a named state, with nothing on the screen that depends on the time or the machine."""
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
-    monkeypatch.setattr("voicelive_tui.ui.canvas.monotonic", lambda: states.START + 100)
+    monkeypatch.setattr("voicelive_tui.ui.timed.monotonic", lambda: states.START + 100)
     state = states.NAMED[name]
     state = replace(state, began_at=0.0)  # no clock
     return app_of(state, states.SPEAKING_READING if name == "speaking" else states.Reading())

@@ -113,7 +113,7 @@ class VoiceLiveApp(KeyQueueApp):
         for signal, suspended in ((self.app_suspend_signal, True), (self.app_resume_signal, False)):
             signal.subscribe(self, lambda _, now=suspended: self._set_suspended(now), immediate=True)
         self.live = self.open_session()
-        await self.push_screen(self.make_screen(self.live))
+        self.push_screen(self.make_screen(self.live))
         if os.environ.get("SSH_CONNECTION") and not self.ui.lean:
             self.notify("A slow line? --lean draws less often.", timeout=6)
 

@@ -21,7 +21,7 @@ from voicelive_tui.ui.delays import Scale
 from voicelive_tui.ui.footer import Keys
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.pace import LEAN, NORMAL
-from voicelive_tui.ui.panes import Pane, Place
+from voicelive_tui.ui.panes import ListPane, Pane, Place
 from voicelive_tui.ui.panes.delay import DelayPane
 from voicelive_tui.ui.panes.events import EventsPane
 from voicelive_tui.ui.panes.meters import MetersPane
@@ -31,7 +31,6 @@ from voicelive_tui.ui.panes.timeline import TimelinePane
 from voicelive_tui.ui.panes.tools import ToolsPane
 from voicelive_tui.ui.panes.transcript import TranscriptPane
 from voicelive_tui.ui.prompt import Prompt
-from voicelive_tui.ui.scroll_list import ScrollList
 
 PANE_CLASSES: tuple[type[Pane], ...] = (
     SessionPane, TranscriptPane, EventsPane, MetersPane, ToolsPane, TimelinePane, DelayPane,
@@ -87,6 +86,8 @@ class DashboardScreen(ArrangedScreen):
 
     def compose(self) -> ComposeResult:
         cls = DashboardScreen
+        tools, timeline = ToolsPane(), TimelinePane(self.rates)
+        tools.display = timeline.display = False  # until `lay_out` shows them
         yield TooSmall(id="tiny").data_bind(cls.session)
         with HorizontalGround(id="top"):
             yield StatusLine(id="status").data_bind(cls.session, cls.elapsed, cls.in_front)
@@ -99,15 +100,15 @@ class DashboardScreen(ArrangedScreen):
                     yield DelayPane().data_bind(cls.session)
                     yield SessionPane().data_bind(cls.session, cls.elapsed)
             yield EventsPane().data_bind(session=cls.logged)
-            yield ToolsPane().data_bind(cls.session)
-        yield TimelinePane(self.rates).data_bind(cls.session)
+            yield tools.data_bind(cls.session)
+        yield timeline.data_bind(cls.session)
         yield MetersPane(self.rates).data_bind(cls.session)
         yield Prompt(id="prompt")
         yield Keys()
 
     def on_mount(self) -> None:
-        for view in self.query(ScrollList):
-            view.step = self.rates.scroll_step
+        for pane in self.query(ListPane):
+            pane.view.step = self.rates.scroll_step
         self.events_pane, self.transcript = self.query_one(EventsPane), self.query_one(TranscriptPane)
         self.meters, self.prompt = self.query_one(MetersPane), self.query_one(Prompt)
         self.tools, self.timeline = self.query_one(ToolsPane), self.query_one(TimelinePane)

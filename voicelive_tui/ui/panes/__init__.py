@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from textual import events
 from textual.app import ComposeResult
+from textual.compose import compose
 from textual.containers import Vertical
 from textual.message import Message
 from textual.reactive import var
@@ -106,9 +107,10 @@ class Pane(VerticalGround):
         super().__init__(id=self.ID)
 
     def compose(self) -> ComposeResult:
-        yield Lines(classes="pane--head")
-        with Frame():
-            yield from self.body()
+        if self.display:
+            yield Lines(classes="pane--head")
+            with Frame():
+                yield from self.body()
 
     def body(self) -> ComposeResult:
         """The widgets under the head; the first focusable one takes the focus for the pane."""
@@ -175,6 +177,10 @@ class Pane(VerticalGround):
     def join(self, tabs: Sequence["Pane"], *, framed: bool) -> None:
         """Set which panes share this one's place, and whether there is room for sides."""
         self.tabs, self.framed = tabs, framed
+        if self.display and not self.children:  # it was hidden when the screen was composed
+            frame = Frame()
+            self.mount(Lines(classes="pane--head"), frame)
+            frame.mount_all(compose(frame, self.body()))
         self.show_head()  # now, though `on_resize` follows: the titles are drawn before the SDK is loaded
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
@@ -186,11 +192,7 @@ class Pane(VerticalGround):
         """Draw the parts of a reading that changed; most panes have none."""
         self.reading = reading
 
-    def on_mount(self) -> None:
-        self.show(self.session)
-        self.show_head()
-
-    def on_resize(self) -> None:
+    def on_resize(self) -> None:  # the first one comes with the first layout
         self.show(self.session)
         self.show_head()
 
