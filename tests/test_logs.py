@@ -157,7 +157,7 @@ def test_records_that_a_slow_disk_had_no_room_for_are_counted_in_the_file_and_to
     monkeypatch.setattr(logs, "WAITING_RECORDS", 100)
     write = RotatingFileHandler.emit
     monkeypatch.setattr(
-        RotatingFileHandler, "emit", lambda handler, record: goes_on.wait(20) and write(handler, record)
+        RotatingFileHandler, "emit", lambda handler, record: goes_on.wait(120) and write(handler, record)
     )
     path = started(tmp_path)
     heard: list[str] = []

@@ -17,7 +17,7 @@ async def test_an_exception_reaches_the_waiter() -> None:
         raise SystemExit(3)
 
     with pytest.raises(BaseException, match="3") as info:
-        threads.start(fail, "a call").result(5)
+        threads.start(fail, "a call").result(60)
     assert isinstance(info.value, SystemExit)
 
 
@@ -26,16 +26,16 @@ async def test_a_cancelled_call_hands_its_result_over_and_nothing_waits_for_it()
     results: list[int] = []
 
     def call() -> int:
-        assert go_on.wait(5)
+        assert go_on.wait(60)
         return 7
 
     def unclaimed(result: int) -> None:
         results.append(result)
         handed.set()
 
-    future = threads.start(call, "a call", unclaimed)
-    assert threading.enumerate()[-1].daemon
+    future = threads.start(call, "a cancelled call", unclaimed)
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "a cancelled call"] == [True]
     assert future.cancel()
     go_on.set()
-    assert await asyncio.to_thread(handed.wait, 5)
+    assert await asyncio.to_thread(handed.wait, 60)
     assert results == [7]

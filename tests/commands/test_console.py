@@ -294,7 +294,7 @@ async def test_a_service_that_never_answers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("missing", ["session.created", "session.updated"])
 async def test_a_session_that_is_never_confirmed(missing, monkeypatch):
-    monkeypatch.setattr(links, "CONFIGURE_LIMIT", 0.3)
+    monkeypatch.setattr(links, "CONFIGURE_LIMIT", 2.0)
     closed: list[int | None] = []
 
     async def talk(ws: web.WebSocketResponse) -> None:
@@ -304,7 +304,7 @@ async def test_a_session_that_is_never_confirmed(missing, monkeypatch):
     async with service(talk, greet=missing != "session.created") as where:
         status, lines = await conversation(where)
     assert status == 1
-    assert words(lines)[-1] == f"failed: {where.endpoint} sent no {missing} within 0.3 s"
+    assert words(lines)[-1] == f"failed: {where.endpoint} sent no {missing} within 2 s"
     assert closed == [1000]
 
 
@@ -895,7 +895,7 @@ import asyncio
 async def wait() -> str:
     """Wait."""
     print("on the screen?")
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(3.0)
     return "waited"
 
 def add(a: int) -> int:
@@ -913,7 +913,7 @@ def tools(tmp_path):
 
 @pytest.mark.parametrize("as_json", [False, True])
 async def test_a_slow_function_is_waited_for_and_what_it_prints_is_in_no_line(tools, monkeypatch, capsys, as_json):
-    monkeypatch.setattr(console, "PATIENCE_SECONDS", 0.4)
+    monkeypatch.setattr(console, "PATIENCE_SECONDS", 2.0)
     replies = (Reply(on="text", calls=(Call("wait"),)), Reply(on="tool", say="It says {output}."))
     async with LoopbackService(script=Script(delay_ms=20, speed=50, reply=replies)) as service:
         where = Service(endpoint=service.endpoint, api_key="k")

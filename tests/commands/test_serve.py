@@ -75,7 +75,7 @@ class Served:
         self.process.send_signal(how)
         lines, complaints = self.process.stdout.readlines(), self.process.stderr.read()
         assert "Traceback" not in complaints
-        return self.process.wait(15), [line.rstrip("\n") for line in lines], complaints
+        return self.process.wait(60), [line.rstrip("\n") for line in lines], complaints
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ async def session(served, key="any", **more):
         yield link
 
 
-async def until(link, kind, seen=None, limit=20):
+async def until(link, kind, seen=None, limit=60):
     """Read up to the first event of that type; the types before it go to `seen`."""
     async with asyncio.timeout(limit):
         while (event := await link.recv()).type != kind:
@@ -167,7 +167,7 @@ async def test_a_session_is_closed_with_1001_when_the_service_is_ended():
             with pytest.raises(ConnectionClosed) as closed:
                 await until(link, "never")
             assert closed.value.code == 1001
-        assert served.process.wait(15) == 0
+        assert served.process.wait(60) == 0
 
 
 async def test_a_reader_of_the_first_line_only_does_not_end_the_sessions():
@@ -178,7 +178,7 @@ async def test_a_reader_of_the_first_line_only_does_not_end_the_sessions():
             await typed(link, "hello")
             await until(link, "response.done")
         served.process.terminate()
-        assert served.process.wait(15) == 0
+        assert served.process.wait(60) == 0
         assert "Traceback" not in served.process.stderr.read()
 
 
@@ -190,7 +190,7 @@ async def test_a_reader_that_stops_after_the_first_line_does_not_stop_the_sessio
             await typed(link, "hello")
             await until(link, "response.done")
         served.process.terminate()
-        assert served.process.wait(15) == 0
+        assert served.process.wait(60) == 0
 
 
 # ---- scripts
@@ -550,7 +550,7 @@ def test_the_shell_of_the_readme_runs(tmp_path):
             ["/bin/sh", "-e", "-c", lines], stdout=output, stderr=output, cwd=tmp_path, env=around, process_group=0
         )
         try:
-            status = ran.wait(40)
+            status = ran.wait(120)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(ran.pid, signal.SIGKILL)  # the service too, if something went wrong

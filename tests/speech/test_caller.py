@@ -27,7 +27,7 @@ def call(caller, lab, seconds):
     Calls of functions are answered: the weather at once, the timer after its time.
     """
     speaker, out, answers = b"", [], []
-    caller.ready.wait(30)
+    caller.ready.wait(60)
     for _ in range(int(seconds / 0.02)):
         heard, speaker = speaker[: 2 * BLOCK_SAMPLES], speaker[2 * BLOCK_SAMPLES :]
         block = caller.read(BLOCK_SAMPLES, heard)
@@ -94,7 +94,7 @@ def test_the_tour_shows_a_tool_an_interruption_a_slow_answer_a_warning_and_an_er
 
 def test_the_caller_falls_silent_while_the_user_has_the_floor_and_then_repeats_the_line():
     caller = DemoCaller((Line("One two three four five six"), Line("And another line")), PlaceholderVoice())
-    caller.ready.wait(30)
+    caller.ready.wait(60)
 
     def loud(seconds, heard=b""):
         return [pcm.level(caller.read(BLOCK_SAMPLES, heard)).rms > -60 for _ in range(int(seconds / 0.02))]
@@ -129,7 +129,7 @@ def test_read_returns_silence_until_the_lines_are_synthesized():
     caller = DemoCaller((Line("At last."),), Slow())
     assert all(caller.read(BLOCK_SAMPLES, b"") == bytes(2 * BLOCK_SAMPLES) for _ in range(200))
     gate.set()
-    caller.ready.wait(30)
+    caller.ready.wait(60)
     sound = b"".join(caller.read(BLOCK_SAMPLES, b"") for _ in range(200))
     assert pcm.level(sound).peak > -30
 
@@ -137,7 +137,7 @@ def test_read_returns_silence_until_the_lines_are_synthesized():
 def test_blocks_may_have_any_size():
     whole = PlaceholderVoice().speak("One two three", "caller").samples
     caller = DemoCaller((Line("One two three"),), PlaceholderVoice())
-    caller.ready.wait(30)
+    caller.ready.wait(60)
     sizes = np.random.default_rng(1).integers(1, 2000, 200)
     samples = pcm.samples(b"".join(caller.read(int(size), b"") for size in sizes))
     loud = np.flatnonzero(samples)

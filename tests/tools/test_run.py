@@ -119,7 +119,7 @@ met = threading.Barrier(3)
 
 def meet() -> int:
     """Meet."""
-    return met.wait(10)
+    return met.wait(60)
 '''
 
 

@@ -33,7 +33,7 @@ def has_layout(terminal):
     head, foot = lines[0] + lines[1], lines[-1]
     return (
         any(word in head for word in ("READY", "LISTENING", "THINKING", "SPEAKING", "INTERRUPTED", "MUTED"))
-        and "Mute" in foot
+        and re.search("m (Mute|Unmute)", foot)
         and "Quit" in foot
         and " 4 Levels ──" in terminal.text
         and "2 Transcript" in terminal.text
@@ -297,7 +297,7 @@ async def test_a_signal_ends_the_program_while_its_terminal_is_not_read(tmp_path
     async with conversation(tmp_path) as (terminal, sent):
         await draw_much(terminal, sent, 10)
         os.kill(terminal.process.pid, number)
-        assert await asyncio.to_thread(terminal.process.wait, 30) == status
+        assert await asyncio.to_thread(terminal.process.wait, 60) == status
         assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
         # Drawing was discarded, and what is left of it may end in the middle of a control sequence.
         _, cancel, restored = terminal.read_rest().partition(b"\x18")
@@ -335,12 +335,12 @@ print("the last line")
 
 def test_a_terminal_that_is_full_when_the_program_ends_is_restored():
     with Terminal("-c", FULL) as terminal:
-        assert terminal.process.wait(30) == 0
+        assert terminal.process.wait(60) == 0
         assert b"the last line" in terminal.read_rest().partition(b"\x1b[?1049l")[2]
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_output_is_written_whole_or_dropped(blocking):
+def test_output_is_written_whole_or_dropped(blocking, monkeypatch):
     """Another program on the same terminal may have made it non-blocking."""
     master, slave = pty.openpty()
     tty.setraw(slave)
@@ -351,6 +351,7 @@ def test_output_is_written_whole_or_dropped(blocking):
     writer.write("x" * 300_000)
     writer.write("dropped")
     assert not writer.drain()  # the terminal is not being read
+    monkeypatch.setattr("voicelive_tui.ui.terminal.DRAIN_LIMIT", 60.0)
     assert calls == []
     received = b""
     while len(received) < 300_000:
@@ -360,7 +361,7 @@ def test_output_is_written_whole_or_dropped(blocking):
     assert received + os.read(master, 100) == b"x" * 300_000 + b"next"
     assert calls == ["caught up"]
     os.close(master)
-    writer.join(5)  # nothing more is written: it finds out by itself
+    writer.join(60)  # nothing more is written: it finds out by itself
     assert calls == ["caught up", "gone"]
     os.close(slave)
 
@@ -392,7 +393,7 @@ async def test_a_terminal_whose_keys_cannot_be_read_any_more_ends_the_program(mo
         driver = TerminalDriver(app)
         driver.fileno = terminal.fileno()
         await asyncio.to_thread(driver.run_input_thread)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await app.ended.wait()
 
 
@@ -401,4 +402,4 @@ def test_a_terminal_that_is_gone_ends_the_program():
     with dashboard("idle") as terminal:
         terminal.wait_for("mic LIVE")
         terminal.disconnect()
-        assert terminal.process.wait(8) == 0
+        assert terminal.process.wait(60) == 0
