@@ -13,6 +13,7 @@ from tests.session.folding import CONNECTING, READY, Fold, answer, ready
 from tests.session.test_fold import ALL, LOCAL, damaged
 from tests.session.test_reconnect import LOST, RESUMING
 from voicelive_tui.session import inputs
+from voicelive_tui.session.headline import headline
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import Activity, SessionState
 from voicelive_tui.session.transcript import EntryStatus
@@ -160,6 +161,12 @@ def test_another_program_s_answers_are_not_waited_for_at_the_speaker() -> None:
     state = observed(*events("native_turn"))
     assert state.activity is Activity.READY
     assert state.unheard == []
+
+
+def test_what_another_program_does_is_known_without_its_connection() -> None:
+    turn = events("native_turn")
+    words = {headline(observed(*turn[:count])).word for count in range(len(turn) + 1)}
+    assert words == {"starting", "ready", "listening", "thinking"}
 
 
 def test_another_program_s_barge_in_is_seen_by_what_it_sends() -> None:

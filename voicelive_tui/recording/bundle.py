@@ -18,14 +18,7 @@ from voicelive_tui.recording.files import HEADER_BYTES
 from voicelive_tui.recording.flac import as_wave, missing
 from voicelive_tui.recording.lines import RECEIVED, DamageError, Line, Mark, WireLine, input_of, read, with_sound
 from voicelive_tui.recording.writer import FORMAT, Manifest
-from voicelive_tui.recording.zipped import (
-    LARGEST_AUDIO,
-    LARGEST_TEXT,
-    UNREADABLE,
-    Opener,
-    begins_like_zip,
-    open_zip,
-)
+from voicelive_tui.recording.zipped import LARGEST_AUDIO, LARGEST_TEXT, UNREADABLE, Opener, begins_like_zip, open_zip
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import SessionState

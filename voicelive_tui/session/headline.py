@@ -29,7 +29,7 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
     if state.resuming:
         return _resuming(state, now)
     match stage:
-        case Stage.IDLE:
+        case Stage.IDLE if not state.counts.events_in:
             return Headline("starting")
         case Stage.CONNECTING | Stage.CONFIGURING:
             detail = "configuring the session" if stage is Stage.CONFIGURING else state.connection.endpoint
@@ -37,7 +37,7 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
         case Stage.CLOSED | Stage.FAILED:
             again = "new session" if stage is Stage.CLOSED else "another try"
             return Headline(stage.value, state.connection.problem, f"{{reset}} {again}")
-        case Stage.READY:
+        case Stage.IDLE | Stage.READY:
             pass
     if mic.talking:
         return Headline("talking", hint="{talk} to send")

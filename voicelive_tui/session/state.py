@@ -342,8 +342,9 @@ class SessionState(Struct, frozen=True, eq=False):
     @property
     def activity(self) -> Activity:
         """What the conversation is doing now; an interruption lasts until the interrupted response has ended."""
-        speech = self.turn if self.microphone.capturing else None
-        if self.ready:
+        going_on = self.ready or self.connection.foreign
+        speech = self.turn if self.microphone.capturing or self.connection.foreign else None
+        if going_on:
             if self.microphone.talking:
                 return Activity.LISTENING
             if speech and speech.began_by == "speech" and speech.speech_stopped_at is None and not speech.committed_at:
@@ -354,7 +355,7 @@ class SessionState(Struct, frozen=True, eq=False):
                 return Activity.INTERRUPTED
         if self.playing:
             return Activity.SPEAKING
-        pending = self.ready and (self.response or self.unheard or self.open_calls)
+        pending = going_on and (self.response or self.unheard or self.open_calls)
         return Activity.THINKING if pending else Activity.READY
 
 
