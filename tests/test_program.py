@@ -59,7 +59,6 @@ def test_a_demo_conversation_from_the_first_screen_to_the_shell_prompt(tmp_path:
         terminal.wait_for("MUTED")
         terminal.write("q")
         assert terminal.wait_for_end() == 0
-        terminal.read(0.2)
         assert children(terminal.process.pid) == []
         after = termios.tcgetattr(terminal.master)
         assert after[:4] == terminal.before[:4]
@@ -97,7 +96,6 @@ def test_every_way_to_end_ends_in_the_same_order(tmp_path: Path, how: signal.Sig
         else:
             os.kill(terminal.process.pid, how)
         assert terminal.wait_for_end() == status
-        terminal.read(0.2)
         assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
         assert "closed with code 1000" in terminal.text.replace("\n", "")
 

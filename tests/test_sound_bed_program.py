@@ -55,7 +55,6 @@ def end(terminal: Terminal) -> None:
     terminal.write("q")
     assert terminal.wait_for_end() == 0
     assert termios.tcgetattr(terminal.master)[:4] == terminal.before[:4]
-    terminal.read(0.2)
     assert "closed with code 1000" in terminal.text.replace("\n", "")
 
 

@@ -130,9 +130,11 @@ class Terminal:
             self.read(0.1)
 
     def wait_for_end(self, seconds: float = PATIENCE) -> int:
+        """Read until the program ends, and what it left to be read; its exit status."""
         end = time.monotonic() + seconds
-        while self.process.poll() is None and time.monotonic() < end:
+        while self.process.poll() is None:
+            assert time.monotonic() < end, f"still running:\n{self.text}"
             self.read(0.1)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.process.wait(timeout=0.1)
-        raise AssertionError(f"still running:\n{self.text}")
+        while self.read(0.3):
+            pass
+        return self.process.returncode
