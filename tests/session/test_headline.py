@@ -85,3 +85,19 @@ def test_a_call_that_waits_is_announced_however_long_the_conversation_goes_on() 
     talk = tuple(Entry(f"item_{number}", "user", 2.0, "well") for number in range(1, 100))
     shown = headline(SessionState(READY, microphone=LIVE, transcript=(call, *talk)))
     assert shown[:3] == ("approve?", "add", "{approve} approves, {refuse} refuses")
+
+
+def test_the_seconds_of_a_running_tool_are_counted() -> None:
+    calls = (Call("function", "add", complete_at=7.0, started_at=7.1), Call("function", "sum", complete_at=6.0))
+    transcript = tuple(Entry(call.name, "tool", 5.0, call=call) for call in calls)
+    shown = headline(SessionState(READY, microphone=LIVE, transcript=transcript), 9.5)
+    assert shown == ("thinking", "add, sum run", "", 3.5)
+
+
+@pytest.mark.parametrize(
+    ("first", "seconds"), [({}, 4.5), ({"first_text_at": 6.0}, 0.0), ({"first_audio_at": 6.0}, 0.0)]
+)
+def test_the_seconds_are_counted_until_the_answer_begins(first: dict[str, float], seconds: float) -> None:
+    turn = Turn(1, voiced_at=5.0, committed_at=5.4, response_id="r", created_at=5.5, **first)
+    shown = headline(SessionState(READY, microphone=LIVE, response="r", turns=(turn,)), 9.5)
+    assert (shown.word, shown.seconds) == ("thinking", seconds)

@@ -11,11 +11,13 @@ from tests import states
 from tests.ui.fake import FakeLive, app_of, drawn, logged, settled
 from tests.ui.screens import screen_text
 from voicelive_tui.config import Ui
+from voicelive_tui.session.calls import Call
 from voicelive_tui.session.inputs import Connecting, TalkPressed, VoicedUntil
 from voicelive_tui.session.keeping import RecordingChanged
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.reading import Meter
 from voicelive_tui.session.state import Connection, Recording, SessionState, Stage
+from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui import dashboard, pace
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.pace import NORMAL
@@ -219,6 +221,26 @@ async def test_the_clock_moves_each_second_and_every_ten_seconds_where_nothing_h
             screen.show_elapsed(began_at + seconds, still=still)
             shown.append(screen.elapsed)
         assert shown == ["0:07", "0:08", "0:08", "0:10", "0:10", "0:21", "0:22"]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        replace(states.IDLE, awaiting=True),
+        replace(states.IDLE, connection=replace(states.IDLE.connection, stage=Stage.CONNECTING)),
+        replace(states.IDLE, transcript=(Entry("item_c", "tool", states.START, call=Call("function", "f")),)),
+    ],
+    ids=["an answer", "a connection", "a tool"],
+)
+async def test_each_second_is_counted_while_the_user_waits_though_nothing_happens(state):
+    app = app_of(state)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        shown = []
+        for seconds in (7, 8, 9):
+            app.screen.show_elapsed(state.began_at + seconds, still=True)
+            shown.append(app.screen.elapsed)
+        assert shown == ["0:07", "0:08", "0:09"]
 
 
 async def test_the_clock_agrees_with_the_times_of_the_events():

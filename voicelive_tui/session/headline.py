@@ -50,12 +50,14 @@ def headline(state: SessionState, now: float | None = None) -> Headline:
             who, speaks = ("the caller", "is speaking") if caller_speaks(state) else ("you", "are speaking")
             return Headline(activity.value, f"{who} {'interrupted' if state.barged_in else speaks}")
         case Activity.THINKING:
-            asked_at = state.turn.ended_speaking_at if state.turn and state.awaiting else None
-            waited = _since(asked_at, now)
-            running = [_named(call) for _, call in state.open_calls if not call.ended_at]
+            running = [call for _, call in state.open_calls if not call.ended_at]
             if running and not state.response:
-                verb = "runs" if len(running) == 1 else "run"
-                return Headline(activity.value, f"{', '.join(running)} {verb}", seconds=waited)
+                names, verb = ", ".join(map(_named, running)), "runs" if len(running) == 1 else "run"
+                began_at = min((call.complete_at for call in running if call.complete_at is not None), default=None)
+                return Headline(activity.value, f"{names} {verb}", seconds=_since(began_at, now))
+            turn = state.turn
+            begun = turn is None or turn.first_text_at is not None or turn.first_audio_at is not None
+            waited = _since(turn.ended_speaking_at, now) if turn and not begun else 0.0
             late = f"no answer for {waited:.0f} s" if waited > NO_ANSWER_SECONDS else "waiting for the answer"
             return Headline(activity.value, late, seconds=waited)
         case Activity.SPEAKING:

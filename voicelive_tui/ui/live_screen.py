@@ -24,7 +24,7 @@ from voicelive_tui.session.state import SessionState, Stage
 from voicelive_tui.text import clock
 from voicelive_tui.ui.pace import Pacing, Rates, has_news, notable
 from voicelive_tui.ui.panes import Pane
-from voicelive_tui.ui.panes.status import StatusLine, remaining
+from voicelive_tui.ui.panes.status import StatusLine, counts_seconds
 from voicelive_tui.ui.switches import named
 from voicelive_tui.ui.timed import TimedScreen
 
@@ -146,9 +146,8 @@ class LiveScreen(TimedScreen):
         """Show the time since the zero of the event log; every ten seconds where the screen is to stay still."""
         ended_at = self.session.connection.ended_at
         if self.session.began_at:
-            counts_down = self.session.resuming
-            until = now if ended_at is None or counts_down else ended_at
-            quiet = still and remaining(self.session, now) is None and not counts_down
+            until = now if ended_at is None or self.session.resuming else ended_at
+            quiet = still and not counts_seconds(self.session, now)
             seconds = until - self.session.log.origin
             if not quiet or not 0 <= seconds - self._elapsed_s < STILL - self._elapsed_s % STILL:
                 self._elapsed_s = seconds

@@ -76,6 +76,12 @@ def service(endpoint: str) -> str:
     return "AZURE" if host.endswith((".azure.com", ".microsoft.com")) else clip(visible(host), 15)
 
 
+def counts_seconds(session: SessionState, now: float) -> bool:
+    """Whether the status line counts the seconds of a wait, or those that are left."""
+    waits = session.resuming or session.connection.stage not in SETTLED or session.activity is Activity.THINKING
+    return waits or remaining(session, now) is not None
+
+
 def remaining(session: SessionState, now: float) -> float | None:
     """Seconds until the session expires, if that is within `EXPIRY_NOTICE`."""
     ends_at = session.connection.ends_at
@@ -131,8 +137,7 @@ class StatusLine(Lines):
     def watch_elapsed(self) -> None:
         session = self.session
         recording = session.recording and session.recording.since is not None
-        waiting = session.resuming or session.awaiting or session.connection.stage not in SETTLED
-        if recording or waiting or remaining(session, now_of(self)) is not None:
+        if recording or counts_seconds(session, now_of(self)):
             self.redraw()
 
     def on_resize(self) -> None:
