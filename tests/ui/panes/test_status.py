@@ -87,7 +87,7 @@ async def test_the_word_and_its_tone(name, word, tone):
 async def test_demo_is_labelled_and_a_near_expiry_is_shown(monkeypatch):
     line = StatusLine()
     ends_at = time.monotonic() + 125
-    monkeypatch.setattr("voicelive_tui.ui.canvas.monotonic", lambda: ends_at - 125)
+    monkeypatch.setattr("voicelive_tui.ui.timed.monotonic", lambda: ends_at - 125)
     link = replace(states.IDLE.connection, caller=True, expires_at=states.EPOCH + ends_at)
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         line.session = replace(states.IDLE, connection=link, input=Device("synthetic microphone"))
@@ -167,7 +167,7 @@ async def test_the_caller_is_called_synthetic_in_80_columns_too():
 
 
 async def test_the_service_gives_way_to_the_seconds_until_the_next_try_and_to_nothing_that_fits_anyway(monkeypatch):
-    monkeypatch.setattr("voicelive_tui.ui.canvas.monotonic", lambda: 1_000.0)
+    monkeypatch.setattr("voicelive_tui.ui.timed.monotonic", lambda: 1_000.0)
     line = StatusLine()
     async with OneLine(line).run_test(size=(80 - CLOCK, 1)) as pilot:
         lost = replace(states.FAILED, lost_at=1.0, retry=Retry(1_003.0, 3.0, 4))
