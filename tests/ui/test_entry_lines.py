@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from msgspec.structs import replace
 
@@ -62,13 +64,20 @@ def test_the_state_of_a_call_is_behind_its_tool(changes, word):
 
 
 @pytest.mark.parametrize(("width", "bar"), [(30, False), (40, False), (80, True)])
-def test_the_reason_of_a_slow_answer_is_shown_however_narrow_the_pane(width, bar):
+@pytest.mark.parametrize("number", [4, 148])
+def test_the_reason_of_a_slow_answer_is_shown_however_narrow_the_pane(width, bar, number):
     turn = Turn(
-        4, voiced_at=1.0, speech_stopped_at=1.5, created_at=1.5, first_text_at=4.6, first_audio_at=4.7, heard_at=4.8
+        number,
+        voiced_at=1.0,
+        speech_stopped_at=1.5,
+        created_at=1.5,
+        first_text_at=4.6,
+        first_audio_at=4.7,
+        heard_at=4.8,
     )
     lines = entry_lines(ANSWER, None, Wrapping(width), origin=0.0, turn=turn, scale=Scale(4000.0))
     said = ["".join(text for text, _ in line) for line in lines][-1]
-    assert "mostly first words" in said
+    assert re.search(rf"#{number} +3.80 s .*first words 3.10 s", said)
     assert ("▅▅▅" in said) is bar
     assert len(said.strip("▎ ")) <= width
 

@@ -9,8 +9,8 @@ from voicelive_tui.session.latency import Turn
 from voicelive_tui.text import duration
 from voicelive_tui.ui.text import Line, Span, measured
 
-BAR = 18
-"""Cells of the longest delay on the screen, everywhere."""
+BAR = 13
+"""Cells of the longest delay on the screen, everywhere; they leave room for a part and its length in 120 columns."""
 _SPARKS = "▁▂▃▄▅▆▇█"
 _BESIDE = len("  ▃ p50  █ p95")
 
@@ -52,9 +52,12 @@ def delay_bar(turn: Turn, scale: Scale) -> Line:
     )
 
 
-def mostly(turn: Turn, room: int) -> str:
-    """The longest part of a turn's delay in words, as far as there is room: with its length, or alone."""
-    part = latency.slowest(turn)
+def mostly(turn: Turn, room: int, name: str = "") -> str:
+    """The longest part of a turn's delay in words, or the one of a name.
+
+    As far as there is room: with its length, or alone.
+    """
+    part = next((part for part in latency.stages(turn) if part.name == name), None if name else latency.slowest(turn))
     if part is None:
         return ""
     for words in (f"{part.name} {duration(part.milliseconds)}", part.name):

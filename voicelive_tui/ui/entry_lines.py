@@ -11,7 +11,7 @@ from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.delays import Scale, delay_bar, mostly
-from voicelive_tui.ui.text import Line, Wrapping, clip, fit, width_of, wrap
+from voicelive_tui.ui.text import Line, Span, Wrapping, clip, fit, width_of, wrap
 
 INDENT = 18
 GUTTER = "▎"
@@ -145,10 +145,11 @@ def _rule(text: str, room: int, tone: str) -> list[Line]:
 
 def _delay(turn: Turn, room: int, scale: Scale) -> Line:
     amount = scale.amount((turn.latency or 0) * 1000, 6)
-    begin: Line = ((f"#{turn.number}".ljust(4), "dim"), *amount, (" ", "text"))
-    bar = delay_bar(turn, scale)
-    beside = room - width_of((*begin, *bar)) - 2
-    if words := mostly(turn, beside):
-        return (*begin, *bar, (f"  mostly {words}" if len(words) + 7 <= beside else f"  {words}", "dim"))
-    words = mostly(turn, room - width_of(begin) - 7)  # which say more than a bar that leaves them no room
-    return (*begin, (f"mostly {words}", "dim")) if words else (*begin, *bar)
+    begin: Line = ((f"#{turn.number} ".ljust(4), "dim"), *amount, (" ", "text"))
+    bar, gap = delay_bar(turn, scale), ("  ", "text")
+    if words := mostly(turn, room):
+        said: tuple[Span, Span] = (f"mostly {words}", "dim"), (words, "dim")
+        for line in (*((*begin, *bar, gap, each) for each in said), *((*begin, each) for each in said)):
+            if width_of(line) <= room:  # the words say more than a bar that leaves them no room
+                return line
+    return (*begin, *bar)

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from msgspec.structs import replace
 
 from tests import states
@@ -37,12 +38,28 @@ async def test_the_tabs_count_the_turns_of_a_hidden_pane():
         assert "7 Delay 2 ─" in screen_text(app)
 
 
-async def test_a_narrow_pane_keeps_the_name_of_the_longest_part():
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_longest_part_of_each_turn_is_named_with_its_length_or_the_part_that_turns_are_sorted_by(size):
     app = app_of(states.SPEAKING)
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=size) as pilot:
         await settled(pilot)
-        turn = next(line for line in screen_text(app).split("\n") if "  1  990 ms" in line)
-        assert "end of speech" in turn
+        await pilot.press("7")
+        await pilot.pause()
+        assert re.search(r"  1  990 ms ▂.* end of speech 510 ms\s", screen_text(app))
+        assert re.search(r"  2  1.58 s ▂.* first words 650 ms\s", screen_text(app))
+        await pilot.press("O", "O", "O")
+        await pilot.pause()
+        assert re.search(r"  2  1.58 s ▂.* start 190 ms\s", screen_text(app))
+
+
+async def test_enter_in_a_list_that_has_all_the_room_goes_to_the_words_of_the_turn():
+    app = app_of(states.SPEAKING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("7", "k", "k", "enter")
+        await pilot.pause()
+        assert app.focused.id == "transcript-view"
+        assert app.screen.pane.selected().item_id == states.SPEAKING.turns[0].item_id
 
 
 async def test_enter_opens_a_table_of_all_turns_that_can_be_sorted_and_leads_to_the_words():

@@ -59,12 +59,15 @@ def table_head(order: str) -> Line:
     )
 
 
-def turn_line(turn: Turn, scale: Scale, width: int) -> Line:
-    """One turn: number, delay and bar; in a wide pane all parts in milliseconds, else the longest in words."""
+def turn_line(turn: Turn, scale: Scale, width: int, order: str = "turn") -> Line:
+    """One turn: number, delay and bar; in a wide pane all parts in milliseconds.
+
+    Else one in words: that which the turns are sorted by, or the longest.
+    """
     amount = scale.amount((turn.latency or 0.0) * 1000, 7)
     spans: list[Span] = [(f" {turn.number:>3} ", "dim"), *amount, (" ", "text"), *delay_bar(turn, scale)]
     if width < TABLE:
-        return (*spans, (" " + mostly(turn, width - 14 - BAR), "dim"))
+        return (*spans, (" " + mostly(turn, width - 15 - BAR, order if order in COLUMNS else ""), "dim"))
     parts = {part.name: part for part in latency.stages(turn)}
     longest = latency.slowest(turn)
     for name, cells in COLUMNS.items():
@@ -80,9 +83,10 @@ class DelayView(ScrollList):
 
     items: Sequence[Turn] = ()
     scale = Scale()
+    order = "turn"
 
     def item_line(self, index: int) -> Line:
-        return turn_line(self.items[index], self.scale, self.size.width)
+        return turn_line(self.items[index], self.scale, self.size.width, self.order)
 
 
 class DelayPane(ListPane):
@@ -103,8 +107,8 @@ class DelayPane(ListPane):
         "The longest part of each turn stands out. All bars have one scale. slow_delays says what is amber, and red.",
         "p50, p95 and worst are of all turns of this session that were answered with sound (nearest rank). "
         "In the line of all turns, those above p95 stand out, those up to p50 are dim; beside it is how high both are.",
-        "{list.open} gives the turns all the room, a column for each part; {delay.order} sorts by the next column; "
-        "{cross} goes to the words of the turn, and from there to its events.",
+        "{list.open} gives the turns all the room, a column for each part in a wide terminal; {delay.order} sorts by "
+        "the next part. {list.open} again goes to the words of the turn, as {cross} does; {cross} there to its events.",
     )))  # fmt: skip
     DEFAULT_CSS = """
     DelayPane {
@@ -115,7 +119,6 @@ class DelayPane(ListPane):
 
     VIEW = DelayView
     view: DelayView
-    order = "turn"
     _made_of: object = None
     _counted: tuple[tuple[Turn, ...], int] = ((), 0)
     """The turns, and how many of them were answered with sound."""
@@ -128,7 +131,7 @@ class DelayPane(ListPane):
     def show(self, session: SessionState) -> None:
         view = self.view
         width = view.size.width
-        made_of = session.turns, width, self.order, session.connection.stage, session.input
+        made_of = session.turns, width, view.order, session.connection.stage, session.input
         if made_of == self._made_of or not width:
             return
         self._made_of = made_of
@@ -139,7 +142,7 @@ class DelayPane(ListPane):
             summary = summary_line(session, view.scale, width)
             if width >= TABLE:
                 room = width - width_of(summary) - 4
-                head.show((*summary, ("   ", "text"), *sparkline(session.turns, room)), table_head(self.order))
+                head.show((*summary, ("   ", "text"), *sparkline(session.turns, room)), table_head(view.order))
             else:
                 head.show(summary, ((" ", "text"), *sparkline(session.turns, width - 2)))
         else:
@@ -152,12 +155,13 @@ class DelayPane(ListPane):
 
     def _sorted(self, turns: list[Turn]) -> list[Turn]:
         """The slowest last, where the list is followed."""
-        if self.order == "turn":
+        order = self.view.order
+        if order == "turn":
             return turns
-        if self.order == "delay":
+        if order == "delay":
             return sorted(turns, key=lambda turn: turn.latency or 0.0)
         parts = {turn.number: {part.name: part.milliseconds for part in latency.stages(turn)} for turn in turns}
-        return sorted(turns, key=lambda turn: parts[turn.number].get(self.order, 0.0))
+        return sorted(turns, key=lambda turn: parts[turn.number].get(order, 0.0))
 
     def on_resize(self) -> None:
         legend_lines = self.query_one("#delay-legend", Lines)
@@ -174,17 +178,17 @@ class DelayPane(ListPane):
 
     def note(self) -> Line:
         """What the turns are sorted by, and whether the end is followed."""
-        return joined((f"by {self.order}" if self.order != "turn" else "", "accent"), *following_note(self.view))
+        order = self.view.order
+        return joined((f"by {order}" if order != "turn" else "", "accent"), *following_note(self.view))
 
     def action_order(self) -> None:
-        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self.view.order = ORDERS[(ORDERS.index(self.view.order) + 1) % len(ORDERS)]
         self.view.follow(True)
         self.show(self.session)
         self.show_head()
 
     async def on_scroll_list_opened(self) -> None:
-        if self.size.width < TABLE:
-            await self.run_action("screen.zoom")
+        await self.run_action("screen.zoom" if self.size.width < self.screen.size.width else "screen.cross")
 
     def selected(self) -> Turn | None:
         view = self.view
