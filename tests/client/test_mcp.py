@@ -117,7 +117,7 @@ async def test_the_user_decides_while_the_conversation_goes_on(approve):
         item_id = next(entry.item_id for entry, call in live.state.calls if call.name == "search")
         live.apply(inputs.CallApproved(item_id) if approve else inputs.CallRefused(item_id, "not this one"))
         await until(lambda: spoken(live) and at_rest(live), "the answer")
-    says = "3 documents found" if approve else "The call was not approved."
+    says = "3 documents found" if approve else "the call was not approved"
     assert spoken(live)[0].startswith(f"The server says: {says}")
     assert recorder.types(inputs.Sent).count("response.create") == 2
 
@@ -126,8 +126,8 @@ async def test_the_user_decides_while_the_conversation_goes_on(approve):
     ("approve", "attended", "says"),
     [
         ("always", True, "3 documents found."),
-        ("never", True, "The call was not approved."),
-        ("ask", False, "The call was not approved."),
+        ("never", True, "the call was not approved"),
+        ("ask", False, "the call was not approved"),
         ({"search": "always"}, False, "3 documents found."),
     ],
 )

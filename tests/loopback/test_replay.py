@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.conversing import until
 from tests.loopback.wire import connected
 from tests.recording.bundles import make_bundle
 from voicelive_tui.commands.serve import sessions_of
 from voicelive_tui.config import Recording
 from voicelive_tui.loopback.replay import Recorded
-from voicelive_tui.loopback.service import LoopbackService
+from voicelive_tui.loopback.service import LoopbackService, ServiceRecord
 from voicelive_tui.recording.bundle import Bundle, BundleError
 from voicelive_tui.recording.records import Entry, RecordMaker
 from voicelive_tui.recording.writer import BundleWriter, Manifest
@@ -95,6 +96,27 @@ async def test_a_recording_is_played_with_its_ids_and_its_sound(tmp_path: Path) 
         sound = bundle.sound(2, 0, 2_400)
     assert any(sound)
     assert len({event.get("response_id") for event in events}) == 2
+
+
+async def test_the_beginning_and_the_true_end_of_a_played_session_are_reported() -> None:
+    records: list[ServiceRecord] = []
+    session = [recorded(0.0, "in", {"type": "session.created"})]
+    async with LoopbackService(replay=[session], on_record=records.append) as service:
+        for leave in ("close", "vanish", "stay"):
+            async with connected(service) as websocket:
+                await received(websocket, 1)
+                if leave == "close":
+                    await websocket.close(code=4001)
+                elif leave == "vanish":
+                    websocket.get_extra_info("socket").shutdown(2)
+                else:
+                    await service.stop()
+                await until(lambda: records[-1].kind == "closed", "the end of the session")
+    assert [record.text for record in records] == [
+        line
+        for code in (4001, 1006, 1001)
+        for line in ("a recorded session begins", f"a recorded session ended: close code {code}")
+    ]
 
 
 async def test_clients_get_the_sessions_one_after_another() -> None:

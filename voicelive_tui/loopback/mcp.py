@@ -22,7 +22,7 @@ Emit = Callable[..., None]
 After = Callable[[float, Callable[[], None]], None]
 """Calls a function after that many seconds."""
 
-REFUSED = "The call was not approved."
+REFUSED = "the call was not approved"
 
 
 class McpCall(Struct):

@@ -37,8 +37,14 @@ class Replay:
     def __init__(self, messages: Sequence[Recorded]) -> None:
         self._messages = messages
         self._websocket = open_websocket()
+        self._sent_code = 0
         self._arrivals: list[float] = []
         self._arrived = asyncio.Event()
+
+    @property
+    def close_code(self) -> int:
+        """Of who closed first: aiohttp has that of the answer."""
+        return self._sent_code or self._websocket.close_code or 1006
 
     async def run(self, request: web.Request) -> web.WebSocketResponse:
         """Play the session, then wait until the client leaves."""
@@ -57,6 +63,7 @@ class Replay:
 
     async def end(self) -> None:
         """Close the WebSocket with 1001."""
+        self._sent_code = GOING_AWAY
         with contextlib.suppress(ConnectionError):
             await self._websocket.close(code=GOING_AWAY, message=b"the service is stopping")
 

@@ -218,7 +218,11 @@ class LoopbackService:
             if self._replay:
                 replay = self._clients[task] = Replay(self._replay[(number - 1) % len(self._replay)])
                 self.record("", "session", "a recorded session begins", {"path": request.path})
-                return await replay.run(request)
+                try:
+                    return await replay.run(request)
+                finally:
+                    how = {"code": replay.close_code}
+                    self.record("", "closed", f"a recorded session ended: close code {replay.close_code}", how)
             faults = [*self._faults, *target.faults]
             for fault in faults:
                 if fault.in_handshake and (fault.event is None or fault.nth == number):
