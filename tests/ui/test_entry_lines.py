@@ -121,4 +121,7 @@ def test_a_rule_that_just_fits_does_not_wrap() -> None:
 def test_an_interruption_names_the_place_of_the_truncation_where_it_is_another(sent: int | None, end: str) -> None:
     entry = replace(ANSWER, status=EntryStatus.INTERRUPTED, heard_ms=4100.4, truncated_ms=sent, text="One.")
     lines = entry_lines(entry, None, Wrapping(80), origin=0.0, turn=None, scale=Scale())
-    assert "".join(text for text, _ in lines[-1]).rstrip("─ ").endswith(end)
+    assert "".join(text for text, _ in lines[-1]).replace("\xa0", " ").rstrip("─ ").endswith(end)
+    for width in range(40, 80):  # the place stays in one line
+        lines = entry_lines(entry, None, Wrapping(width), origin=0.0, turn=None, scale=Scale())
+        assert sent != 4000 or "truncated\xa0at\xa04,000\xa0ms" in "".join(text for text, _ in lines[-1])

@@ -21,11 +21,13 @@ def test_wrap_breaks_between_words():
     assert text.wrap("item.input_audio.delta", 20) == ["item.input_audio.", "delta"]
     assert text.wrap("v.conversation_item", 16) == ["v.conversation_", "item"]
     assert text.wrap("v.conversation", 10) == ["v.conversa", "tion"]
+    assert text.wrap("at 4,208\xa0ms", 9) == ["at ", "4,208\xa0ms"]
 
 
 @given(foreign_text.map(visible), st.integers(0, 60))
 def test_clip_and_fit_keep_the_width(words, width):
     assert cell_len(text.clip(words, width)) <= width
+    assert cell_len(text.clip_words(words, width)) <= width
     assert cell_len(text.fit(words, width)) == width
 
 
@@ -35,6 +37,15 @@ def test_clip_ends_a_shortened_text_with_an_ellipsis():
     assert text.clip_left("response.audio.delta", 9) == "…delta"
     assert text.clip_left("input_audio_buffer.speech_started", 26) == "…buffer.speech_started"
     assert text.clip_left("a_long_word.withoutanyend", 12) == "…thoutanyend"
+
+
+def test_a_summary_ends_with_a_whole_word_where_that_costs_little():
+    assert text.clip_words("user · input_audio · completed", 27) == "user · input_audio…"
+    assert text.clip_words("what is the weather", 17) == "what is the…"
+    assert text.clip_words("what is the weather", 12) == "what is the…"
+    assert text.clip_words("gpt-realtime · en-US-Ava:DragonHD", 27) == "gpt-realtime · en-US-Ava:D…"
+    assert text.clip_words("whole", 5) == "whole"
+    assert text.clip_words("漢字漢字", 5) == "漢字…"
 
 
 def test_spread_gives_way_at_the_left():

@@ -11,7 +11,7 @@ from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.transcript import Entry, EntryStatus
 from voicelive_tui.text import clock, duration, excerpt, visible
 from voicelive_tui.ui.delays import Scale, delay_bar, mostly
-from voicelive_tui.ui.text import Line, Span, Wrapping, clip, fit, width_of, wrap
+from voicelive_tui.ui.text import Line, Span, Wrapping, clip, clip_words, fit, width_of, wrap
 
 INDENT = 18
 GUTTER = "▎"
@@ -105,7 +105,7 @@ def _call_line(call: Call, room: int) -> Line:
     output = f" → {output}" if output else ""
     if arguments:
         arguments = f"({clip(arguments, max(room // 2, room - cell_len(output)) - 2)})"
-    output = clip(output, room - cell_len(arguments))
+    output = clip_words(output, room - cell_len(arguments))
     tone = "warn" if call.waits else "bad" if call.state in _LOST else "dim"
     return ((name, "strong"), (arguments, "dim"), (output, "text"), (became, tone))
 
@@ -132,7 +132,7 @@ def _interruption(entry: Entry) -> str:
     if sent is None:
         return f"interrupted{heard}"
     there = heard_ms is not None and sent == int(heard_ms)
-    return f"interrupted{heard} · truncated" + ("" if there else f" at {sent:,} ms")
+    return f"interrupted{heard} · truncated" + ("" if there else f" at {sent:,} ms").replace(" ", "\xa0")  # one field
 
 
 def _rule(text: str, room: int, tone: str) -> list[Line]:

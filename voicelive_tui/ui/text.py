@@ -26,6 +26,18 @@ def clip(text: str, width: int) -> str:
     return set_cell_size(text[: width * 4], width - 1).rstrip() + "…"
 
 
+def clip_words(text: str, width: int) -> str:
+    """The text as `clip` has it, ending with a whole word or field where that costs little."""
+    clipped = clip(text, width)
+    if not clipped or clipped == text:
+        return clipped
+    kept = clipped[:-1]
+    if not text[len(kept)].isspace():
+        whole = kept[: kept.rfind(" ") + 1].rstrip(" ·,")
+        kept = whole if len(whole) > len(kept) * 2 // 3 else kept
+    return kept.rstrip(" ·,") + "…"
+
+
 def clip_left(text: str, width: int) -> str:
     """The text in at most `width` cells, its beginning replaced by an ellipsis where it was longer (ASCII only).
 
@@ -89,11 +101,12 @@ def spread(left: Line, right: Line, width: int, fill: Span = (" ", "text")) -> L
 def wrap(text: str, width: int) -> list[str]:
     """The text broken at spaces into pieces of at most `width` cells; joined again they are the text itself.
 
-    A word wider than a line is broken too. Spaces at a break hang on the end of the piece before it.
+    A word wider than a line is broken too. Spaces at a break hang on the end of the piece before it; a no-break space
+    is none.
     """
     pieces: list[str] = []
     current, used = "", 0
-    for word in re.findall(r"\S+\s*|\s+", text):
+    for word in re.findall(r"[\S\xa0]+[^\S\xa0]*|[^\S\xa0]+", text):
         bare = cell_len(word.rstrip())
         if used + bare > width and current:
             pieces.append(current)

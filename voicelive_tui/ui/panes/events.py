@@ -15,7 +15,7 @@ from voicelive_tui.ui.panes import Place, following_note, joined
 from voicelive_tui.ui.panes.inspecting import InspectingPane
 from voicelive_tui.ui.rows import Fold, Rows, foldable
 from voicelive_tui.ui.scroll_list import ScrollList, pointed
-from voicelive_tui.ui.text import Line, Span, clip, clip_left, fit, width_of
+from voicelive_tui.ui.text import Line, Span, clip_left, clip_words, fit, width_of
 from voicelive_tui.wire import filters
 from voicelive_tui.wire.log import EventLog, LogRow
 from voicelive_tui.wire.summary import summarize
@@ -71,14 +71,14 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
         spans.append((size(fold.size) if fold.size else "", tone))
         return tuple(spans)
     if row.direction == "local":
-        spans.append((clip(summarize(row), room), tone))
+        spans.append((clip_words(summarize(row), room), tone))
         return tuple(spans)
     family = FAMILIES.get(row.type.partition(".")[0], "text") if tone == "text" else tone
     spans.append((fit(clip_left(visible(row.type), type_width), type_width) + "  ", family))
     if width >= 100:
         spans.append((fit(visible(short_id(row.item_id or row.response_id)), 8) + " ", "dim"))
     room = width - width_of(spans)
-    spans.append((clip(summarize(row), room if room >= LEAST_SUMMARY else 0), "dim" if tone == "text" else tone))
+    spans.append((clip_words(summarize(row), room if room >= LEAST_SUMMARY else 0), "dim" if tone == "text" else tone))
     return tuple(spans)
 
 
