@@ -167,7 +167,7 @@ async def test_the_keys_of_the_matches_lead_from_mark_to_mark_and_l_goes_there(p
         await go_to(pilot, FIRST + 9)
         await pilot.press("6", "N")
         await pilot.pause()
-        assert "first sound heard  at 4." in screen_text(pilot.app)
+        assert "at 4.100  first sound heard" in screen_text(pilot.app)
         assert live.position == FIRST + 9
         await pilot.press("N", "N", "N", "l")
         await pilot.pause()

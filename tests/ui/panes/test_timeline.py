@@ -151,7 +151,7 @@ async def test_the_mark_under_the_cursor_is_named(monkeypatch) -> None:
     async with PaneApp(pane).run_test(size=SIZE) as pilot:
         pane.session = SessionState(log=EventLog().append(START, "in", "session.created", "{}"), turns=(turn(),))
         pane.underruns = [START + 9.0]
-        for step, shown in ((1, None), (-1, "underrun  at 9.000"), (-1, "interrupted  at 8.000"), (1, "underrun")):
+        for step, shown in ((1, None), (-1, "at 9.000  underrun"), (-1, "at 8.000  interrupted"), (1, "underrun")):
             pane.next_match(step)
             await pilot.pause()
             assert pane.cursor is None if shown is None else shown in screen_text(pilot.app)
@@ -199,3 +199,12 @@ async def test_keys_go_to_the_timeline_and_locate_a_line(monkeypatch) -> None:
         await pilot.press("2")
         await pilot.pause()
         assert "30 s" not in screen_text(app)
+
+
+async def test_the_time_of_the_cursor_has_room_in_a_small_terminal() -> None:
+    app = app_of(SessionState(log=EventLog().append(time.monotonic() - 5, "in", "error", "{}")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("3", "l")
+        await pilot.pause()
+        assert "at 0.000" in screen_text(app)

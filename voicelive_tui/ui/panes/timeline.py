@@ -274,13 +274,13 @@ here. {match.next} and {match.previous} go from mark to mark, {timeline.earlier}
         ]
 
     def note(self) -> Line:
-        """The time shown, and where the cursor is."""
+        """Where the cursor is, and the time shown."""
         if self._off:
             return ()
         keys = Hint(f"{{timeline.longer}} {SPANS[self._span]:g} s {{timeline.shorter}}")
         at = "" if self.cursor is None else f"at {self.cursor - self.session.log.origin:.3f}"
         mark = next((SIGNS[mark.sign] for mark in self._marks() if mark.at == self.cursor), "")
-        return joined((with_keys(self, keys), "dim"), (mark, "text"), (at, "accent"))
+        return joined((at, "accent"), (mark, "text"), (with_keys(self, keys), "dim"))
 
     # --- the cursor
 
