@@ -13,9 +13,11 @@ from tests.sound_bed import SoundBed, sound_bed
 # The theme depends on it.
 os.environ["COLORTERM"] = "truecolor"
 
-# Machines that run these tests may be busy: a slow example says nothing about the program.
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")
+# Machines that run these tests may be busy: a slow example says nothing about the program. Each run tries the same
+# examples, so that one that fails was broken by the change at hand; `pytest --hypothesis-profile=random` tries others.
+for profile, same in (("same", True), ("random", False)):
+    settings.register_profile(profile, deadline=None, derandomize=same, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 
 def pytest_xdist_auto_num_workers() -> int:
