@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import wave
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -174,6 +176,45 @@ async def test_the_keys_of_the_matches_lead_from_mark_to_mark_and_l_goes_there(p
         assert live.position == pytest.approx(FIRST + 3.0)
         assert live.state.activity is Activity.THINKING
         assert "speech stopped" not in timeline_of(pilot)
+
+
+async def test_the_sound_of_an_answer_and_of_the_users_words_is_saved_beside_the_recording(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with replay(path) as (live, pilot):
+        told: list[str] = []
+        monkeypatch.setattr(pilot.app.screen, "notify", lambda message, **_: told.append(message))
+        await go_to(pilot, FIRST + 9)
+        found = []
+        for key in ("end", "home"):
+            await pilot.press("2", key, "W")
+            async with asyncio.timeout(10):
+                while not told:
+                    await pilot.pause(0.01)
+            file = Path(told.pop().removeprefix("sound saved to "))
+            assert file.parent == path.parent
+            found.append(read_wave(file))
+        answer, words = found
+        assert len(answer) == 2 * 4 * 24_000
+        assert answer == b"".join(live.player.bundle.sound(2, at, 24_000) for at in range(0, 4 * 24_000, 24_000))
+        assert 2 * 2.0 * 24_000 <= len(words) < 2 * 3.0 * 24_000
+        assert any(words)
+        monkeypatch.setattr("voicelive_tui.client.replay.write_wave", full)
+        await pilot.press("W")
+        async with asyncio.timeout(10):
+            while not told:
+                await pilot.pause(0.01)
+        assert told[0].startswith("the sound cannot be saved: No space left on device (")
+
+
+def read_wave(path: Path) -> bytes:
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24_000, 1, 2)
+        return file.readframes(file.getnframes())
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_what_would_send_or_change_says_that_this_is_a_replay(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH
 from voicelive_tui.client.shell import DeviceChoice, Observer
 from voicelive_tui.config import Audio, Settings
+from voicelive_tui.recording.files import unused, write_wave
 from voicelive_tui.recording.lines import MICROPHONE, SPEAKER
 from voicelive_tui.recording.player import Player
 from voicelive_tui.recording.sounds import SNIPPET
@@ -175,6 +176,19 @@ class ReplaySession:
         self.go_to(at - SNIPPET / 2)
         self.speed, self.playing = 1.0, True
         self._stop_at = min(self.position + SNIPPET, self.player.end)
+
+    async def save_sound(self, item_id: str) -> str:
+        """Write the sound of an item as a WAV file beside the recording; a sentence about it."""
+        bundle, ranges = self.player.bundle, await asyncio.to_thread(self.player.ranges, item_id)
+        pcm = b"".join(bundle.sound(channel, start, end - start) for channel, start, end in ranges)
+        if not any(pcm):
+            return "this item has no sound"
+        path = unused(bundle.path.expanduser().absolute().parent, ".wav")
+        try:
+            write_wave(path, pcm)
+        except OSError as error:
+            return f"the sound cannot be saved: {error.strerror or error} ({path})"
+        return f"sound saved to {path}"
 
     def levels(self, begin: float, end: float, count: int) -> list[tuple[float, float]]:
         """RMS of the microphone and of what was heard, in dBFS, in `count` equal parts of a stretch of time."""

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
@@ -55,6 +56,16 @@ def _write_all(file: int, data: bytes, at: int) -> None:
     while view:
         written = os.pwrite(file, view, at)
         view, at = view[written:], at + written
+
+
+def unused(folder: Path, suffix: str) -> Path:
+    """A path in a folder that is named after the time, and that no file has."""
+    name = time.strftime("%Y-%m-%d-%H%M%S")
+    path, number = folder / f"{name}{suffix}", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}{suffix}"
+    return path
 
 
 def write_wave(path: Path, pcm: bytes) -> None:

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from voicelive_tui.audio.format import SAMPLE_RATE
 from voicelive_tui.recording.bundle import Bundle
-from voicelive_tui.recording.lines import MICROPHONE, Mark, WireLine
+from voicelive_tui.recording.lines import MICROPHONE, RECEIVED, Mark, WireLine
+from voicelive_tui.recording.sounds import range_of_turn, ranges_of
 from voicelive_tui.session import inputs
 from voicelive_tui.session.observe import observe
 from voicelive_tui.session.state import SessionState
@@ -167,6 +168,17 @@ class Player:
     def sound(self, channel: int, at: float, seconds: float) -> bytes:
         """PCM16 of channel 0 or 1 from a time on, for at most a minute."""
         return self.bundle.sound(channel, self.sample_at(channel, at), round(seconds * SAMPLE_RATE))
+
+    def ranges(self, item_id: str) -> list[tuple[int, int, int]]:
+        """Where the sound of an item lies: channels, first samples, and those after the last.
+
+        An answer is there as it came, the user's words as they were sent. All messages are read.
+        """
+        if found := list(ranges_of(item_id, self.bundle.lines("wire.jsonl"))):
+            return [(RECEIVED, *each) for each in found]
+        turn = next((turn for turn in self.state.turns if turn.item_id == item_id), None)
+        at = (turn and turn.speech_started_at) or 0.0
+        return [(MICROPHONE, *each) for each in range_of_turn(turn, (at, self.sample_at(MICROPHONE, at)))]
 
     def counts(self, at: float) -> Counts:
         """The counters at a time."""

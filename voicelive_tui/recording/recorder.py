@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicelive_tui import __version__
-from voicelive_tui.recording.files import write_wave
+from voicelive_tui.recording.files import unused, write_wave
 from voicelive_tui.recording.lines import without_secrets
 from voicelive_tui.recording.records import SETTLED_SECONDS, Entry, RecordMaker, joined, mark
 from voicelive_tui.recording.spool import Kind, Record, Ring
@@ -213,7 +213,7 @@ class Recorder:
             audio_origin=self._maker.first_sample(began_ns / 1e9 - SETTLED_SECONDS - LATE_SECONDS),
             received_origin=ring.received_from,
         )
-        self._writer = BundleWriter(self._unused(SUFFIX), manifest, flac=self._flac)
+        self._writer = BundleWriter(unused(self._folder, SUFFIX), manifest, flac=self._flac)
         self._noticed.clear()
         records = iter(ring) if ring.began_ns is not None else iter(self._maker.before)
         while batch := list(islice(records, BATCH)):
@@ -235,7 +235,7 @@ class Recorder:
             self._tell(SoundSaved(problem="this item has no sound within the last minutes"))
             return
         try:
-            path = self._unused(".wav")
+            path = unused(self._folder, ".wav")
             write_wave(path, pcm)
         except OSError as error:
             self._tell(SoundSaved(problem=f"the sound cannot be saved: {error.strerror or error}"))
@@ -253,15 +253,6 @@ class Recorder:
             self._tell(MomentFound(pcm))
         else:
             self._tell(MomentFound(problem="nothing is recorded around this moment but silence"))
-
-    def _unused(self, suffix: str) -> Path:
-        """A path in the folder that is named after the time, and that no file has."""
-        name = time.strftime("%Y-%m-%d-%H%M%S")
-        path, number = self._folder / f"{name}{suffix}", 1
-        while path.exists():
-            number += 1
-            path = self._folder / f"{name}-{number}{suffix}"
-        return path
 
     def _finish(self) -> None:
         writer, self._writer = self._writer, None

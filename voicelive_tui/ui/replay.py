@@ -12,7 +12,7 @@ from voicelive_tui.client.replay import ReplaySession
 from voicelive_tui.client.shell import Shell
 from voicelive_tui.config import Ui
 from voicelive_tui.session.inputs import Input, ProblemsSeen
-from voicelive_tui.session.keeping import MomentChosen
+from voicelive_tui.session.keeping import MomentChosen, SaveSound
 from voicelive_tui.text import clock, visible
 from voicelive_tui.ui.app import VoiceLiveApp
 from voicelive_tui.ui.canvas import HorizontalGround, Lines
@@ -48,7 +48,7 @@ _OF_DASHBOARD = [
 ]
 REFUSED = (
     *("mute", "interrupt", "detection", "type", "reset", "edit", "devices", "keep", "approve", "refuse"),
-    *("item.ask", "item.branch", "item.delete", "item.insert", "item.sound"),
+    *("item.ask", "item.branch", "item.delete", "item.insert"),
     *("tools.again", "tools.delay", "tools.edit", "tools.fail", "tools.policy", "tools.stub"),
 )
 """Ids of the keys of a live session, of the screen and of its panes."""
@@ -126,8 +126,13 @@ class ReplayScreen(DashboardScreen):
         elif isinstance(input_, MomentChosen):
             self.live.play_around(input_.at)
             self.jumped()
+        elif isinstance(input_, SaveSound):
+            self.run_worker(self._save_sound(input_.item_id))
         else:
             self.refuse()
+
+    async def _save_sound(self, item_id: str) -> None:
+        self.notify(await self.live.save_sound(item_id))
 
     def refuse(self) -> None:
         """Say why a key does nothing."""
