@@ -13,6 +13,7 @@ from voicelive_tui.audio.wav import load_wav
 from voicelive_tui.client.replay import ReplaySession
 from voicelive_tui.config import Audio
 from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.lines import SPEAKER
 from voicelive_tui.recording.player import Player
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import Problem, SessionState
@@ -64,6 +65,36 @@ async def test_the_speaker_gets_what_was_heard(bundle: Bundle, tmp_path: Path) -
     sounding = np.flatnonzero(np.abs(heard) > 100)
     # The answer was interrupted after 2 s.
     assert (sounding[-1] - sounding[0]) / 24_000 == pytest.approx(2.0, abs=0.05)
+
+
+class Heard:
+    """In place of `Sound`, and its engine: what comes to the speaker."""
+
+    def __init__(self) -> None:
+        self.engine, self.pcm = self, b""
+
+    def play(self, _item: str, pcm: bytes) -> None:
+        self.pcm += pcm
+
+    def flush(self) -> None: ...
+
+    async def check(self) -> None: ...
+
+    start_capture = watch = close = interrupt = check
+
+
+async def test_no_sample_is_lost_or_repeated_between_the_pieces_for_the_speaker(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, live = Heard(), a_replay(bundle)
+    monkeypatch.setattr("voicelive_tui.client.sound.Sound", lambda *_: sound)
+    live.go_to(FIRST + ANSWER[0] - 0.5)
+    await played(live, FIRST + ANSWER[0] + 1.0)
+    heard = np.frombuffer(sound.pcm, "<i2")
+    whole = np.frombuffer(bundle.sound(SPEAKER, 0, 60 * 24_000), "<i2")
+    begin = np.flatnonzero(whole)[0] - np.flatnonzero(heard)[0]
+    assert len(heard) > 24_000
+    assert np.array_equal(heard, whole[begin : begin + len(heard)])
 
 
 async def test_other_speeds_are_silent(bundle: Bundle, tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ class ReplaySession:
         self._ticked_at = 0.0
         self._stop_at = player.end
         self._sound: Sound | None = None
-        self._fed_until = self.position
+        self._fed_until = 0
+        """The sample of channel 1 that the speaker gets next."""
         self._item = ""
         """What the speaker plays; "" where it is silent."""
         self._items = 0
@@ -250,7 +251,7 @@ class ReplaySession:
         sound = Sound(silent, self._speaker_changed)
         await sound.check()
         await sound.start_capture()  # opens a file in place of the speaker; there is nothing to capture
-        self._sound, self._fed_until = sound, self.position
+        self._sound = sound
         await sound.watch()
 
     def _speaker_changed(self, direction: str, _description: str, problem: str) -> None:
@@ -262,10 +263,10 @@ class ReplaySession:
             return
         if not self._item:
             self._items += 1
-            self._item, self._fed_until = f"replay-{self._items}", self.position
-        until = min(self.position + AHEAD, self._stop_at)
+            self._item, self._fed_until = f"replay-{self._items}", self.player.sample_at(SPEAKER, self.position)
+        until = self.player.sample_at(SPEAKER, min(self.position + AHEAD, self._stop_at))
         if until > self._fed_until:
-            pcm = self.player.sound(SPEAKER, self._fed_until, until - self._fed_until)
+            pcm = self.player.bundle.sound(SPEAKER, self._fed_until, until - self._fed_until)
             self._sound.engine.play(self._item, pcm)
             self._fed_until = until
 
