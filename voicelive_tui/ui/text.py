@@ -71,7 +71,7 @@ def clipped(line: Line, width: int) -> Line:
     """The line in at most `width` cells."""
     kept: list[Span] = []
     for text, tone in line:
-        if shown := clip(text, width):
+        if shown := clip_words(text, width):
             kept.append((shown, tone))
         width -= cell_len(text)
     return tuple(kept)

@@ -30,6 +30,9 @@ async def test_both_directions_folded_with_counts_and_bytes():
         assert "→  session.update " in shown
         assert "←  response.audio.delta ×29" in shown
         assert "139 kB" in shown
+        sizes, others = "response.audio.delta ×", "response.created"  # columns are the same in lines of either kind
+        lines = {name: next(line for line in shown.split("\n") if name in line) for name in (sizes, others)}
+        assert lines[sizes].index("139 kB") == lines[others].index("in_progress")
         assert "←  response.done" in shown
         assert "completed · 412 tokens" in shown
         assert "3 Events 223" in shown

@@ -63,20 +63,20 @@ def event_line(row: LogRow, fold: Fold, since: float, origin: float, width: int)
         (f"{arrow}{mark or ' '} ", tone if mark else arrow_tone),
     ]
     room = width - width_of(spans)  # beside the inspector not always enough for the type
+    id_width = 9 if width >= 100 else 0
     type_width = 53 if width >= 150 else 36 if width >= 100 else min(28, max(room, 1))
     if fold.rows > 1:
         count = f" ×{fold.rows:,}"
         name = clip_left(visible(row.type), type_width - len(count))
         spans.append((fit(name + count, type_width) + "  ", tone))
-        spans.append((size(fold.size) if fold.size else "", tone))
+        spans.append((" " * id_width + (size(fold.size) if fold.size else ""), tone))
         return tuple(spans)
     if row.direction == "local":
         spans.append((clip_words(summarize(row), room), tone))
         return tuple(spans)
     family = FAMILIES.get(row.type.partition(".")[0], "text") if tone == "text" else tone
     spans.append((fit(clip_left(visible(row.type), type_width), type_width) + "  ", family))
-    if width >= 100:
-        spans.append((fit(visible(short_id(row.item_id or row.response_id)), 8) + " ", "dim"))
+    spans.append((fit(visible(short_id(row.item_id or row.response_id)), id_width), "dim"))
     room = width - width_of(spans)
     spans.append((clip_words(summarize(row), room if room >= LEAST_SUMMARY else 0), "dim" if tone == "text" else tone))
     return tuple(spans)
