@@ -464,7 +464,7 @@ async def test_foreign_text_in_a_toast_is_neither_markup_nor_an_escape_sequence(
     app = app_of(states.IDLE)
     async with app.run_test(size=(80, 24), notifications=True) as pilot, asyncio.timeout(60):
         await settled(pilot)
-        app.screen.notify("[b]device[/b] \x1b[2J\u202e", timeout=0.5)  # it covers the prompt
+        app.screen.notify("[b]device[/b] \x1b[2J\u202e", timeout=3.0)  # it covers the prompt
         while "[b]device[/b] ␛[2J⟨202E⟩" not in screen_text(app):
             await pilot.pause(0.02)
         app.screen.query_one(Prompt).ask("filter")
