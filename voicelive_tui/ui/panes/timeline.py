@@ -278,9 +278,12 @@ here. {match.next} and {match.previous} go from mark to mark, {timeline.earlier}
         if self._off:
             return ()
         keys = Hint(f"{{timeline.longer}} {SPANS[self._span]:g} s {{timeline.shorter}}")
-        at = "" if self.cursor is None else f"at {self.cursor - self.session.log.origin:.3f}"
+        shown: Span = (with_keys(self, keys), "dim")
+        if self.cursor is None:
+            return (shown,)
+        at = f"at {self.cursor - self.session.log.origin:.3f}"
         mark = next((SIGNS[mark.sign] for mark in self._marks() if mark.at == self.cursor), "")
-        return joined((at, "accent"), (mark, "text"), (with_keys(self, keys), "dim"))
+        return joined((at, "accent"), (mark, "text"), shown)
 
     # --- the cursor
 
