@@ -39,6 +39,7 @@ def reached(app):
     "keys",
     [
         "3 enter tab j",
+        "3 l tab m",
         "3 2 slash w",
         "3 slash i s enter 2 e",
         "E enter escape escape m",
@@ -50,14 +51,14 @@ def reached(app):
 )
 async def test_keys_in_one_chunk_lead_where_they_lead_one_by_one(keys):
     slow, fast = app_of(states.SPEAKING), app_of(states.SPEAKING)
-    async with slow.run_test(size=(80, 24)) as pilot:
+    async with slow.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         for key in keys.split():
             post(slow, key)
             await pilot.pause()
             await pilot.pause()
         wanted = reached(slow)
-    async with fast.run_test(size=(80, 24)) as pilot:
+    async with fast.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         for key in keys.split():
             post(fast, key)

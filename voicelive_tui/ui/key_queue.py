@@ -50,6 +50,9 @@ class KeyQueueApp(App[None]):
                 while (focused := self.focused or self.screen) is not known:
                     await _risen(focused)
                     known = focused
+                laid_out = asyncio.Event()  # the focus moves in the order of places, which a new pane has only then
+                if known is not target and self.screen.call_after_refresh(laid_out.set):
+                    await laid_out.wait()
         self.call_later(self._handle_next)
 
 
