@@ -34,6 +34,7 @@ async def test_the_tabs_count_the_turns_of_a_hidden_pane():
         for state in (states.SPEAKING, replace(states.SPEAKING, response="")):  # the tabs are drawn before this pane
             app.live.receive(None, state)
             await drawn(pilot, state)
+            await pilot.pause()
         assert "▌2 Transcript" in screen_text(app)
         assert "7 Delay 2 ─" in screen_text(app)
 
