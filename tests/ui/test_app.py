@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests import states
 from tests.ui.fake import FakeLive, app_of, settled
 from tests.ui.screens import screen_text
+from tests.ui.terminal import Terminal
 from voicelive_tui.config import Ui
 from voicelive_tui.session.state import Connection, Stage
 from voicelive_tui.ui import app as app_module
@@ -61,6 +62,35 @@ async def test_ssh_offers_lean_once(monkeypatch):
             await settled(pilot)
     assert len(told) == 1
     assert "--lean" in told[0]
+
+
+BROKEN = """
+from voicelive_tui import cli
+from voicelive_tui.ui.panes.session import SessionPane
+
+def show(self, session):
+    password = "hunter2hunter2"
+    raise ValueError("[bold]no\\x1bcZ such field")
+
+SessionPane.show = show
+cli.main()
+"""
+
+
+def test_a_defect_of_the_screen_is_one_sentence_and_the_log_file_has_the_rest(tmp_path):
+    with Terminal(
+        "-c", BROKEN, "--demo", "--log-file", str(tmp_path / "log"), XDG_STATE_HOME=str(tmp_path)
+    ) as terminal:
+        assert terminal.wait_for_end() == 1
+        left = terminal.received[terminal.received.rindex(b"\x1b[?1049l") :].decode()
+    assert "voicelive-tui: the program has a defect (ValueError: [bold]no" in left
+    assert "\x1bc" not in left
+    for word in ("Traceback", "hunter2", "password"):
+        assert word not in terminal.received.decode()
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" in log
+    assert "in show" in log
+    assert "hunter2" not in log
 
 
 def test_importing_the_app_loads_neither_sdk_nor_sound():

@@ -1,11 +1,13 @@
 """The application: keymap, suspension, and how it ends."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
@@ -13,7 +15,7 @@ from textual.filter import LineFilter, NoColor
 from textual.widgets import Static
 
 from voicelive_tui.runtime import INTERRUPTED
-from voicelive_tui.text import visible
+from voicelive_tui.text import mask, visible
 from voicelive_tui.ui.binding import keymap_of
 from voicelive_tui.ui.key_queue import KeyQueueApp
 from voicelive_tui.ui.themes import THEMES, theme_of
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from voicelive_tui.client.shell import Shell
     from voicelive_tui.config import Ui
     from voicelive_tui.ui.dashboard import DashboardScreen
+
+log = logging.getLogger(__name__)
 
 CLOSE_LIMIT = 3.0
 """Seconds for an orderly end of the conversation."""
@@ -98,6 +102,13 @@ class VoiceLiveApp(KeyQueueApp):
         Of the terminal's default colours these would be black on black.
         """
         return [NoColor()] if self.no_color and self.native_ansi_color else super().get_line_filters()
+
+    def _fatal_error(self) -> None:
+        """Log a defect, and end with a sentence: Textual would print local variables, of which some are secret."""
+        error = sys.exception()
+        log.error("the dashboard broke down", exc_info=error)
+        sentence = mask(f"the program has a defect ({type(error).__name__}: {error}); see the log file")
+        self.panic(Text(f"voicelive-tui: {visible(sentence)}"))
 
     def compose(self) -> ComposeResult:
         # Shown at once; the panes are loaded behind it.
