@@ -98,7 +98,7 @@ class Canvas(ScrollView, can_focus=False):
 
     ALLOW_SELECT = False
     ALLOW_MAXIMIZE = False
-    DEFAULT_CSS = "Canvas { overflow: hidden scroll; scrollbar-size: 0 0; background: transparent; }"
+    DEFAULT_CSS = "Canvas { overflow: hidden hidden; background: transparent; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id, classes=classes)
@@ -326,9 +326,7 @@ def _cells(segments: list[Segment]) -> list[tuple[str, Style | Color | None]]:
 
 
 class Lines(Canvas):
-    """A canvas that shows the lines it was given last; it never scrolls, so Textual makes no scroll bar for it."""
-
-    DEFAULT_CSS = "Lines { overflow: hidden hidden; }"
+    """A canvas that shows the lines it was given last; it never scrolls."""
 
     _lines: tuple[Line, ...] = ()
 

@@ -63,6 +63,10 @@ class ScrollList(Canvas, can_focus=True):
     """Scrolls what came too soon after the last time."""
 
     @property
+    def allow_vertical_scroll(self) -> bool:
+        return True  # and no scroll bar, which would be one more widget, seen or unseen
+
+    @property
     def count(self) -> int:
         """The number of items."""
         return len(self.items)
