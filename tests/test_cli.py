@@ -113,6 +113,7 @@ def test_a_recording_in_place_of_a_command_is_opened(tmp_path):
     result = run("talk.vlrec")
     assert result.exit_code != 0
     assert result.stderr == run("replay", "talk.vlrec").stderr != ""
+    assert run("none.vlrec").stderr == run("replay", "none.vlrec").stderr
     assert "Usage" not in result.stderr
 
 

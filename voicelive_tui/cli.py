@@ -145,7 +145,8 @@ class _Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        named = self.get_command(ctx, args[0]) is None and Path(args[0]).exists()
+        path = Path(args[0])
+        named = self.get_command(ctx, args[0]) is None and (path.exists() or path.suffix)
         return super().resolve_command(ctx, ["replay", *args] if named else args)
 
     def invoke(self, ctx: click.Context) -> Any:
