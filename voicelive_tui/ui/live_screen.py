@@ -122,6 +122,14 @@ class LiveScreen(TimedScreen):
             self.show_session(state)
         if log:
             self.logged = state
+        if show or log:
+            self.show_tabs()
+
+    def show_tabs(self) -> None:
+        """Draw the heads that count what hidden panes have, once all panes have the state."""
+        for pane in self.query(Pane):
+            if len(pane.tabs) > 1:
+                pane.show_head()
 
     def show_session(self, state: SessionState) -> None:
         """Give a state to the panes."""
@@ -168,3 +176,4 @@ class LiveScreen(TimedScreen):
         """Give the state of the shell to the panes, its log included."""
         self.show_session(self.live.state)
         self.logged = self.live.state
+        self.show_tabs()
