@@ -33,7 +33,7 @@ class Mouth:
 
     async def spoken(self) -> None:
         """Wait until everything was said, and a moment longer."""
-        await until(lambda: not self._queued, "the end of what is said")
+        await until(lambda: not self._queued, "the end of the speech")
         await asyncio.sleep(0.2)
 
     def read(self, frames: int, heard: bytes) -> bytes:

@@ -1,11 +1,13 @@
 """The dashboard: it shows the state and passes keys on; it decides nothing about the conversation.
 
-- `app` holds the keymap and the end, `palette` the commands, `themes` the colours. `dashboard` has the bindings; its
-  bases are `arranged`, which places the panes, and `live_screen`, which draws what the shell changes at the rates of
-  `pace`. `replay` is the dashboard of a recording, `editor` the form over it.
+- `app` holds the keymap and the end, `key_queue` handles keys in turn, `palette` has the commands, `themes` the
+  colours. `dashboard` has the bindings; its bases are `arranged`, which places the panes, `live_screen`, which draws
+  what the shell changes at the rates of `pace`, and `timed`, the time of what is shown. `replay` is the dashboard of a
+  recording, `editor` the form over it.
 - `canvas` draws lines on demand and repaints only the cells that changed; every pane draws through it. `scroll_list` is
   a canvas of items with a cursor.
-- `keymap` checks `[keys]` of the configuration, `hints` puts the keys in force into sentences, `footer` shows them.
+- `keymap` checks `[keys]` of the configuration, `hints` puts the keys in force into sentences, `footer` shows them,
+  `switches` names those that now take back what they did.
 - `text`, `rows`, `entry_lines`, `delays` and `arrangement` are plain functions: no widget, no clock.
 - `panes` get `session` and readings, declare what they can do and post messages; they know nothing of the shell.
 
