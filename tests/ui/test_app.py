@@ -85,7 +85,7 @@ def test_a_defect_of_the_screen_is_one_sentence_and_the_log_file_has_the_rest(tm
         left = terminal.received[terminal.received.rindex(b"\x1b[?1049l") :].decode()
     assert "voicelive-tui: the program has a defect (ValueError: [bold]no" in left
     assert "\x1bc" not in left
-    for word in ("Traceback", "hunter2", "password"):
+    for word in ("Traceback", "hunter2", "password", "NOTE"):
         assert word not in terminal.received.decode()
     log = (tmp_path / "log").read_text()
     assert "Traceback" in log

@@ -43,7 +43,7 @@ class Replay:
 
     @property
     def close_code(self) -> int:
-        """Of who closed first: aiohttp has that of the answer."""
+        """The code of the first close frame; aiohttp keeps that of the reply."""
         return self._sent_code or self._websocket.close_code or 1006
 
     async def run(self, request: web.Request) -> web.WebSocketResponse:

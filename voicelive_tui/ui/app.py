@@ -82,7 +82,7 @@ class VoiceLiveApp(KeyQueueApp):
         self.ui = ui
         self.keys = keys
         self.profiles = profiles
-        self._suspended = self._ending = False
+        self._suspended = self._ending = self._broken = False
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = theme_of(ui, self.console.color_system)
@@ -97,9 +97,9 @@ class VoiceLiveApp(KeyQueueApp):
         return TerminalDriver
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Without colour, where the theme has the terminal's own: Textual decides before a theme is chosen, for greys.
+        """Use `NoColor` with NO_COLOR and an ANSI theme.
 
-        Of the terminal's default colours these would be black on black.
+        Textual chooses its grey filter before the theme is known, and that makes default colours black on black.
         """
         return [NoColor()] if self.no_color and self.native_ansi_color else super().get_line_filters()
 
@@ -107,8 +107,10 @@ class VoiceLiveApp(KeyQueueApp):
         """Log a defect, and end with a sentence: Textual would print local variables, of which some are secret."""
         error = sys.exception()
         log.error("the dashboard broke down", exc_info=error)
-        sentence = mask(f"the program has a defect ({type(error).__name__}: {error}); see the log file")
-        self.panic(Text(f"voicelive-tui: {visible(sentence)}"))
+        if not self._broken:  # of several defects Textual shows the first, with advice for its own developers
+            self._broken = True
+            sentence = mask(f"the program has a defect ({type(error).__name__}: {error}); see the log file")
+            self.panic(Text(f"voicelive-tui: {visible(sentence)}"))
 
     def compose(self) -> ComposeResult:
         # Shown at once; the panes are loaded behind it.

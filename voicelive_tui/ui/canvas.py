@@ -59,7 +59,7 @@ TONES = {
 """The style of each tone on the widget's background, as Textual writes styles."""
 _LIGHT = {"unheard": "italic $foreground 65%"}
 _ANSI = {
-    # The terminal's own colours cannot be mixed with one another, and one on itself cannot be read.
+    # The terminal's own colours cannot be mixed, and a text in the colour of its ground cannot be read.
     "cursor": "reverse",
     "select": "bold underline reverse",
     "dim": "dim $foreground",

@@ -22,7 +22,7 @@ WANTED = ("talk", "mute", "keep", "edit", "replay.play", "replay.back", "replay.
 LESS_WANTED = ("type", "interrupt", "zoom")
 """Ids of those that follow a pane's other keys: the headline names the first two where they help."""
 SHORT = {"Keep recording": "Keep", "Stop recording": "Stop rec", "Edit the arguments": "Edit", "Next policy": "Policy"}
-"""Words here for descriptions that are long, which the palette has too."""
+"""Shorter words for descriptions that the palette shows in full."""
 CROSSES = {"events": "Events", "transcript": "Words"}
 """Words of `cross` by where it leads from the focused pane."""
 

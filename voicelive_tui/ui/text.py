@@ -101,8 +101,8 @@ def spread(left: Line, right: Line, width: int, fill: Span = (" ", "text")) -> L
 def wrap(text: str, width: int) -> list[str]:
     """The text broken at spaces into pieces of at most `width` cells; joined again they are the text itself.
 
-    A word wider than a line is broken too. Spaces at a break hang on the end of the piece before it; a no-break space
-    is none.
+    A word wider than a line is broken too. Spaces at a break stay at the end of the piece before it. No line is broken
+    at a no-break space.
     """
     pieces: list[str] = []
     current, used = "", 0
