@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voicelive_tui.audio.engine import AudioEngine
-from voicelive_tui.config import Recording
+from voicelive_tui.config import BargeIn, Recording
 from voicelive_tui.recording.bundle import Bundle
 from voicelive_tui.recording.player import Player
 from voicelive_tui.recording.records import Entry, RecordMaker
@@ -121,3 +121,15 @@ def test_names_of_hosts_and_devices_are_in_a_recording_only_where_it_is_allowed(
     found = lines(Recording(host_names=kept, device_names=kept))
     for name in (b"secret-host", b"Quiet Headset", b"Loud Webcam"):
         assert (name in found) is kept, name
+
+
+@pytest.mark.parametrize("url", ["https://secret-host.example/mcp", "https://[secret-host"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_host_of_an_mcp_server_is_hidden_from_the_first_line_on_that_names_it(url: str, kept: bool) -> None:
+    session = {"tools": [{"type": "mcp", "server_label": "a", "server_url": url}]}
+    settings_changed = inputs.SettingsChanged(session, {}, BargeIn(), False, {}, {}, "", "the profile")
+    sent = inputs.Sent({"type": "session.update", "session": session})
+    for event in (settings_changed, inputs.SessionEdited(session), sent):
+        maker = RecordMaker(time.monotonic_ns(), Recording(host_names=kept))
+        (record,) = maker.of_entry(Entry(0, 1, event))
+        assert (b"secret-host" in record.data) is kept, event

@@ -103,9 +103,7 @@ class RecordMaker:
                 records = self._message(entry, "in", raw or json.dumps(dict(body)), body, standby=standby)
             case inputs.Sent(body, at):
                 raw = json.dumps(dict(body), default=repr)
-                self._hide_hosts(
-                    text(mapping(tool).get("server_url")) for tool in listing(session_of(body).get("tools"))
-                )
+                self._hide_servers(session_of(body).get("tools"))
                 records = self._message(entry, "out", raw, body, captured_at=at, standby=standby)
             case inputs.BadMessage(problem, raw):
                 line = wire_line(n, t_ns, "in", self._clean(n, raw), problem=problem, standby=standby)
@@ -195,15 +193,25 @@ class RecordMaker:
             if named and not self._settings.device_names:
                 self._hide(*_device_names(event.description))
                 event = msgspec.structs.replace(event, description="a device")
-        if isinstance(inner, inputs.Connecting):
-            self._hide_hosts([inner.endpoint])
+        match inner:
+            case inputs.Connecting(endpoint):
+                self._hide_hosts([endpoint])
+            case inputs.SessionEdited(session) | inputs.SettingsChanged(session):
+                self._hide_servers(session.get("tools"))
         line = self._clean(n, encode(event).decode())
         return Record("mark", t_ns, encode(Mark(n, t_ns, msgspec.Raw(line.encode()))) + b"\n")
 
+    def _hide_servers(self, tools: object) -> None:
+        """Hide the hosts of the MCP servers among the tools of a session."""
+        self._hide_hosts(text(mapping(tool).get("server_url")) for tool in listing(tools))
+
     def _hide_hosts(self, urls: Iterable[str]) -> None:
         for url in () if self._settings.host_names else urls:
-            host = urlsplit(url)
-            self._hide(host.netloc, host.hostname or "")
+            try:
+                host = urlsplit(url)
+                self._hide(host.netloc, host.hostname or "")
+            except ValueError:  # the editor takes any text
+                self._hide(url)
 
     def _hide(self, *names: str) -> None:
         forms = (form for name in names if len(name) > 3 for form in (name, json.dumps(name)[1:-1], in_markdown(name)))
