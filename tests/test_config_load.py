@@ -91,6 +91,8 @@ A = 'label = "a"\nurl = "https://x"\n'
         ('label = "a"', "mcp[0]: object missing required field url"),
         ('url = "https://x"', "mcp[0]: object missing required field label"),
         ('label = "a"\nurl = "ftp://x"', "mcp: the URL 'ftp://x' of 'a': expected http or https, a host"),
+        ('label = "a"\nurl = "https://[x"', "mcp: the URL 'https://[x' of 'a': expected http or https, a host"),
+        ('label = "a"\nurl = "https://:80"', "mcp: the URL 'https://:80' of 'a': expected http or https, a host"),
         (f'label = "a"\nurl = "https://me:{SECRET}@x"', "mcp: the URL '...@x' of 'a': expected http or https"),
         (A + 'approve = "yes"', "mcp[0].approve: expected 'always', 'ask', 'never'"),
         (A + 'approve = { s = "yes" }', "mcp[0].approve.s: expected 'always', 'ask', 'never'"),

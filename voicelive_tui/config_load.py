@@ -233,9 +233,16 @@ def _check_mcp(settings: Settings, origin: str) -> None:
     for server in settings.mcp:
         if labels.count(server.label) > 1:
             raise ConfigError(f"{origin}: mcp: two servers have the label {server.label!r}")
-        if not re.match(r"https?://[^\s/?#@]+([/?#]\S*)?$", server.url):
+        if not (re.match(r"https?://[^\s/?#@]+([/?#]\S*)?$", server.url) and _has_host(server.url)):
             expected = "expected http or https, a host, and no user name"
             raise ConfigError(f"{origin}: mcp: the URL {shown(server.url)} of {server.label!r}: {expected}")
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:  # brackets without an IPv6 address
+        return False
 
 
 def _sentence(problem: str, tree: Mapping[str, Any], more_known: Sequence[str]) -> str:
