@@ -155,7 +155,9 @@ class TestWatchdog:
         engine = AudioEngine()
         engine.watchdog.opened("input")
         engine.watchdog.opened("output")
+        deadline = time.monotonic() + 60
         while not (stalled := engine.stalled()):
+            assert time.monotonic() < deadline, "no stall within 60 s"
             engine.captured(silence(480), time.monotonic(), time.monotonic())
             time.sleep(0.01)
         assert stalled == {"output"}
