@@ -2,19 +2,25 @@
 
 import asyncio
 import math
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.recording.bundles import ANSWER, BEGAN, make_bundle
+from tests.recording.bundles import ANSWER, BEGAN, make_bundle, received
 from voicelive_tui.audio.wav import load_wav
 from voicelive_tui.client.replay import ReplaySession
-from voicelive_tui.config import Audio
+from voicelive_tui.config import Audio, Recording
 from voicelive_tui.recording.bundle import Bundle
+from voicelive_tui.recording.files import write_wave
 from voicelive_tui.recording.lines import SPEAKER
 from voicelive_tui.recording.player import Player
+from voicelive_tui.recording.records import Entry, RecordMaker
+from voicelive_tui.recording.sounds import NOTICED_SECONDS
+from voicelive_tui.recording.spool import Record
+from voicelive_tui.recording.writer import BundleWriter, Manifest
 from voicelive_tui.session import inputs
 from voicelive_tui.session.state import Problem, SessionState
 
@@ -140,3 +146,61 @@ async def test_the_seconds_around_a_moment_are_played_and_no_more(bundle: Bundle
     live.go_to(live.player.end)
     live.play()
     assert live.position == live.player.begin
+
+
+def long_turn(folder: Path, seconds: int) -> Bundle:
+    """A recording of a user's turn. Of its sound only the last sample is not zero."""
+    began_ns = round(BEGAN * 1e9)
+    maker = RecordMaker(began_ns, Recording())
+    writer = BundleWriter(folder / "long.vlrec", Manifest(t_ns=began_ns, sample_zero_ns=began_ns))
+    for n, (at, kind) in enumerate([(1, "started"), (1 + seconds, "stopped")]):
+        event = received(f"input_audio_buffer.speech_{kind}", item_id="long")
+        writer.add(maker.of_entry(Entry(n, began_ns + at * 10**9, event)))
+    writer.add([Record("left", (1 + seconds) * 24_000 - 1, b"\1\2")])
+    writer.close()
+    return Bundle(writer.path)
+
+
+async def test_a_turn_of_more_than_a_minute_is_saved_whole(tmp_path: Path) -> None:
+    with long_turn(tmp_path, 90) as bundle:
+        live = a_replay(bundle)
+        live.go_to(live.player.end)
+        pcm, _ = load_wav(Path((await live.save_sound("long")).removeprefix("sound saved to ")))
+    assert len(pcm) == 2 * round((90 + NOTICED_SECONDS) * 24_000)
+    assert pcm.endswith(b"\1\2")
+    assert not any(pcm[:-2])
+
+
+async def test_a_turn_of_more_than_an_hour_is_refused(tmp_path: Path) -> None:
+    with long_turn(tmp_path, 3_601) as bundle:
+        live = a_replay(bundle)
+        live.go_to(live.player.end)
+        assert await live.save_sound("long") == "the sound cannot be saved: it is longer than an hour"
+    assert list(tmp_path.glob("*.wav")) == []
+
+
+async def test_while_sound_is_saved_the_loop_runs_and_a_jump_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jumped, running = threading.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def late_lines(name: str) -> Iterator[bytes]:
+        assert jumped.wait(30)
+        return Bundle.lines(bundle, name)
+
+    def late_write(path: Path, pcm: bytes) -> None:
+        loop.call_soon_threadsafe(running.set)
+        assert running.wait(10), "the loop waits for the file"
+        write_wave(path, pcm)
+
+    with long_turn(tmp_path, 2) as bundle:
+        live = a_replay(bundle)
+        live.go_to(live.player.end)
+        monkeypatch.setattr(bundle, "lines", late_lines)
+        monkeypatch.setattr("voicelive_tui.client.replay.write_wave", late_write)
+        saving = asyncio.create_task(live.save_sound("long"))
+        await asyncio.sleep(0)
+        live.go_to(live.player.begin)
+        jumped.set()
+        assert (await saving).startswith("sound saved to ")

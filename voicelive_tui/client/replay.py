@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from voicelive_tui.audio.format import SAMPLE_RATE, SAMPLE_WIDTH
@@ -32,6 +33,8 @@ SLICE = 50
 AHEAD = 0.3
 """Seconds of sound that wait for the speaker."""
 LEVEL_SECONDS = 0.04
+LONGEST_SOUND = 3_600
+"""Seconds of an item's sound that are saved: a damaged recording may claim any length."""
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 JUMP = inputs.LogRecord("debug", "replay", "jumped")
 """What observers receive after a jump; it is not in the log."""
@@ -180,16 +183,16 @@ class ReplaySession:
 
     async def save_sound(self, item_id: str) -> str:
         """Write the sound of an item as a WAV file beside the recording; a sentence about it."""
-        bundle, ranges = self.player.bundle, await asyncio.to_thread(self.player.ranges, item_id)
-        pcm = b"".join(bundle.sound(channel, start, end - start) for channel, start, end in ranges)
-        if not any(pcm):
-            return "this item has no sound"
-        path = unused(bundle.path.expanduser().absolute().parent, ".wav")
-        try:
-            write_wave(path, pcm)
-        except OSError as error:
-            return f"the sound cannot be saved: {error.strerror or error} ({path})"
-        return f"sound saved to {path}"
+        bundle = self.player.bundle
+        ranges = await asyncio.to_thread(self.player.ranges, item_id, self.state)
+        if sum(end - start for _, start, end in ranges) > LONGEST_SOUND * SAMPLE_RATE:
+            return "the sound cannot be saved: it is longer than an hour"
+        pieces: list[bytes] = []
+        for channel, start, end in ranges:
+            for at in range(start, end, SAMPLE_RATE):  # in steps on the loop: `_feed` moves the same file
+                pieces.append(bundle.sound(channel, at, min(end - at, SAMPLE_RATE)))
+                await asyncio.sleep(0)
+        return await asyncio.to_thread(_save, pieces, bundle.path.expanduser().absolute().parent)
 
     def levels(self, begin: float, end: float, count: int) -> list[tuple[float, float]]:
         """RMS of the microphone and of what was heard, in dBFS, in `count` equal parts of a stretch of time."""
@@ -278,3 +281,15 @@ class ReplaySession:
             task = asyncio.create_task(self._sound.interrupt())
             self._silencing.add(task)
             task.add_done_callback(self._silencing.discard)
+
+
+def _save(pieces: list[bytes], folder: Path) -> str:
+    """Write sound as a new WAV file in a folder; a sentence about it."""
+    if not any(map(any, pieces)):
+        return "this item has no sound"
+    path = unused(folder, ".wav")
+    try:
+        write_wave(path, b"".join(pieces))
+    except OSError as error:
+        return f"the sound cannot be saved: {error.strerror or error} ({path})"
+    return f"sound saved to {path}"

@@ -169,14 +169,14 @@ class Player:
         """PCM16 of channel 0 or 1 from a time on, for at most a minute."""
         return self.bundle.sound(channel, self.sample_at(channel, at), round(seconds * SAMPLE_RATE))
 
-    def ranges(self, item_id: str) -> list[tuple[int, int, int]]:
-        """Where the sound of an item lies: channels, first samples, and those after the last.
+    def ranges(self, item_id: str, state: SessionState) -> list[tuple[int, int, int]]:
+        """Where the sound of an item of a state lies: channels, first samples, and those after the last.
 
         An answer is there as it came, the user's words as they were sent. All messages are read.
         """
         if found := list(ranges_of(item_id, self.bundle.lines("wire.jsonl"))):
             return [(RECEIVED, *each) for each in found]
-        turn = next((turn for turn in self.state.turns if turn.item_id == item_id), None)
+        turn = next((turn for turn in state.turns if turn.item_id == item_id), None)
         at = (turn and turn.speech_started_at) or 0.0
         return [(MICROPHONE, *each) for each in range_of_turn(turn, (at, self.sample_at(MICROPHONE, at)))]
 
