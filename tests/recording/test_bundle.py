@@ -181,6 +181,45 @@ def test_of_a_zip_that_lost_its_end_what_is_left_is_read(tmp_path: Path) -> None
         read_all(target)
 
 
+def test_an_empty_member_of_a_zip_that_lost_its_end_does_not_hide_the_rest(tmp_path: Path) -> None:
+    path, target = written(tmp_path), tmp_path / "a.zip"
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.mkdir("a.vlrec")
+        archive.write(path / "wire.jsonl", "a.vlrec/wire.jsonl")
+    content = target.read_bytes()
+    target.write_bytes(content[: content.index(b"PK\1\2")])
+    assert read_all(target) == ["the zip has lost its end"]
+
+
+def without_end(folder: Path) -> Path:
+    """A zip without its directory, with sound of 400,044 bytes of which only the last samples are not zero."""
+    writer = BundleWriter(folder / "long.vlrec", Manifest())
+    line = wire_line(0, 5_000_000_000, "in", '{"type":"session.created"}')
+    writer.add([Record("wire", 5, line), Record("left", 99_992, b"\1\0" * 8)])
+    writer.close()
+    target = zipped(writer.path, folder / "a.zip", "a/")
+    content = target.read_bytes()
+    target.write_bytes(content[: content.index(b"PK\1\2")])
+    return target
+
+
+def test_sound_of_a_zip_that_lost_its_end_may_be_larger_than_its_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipped_files, "LARGEST_TEXT", 100_000)
+    with Bundle(without_end(tmp_path)) as bundle:
+        assert bundle.sound(0, 99_999, 1) == b"\1\0"
+        assert bundle.flaws == ["the zip has lost its end"]
+
+
+def test_the_rest_of_huge_sound_in_a_zip_that_lost_its_end_is_left_out_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipped_files, "LARGEST_AUDIO", 100_000)
+    told = "audio.wav is longer than 100,000 bytes: the rest is left out"
+    assert read_all(without_end(tmp_path)) == ["the zip has lost its end", told]
+
+
 def test_a_recording_without_one_message_is_refused_with_the_damage(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("no\nmessages\n")

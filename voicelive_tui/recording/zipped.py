@@ -23,6 +23,8 @@ UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, V
 _LOCAL = b"PK\x03\x04"
 _HEADER = struct.Struct("<4s5H3L2H")
 """A local header (APPNOTE.TXT 4.3.7), which stands before each member."""
+_SIZE_BEHIND = 8
+"""Of the flags: sizes follow the member (4.4.4, bit 3)."""
 _ZIP64 = 0xFFFFFFFF
 
 
@@ -39,7 +41,7 @@ def open_zip(path: Path, flaws: list[str]) -> Opener:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
         flaws.append("the zip has lost its end")
-        members = {PurePosixPath(part.name).name: part.open for part in _parts(path)}
+        members = {PurePosixPath(part.name).name: part.open for part in _parts(path, flaws)}
     else:
         files = [info for info in archive.infolist() if not info.filename.endswith("/")]
         members = {PurePosixPath(info.filename).name: _Member(archive, info).open for info in files}
@@ -55,6 +57,10 @@ def open_zip(path: Path, flaws: list[str]) -> Opener:
             return None
 
     return open_member
+
+
+def _largest(name: str) -> int:
+    return LARGEST_AUDIO if name.endswith((".wav", ".flac")) else LARGEST_TEXT
 
 
 def _tell(flaws: list[str], sentence: str) -> None:
@@ -81,8 +87,7 @@ class _Member(NamedTuple):
     info: zipfile.ZipInfo
 
     def open(self) -> BinaryIO:
-        limit = LARGEST_AUDIO if self.info.filename.endswith(".wav") else LARGEST_TEXT
-        if self.info.file_size > limit:
+        if self.info.file_size > (limit := _largest(self.info.filename)):
             raise ValueError(f"it would have {self.info.file_size:,} bytes, more than {limit:,}")
         return cast("BinaryIO", self.archive.open(self.info))
 
@@ -96,14 +101,19 @@ class _Part(NamedTuple):
     packed: int
     """Bytes, which need not all be there."""
     method: int
+    flaws: list[str]
 
     def open(self) -> BinaryIO:
         with contextlib.ExitStack() as stack, self.path.open("rb") as file:
             copy = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
             file.seek(self.start)
             inflate = zlib.decompressobj(-zlib.MAX_WBITS) if self.method == zipfile.ZIP_DEFLATED else None
-            left = self.packed
-            while left > 0 and (piece := file.read(min(left, 1 << 16))) and copy.tell() < LARGEST_TEXT:
+            left, limit = self.packed, _largest(self.name)
+            while left > 0 and (piece := file.read(min(left, 1 << 16))):
+                if copy.tell() >= limit:
+                    name = PurePosixPath(self.name).name
+                    _tell(self.flaws, f"{name} is longer than {limit:,} bytes: the rest is left out")
+                    break
                 left -= len(piece)
                 try:
                     copy.write(inflate.decompress(piece) if inflate else piece)
@@ -114,15 +124,15 @@ class _Part(NamedTuple):
             return copy
 
 
-def _parts(path: Path) -> Iterator[_Part]:
+def _parts(path: Path, flaws: list[str]) -> Iterator[_Part]:
     with path.open("rb") as file:
         while len(head := file.read(_HEADER.size)) == _HEADER.size and head.startswith(_LOCAL):
-            *_, method, _, _, _, packed, _, name_size, extra_size = _HEADER.unpack(head)
+            _, _, flags, method, _, _, _, packed, _, name_size, extra_size = _HEADER.unpack(head)
             name, extra = file.read(name_size).decode(errors="replace"), file.read(extra_size)
             if packed == _ZIP64 and len(extra) >= 20:
                 packed = int.from_bytes(extra[12:20], "little")
-            known = 0 < packed < 1 << 62
-            yield _Part(path, name, file.tell(), packed if known else 1 << 62, method)
+            known = packed < 1 << 62 and (packed > 0 or not flags & _SIZE_BEHIND)
+            yield _Part(path, name, file.tell(), packed if known else 1 << 62, method, flaws)
             if not known:  # its size stands behind it
                 return
             file.seek(packed, 1)
