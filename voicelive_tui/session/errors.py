@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from voicelive_tui.session import edits, loss, surgery, tools
 from voicelive_tui.session.notes import pin
-from voicelive_tui.session.state import Edit, Handler, SessionState, Stage
+from voicelive_tui.session.state import Edit, EventHandler, SessionState, Stage
 from voicelive_tui.wire.events import ALREADY_ACTIVE, BENIGN_ERRORS, Event, error_text, mapping, text
 
 CONFIGURE, CREATE, OUTPUT, SEED, TURN, TYPE = "configure", "create", "output", "seed", "turn", "type"
@@ -54,4 +54,4 @@ def _warning(event: Event, state: SessionState, now: float) -> SessionState:
     return pin(state, error_text(mapping(event.get("warning"))), "warning")
 
 
-HANDLERS: dict[str, Handler] = {"error": _error, "warning": _warning}
+HANDLERS: dict[str, EventHandler] = {"error": _error, "warning": _warning}

@@ -9,7 +9,7 @@ from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.continuation import Restored
 from voicelive_tui.session.notes import note, remark
 from voicelive_tui.session.reconnect import TRIES
-from voicelive_tui.session.state import Handler, SessionState
+from voicelive_tui.session.state import InputHandler, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, remove
 from voicelive_tui.text import counted
 from voicelive_tui.wire.events import text
@@ -118,7 +118,7 @@ def _sent_late(event: inputs.SentLate, state: SessionState, now: float) -> Sessi
     return remark(state, now, sentence) if event.voiced else state
 
 
-HANDLERS: dict[type, Handler] = {
+HANDLERS: dict[type, InputHandler] = {
     inputs.Reconnecting: _reconnecting,
     inputs.HistorySent: _history_sent,
     inputs.SentLate: _sent_late,

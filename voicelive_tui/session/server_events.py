@@ -12,17 +12,17 @@ from msgspec.structs import replace
 from voicelive_tui.session import edits, errors, loss, mcp, surgery, talk, tools, turns
 from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note, pin
-from voicelive_tui.session.state import Handler, SessionState, Stage
+from voicelive_tui.session.state import EventHandler, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus, Role, place, put_behind, remove, shown_at
 from voicelive_tui.wire.events import BYTES_A_MS, Event, error_text, listing, mapping, number, pcm_of, session_of, text
 
 UNTRANSCRIBED = "not transcribed"
 
-HANDLERS: dict[str, Handler] = {**errors.HANDLERS}
+HANDLERS: dict[str, EventHandler] = {**errors.HANDLERS}
 
 
-def _on(*types: str) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
+def _on(*types: str) -> Callable[[EventHandler], EventHandler]:
+    def register(handler: EventHandler) -> EventHandler:
         HANDLERS.update(dict.fromkeys(types, handler))
         return handler
 

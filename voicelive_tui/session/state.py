@@ -24,7 +24,7 @@ from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.transcript import Entry, Role, change, update
 from voicelive_tui.session.usage import Usage
-from voicelive_tui.wire.events import BYTES_A_MS
+from voicelive_tui.wire.events import BYTES_A_MS, Event
 from voicelive_tui.wire.log import EventLog
 
 RECENT = 32
@@ -359,5 +359,7 @@ class SessionState(Struct, frozen=True, eq=False):
         return Activity.THINKING if pending else Activity.READY
 
 
-Handler = Callable[[Any, SessionState, float], SessionState]
-"""Takes an input or an event, the state before it, and the time; gives the state after it."""
+InputHandler = Callable[[Any, SessionState, float], SessionState]
+"""Takes an input of one class, the state before it, and the time; gives the state after it."""
+EventHandler = Callable[[Event, SessionState, float], SessionState]
+"""The same for a server event."""

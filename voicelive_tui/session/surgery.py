@@ -15,7 +15,7 @@ from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.history import history
 from voicelive_tui.session.notes import NOT_CONNECTED, is_rule, note, remark
-from voicelive_tui.session.state import RECENT, Handler, Request, SessionState
+from voicelive_tui.session.state import RECENT, InputHandler, Request, SessionState
 from voicelive_tui.session.transcript import Entry, EntryStatus, Transcript, find
 from voicelive_tui.wire.events import mapping, text
 
@@ -128,7 +128,7 @@ def words_of(entry: Entry) -> str:
     return words if len(words) <= 40 else f"{words[:40]}…"
 
 
-_KINDS: dict[type, tuple[str, Handler]] = {
+_KINDS: dict[type, tuple[str, InputHandler]] = {
     inputs.DeleteItem: ("delete", lambda event, state, now: state),
     inputs.InsertItem: ("insert", lambda event, state, now: state),
     inputs.AskAgain: ("ask again", _ask_again),

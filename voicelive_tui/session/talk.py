@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from voicelive_tui.session import inputs, tools, turns
 from voicelive_tui.session.barge_in import interrupt
 from voicelive_tui.session.notes import NOT_CONNECTED, note
-from voicelive_tui.session.state import Handler, SessionState
+from voicelive_tui.session.state import InputHandler, SessionState
 
 PREROLL_SECONDS = 0.3
 """Sound sent from before the key, which comes after the first syllable."""
@@ -77,4 +77,4 @@ def switch(state: SessionState, *, push_to_talk: bool) -> SessionState:
     return replace(state, microphone=replace(state.microphone, push_to_talk=push_to_talk))
 
 
-HANDLERS: dict[type, Handler] = {inputs.TalkPressed: _pressed, inputs.TalkCancelled: _cancelled}
+HANDLERS: dict[type, InputHandler] = {inputs.TalkPressed: _pressed, inputs.TalkCancelled: _cancelled}
