@@ -213,7 +213,7 @@ class SessionState(Struct, frozen=True, eq=False):
 
     connection: Connection = field(default_factory=Connection)
     began_at: float = 0.0
-    """When the first connection was begun."""
+    """When the first connection was begun; `log.origin` repeats it from then on, for readers that have only the log."""
     connects: tuple[float, ...] = ()
     """When the last `RECENT` connections were begun."""
     lost_at: float | None = None

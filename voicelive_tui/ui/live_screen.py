@@ -151,12 +151,12 @@ class LiveScreen(TimedScreen):
         return named(super().active_bindings, self.switched_on)
 
     def show_elapsed(self, now: float, *, still: bool) -> None:
-        """Show the time since the zero of the event log; every ten seconds where the screen is to stay still."""
+        """Show the time since the first connection was begun; every ten seconds where the screen is to stay still."""
         ended_at = self.session.connection.ended_at
         if self.session.began_at:
             until = now if ended_at is None or self.session.resuming else ended_at
             quiet = still and not counts_seconds(self.session, now)
-            seconds = until - self.session.log.origin
+            seconds = until - self.session.began_at
             if not quiet or not 0 <= seconds - self._elapsed_s < STILL - self._elapsed_s % STILL:
                 self._elapsed_s = seconds
                 self.elapsed = clock(seconds)
