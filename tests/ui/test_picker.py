@@ -1,5 +1,7 @@
 """Choosing sound devices during a conversation."""
 
+import asyncio
+
 from msgspec.structs import replace
 
 from tests import states
@@ -59,3 +61,33 @@ async def test_devices_are_listed_and_chosen():
         assert app.live.calls[-1] == ("choose", "input", "2")  # the cursor begins on what is in use
         await pilot.press("escape")
         assert not isinstance(app.screen, DevicePicker)
+
+
+async def test_the_list_answers_and_closes_while_a_device_takes_long_to_open():
+    told, opened = [], asyncio.Event()
+    app = app_of(replace(states.IDLE, input=Device("Headset, 24000 Hz")))
+    app.notify = lambda message, **_: told.append(message)
+
+    async def hang(direction, spec):
+        await opened.wait()
+        app.live.calls.append(("opened", spec))
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        app.live.choose_device = hang
+        await pilot.press("o")
+        await pilot.pause()
+        try:
+            async with asyncio.timeout(30):
+                await pilot.press("j", "enter", "p", "escape")
+                while isinstance(app.screen, DevicePicker):
+                    await pilot.pause()
+            assert app.live.calls[1:] == ["test_tone"]
+            assert told == []
+        finally:
+            opened.set()
+        async with asyncio.timeout(30):
+            while not told:
+                await pilot.pause()
+        assert told == ["Microphone: Headset, 24000 Hz"]
+        assert app.live.calls[-1] == ("opened", "2")

@@ -63,14 +63,17 @@ class DevicePicker(ModalScreen[None]):
         first = next((n for n, choice in enumerate(self._choices) if choice.current), 0)
         options.highlighted = kept or (options.get_option_index(str(first)) if self._choices else None)
 
-    async def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        if event.option_id is not None:
-            choice = self._choices[int(event.option_id)]
-            await self.live.choose_device(choice.direction, choice.spec)
-            state = self.live.state
-            device = state.input if choice.direction == "input" else state.output
-            said = f"{_TITLES[choice.direction]}: {device.problem or device.description}"
-            self.notify(said, severity="warning" if device.problem else "information")
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if event.option_id is not None:  # a device may take seconds to open, and the list may be closed before
+            self.app.run_worker(self._choose(self._choices[int(event.option_id)]))
+
+    async def _choose(self, choice: DeviceChoice) -> None:
+        await self.live.choose_device(choice.direction, choice.spec)
+        state = self.live.state
+        device = state.input if choice.direction == "input" else state.output
+        said = f"{_TITLES[choice.direction]}: {device.problem or device.description}"
+        self.app.notify(said, severity="warning" if device.problem else "information")
+        if self.is_running:
             self.run_worker(self.load(), exclusive=True)
 
     async def action_test_tone(self) -> None:
