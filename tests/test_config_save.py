@@ -144,7 +144,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, faili
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_no_file_is_not_replaced(tmp_path):
+def test_a_directory_is_not_replaced(tmp_path):
     with pytest.raises(ConfigError, match="the profile cannot be saved: Is a directory"):
         save_profile(tmp_path, "loud", NEW)
 

@@ -113,7 +113,7 @@ def test_variation_selectors_are_dropped_and_fillers_are_shown():
     assert text.visible("\U00013430\U0001bca0\U0001d173") == "⟨13430⟩⟨1BCA0⟩⟨1D173⟩"
 
 
-def test_a_row_of_punctuation_is_no_run_of_marks():
+def test_a_row_of_punctuation_is_not_a_run_of_marks():
     assert text.visible("“…”—“…”—→←→←") == "“…”—“…”—→←→←"
 
 

@@ -168,7 +168,7 @@ def test_a_source_is_the_microphone_and_hears_the_speaker_however_late_that_is(m
     assert source.heard.count(np.arange(1, 4801, dtype="<i2").tobytes()) == 1
 
 
-def test_no_microphone_captures_nothing_and_is_no_stall():
+def test_no_microphone_captures_nothing_and_does_not_stall():
     engine = AudioEngine()
     stream = open_input(engine, "none")
     stream.start()

@@ -100,7 +100,7 @@ def test_an_item_ends_only_once_it_is_marked_complete(queue, speaker):
     assert [type(e) for e in queue.events(200.0)] == [Finished]
 
 
-def test_an_item_without_sound_is_no_event(queue, speaker):
+def test_an_item_without_sound_makes_no_event(queue, speaker):
     queue.finish("never heard of")
     queue.play("a", b"")
     queue.finish("a")
@@ -159,7 +159,7 @@ def test_the_prebuffer_grows_to_300_ms_and_shrinks_after_30_calm_seconds(queue, 
     assert queue.target_ms == 100
 
 
-def test_running_dry_at_the_end_is_no_gap(queue, speaker):
+def test_running_dry_at_the_end_is_not_a_gap(queue, speaker):
     queue.play("a", sound(100))
     speaker.blocks(7)
     queue.finish("a")

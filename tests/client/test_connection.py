@@ -492,7 +492,7 @@ async def test_any_object_comes_out_as_it_came_in(event):
     ],
     ids=lambda value: repr(value)[:20],
 )
-async def test_a_message_that_is_no_event_is_reported_and_the_connection_goes_on(frame, says):
+async def test_a_message_that_is_not_an_event_is_reported_and_the_connection_goes_on(frame, says):
     assert await received(frame, '{"type": "next"}', frame) == [says, {"type": "next"}, says]
 
 

@@ -26,7 +26,7 @@ BRIEF = Script(delay_ms=50, reply=(Reply(say="Yes."),))
 
 
 class NoisyMouth(Mouth):
-    """A microphone of which every stretch is unique: speech, over noise of -72 dBFS that is no voice.
+    """A microphone whose sound never repeats: speech over noise of -72 dBFS, too quiet to be taken for speech.
 
     Attributes:
         captured: Everything that was read.

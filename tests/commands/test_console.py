@@ -540,7 +540,7 @@ async def answer_everything(ws: web.WebSocketResponse, *, pause: float = 0.0, st
 
 
 def tone(path: Path, level: int = 3000) -> str:
-    """A file with 0.1 s of a constant that is no silence."""
+    """A file with 0.1 s of a constant that is not silence."""
     writer = WavWriter(path)
     writer.write(np.full(SAMPLE_RATE // 10, level, dtype="<i2").tobytes())
     writer.close()

@@ -97,7 +97,7 @@ def test_wrong_usage_gets_a_sentence(bundle: Path, arguments: list[str], sentenc
     assert export(bundle, *arguments) == (2, "", f"voicelive-tui: {sentence}\n")
 
 
-def test_what_is_no_recording_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_path_without_a_recording_gets_a_sentence(tmp_path: Path) -> None:
     assert export(tmp_path)[2] == f"voicelive-tui: {tmp_path} is not a recording: it has no wire.jsonl\n"
     assert export(tmp_path / "none")[2] == f"voicelive-tui: cannot open {tmp_path}/none: No such file or directory\n"
 

@@ -63,7 +63,7 @@ def test_the_times_are_those_of_the_recording(tmp_path: Path) -> None:
     assert 29 < lines[-1]["t"] < 31
 
 
-def test_what_is_no_recording_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_a_path_without_a_recording_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     for path, says in (
         (tmp_path / "missing.vlrec", "cannot open .*missing.vlrec: No such file"),

@@ -73,7 +73,7 @@ async def test_the_handshake(path, query, status):
         ("POST", f"{PATH}?api-version=1&model=gpt-realtime", 405, "Expected a WebSocket handshake, not a plain POST."),
     ],
 )  # fmt: skip
-async def test_what_is_no_handshake_is_refused_and_reported_in_one_sentence(method, path, status, sentence):
+async def test_a_request_without_a_handshake_is_refused_and_reported_in_one_sentence(method, path, status, sentence):
     records = []
     async with (
         LoopbackService(on_record=records.append) as service,

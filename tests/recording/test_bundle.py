@@ -250,7 +250,7 @@ def test_a_damaged_zip_gives_a_sentence_or_what_can_be_read(
         read_all(target)
 
 
-def test_a_manifest_with_absurd_numbers_is_no_manifest(tmp_path: Path) -> None:
+def test_a_manifest_with_absurd_numbers_cannot_be_read(tmp_path: Path) -> None:
     path = written(tmp_path)
     for absurd in (json.dumps({"audio_origin": 10**30}), '{"audio_origin": 1e400}', "[" * 100_000):
         (path / "manifest.json").write_text(absurd)

@@ -42,7 +42,7 @@ def test_a_message_comes_back_byte_for_byte(body: dict[str, object], indent: int
 
 
 @given(st.text())
-def test_a_message_that_is_no_json_comes_back_too(raw: str) -> None:
+def test_a_message_that_is_not_json_comes_back_too(raw: str) -> None:
     raw = raw.encode("utf-8", "replace").decode()
     assert with_sound(read(WireLine, wire_line(3, 17, "in", raw)), no_sound) == raw
 

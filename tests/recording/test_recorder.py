@@ -301,7 +301,7 @@ async def test_the_sound_around_a_moment_is_played_once_more_and_not_while_an_an
         await until(lambda: ("moment-1", 3_000.0) in ends(seen), "the moment is over")
         found = next(event for _, event in seen.seen if isinstance(event, keeping.MomentFound))
         assert holds(np.frombuffer(found.pcm, "<i2"), np.frombuffer(SAID, "<i2")[:12_000])
-        assert live.state.transcript == before.transcript  # it is no item
+        assert live.state.transcript == before.transcript  # it is not an item
 
         live.apply(keeping.MomentChosen(spoken_at))
         await until(lambda: live.engine and live.engine.heard_ms("moment-2") > 0, "the moment is heard again")

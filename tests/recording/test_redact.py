@@ -37,7 +37,7 @@ def test_a_key_is_found_and_not_shown(key: str) -> None:
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_names_and_ids_are_no_keys(text: str) -> None:
+def test_names_and_ids_are_not_keys(text: str) -> None:
     assert list(findings("wire.jsonl", [json.dumps({"id": text}).encode()])) == []
 
 

@@ -74,7 +74,7 @@ def test_the_headline_says_what_is_going_on(state: SessionState, word: str, deta
 
 
 @pytest.mark.parametrize("stage", [Stage.CONNECTING, Stage.CLOSED, Stage.FAILED])
-def test_braces_in_foreign_text_are_no_keys(stage: Stage) -> None:
+def test_braces_in_foreign_text_are_not_keys(stage: Stage) -> None:
     state = SessionState(Connection(stage, endpoint="https://{mute}", problem="no {mute} here"))
     assert "{mute}" in headline(state).detail
     assert headline(state).hint in ("", "{reset} new session", "{reset} another try")

@@ -275,7 +275,7 @@ def test_the_tools_of_a_server_are_a_line_of_the_transcript(item_first: bool) ->
     assert (entry.status, entry.note, entry.call.output) == (EntryStatus.DONE, "MCP server maps", "route, traffic")
     assert entry.call.state is CallState.ANSWERED
     fold.feed(*answer(done=True))
-    assert call_of(fold, "mcpl_1").state is CallState.ANSWERED, "it is no question that an answer could answer"
+    assert call_of(fold, "mcpl_1").state is CallState.ANSWERED, "a response does not change a listing"
 
 
 def test_a_server_whose_tools_cannot_be_listed_is_named() -> None:
@@ -293,7 +293,7 @@ def test_a_server_whose_tools_cannot_be_listed_is_named() -> None:
     )
 
 
-def test_a_running_listing_is_no_work_of_the_assistant() -> None:
+def test_a_running_listing_is_not_work_of_the_assistant() -> None:
     fold = asking()
     fold.feed({"type": "mcp_list_tools.in_progress", "item_id": "mcpl_1"})
     assert fold.state.open_calls == []

@@ -111,7 +111,7 @@ def test_known_reactions_of_the_service_are_shown_before_sending() -> None:
     )
 
 
-def test_a_text_that_is_no_value_is_invalid() -> None:
+def test_a_text_that_is_not_a_value_is_invalid() -> None:
     assert outcome(ready(), SILENCE, {SILENCE: "soon"}) == Outcome("invalid", "expected a whole number, 0 to 60000")
 
 

@@ -312,7 +312,7 @@ def test_seeded_items_are_complete_as_they_come(role: str, status: str, expected
     assert said(fold.state, "item_s") == ("from before", expected, "")
 
 
-def test_sound_that_is_no_base64_is_a_row_with_a_severity_that_keeps_what_came() -> None:
+def test_sound_that_is_not_base64_is_a_row_with_a_severity_that_keeps_what_came() -> None:
     fold = ready()
     fold.feed(*answer())
     bad = {"type": "response.audio.delta", "response_id": "resp_1", "item_id": "item_a", "delta": "!!!!"}
@@ -323,9 +323,9 @@ def test_sound_that_is_no_base64_is_a_row_with_a_severity_that_keeps_what_came()
     assert fold.state.problems[-1].seq == row.seq
 
 
-def test_a_message_that_is_no_event_is_a_row_with_its_raw_text() -> None:
+def test_a_message_that_is_not_an_event_is_a_row_with_its_raw_text() -> None:
     fold = ready()
-    fold.feed(inputs.BadMessage("a message arrived that is no event", "{oops"))
+    fold.feed(inputs.BadMessage("a message arrived that is not an event", "{oops"))
     row = fold.state.log.tail[-1]
     assert (row.direction, row.severity, row.text) == ("in", "error", "{oops")
     assert (fold.state.counts.errors, fold.state.problems[-1].seq) == (1, row.seq)

@@ -67,7 +67,7 @@ def test_an_inserted_message_stands_after_its_entry(role: Any, kind: str) -> Non
     assert event["item"]["content"] == [{"type": kind, "text": "by the way"}]
     fold.feed(created(event["item"]["id"], role, "by the way", "u1"))
     assert shown(fold) == ["question 1", "by the way", "answer 1", "question 2", "answer 2"]
-    assert fold.state.turn_count == 0  # it is no turn of the user
+    assert fold.state.turn_count == 0  # it is not a turn of the user
 
 
 def test_a_message_is_inserted_among_the_items_of_a_restored_history_too() -> None:

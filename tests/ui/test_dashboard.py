@@ -447,7 +447,7 @@ async def test_the_reason_for_missing_sound_stays_in_view():
 
 
 @pytest.mark.parametrize("identifier", ["it\x1b]52;c;aGVsbG8=\x1b\\x", "item one", "e" + "\u0301" * 9])
-async def test_an_id_that_is_no_text_becomes_no_filter(identifier):
+async def test_an_id_that_a_filter_cannot_hold_does_not_become_one(identifier):
     log = states.event(EventLog(), 1.0, "in", "x.y", item_id=identifier)
     app = app_of(replace(states.IDLE, log=log))
     said = []

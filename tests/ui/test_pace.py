@@ -95,7 +95,7 @@ def test_only_a_high_rate_of_events_slows_the_frames_down(rate, is_flood):
     assert (pause > NORMAL.frame) is is_flood
 
 
-def test_events_that_came_while_nothing_was_drawn_are_no_flood():
+def test_events_that_came_while_nothing_was_drawn_are_not_a_flood():
     pacing, state = Pacing(0.0, NORMAL), states.IDLE
     pacing.pause(state, 0.0)
     for _ in range(250):  # ten seconds of microphone

@@ -92,7 +92,7 @@ def test_a_number_out_of_range_is_read_as_null(digits: str) -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "[]", "5", "{", '{"a": ' + "[" * DEEPEST + "]" * DEEPEST + "}", "[" * 100_000])
-def test_text_that_is_no_object_or_nested_too_deeply_is_refused(raw: str) -> None:
+def test_text_that_is_not_an_object_or_is_nested_too_deeply_is_refused(raw: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the text is for programmers
         parse(raw)
 

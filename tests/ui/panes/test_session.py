@@ -90,7 +90,7 @@ async def test_a_model_other_than_the_one_asked_for_is_shown():
     assert "gpt-4.1 ≠ asked gpt-realtime" in text
 
 
-async def test_a_deployment_of_the_model_asked_for_is_no_difference():
+async def test_a_deployment_of_the_model_asked_for_is_not_a_difference():
     served = {**states.IDLE.in_force, "model": "gpt-realtime-global-standard"}
     text = await shown(replace(states.IDLE, in_force=served))
     assert "gpt-realtime served as gpt-realtime-global-standard" in text

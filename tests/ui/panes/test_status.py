@@ -218,7 +218,7 @@ async def test_the_keys_that_are_named_are_those_in_force():
             assert ("no {mute}" in screen_text(app)) is (shown is problem)
 
 
-async def test_braces_in_text_of_the_service_are_no_keys():
+async def test_braces_in_text_of_the_service_are_not_keys():
     line = StatusLine()
     async with OneLine(line).run_test(size=(100, 3)) as pilot:
         failed = states.NAMED["failed"]

@@ -133,7 +133,7 @@ async def test_a_place_is_found_in_the_timeline_and_back() -> None:
         assert not pane.close()
 
 
-async def test_the_event_at_the_cursor_is_no_log_record() -> None:
+async def test_the_event_at_the_cursor_is_not_a_log_record() -> None:
     log = EventLog().append(START + 1, "in", "response.created", "{}", response_id="resp_1")
     log = log.append(START + 2, "log", "logger", "a record")
     pane = TimelinePane(NORMAL)
