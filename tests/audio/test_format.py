@@ -7,7 +7,7 @@ from voicelive_tui.audio.format import (
     silence,
 )
 from voicelive_tui.session.reading import SILENCE_DBFS
-from voicelive_tui.wire.events import BYTES_A_MS
+from voicelive_tui.wire.events import BYTES_PER_MS
 
 
 def test_durations_and_sample_counts_convert_into_each_other():
@@ -18,5 +18,5 @@ def test_durations_and_sample_counts_convert_into_each_other():
 
 
 def test_the_session_which_may_not_import_audio_has_the_same_format():
-    assert len(silence(ms_to_samples(1))) == BYTES_A_MS
+    assert len(silence(ms_to_samples(1))) == BYTES_PER_MS
     assert FLOOR_DBFS == SILENCE_DBFS

@@ -30,7 +30,7 @@ from voicelive_tui import runtime as realtime
 from voicelive_tui.audio.engine import AudioEngine
 from voicelive_tui.config import Ui
 
-EVENTS_A_SECOND = 400
+EVENTS_PER_SECOND = 400
 
 
 def noise(seconds: float, seed: int) -> np.ndarray:
@@ -115,7 +115,7 @@ class Collections:
 
 
 class BusyLive(ScriptedLive):
-    """A double of the shell: endless answers at `EVENTS_A_SECOND`; levels and counters of an engine."""
+    """A double of the shell: endless answers at `EVENTS_PER_SECOND`; levels and counters of an engine."""
 
     def __init__(self, engine: AudioEngine, captured: list[bytes]) -> None:
         super().__init__("busy")
@@ -139,7 +139,7 @@ class BusyLive(ScriptedLive):
         began, sound = time.monotonic(), base64.b64encode(bytes(960)).decode()
         while True:
             await asyncio.sleep(0.01)
-            while self.events < (time.monotonic() - began) * EVENTS_A_SECOND:
+            while self.events < (time.monotonic() - began) * EVENTS_PER_SECOND:
                 self.receive(**json.loads(self._next(sound)))
             self.engine.events()
             while chunk := self.engine.chunk():

@@ -11,8 +11,8 @@ import time
 from textual.app import App, ComposeResult
 from textual.widgets import ProgressBar, RichLog
 
-FRAMES_A_SECOND = 20
-EVENTS_A_SECOND = 30
+FRAMES_PER_SECOND = 20
+EVENTS_PER_SECOND = 30
 """25 chunks of the microphone and what comes of an answer."""
 
 
@@ -28,8 +28,8 @@ class PlainApp(App[None]):
 
     def on_mount(self) -> None:
         self.events = 0
-        self.set_interval(1 / FRAMES_A_SECOND, self.show_levels)
-        self.set_interval(1 / EVENTS_A_SECOND, self.show_event)
+        self.set_interval(1 / FRAMES_PER_SECOND, self.show_levels)
+        self.set_interval(1 / EVENTS_PER_SECOND, self.show_event)
 
     def show_levels(self) -> None:
         now = time.monotonic()

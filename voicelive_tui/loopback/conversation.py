@@ -15,8 +15,8 @@ from voicelive_tui.loopback.protocol import JsonObject, Refusal, convert, decode
 ROOT = "root"
 """The `previous_item_id` that places an item before all others."""
 
-_USER_TOKENS_A_SECOND = 10  # Voice Live: about 10 a second in ...
-_ASSISTANT_TOKENS_A_SECOND = 20  # ... and 20 a second out
+_USER_TOKENS_PER_SECOND = 10  # Voice Live: about 10 a second in ...
+_ASSISTANT_TOKENS_PER_SECOND = 20  # ... and 20 a second out
 _IMAGE_TOKENS = 85
 
 MAX_AUDIO_BYTES = 4 * 1024 * 1024
@@ -48,9 +48,9 @@ def text_tokens(text: str) -> int:
     return -(-len(text) // 4)
 
 
-def audio_tokens(milliseconds: int, a_second: int = _ASSISTANT_TOKENS_A_SECOND) -> int:
+def audio_tokens(milliseconds: int, per_second: int = _ASSISTANT_TOKENS_PER_SECOND) -> int:
     """The approximate number of tokens in audio, by default that of an answer."""
-    return -(-milliseconds * a_second // 1000)
+    return -(-milliseconds * per_second // 1000)
 
 
 class Item(Struct, eq=False):
@@ -109,7 +109,7 @@ class Item(Struct, eq=False):
         images = 0
         if self.type == "message":
             images = sum(part["type"] == "input_image" for part in self.json["content"])
-        rate = _ASSISTANT_TOKENS_A_SECOND if self.role == "assistant" else _USER_TOKENS_A_SECOND
+        rate = _ASSISTANT_TOKENS_PER_SECOND if self.role == "assistant" else _USER_TOKENS_PER_SECOND
         # The model gets spoken user items as audio, without their transcript.
         spoken = self.role == "user" and self.audio_ms
         text = 0 if spoken else text_tokens(self.text)

@@ -27,7 +27,7 @@ from voicelive_tui.session.wanted import settings_changed
 from voicelive_tui.text import clock
 from voicelive_tui.wire.events import (
     BENIGN_ERRORS,
-    BYTES_A_MS,
+    BYTES_PER_MS,
     as_json,
     audio_size,
     canonical,
@@ -98,7 +98,7 @@ def _sent(event: inputs.Sent, state: SessionState, now: float) -> SessionState:
     kind, size = text(body.get("type")), audio_size(body)
     item_id, response_id = text(body.get("item_id")), text(body.get("response_id"))
     log = state.log.append(now, "out", kind, as_json(body), item_id=item_id, response_id=response_id, size=size)
-    state = replace(state, log=log, counts=state.counts.plus(events_out=1, audio_out_ms=size / BYTES_A_MS))
+    state = replace(state, log=log, counts=state.counts.plus(events_out=1, audio_out_ms=size / BYTES_PER_MS))
     match kind:
         case "response.create":
             return turns.mark(replace(state, awaiting=not state.response), turns.latest, asked_at=now)

@@ -14,7 +14,17 @@ from voicelive_tui.session.barge_in import interrupt, service_setting
 from voicelive_tui.session.notes import note, pin
 from voicelive_tui.session.state import EventHandler, SessionState, Stage
 from voicelive_tui.session.transcript import Entry, EntryStatus, Role, place, put_behind, remove, shown_at
-from voicelive_tui.wire.events import BYTES_A_MS, Event, error_text, listing, mapping, number, pcm_of, session_of, text
+from voicelive_tui.wire.events import (
+    BYTES_PER_MS,
+    Event,
+    error_text,
+    listing,
+    mapping,
+    number,
+    pcm_of,
+    session_of,
+    text,
+)
 
 UNTRANSCRIBED = "not transcribed"
 
@@ -256,7 +266,7 @@ def _answer_audio(event: Event, state: SessionState, now: float) -> SessionState
     item_id, response_id = text(event.get("item_id")), text(event.get("response_id"))
     if is_late(event, state):
         return state
-    ms = len(pcm_of(text(event.get("delta")))) / BYTES_A_MS
+    ms = len(pcm_of(text(event.get("delta")))) / BYTES_PER_MS
     if not ms:
         state = replace(state, counts=state.counts.plus(bad_messages=1))
         return pin(state, f"an audio delta of {item_id} is not valid base64 and was skipped", "warning")

@@ -24,7 +24,7 @@ from voicelive_tui.session.intent import Intent
 from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.transcript import Entry, Role, change, update
 from voicelive_tui.session.usage import Usage
-from voicelive_tui.wire.events import BYTES_A_MS, Event
+from voicelive_tui.wire.events import BYTES_PER_MS, Event
 from voicelive_tui.wire.log import EventLog
 
 RECENT = 32
@@ -330,7 +330,7 @@ class SessionState(Struct, frozen=True, eq=False):
         return [
             entry
             for entry in self.transcript[-RECENT:]
-            if entry.audio_ms > 1 / BYTES_A_MS and entry.heard_ms is None and entry.item_id not in self.silenced
+            if entry.audio_ms > 1 / BYTES_PER_MS and entry.heard_ms is None and entry.item_id not in self.silenced
         ]
 
     @property

@@ -166,7 +166,7 @@ _UTF8 = 1
 _WORD, _PHONEME, _LIST_END = 1, 7, 0
 _PARAMETER_RATE = 1
 _PARAMETER_VOLUME = 2
-_WORDS_A_MINUTE = 185
+_WORDS_PER_MINUTE = 185
 _VOLUME = 50  # percent; peaks then lie at about -8 dBFS
 
 _ASSISTANTS = ("en-us+f3", "en-us+f2", "en-us+Annie", "en-us+f5", "en-us+Andy", "en-us+m7")
@@ -211,7 +211,7 @@ class EspeakVoice:
             self._sound, self._events = [], []
             # By name, and after initialising: otherwise espeak-ng shortens later utterances.
             self._library.espeak_SetVoiceByName(_espeak_name(speaker).encode())
-            self._library.espeak_SetParameter(_PARAMETER_RATE, _WORDS_A_MINUTE, 0)
+            self._library.espeak_SetParameter(_PARAMETER_RATE, _WORDS_PER_MINUTE, 0)
             self._library.espeak_SetParameter(_PARAMETER_VOLUME, _VOLUME, 0)
             encoded = text.encode() + b"\0"
             self._library.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8, None, None)

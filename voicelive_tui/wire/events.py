@@ -24,7 +24,7 @@ BENIGN_ERRORS = frozenset({"response_cancel_not_active", ALREADY_ACTIVE})
 Event = Mapping[str, Any]
 """The JSON object of an event; its fields may be missing, or of any type."""
 
-BYTES_A_MS = 48
+BYTES_PER_MS = 48
 """24 kHz, mono, 16 bit."""
 DEEPEST = 200
 """Levels of nested objects and arrays; every recursion over an event stays far below Python's limit of 1,000."""
