@@ -115,6 +115,12 @@ def test_gaps_are_measured_between_rows_without_audio_whatever_other_terms_refus
     assert chosen("time:0.9-1") == "bc"
 
 
+def test_rows_from_before_the_first_session_have_its_time():
+    row = LogRow(0, 97.0, "local", "connecting", "info", "", "", 0, "connecting")
+    assert filters.parse("time:0-5", lambda: 100.0)(row)
+    assert not filters.parse("time:>0.001", lambda: 100.0)(row)
+
+
 @pytest.mark.parametrize("text", ["gap:", "gap:1", "gap:x", "gap:>1-2", "time:1:", "time:>", "time:-1", "time:>1:2:3"])
 def test_a_wrong_span_of_time_gets_a_hint(text):
     with pytest.raises(ValueError, match="in seconds or m:ss, not"):

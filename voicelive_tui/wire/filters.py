@@ -9,7 +9,7 @@ A filter is a list of terms separated by spaces, all of which must hold. `!` neg
     type:part             the type, as it came, contains it
     item:id response:id   the row belongs to it; the end of the id is enough
     gap:>0.5 gap:1-2      this long after the row before, in seconds; rows with audio do not count
-    time:>1:20 time:5-9   so long after the first row, in seconds or m:ss
+    time:>1:20 time:5-9   this long after the first session began, in seconds or m:ss
 """
 
 import math
@@ -38,7 +38,7 @@ def everything(_row: LogRow) -> bool:
 
 
 def parse(text: str, origin: Callable[[], float] = lambda: 0.0) -> Filter:
-    """Parse a filter; the empty text accepts every row. `origin` gives the time of the first row, as of `LogRow.at`.
+    """Parse a filter; the empty text accepts every row. `origin` gives `EventLog.origin`.
 
     Raises `ValueError` if the text is not a filter, with one sentence for the user; so does the filter itself when a
     regular expression takes too long.
@@ -128,7 +128,7 @@ def _word(word: str, origin: Callable[[], float]) -> Filter:
             return _Gap(*_range(name, value))
         case "time":
             low, high = _range(name, value)
-            return lambda row: low <= row.at - origin() <= high
+            return lambda row: low <= max(row.at - origin(), 0.0) <= high  # as it is shown
         case _:
             _check_name(word, name)
             return _contains(word)

@@ -40,7 +40,7 @@ _MARKS = {"error": ("✗", "bad"), "warning": ("!", "warn")}
 
 
 def moment(seconds: float) -> str:
-    """Time since the first row, to the millisecond: `0:12.345`, `61:02.345`."""
+    """Time since the first session began, to the millisecond: `0:12.345`, `61:02.345`."""
     return f"{int(seconds // 60)}:{seconds % 60:06.3f}"
 
 
