@@ -4,12 +4,16 @@ import asyncio
 
 import pytest
 from msgspec.structs import replace
+from textual.binding import Binding
 
 from tests import states
 from tests.ui.fake import app_of, settled
 from tests.ui.screens import screen_text
 from voicelive_tui.session.inputs import MutePressed
 from voicelive_tui.session.state import Microphone
+from voicelive_tui.ui.footer import SHORT
+from voicelive_tui.ui.keymap import OWNERS
+from voicelive_tui.ui.switches import BACK
 
 
 @pytest.mark.parametrize(
@@ -121,3 +125,9 @@ async def test_changed_and_unbound_keys_of_the_whole_screen_keep_their_places():
         await settled(pilot)
         foot = screen_text(app).splitlines()[-1]
         assert foot.endswith("t Type  f9 Reset  f10 Keep  c Settings  D Sound devices  : Commands  ? Help")
+
+
+def test_each_short_word_stands_for_the_description_of_a_key():
+    bindings = (binding for owner in OWNERS for binding in owner.BINDINGS if isinstance(binding, Binding))
+    descriptions = {binding.description for binding in bindings} | {description for description, _ in BACK.values()}
+    assert descriptions >= SHORT.keys()

@@ -18,7 +18,7 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry
 from voicelive_tui.ui.pace import LEAN, NORMAL
 from voicelive_tui.ui.panes import Place
-from voicelive_tui.ui.panes.timeline import BLOCKS, History, TimelinePane, heights, marks
+from voicelive_tui.ui.panes.timeline import BLOCKS, SIGNS, History, TimelinePane, heights, marks
 from voicelive_tui.wire.log import EventLog
 
 SIZE = (114, 8)
@@ -64,6 +64,23 @@ def test_the_marks_are_the_moments_of_the_turns_and_calls() -> None:
     found = marks(SessionState(turns=(turn(),), transcript=(call,)))
     assert "".join(mark.sign for mark in sorted(found)) == "[]cr>t!"
     assert list(marks(SessionState())) == []
+
+
+async def test_every_mark_has_a_name() -> None:
+    call = Entry("item_c", "tool", START, call=Call("function", "weather", complete_at=START + 6))
+    pane = TimelinePane(NORMAL)
+    async with PaneApp(pane).run_test(size=SIZE) as pilot:
+        pane.session = SessionState(turns=(turn(),), transcript=(call,))
+        pane.underruns = [START + 9.0]
+        pane.locate(START)
+        named = []
+        while len(named) < len(SIGNS):
+            before = pane.cursor
+            pane.next_match(1)
+            assert pane.cursor != before
+            await pilot.pause()
+            named.append(next(name for name in SIGNS.values() if name in screen_text(pilot.app)))
+        assert sorted(named) == sorted(SIGNS.values())
 
 
 def lanes(app: PaneApp) -> list[str]:
