@@ -261,6 +261,10 @@ class Recording:
             time.sleep(0.005)
 
 
+MOST_ALLOWED = 0.1
+"""Seconds: with a higher allowance, a bound would no longer tell a defect from a stall."""
+
+
 class Canary:
     """Another process that records how late it wakes from short sleeps: stalls of the machine, not of the program."""
 
@@ -299,11 +303,17 @@ while True:
         """The longest stall so far, in seconds."""
         return max(self.stalls, default=0.0)
 
+    @property
+    def allowance(self) -> float:
+        """What a judged time may exceed its bound by, in seconds: the longest stall, up to `MOST_ALLOWED`."""
+        return min(self.worst, MOST_ALLOWED)
+
 
 def undisturbed(attempt: Callable[[Canary], None], tries: int = 5) -> None:
     """Run an attempt, and repeat it if it fails while the machine stalled (for half a block, 10 ms) or was busy.
 
-    The attempt itself allows for the longest stall where it judges times.
+    Where it judges times, the attempt itself adds the canary's allowance; after a longer stall it may fail, and is
+    repeated.
     """
     for left in reversed(range(tries)):
         with Canary() as canary:

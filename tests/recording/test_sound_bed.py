@@ -190,20 +190,40 @@ def measure(bed: SoundBed, folder: Path, seconds: int, latency: str = "low") -> 
 def test_both_channels_and_the_marks_agree_and_the_right_one_is_what_the_speaker_played(
     bed: SoundBed, tmp_path: Path
 ) -> None:
+    """With an output latency of 0.3 s: a sound server on a busy machine runs dry at the default one.
+
+    What it plays then differs from the recording by the pauses.
+    """
     folders = (tmp_path / str(number) for number in range(9))
 
     def attempt(canary: Canary) -> None:
         folder = next(folders)
         folder.mkdir()
-        found = measure(bed, folder, 20, latency="0.3")  # a machine that runs other tests does not keep the low one
+        found = measure(bed, folder, 20, latency="0.3")
         assert np.array_equal(found.right_sound, found.monitor_sound)
         assert len(found.right_sound) >= (20 - SETTLE) * RATE
         left, messages, right, _ = found.lags.values()
         assert min(map(len, (left, messages, right))) >= 10
         every = [lag for each in found.lags.values() for lag in each]
-        stall_ms = canary.worst * 1000
+        stall_ms = canary.allowance * 1000
         assert max(map(abs, every)) < 5 + stall_ms, figures(found)
         assert max(every) - min(every) < 5 + 2 * stall_ms, figures(found)
+
+    undisturbed(attempt)
+
+
+def test_both_channels_are_on_time_at_the_default_latency(bed: SoundBed, tmp_path: Path) -> None:
+    """By the medians of the series with many clicks, which a sound server that runs dry once does not move far."""
+    folders = (tmp_path / str(number) for number in range(9))
+
+    def attempt(canary: Canary) -> None:
+        folder = next(folders)
+        folder.mkdir()
+        found = measure(bed, folder, 20)
+        many = [each for name, each in found.lags.items() if name != "right, times of answers"]
+        assert min(map(len, many)) >= 10
+        late_ms = [abs(statistics.median(each)) for each in many]
+        assert max(late_ms) < 5 + canary.allowance * 1000, figures(found)
 
     undisturbed(attempt)
 
