@@ -70,12 +70,13 @@ class Recorder(Lines):
         return super().refresh(*regions, **options)
 
 
-async def test_only_changed_cells_are_refreshed():
-    class TheApp(App[None]):
-        def compose(self):
-            yield Recorder()
+class RecorderApp(App[None]):
+    def compose(self):
+        yield Recorder()
 
-    app = TheApp()
+
+async def test_only_changed_cells_are_refreshed():
+    app = RecorderApp()
     async with app.run_test(size=(40, 3)) as pilot:
         lines = app.query_one(Recorder)
         lines.show((("level ", "dim"), ("-18", "text"), (" same", "dim")), (("second", "text"),))
@@ -92,11 +93,7 @@ async def test_only_changed_cells_are_refreshed():
 
 
 async def test_the_parts_of_a_line_that_were_written_are_not_kept():
-    class TheApp(App[None]):
-        def compose(self):
-            yield Recorder()
-
-    app = TheApp()
+    app = RecorderApp()
     async with app.run_test(size=(40, 3)) as pilot:
         lines = app.query_one(Recorder)
         for number in range(30):
