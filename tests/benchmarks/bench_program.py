@@ -333,7 +333,7 @@ def with_devices(report: Report, bed: SoundBed, seconds: float) -> None:
             report.tell(f"{name}: to the terminal", a_second, "B/s", most_bytes)
             report.tell(f"{name}: CPU of one core", percent, "%", most_cpu)
         with program(endpoint, bed, emulate=True) as terminal:
-            terminal.wait_for("mic LIVE", 20)
+            terminal.wait_for("mic LIVE")
             delays = [delay * 1000 for delay in MeterWatch(bed, terminal).run(max(seconds, 30.0))]
         report.tell(f"sound at the microphone to its level, median of {len(delays)}", percentile(delays, 0.5), "ms")
         report.tell("  95th percentile", percentile(delays, 0.95), "ms", 150)

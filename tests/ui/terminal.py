@@ -116,10 +116,13 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def wait_for(self, text: str, seconds: float = PATIENCE, *, gone: bool = False) -> None:
-        """Read until the screen shows a text, or no more; `AssertionError` with the screen where that fails."""
-        failure = f"{text!r} did not {'go' if gone else 'come'}"
-        self.wait_until(lambda: (text in self.text) is not gone, failure, seconds)
+    def wait_for(self, *texts: str, gone: bool = False) -> None:
+        """Read until the screen shows all of these texts at once, or none; `AssertionError` with the screen else.
+
+        What is read may end in the middle of a drawing: a test that finds one text cannot expect another beside it.
+        """
+        failure = f"{' and '.join(map(repr, texts))} did not {'go' if gone else 'come'}"
+        self.wait_until(lambda: all((text in self.text) is not gone for text in texts), failure)
 
     def wait_until(self, condition: Callable[[], bool], failure: str, seconds: float = PATIENCE) -> None:
         """Read until a condition holds; `AssertionError` with the screen where it does not come to that."""

@@ -183,7 +183,7 @@ async def test_the_instructions_are_edited_in_the_users_editor_while_the_convers
         before, drawn = len(sent), len(terminal.received)
         terminal.process.send_signal(signal.SIGINT)  # as Ctrl+C sends to all programs of the terminal
         await asyncio.to_thread(terminal.read, 1.5)
-        assert len(sent) - before > 10  # sound is still being sent
+        await read_until(terminal, lambda: len(sent) - before > 10, "sound is still being sent")
         assert len(terminal.received) == drawn  # and nothing was drawn over the editor
         terminal.write("\r")
         await shows(terminal, "Second line.")

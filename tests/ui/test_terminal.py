@@ -221,8 +221,7 @@ def test_text_typed_in_one_piece_with_its_key_is_the_message():
         terminal.wait_for("say mend it, q")
         terminal.wait_for("esc Leave")
         terminal.write("\x1b")
-        terminal.wait_for("m Mute")
-        assert "mic LIVE" in terminal.text
+        terminal.wait_for("m Mute", "mic LIVE")
         terminal.write("3")
         terminal.wait_for("▌3 Events")
         terminal.write("/is:error")
@@ -266,7 +265,7 @@ async def conversation(tmp_path):
             "--endpoint", service.endpoint, "--input-device", f"file:{tmp_path}/tone.wav", "--output-device", "none",
         )  # fmt: skip
         with Terminal("-m", "voicelive_tui", *arguments, width=120, height=40, **environment) as terminal:
-            await asyncio.to_thread(terminal.wait_for, "mic LIVE", 30)
+            await asyncio.to_thread(terminal.wait_for, "mic LIVE")
             yield terminal, sent
 
 
