@@ -1,6 +1,7 @@
 """The sound of a session: its devices chosen, suspended and opened again while the session lasts."""
 
 import asyncio
+import base64
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from voicelive_tui.audio.devices import Device
 from voicelive_tui.audio.format import silence
 from voicelive_tui.audio.wav import WavWriter, load_wav
 from voicelive_tui.client.scripted import ScriptedConnection
+from voicelive_tui.client.sound import Sound
 from voicelive_tui.session.keeping import MomentFound
 from voicelive_tui.session.state import Activity, Stage
 
@@ -31,6 +33,34 @@ async def test_while_the_program_is_suspended_the_microphone_is_closed() -> None
     assert live.sound.input_open
     assert live.state.microphone.capturing
     await until(lambda: live.sound.engine.blocks_in > blocks, "it is heard again")
+    await live.close()
+    await running
+    connection.finish()
+
+
+async def test_a_recording_is_sent_from_its_beginning_although_the_session_is_late_to_learn_of_the_microphone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(self: Sound) -> None:
+        await start(self)
+        await until(lambda: self.engine.blocks_in >= 10, "sound was captured")
+
+    start = Sound.start_capture
+    monkeypatch.setattr(Sound, "start_capture", late)
+    words = bytes(range(1, 251)) * 96
+    writer = WavWriter(tmp_path / "said.wav")
+    writer.write(words)
+    writer.close()
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, microphone=f"file:{tmp_path}/said.wav")
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+
+    def sent() -> bytes:
+        return b"".join(base64.b64decode(event["audio"]) for event in connection.sent if "audio" in event)
+
+    await until(lambda: len(sent()) >= len(words), "the words")
+    assert sent().startswith(words)
     await live.close()
     await running
     connection.finish()

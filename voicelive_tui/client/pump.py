@@ -112,10 +112,11 @@ class AudioPump:
             else:
                 await asyncio.sleep(pause)
             pause = POLL_SECONDS
-            while chunk := self._engine.chunk():
+            state = self._session.state
+            # Until a microphone that was just opened is known to capture, its first sound waits.
+            while (state.microphone.capturing or not state.ready) and (chunk := self._engine.chunk()):
                 # Each poll comes a little earlier after its chunk, until one comes too early and the cycle restarts.
                 pause = min(self._engine.chunk_ms / 1000 - EARLY_SECONDS, LONGEST_POLL_SECONDS)
-                state = self._session.state
                 if state.microphone.sending:
                     self._send(chunk)
                 elif state.resuming and (state.microphone.talking or not state.microphone.push_to_talk):

@@ -119,10 +119,11 @@ class SoundPath:
 
     async def _capture(self) -> None:
         await asyncio.wait([self._check])
+        self._engine.discard_captured()  # of the session before
         await self.sound.start_capture()
         if not self._session.state.ready:  # the connection ended meanwhile
             await self.sound.stop_capture()
-        self._engine.discard_captured()
+            self._engine.discard_captured()
         self._follow_capture()
 
     def _follow_capture(self) -> None:
