@@ -309,7 +309,7 @@ while True:
         return min(self.worst, MOST_ALLOWED)
 
 
-def undisturbed(attempt: Callable[[Canary], None], tries: int = 5) -> None:
+def undisturbed(attempt: Callable[[Canary], None], tries: int = 10) -> None:
     """Run an attempt, and repeat it if it fails while the machine stalled (for half a block, 10 ms) or was busy.
 
     Where it judges times, the attempt itself adds the canary's allowance; after a longer stall it may fail, and is

@@ -765,8 +765,10 @@ def test_the_answer_stands_in_the_file_where_it_was_played_and_silence_elsewhere
     # The file begins when playback opens, which is reported a moment later.
     assert -0.05 <= first - (began - opened) <= 0.5
     assert played / 1000 == pytest.approx(generated, abs=0.001)
-    # Speech begins and ends with a little silence of its own.
-    assert generated - 0.7 <= last - first <= generated + 0.001
+    # Speech begins and ends with a little silence of its own; a machine that stalls leaves gaps in it.
+    (finished,) = program.times("playback_finished")
+    assert generated - 0.7 <= last - first <= finished - began
+    assert len(audible) <= generated * SAMPLE_RATE
     assert not sound[: int((first - 0.001) * SAMPLE_RATE)].any()
     assert pcm.level(sound[audible[0] : audible[-1]].tobytes()).rms > -35
     assert len(sound) / SAMPLE_RATE >= last
