@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from voicelive_tui.client.shell import Shell
 from voicelive_tui.commands.lines import JsonLines, TextLines, Writer
 from voicelive_tui.commands.output import READER_LEFT, reader_gone, to_stdout
@@ -63,7 +65,7 @@ def run(options: Options, *, as_json: bool, script: Script) -> int:
         return complain("--say: the text is empty")
     if script.messages and device is None:
         flags["audio.input_device"] = "none"  # an open microphone would talk into the script
-    options = dataclasses.replace(options, flags=flags, more_inputs=tuple(script.files))
+    options = structs.replace(options, flags=flags, more_inputs=tuple(script.files))
     return run_conversation(
         options, functools.partial(_hold, as_json=as_json, script=script), quiet=as_json, attended=False
     )

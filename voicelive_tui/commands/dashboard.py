@@ -3,9 +3,10 @@
 import asyncio
 import os
 import sys
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from voicelive_tui import runtime
 from voicelive_tui.client.profiles import Choice, Profiles

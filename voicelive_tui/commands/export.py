@@ -1,6 +1,5 @@
 """`voicelive-tui export`: a recording as a document, as numbers, or as one zip to share."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,7 @@ def _document(bundle: "Bundle", form: str, output: Path | None) -> int:
 
     state = bundle.final_state()
     if form in ("srt", "vtt") and bundle.began:  # subtitles of its sound
-        state = structs.replace(state, log=dataclasses.replace(state.log, origin=bundle.began))
+        state = structs.replace(state, log=structs.replace(state.log, origin=bundle.began))
     text = DOCUMENTS[form](state)
     if not text.endswith("\n"):
         text += "\n"

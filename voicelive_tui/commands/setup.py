@@ -6,11 +6,11 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import msgspec
 from msgspec.structs import replace
 
 from voicelive_tui import config_load, logs, runtime
@@ -39,11 +39,10 @@ FAILED, USAGE = 1, 2
 KEY_IS_SEEN = "a key on the command line can be seen by other users of this machine; AZURE_VOICELIVE_API_KEY is safer"
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """The options of a conversation, as given on the command line."""
 
-    flags: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, Any] = {}
     """Settings by dotted key."""
     config_path: Path | None = None
     profile: str = ""

@@ -1,6 +1,5 @@
 """`BundleWriter`: records into the files of a bundle, readable at every moment, whatever ends the program."""
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -111,6 +110,8 @@ class BundleWriter:
                 for name, wave in (("audio.wav", self._audio), ("received.wav", self._received)):
                     if wave.frames:
                         compress(self.path / name)
+            import hashlib  # noqa: PLC0415 - not needed before the end
+
             hashes = {}
             for file in sorted(self.path.iterdir()):
                 if file.name != "manifest.json":

@@ -9,7 +9,6 @@ Rules of this file:
 - An input of an unknown class is a programming error: `TypeError`.
 """
 
-import dataclasses
 import shlex
 from functools import singledispatch
 from typing import get_args
@@ -134,7 +133,7 @@ def _connecting(event: inputs.Connecting, state: SessionState, now: float) -> Se
         state,
         connection=Connection(stage=Stage.CONNECTING, started_at=now, **asdict(event)),
         began_at=state.began_at or now,
-        log=state.log if state.began_at else dataclasses.replace(state.log, origin=now),
+        log=state.log if state.began_at else replace(state.log, origin=now),
         connects=(*state.connects, now)[-RECENT:],
         retry=None,
         restored=None,

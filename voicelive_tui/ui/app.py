@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter, NoColor
+from textual.screen import Screen
 from textual.widgets import Static
 
 from voicelive_tui.runtime import INTERRUPTED
@@ -44,6 +46,16 @@ def _session_commands() -> "type[Provider]":
     from voicelive_tui.ui.session_commands import SessionCommands  # noqa: PLC0415 - when the palette opens
 
     return SessionCommands
+
+
+class FirstScreen(Screen[None]):
+    """Shown at once; the dashboard is loaded behind it."""
+
+    def compose(self) -> ComposeResult:
+        yield Static("   STARTING", markup=False)
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        event.refresh_styles = False  # its widgets are new, and were styled when they were mounted
 
 
 class VoiceLiveApp(KeyQueueApp):
@@ -112,9 +124,8 @@ class VoiceLiveApp(KeyQueueApp):
             sentence = mask(f"the program has a defect ({type(error).__name__}: {error}); see the log file")
             self.panic(Text(f"voicelive-tui: {visible(sentence)}"))
 
-    def compose(self) -> ComposeResult:
-        # Shown at once; the panes are loaded behind it.
-        yield Static("   STARTING", markup=False)
+    def get_default_screen(self) -> FirstScreen:
+        return FirstScreen(id="_default")
 
     def refresh_css(self, animate: bool = True) -> None:
         # A theme that is set before the start is in the first parse of the styles already; Textual would parse them

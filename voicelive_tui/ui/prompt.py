@@ -1,6 +1,5 @@
 """One line to type in, above the keys: a message, a filter, or a search."""
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from textual import events
@@ -47,22 +46,22 @@ class Prompt(Horizontal):
     problem: var[str] = var("", init=False)
     """Why the text is invalid."""
 
-    @dataclass
     class Submitted(Message):
         """Enter was pressed."""
 
-        purpose: Purpose
-        text: str
+        def __init__(self, purpose: Purpose, text: str) -> None:
+            super().__init__()
+            self.purpose, self.text = purpose, text
 
     class Changed(Submitted):
         """The text changed."""
 
-    @dataclass
     class Left(Message):
         """Escape was pressed; `before` is the initial text."""
 
-        purpose: Purpose
-        before: str
+        def __init__(self, purpose: Purpose, before: str) -> None:
+            super().__init__()
+            self.purpose, self.before = purpose, before
 
     purpose: Purpose = "say"
     _before = ""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -44,11 +43,12 @@ class ScrollList(Canvas, can_focus=True):
     class Moved(Message):
         """The cursor moved, or following began or ended."""
 
-    @dataclass
     class Opened(Message):
         """An item was chosen."""
 
-        index: int
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
 
     items: Sequence[Any] = ()
     following = True

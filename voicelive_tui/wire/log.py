@@ -7,9 +7,10 @@ are compressed, to about 25 bytes a row in a conversation, and unpacked on acces
 import pickle
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
+
+import msgspec
 
 Way = Literal["in", "out", "local", "log"]
 """Server event, client event, message of this program, or record of Python's logging."""
@@ -71,8 +72,7 @@ def _unpacked(packed: bytes) -> tuple[LogRow, ...]:
     return rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EventLog:
+class EventLog(msgspec.Struct, frozen=True, eq=False):
     """The latest rows: sealed chunks and a short tail, so that an append copies little.
 
     At least `LIMIT` rows are kept and up to a chunk more, unless they have more than `BYTES` bytes unpacked.

@@ -5,7 +5,6 @@ what the user wants, and knows nothing of the shell.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 from textual import events
@@ -90,18 +89,19 @@ class Pane(VerticalGround):
     _known = False, False
     """`leaves` and `following` as the foot knows them."""
 
-    @dataclass
     class QueryRefused(Message):
         """The text typed after `/` is invalid; the previous query stays in force."""
 
-        text: str
-        problem: str
+        def __init__(self, text: str, problem: str) -> None:
+            super().__init__()
+            self.text, self.problem = text, problem
 
-    @dataclass
     class Wants(Message):
         """The user wants this of the session."""
 
-        input: Key
+        def __init__(self, input_: Key) -> None:
+            super().__init__()
+            self.input = input_
 
     def __init__(self) -> None:
         super().__init__(id=self.ID)
