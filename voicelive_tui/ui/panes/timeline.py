@@ -148,7 +148,7 @@ and begins at the left again.
         + """.
 {timeline.longer} and {timeline.shorter} show more and less time. {locate} on an event or an answer shows its moment \
 here. {match.next} and {match.previous} go from mark to mark, {timeline.earlier} and {timeline.later} move the cursor, \
-{cross} goes to the event there, {timeline.play} plays the 3 s around it, {back} follows again."""
+or a replay by 5 s; {cross} goes to the event there, {timeline.play} plays the 3 s around it, {back} follows again."""
     )
 
     DEFAULT_CSS = """
