@@ -48,8 +48,8 @@ class ArrangedScreen(LiveScreen):
         panes = {name: self.query_one(f"#{name}", Pane) for name in PANES}
         for name, pane in panes.items():
             pane.display = name in shown
-            pane.join([panes[each] for each in arrangement.tabs(name)], framed="compact" not in classes)
-        self.query_one("#meters", Pane).join((), framed="compact" not in classes)
+            pane.join([panes[each] for each in arrangement.tabs(name)])
+        self.query_one("#meters", Pane).join(())
         self.query_one("#side").display = not {"session", "delay"}.isdisjoint(shown)
         self.query_one("#talk").display = not {"session", "delay", "transcript"}.isdisjoint(shown)
 

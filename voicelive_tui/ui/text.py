@@ -12,7 +12,7 @@ from itertools import pairwise
 from rich.cells import cell_len, set_cell_size
 
 Span = tuple[str, str]
-"""A run of text and its tone: one of `canvas.TONES`."""
+"""A run of text and its tone: one of `painted.TONES`."""
 Line = tuple[Span, ...]
 
 

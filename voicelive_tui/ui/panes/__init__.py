@@ -10,7 +10,6 @@ from typing import ClassVar, Literal, NamedTuple
 from textual import events
 from textual.app import ComposeResult
 from textual.compose import compose
-from textual.containers import Vertical
 from textual.message import Message
 from textual.reactive import var
 from textual.widget import Widget
@@ -20,7 +19,7 @@ from voicelive_tui.session.latency import Turn
 from voicelive_tui.session.reading import Reading
 from voicelive_tui.session.state import SessionState
 from voicelive_tui.session.transcript import Entry
-from voicelive_tui.ui.canvas import Lines, VerticalGround
+from voicelive_tui.ui.frame import Framed
 from voicelive_tui.ui.hints import Hint, key_of, with_keys
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.text import Line, Span, clipped, spread, width_of
@@ -44,12 +43,8 @@ _TITLES = ((True, True, True), (True, False, True), (True, False, False), (False
 """What there is room for in the top edge: the names of the other tabs, their counts, and the pane's own count."""
 
 
-class Frame(Vertical):
-    """The sides and the bottom of a pane's frame, around its body; static, so that it costs no bytes."""
-
-
-class Pane(VerticalGround):
-    """The base of all panes: the top edge of a frame with the pane's number and name, and a body below it.
+class Pane(Framed):
+    """The base of all panes: a body in a frame, with the pane's number and name in the top edge.
 
     A subclass yields its body in `body`, and shows the session in `show`. What else it can do it declares: `QUERY` for
     the key `/`, `CROSSES_TO` for `e`; `follow`, `to_copy`, `place` and `go_to` do nothing by default.
@@ -68,26 +63,13 @@ class Pane(VerticalGround):
     CROSSES_TO: ClassVar[str] = ""
     """The id of the pane that has lines for the same items."""
 
-    DEFAULT_CSS = """
-    Pane {
-        height: 1fr;
-        & > .pane--head { height: 1; }
-        & > Frame { height: 1fr; border: round $foreground 25%; border-top: none; }
-        &:focus-within > Frame { border: round $accent; border-top: none; }
-        &:ansi > Frame { border: round ansi_bright_black; border-top: none; }
-        &:ansi:focus-within > Frame { border: round $accent; border-top: none; }
-    }
-    """
-
     session: var[SessionState] = var(SessionState, init=False)
     reading = Reading()
     """The last reading: no reactive, because it changes ten times a second; see `update_levels`."""
     tabs: Sequence["Pane"] = ()
     """The panes that share this one's place, itself included; the top edge lists them."""
-    framed = True
-    """Whether there is room for sides."""
-    _known = False, False
-    """`leaves` and `following` as the foot knows them."""
+    _known: tuple[bool, bool] | None = None
+    """`leaves` and `following` as the foot knows them, which asks for them when it is first drawn."""
 
     class QueryRefused(Message):
         """The text typed after `/` is invalid; the previous query stays in force."""
@@ -108,12 +90,10 @@ class Pane(VerticalGround):
 
     def compose(self) -> ComposeResult:
         if self.display:
-            yield Lines(classes="pane--head")
-            with Frame():
-                yield from self.body()
+            yield from self.body()
 
     def body(self) -> ComposeResult:
-        """The widgets under the head; the first focusable one takes the focus for the pane."""
+        """The widgets in the frame; the first focusable one takes the focus for the pane."""
         raise NotImplementedError
 
     def show(self, session: SessionState) -> None:
@@ -167,21 +147,20 @@ class Pane(VerticalGround):
     @property
     def target(self) -> Widget:
         """The widget that takes the focus for the pane."""
-        return next(widget for widget in self.query("Frame *") if widget.can_focus)
+        return next(widget for widget in self.query("*") if widget.can_focus)
 
     @property
     def go_key(self) -> str:
         """The key that goes to the pane."""
         return key_of(self, f"pane.{self.id}") or self.NUMBER
 
-    def join(self, tabs: Sequence["Pane"], *, framed: bool) -> None:
-        """Set which panes share this one's place, and whether there is room for sides."""
-        self.tabs, self.framed = tabs, framed
+    def join(self, tabs: Sequence["Pane"]) -> None:
+        """Set which panes share this one's place."""
+        before, self.tabs = self.tabs, tabs
         if self.display and not self.children:  # it was hidden when the screen was composed
-            frame = Frame()
-            self.mount(Lines(classes="pane--head"), frame)
-            frame.mount_all(compose(frame, self.body()))
-        self.show_head()  # now, though `on_resize` follows: the titles are drawn before the SDK is loaded
+            self.mount_all(compose(self, self.body()))
+        if tabs != before:
+            self.show_head()
 
     def watch_session(self, old: SessionState, new: SessionState) -> None:
         if self.is_mounted:
@@ -207,15 +186,16 @@ class Pane(VerticalGround):
 
     def show_head(self) -> None:
         """Draw the top edge, if it changed."""
-        if not self.display or not self.size.width:
+        width = self.outer_size.width
+        if not self.display or not width:
             return
-        if (self.leaves, self.following) != self._known:
-            self._known = self.leaves, self.following
+        before, self._known = self._known, (self.leaves, self.following)
+        if before not in (None, self._known):
             self.screen.refresh_bindings()
         focused = self.has_focus_within
         edge = "accent" if focused else "faint"
-        corner = ("─╮" if self.framed else "──", edge)
-        note, width = self.note(), self.size.width
+        corner = ("─╮" if self.sided else "──", edge)
+        note = self.note()
         left = self._title(focused, edge, _TITLES[0])
         for shown in _TITLES[1:]:
             if width_of((*left, *note[:1])) <= width - (4 if note else 1):
@@ -225,13 +205,13 @@ class Pane(VerticalGround):
             note = note[:-2]
         note = clipped(note, width - width_of(left) - 4)
         right: Line = ((" ", "text"), *note, (" ", "text"), corner) if note else (corner,)
-        self.query_one(".pane--head", Lines).show(spread(left, right, width, ("─", edge)))
+        self.draw_frame(spread(left, right, width, ("─", edge)), "accent" if focused else "edge")
 
     def _title(self, focused: bool, edge: str, shown: tuple[bool, bool, bool]) -> Line:
         """The left end of the top edge: the tabs, with what `_TITLES` says."""
         named, counted, own_counted = shown
         # Textual writes a changed line from its left edge to the change, so what changes often stands at the left.
-        spans: list[Span] = [("╭─" if self.framed else "──", edge)]
+        spans: list[Span] = [("╭─" if self.sided else "──", edge)]
         for pane in self.tabs or (self,):
             own = pane is self
             mark = ("▌" if focused and own else " ") + pane.go_key

@@ -165,9 +165,9 @@ class DelayPane(ListPane):
 
     def on_resize(self) -> None:
         legend_lines = self.query_one("#delay-legend", Lines)
-        lines = legend(self.size.width - 2)
+        lines = legend(self.size.width)
         legend_lines.styles.height = len(lines)
-        legend_lines.display = self.size.height >= 9 + len(lines)
+        legend_lines.display = self.outer_size.height >= 9 + len(lines)
         legend_lines.show(*lines)
 
     def count(self) -> Line:
@@ -188,7 +188,7 @@ class DelayPane(ListPane):
         self.show_head()
 
     async def on_scroll_list_opened(self) -> None:
-        await self.run_action("screen.zoom" if self.size.width < self.screen.size.width else "screen.cross")
+        await self.run_action("screen.zoom" if self.outer_size.width < self.screen.size.width else "screen.cross")
 
     def selected(self) -> Turn | None:
         view = self.view

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from voicelive_tui.ui.panes import Frame, ListPane
+from voicelive_tui.ui.panes import ListPane
 from voicelive_tui.ui.scroll_list import ScrollList
 from voicelive_tui.ui.timed import TimedScreen
 
@@ -27,7 +27,7 @@ class InspectingPane(ListPane):
 
     DEFAULT_CSS = """
     InspectingPane {
-        & > Frame { layout: horizontal; }
+        layout: horizontal;
         & ScrollList { width: 1fr; }
         & EventDetail { width: 45%; display: none; }
         &.-detail EventDetail { display: block; }
@@ -66,7 +66,7 @@ class InspectingPane(ListPane):
                 from voicelive_tui.ui.detail import EventDetail  # noqa: PLC0415 - when it is opened
 
                 self.detail = EventDetail()
-                self.query_one(Frame).mount(self.detail)
+                self.mount(self.detail)
             self.detail.show(key, title, value, "" if known is None else time_of_day(known))
             self.show_head()
 

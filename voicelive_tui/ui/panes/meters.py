@@ -200,7 +200,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
 
     def _device(self, device: Device) -> Span:
         words = visible(device.problem or device.description) or "not open"
-        room = self.size.width - LABEL - 4
+        room = self.outer_size.width - LABEL - 4
         if device.problem and clip(words, room) != words:  # why, and not what to do, which stands in the log
             words = re.split("[:;]", words)[0]
         return (clip(words, room), "warn" if device.problem else "text")
@@ -220,7 +220,7 @@ buffered: received and not yet handed to the device. outbox: captured and waitin
         self.show_head()
 
     def on_resize(self) -> None:
-        self._more.display = self.size.height >= 8
+        self._more.display = self.outer_size.height >= 8
         self._numbers_due = 0.0
 
     def note(self) -> Line:

@@ -19,7 +19,7 @@ from voicelive_tui.session.state import SessionState
 from voicelive_tui.ui.canvas import Lines
 from voicelive_tui.ui.hints import Hint, with_keys
 from voicelive_tui.ui.pace import Rates
-from voicelive_tui.ui.panes import Frame, Pane, Place, joined
+from voicelive_tui.ui.panes import Pane, Place, joined
 from voicelive_tui.ui.panes.meters import FLOOR_DBFS
 from voicelive_tui.ui.text import Line, Span, centred, fit
 from voicelive_tui.ui.timed import now_of
@@ -153,11 +153,9 @@ or a replay by 5 s; {cross} goes to the event there, {timeline.play} plays the 3
 
     DEFAULT_CSS = """
     TimelinePane {
-        height: 7;
-        & > Frame { layout: horizontal; }
+        height: 7; padding: 1 2 1 1; layout: horizontal;
         & #timeline-labels { width: 1fr; height: 1fr; }
         & .timeline--chunk { width: 10; height: 1fr; }
-        & > Frame { padding: 0 1 0 0; }
     }
     """
 
@@ -185,12 +183,11 @@ or a replay by 5 s; {cross} goes to the event there, {timeline.play} plays the 3
         return SPANS[self._span] / max(len(self._chunks) * CHUNK, 1)
 
     def on_resize(self) -> None:
-        wanted = 0 if self._off else max(self.size.width - 2 * self.framed - LABEL - 1, 0) // CHUNK
-        frame = self.query_one(Frame)
+        wanted = 0 if self._off else max(self.size.width - LABEL, 0) // CHUNK
         if wanted > len(self._chunks):
             fresh = [Lines(classes="timeline--chunk") for _ in range(wanted - len(self._chunks))]
             self._chunks += fresh
-            frame.mount(*fresh)
+            self.mount(*fresh)
         for chunk in self._chunks[wanted:]:
             chunk.remove()
         del self._chunks[wanted:]
