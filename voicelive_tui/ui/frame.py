@@ -39,11 +39,9 @@ class Framed(Painted, Vertical):
         if columns := changed_columns(before[1], strips[0]):
             changed.append(Region(columns[0], 0, columns[1] - columns[0], 1))
         if before[3] != strips[2]:
-            changed += (
-                Region(0, 1, 1, height - 2),
-                Region(width - 1, 1, 1, height - 2),
-                Region(0, height - 1, width, 1),
-            )
+            if height > 2:
+                changed += (Region(0, 1, 1, height - 2), Region(width - 1, 1, 1, height - 2))
+            changed.append(Region(0, height - 1, width, 1))
         if changed:
             self.refresh(*(region.translate(-self.content_offset) for region in changed))
 
