@@ -90,6 +90,17 @@ async def test_a_frame_follows_the_theme_and_the_size():
         assert [text for text, _ in frame.drawn] == ["╭─ 3 Events ─╮  ", f"╰{'─' * 14}╯"]
 
 
+async def test_a_click_on_the_line_on_top_selects_nothing():
+    app = TheApp()
+    async with app.run_test(size=(14, 4)) as pilot:
+        frame = app.query_one(Recorder)
+        frame.draw_frame(TOP, "edge")
+        await pilot.click(frame, offset=(4, 0), times=2)
+        assert not app.screen.selections
+        await pilot.click(frame, offset=(0, 1), times=2)
+        assert app.screen.selections
+
+
 async def test_without_padding_there_are_no_sides():
     app = TheApp()
     async with app.run_test(size=(14, 3)) as pilot:

@@ -26,6 +26,11 @@ class Framed(Painted, Vertical):
         """Whether there are sides and a bottom."""
         return bool(self.styles.padding.left)
 
+    @property
+    def allow_select(self) -> bool:
+        """Whether a selection may begin where the mouse is: not in the line on top, which has no text to copy."""
+        return self.ALLOW_SELECT and self.app.mouse_position.y != self.region.y
+
     def draw_frame(self, top: Line, edge: str) -> None:
         """Set the line on top, and the tone of the rest; refresh the cells that change."""
         before = self._made
