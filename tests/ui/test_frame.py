@@ -76,6 +76,18 @@ async def test_only_the_cells_that_change_are_refreshed():
         assert frame.drawn[0] == ("╭─ 3 Events ─╮", "xx..........xx")
 
 
+async def test_styles_found_anew_refresh_no_more_than_what_changed():
+    app = TheApp()
+    async with app.run_test(size=(14, 4)) as pilot:
+        frame = app.query_one(Recorder)
+        frame.draw_frame(TOP, "edge")
+        await pilot.pause()
+        frame.notify_style_update()
+        frame.asked.clear()
+        frame.draw_frame((TOP[0], (" 4 Events ", "text"), TOP[2]), "edge")
+        assert frame.asked == [Region(3, 0, 1, 1)]
+
+
 async def test_a_frame_follows_the_theme_and_the_size():
     app = TheApp()
     async with app.run_test(size=(14, 4)) as pilot:

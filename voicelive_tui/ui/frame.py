@@ -68,4 +68,5 @@ class Framed(Painted, Vertical):
 
     def _forget(self) -> None:
         super()._forget()
-        self._made = None
+        if self._made is not None:  # its strips are still on the screen, to compare the next ones with
+            self._made = (None, *self._made[1:])
