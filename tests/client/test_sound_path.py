@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,25 @@ async def test_the_synthetic_caller_is_a_choice_and_can_be_chosen_again(monkeypa
     assert await offered() == [("", False), ("synthetic", True), ("3", False), ("none", False)]
     await live.close()
     await running
+
+
+async def test_what_one_device_left_is_not_sent_when_another_is_opened() -> None:
+    connection = ScriptedConnection("session.update")
+    live, _ = scripted(connection, Mouth())
+    running = asyncio.create_task(live.run())
+    connection.emit(CREATED, UPDATED)
+    await until(lambda: live.state.microphone.capturing)
+    await live.choose_device("input", "none")
+    left = bytes(range(1, 241)) * 4
+    live.sound.engine.captured(left, time.monotonic(), time.monotonic())
+    await live.choose_device("input", "synthetic")
+    before = len(connection.sent)
+    await until(lambda: len(connection.sent) > before + 5, "it is sent")
+    sound = b"".join(base64.b64decode(event["audio"]) for event in connection.sent if "audio" in event)
+    assert left[:240] not in sound
+    await live.close()
+    await running
+    connection.finish()
 
 
 async def test_a_device_chosen_by_its_name_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
     def wait_for(self, *texts: str, gone: bool = False) -> None:
-        """Read until the screen shows all of these texts at once, or none; `AssertionError` with the screen else.
+        """Read until the screen shows all of these texts at once, or none of them. Fails with the screen.
 
         What is read may end in the middle of a drawing: a test that finds one text cannot expect another beside it.
         """

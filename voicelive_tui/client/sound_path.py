@@ -162,6 +162,8 @@ class SoundPath:
             return
         if is_input:
             self._input_over = False
+            if not self.sound.input_open:
+                self._engine.discard_captured()  # what the device before had left
         source = is_input and self.sound.has_source and spec == str(SYNTHETIC)
         await self.sound.choose(direction, SYNTHETIC if source else DeviceSpec.parse(spec))
         if self._session.state.microphone.ended and self.sound.input_open and not self.sound.input_ended:
