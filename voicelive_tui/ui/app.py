@@ -95,6 +95,7 @@ class VoiceLiveApp(KeyQueueApp):
         self.keys = keys
         self.profiles = profiles
         self._suspended = self._ending = self._broken = False
+        self._disable_tooltips = True  # nothing has one, and each screen would make a widget for them
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = theme_of(ui, self.console.color_system)
