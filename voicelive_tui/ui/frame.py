@@ -1,4 +1,7 @@
-"""A frame that a widget draws around its children: with a widget for each part of it, a screen took 15 ms more."""
+"""`Framed`: a widget that draws a frame around its children.
+
+With a widget for each part of the frames, the dashboard came 15 ms later.
+"""
 
 from textual.containers import Vertical
 from textual.geometry import Region
