@@ -138,6 +138,17 @@ def test_a_storm_of_resizes():
         assert terminal.wait_for_end() == 0
 
 
+def test_a_pane_that_comes_into_use_does_not_have_the_whole_screen_written():
+    with dashboard("idle", width=120, height=40) as terminal:
+        terminal.wait_for("▌2 Transcript", "m Mute", "mic LIVE")
+        before = len(terminal.received)
+        for key, pane in ("3", "3 Events"), ("7", "7 Delay"), ("1", "1 Session"), ("2", "2 Transcript"):
+            terminal.write(key)
+            terminal.wait_for(f"▌{pane}")
+        terminal.read(0.5)
+        assert len(terminal.received) - before < 60_000  # the whole screen has 20,000
+
+
 def state_of(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 

@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import ActiveBinding
-from textual.reactive import var
+from textual.reactive import Reactive, var
+from textual.widget import Widget
 
 from voicelive_tui.client.profiles import Profiles
 from voicelive_tui.client.shell import Shell
@@ -41,6 +42,8 @@ class LiveScreen(TimedScreen):
     REFUSED: ClassVar[Collection[str]] = ()
     """Ids of bindings that only say why they do nothing; the palette leaves them out."""
 
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual's own would repaint the whole screen with each change: 20 kB at 120x40."""
     session: var[SessionState] = var(SessionState, init=False)
     logged: var[SessionState] = var(SessionState, init=False)
     """What the events pane shows: as `session`, but a line that only counts up may lag."""
