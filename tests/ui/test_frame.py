@@ -76,7 +76,7 @@ async def test_only_the_cells_that_change_are_refreshed():
         assert frame.drawn[0] == ("╭─ 3 Events ─╮", "xx..........xx")
 
 
-async def test_styles_found_anew_refresh_no_more_than_what_changed():
+async def test_a_change_of_style_refreshes_no_more_than_what_changed():
     app = TheApp()
     async with app.run_test(size=(14, 4)) as pilot:
         frame = app.query_one(Recorder)
