@@ -1,3 +1,5 @@
+from contextlib import asynccontextmanager
+
 from textual.app import App
 from textual.geometry import Region
 from textual.widgets import Static
@@ -41,10 +43,15 @@ TOP = (("╭─", "edge"), (" 3 Events ", "text"), ("─╮", "edge"))
 TOP_IN_USE = (("╭─", "accent"), (" 3 Events ", "text"), ("─╮", "accent"))
 
 
-async def test_a_frame_is_drawn_around_the_children():
+@asynccontextmanager
+async def framed(height=4):
     app = TheApp()
-    async with app.run_test(size=(14, 4)) as pilot:
-        frame = app.query_one(Recorder)
+    async with app.run_test(size=(14, height)) as pilot:
+        yield pilot, app.query_one(Recorder)
+
+
+async def test_a_frame_is_drawn_around_the_children():
+    async with framed() as (pilot, frame):
         frame.draw_frame(TOP_IN_USE, "accent")
         await pilot.pause()
         assert frame.drawn == [
@@ -53,13 +60,11 @@ async def test_a_frame_is_drawn_around_the_children():
             ("│            │", "x............x"),
             ("╰────────────╯", "xxxxxxxxxxxxxx"),
         ]
-        assert app.query_one(Static).region == Region(1, 1, 12, 2)
+        assert pilot.app.query_one(Static).region == Region(1, 1, 12, 2)
 
 
 async def test_only_the_cells_that_change_are_refreshed():
-    app = TheApp()
-    async with app.run_test(size=(14, 4)) as pilot:
-        frame = app.query_one(Recorder)
+    async with framed() as (pilot, frame):
         frame.draw_frame(TOP, "edge")
         await pilot.pause()
         frame.asked.clear()
@@ -77,9 +82,7 @@ async def test_only_the_cells_that_change_are_refreshed():
 
 
 async def test_a_change_of_style_refreshes_no_more_than_what_changed():
-    app = TheApp()
-    async with app.run_test(size=(14, 4)) as pilot:
-        frame = app.query_one(Recorder)
+    async with framed() as (pilot, frame):
         frame.draw_frame(TOP, "edge")
         await pilot.pause()
         frame.notify_style_update()
@@ -89,12 +92,10 @@ async def test_a_change_of_style_refreshes_no_more_than_what_changed():
 
 
 async def test_a_frame_follows_the_theme_and_the_size():
-    app = TheApp()
-    async with app.run_test(size=(14, 4)) as pilot:
-        frame = app.query_one(Recorder)
+    async with framed() as (pilot, frame):
         frame.draw_frame(TOP_IN_USE, "accent")
         for theme in ("textual-light", "nord"):
-            app.theme = theme
+            pilot.app.theme = theme
             await pilot.pause()
             assert frame.drawn[3] == ("╰────────────╯", "x" * 14)
         await pilot.resize_terminal(16, 2)
@@ -103,22 +104,18 @@ async def test_a_frame_follows_the_theme_and_the_size():
 
 
 async def test_a_click_on_the_line_on_top_selects_nothing():
-    app = TheApp()
-    async with app.run_test(size=(14, 4)) as pilot:
-        frame = app.query_one(Recorder)
+    async with framed() as (pilot, frame):
         frame.draw_frame(TOP, "edge")
         await pilot.click(frame, offset=(4, 0), times=2)
-        assert not app.screen.selections
+        assert not pilot.app.screen.selections
         await pilot.click(frame, offset=(0, 1), times=2)
-        assert app.screen.selections
+        assert pilot.app.screen.selections
 
 
 async def test_without_padding_there_are_no_sides():
-    app = TheApp()
-    async with app.run_test(size=(14, 3)) as pilot:
-        frame = app.query_one(Recorder)
+    async with framed(height=3) as (pilot, frame):
         frame.draw_frame(TOP, "edge")
-        app.screen.add_class("compact")
+        pilot.app.screen.add_class("compact")
         await pilot.pause()
         assert [text for text, _ in frame.drawn] == ["╭─ 3 Events ─╮", " " * 14, " " * 14]
-        assert app.query_one(Static).region == Region(0, 1, 14, 2)
+        assert pilot.app.query_one(Static).region == Region(0, 1, 14, 2)
